@@ -1,0 +1,258 @@
+//! What the application is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::State;
+use crate::words::{Failure, FailureClass, ServerId, Span};
+
+/// Something the application may want to know. Serialises as `{"event":"attached",…}`.
+///
+/// Priorities count from 1, as in the settings a person wrote. Durations read as `"1s 250ms"`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// The state of [`Snapshot::state`](super::Snapshot::state) changed.
+    State {
+        /// What it is now.
+        state: State,
+        /// Why.
+        why: Why,
+    },
+    /// A search for a server begins.
+    Sweeping {
+        /// Why.
+        why: Why,
+        /// How many servers it may try.
+        servers: usize,
+    },
+    /// The agent is attached to this server: an exchange with it succeeded.
+    Attached {
+        /// Which.
+        server: ServerId,
+        /// Its priority in the list in force, from 1; `None` when the list does not name it.
+        priority: Option<usize>,
+        /// Since the search began.
+        elapsed: Span,
+    },
+    /// The agent is no longer attached to this server.
+    Detached {
+        /// Which.
+        server: ServerId,
+        /// Why.
+        reason: Why,
+    },
+    /// An attempt on a server failed.
+    AttemptFailed {
+        /// Which.
+        server: ServerId,
+        /// The kind of failure.
+        class: FailureClass,
+        /// The failure in words.
+        detail: String,
+        /// What the engine does now.
+        next: Next,
+    },
+    /// A heartbeat was answered. The body of the answer stands beside the event.
+    Heartbeat {
+        /// By which server.
+        server: ServerId,
+        /// HTTP status.
+        status: u16,
+        /// From the request to the complete answer.
+        elapsed: Span,
+    },
+    /// A server named a new entity tag of the settings.
+    SettingsAnnounced {
+        /// Which server.
+        server: ServerId,
+        /// The tag.
+        tag: Arc<str>,
+    },
+    /// A server named a new entity tag of the policy.
+    PolicyAnnounced {
+        /// Which server.
+        server: ServerId,
+        /// The tag.
+        tag: Arc<str>,
+    },
+    /// No server is attached, and the next search begins later.
+    Waiting {
+        /// How long from now.
+        until: Span,
+        /// Why.
+        why: Why,
+    },
+    /// The agent goes back to a better server, or to its own.
+    Failback {
+        /// From this server.
+        from: ServerId,
+        /// To this one.
+        to: ServerId,
+    },
+    /// A server that would be better than the present one was asked.
+    Probed {
+        /// Which.
+        server: ServerId,
+        /// The failure in words; `None` when it answered well.
+        failure: Option<String>,
+    },
+    /// The event stream of push mode opened.
+    PushOpened {
+        /// With which server.
+        server: ServerId,
+    },
+    /// The event stream of push mode ended; heartbeats go on.
+    PushLost {
+        /// With which server.
+        server: ServerId,
+        /// Why, in words.
+        reason: String,
+    },
+    /// The server does not offer an event stream; heartbeats alone carry the news.
+    PushUnavailable {
+        /// Which server.
+        server: ServerId,
+        /// When it is asked again.
+        retry: Span,
+    },
+    /// Something arrived on the event stream. Its text, if any, stands beside the event.
+    Told {
+        /// From which server.
+        server: ServerId,
+        /// `content` or `command`.
+        kind: Told,
+        /// Name of the content.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<Arc<str>>,
+    },
+    /// The settings are in force but something about them is odd.
+    SettingsWarning {
+        /// What, and what to do.
+        warning: String,
+    },
+    /// The memory could not be stored; the engine goes on without.
+    CannotRemember {
+        /// The version that is not stored.
+        version: u64,
+    },
+    /// The engine has stopped. The last event.
+    Stopped {},
+}
+
+/// What arrived on an event stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// New content waits.
+    Content,
+    /// A command for the product.
+    Command,
+}
+
+/// What the engine does after a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Next {
+    /// Other servers of the same search.
+    NextServer,
+    /// The same server once more, on a fresh connection.
+    SameServer,
+    /// It stays with this server and asks again later.
+    Later,
+    /// Nothing is left to try in this search.
+    Nothing,
+}
+
+/// Why something happened. Serialises as a name; [`Why::explain`] gives the sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Why {
+    /// The engine has just been made.
+    Start,
+    /// The application asked.
+    Asked,
+    /// The settings changed.
+    NewSettings,
+    /// The server in use failed.
+    ServerFailed,
+    /// The server in use makes no progress; others are tried beside it.
+    ServerSlow,
+    /// The server in use is silent; a second opinion is sought.
+    ServerSilent,
+    /// The server in use asked to be left.
+    ServerDraining,
+    /// The server in use asks for more patience than there is.
+    ServerThrottled,
+    /// An exchange with a better server, or the agent's own, succeeded.
+    BetterServer,
+    /// Another server answered in its place.
+    OtherServerAnswered,
+    /// Every server of the list failed.
+    AllFailed,
+    /// Nobody answers: it may be the network.
+    NetworkSuspect,
+    /// This machine has no usable network.
+    NoNetwork,
+    /// The network changed, or came back.
+    NetworkChanged,
+    /// The machine was suspended and runs again.
+    Resumed,
+    /// Two servers, or the only one, do not want this agent.
+    Rejected,
+    /// Every server asks for patience or may not be used now.
+    NothingAvailable,
+    /// The waiting time is over.
+    WaitOver,
+    /// Too many attempts in ten minutes; this protects the servers from a fault of ours.
+    TooManyAttempts,
+    /// The agent moved three times within two minutes, and calms down.
+    MovedOften,
+    /// A success.
+    Succeeded,
+    /// Communication is switched off in the settings.
+    Disabled,
+    /// The application stops the engine.
+    Stopping,
+}
+
+impl Why {
+    /// The reason in words.
+    pub const fn explain(self) -> &'static str {
+        match self {
+            Self::Start => "the agent starts",
+            Self::Asked => "the application asked",
+            Self::NewSettings => "the settings changed",
+            Self::ServerFailed => "the server in use failed",
+            Self::ServerSlow => "the server in use makes no progress",
+            Self::ServerSilent => "the server in use is silent",
+            Self::ServerDraining => "the server in use asked to be left",
+            Self::ServerThrottled => "the server in use asks for more patience than there is",
+            Self::BetterServer => "a better server has proved itself",
+            Self::OtherServerAnswered => "another server answered in its place",
+            Self::AllFailed => "every server of the list failed",
+            Self::NetworkSuspect => "nobody answers: it may be the network, so no server is blamed",
+            Self::NoNetwork => "this machine has no usable network",
+            Self::NetworkChanged => "the network changed",
+            Self::Resumed => "the machine was suspended and runs again",
+            Self::Rejected => "the servers do not want this agent",
+            Self::NothingAvailable => "every server asks for patience or may not be used now",
+            Self::WaitOver => "the waiting time is over",
+            Self::TooManyAttempts => "too many attempts in ten minutes; the servers are spared",
+            Self::MovedOften => "the agent moved often within two minutes and calms down",
+            Self::Succeeded => "a server answered",
+            Self::Disabled => "communication is switched off in the settings",
+            Self::Stopping => "the application stops the agent",
+        }
+    }
+}
+
+/// How long, as the wire and the events write it: whole milliseconds.
+pub(super) fn span(duration: Duration) -> Span {
+    Span(Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+}
+

@@ -1,0 +1,222 @@
+//! Everything that goes in and out of the engine.
+//!
+//! The engine asks for things by [`Action`], hears what came of them by [`Input`], and tells the
+//! application by [`Event`](super::Event). Ids tie them together: an input with an id the engine
+//! has given up is ignored and counted.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::settings::{Server, Settings};
+use crate::words::{
+    Errand, ExchangeId, Failure, LinkId, Moment, News, Outcome, Path, PolicyId, Proof, QueryId, Route,
+};
+
+/// Do this to the world.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Action {
+    /// Look a name up, both families. Answered by [`Input::Resolved`], once, at any time.
+    Resolve {
+        /// Names the answer.
+        query: QueryId,
+        /// The name, in lower case without the final dot.
+        host: Arc<str>,
+    },
+    /// Open a connection, and secure it when the server's protocol is `https`.
+    ///
+    /// Answered by [`Input::Connected`], then (`https` only) [`Input::Secured`]; or by [`Input::Lost`] at any time.
+    Dial {
+        /// Names the connection.
+        link: LinkId,
+        /// Who is expected there: name for TLS, protocol and port.
+        server: Arc<Server>,
+        /// Under which certificate policy.
+        policy: PolicyId,
+        /// The addresses to race, best first: start the next one `stagger` after the last, or at
+        /// once when the last failed (RFC 8305). Never empty; length at most [`MAX_ADDRESSES`].
+        to: Arc<[SocketAddr]>,
+        /// How long an address has before the next one is started beside it.
+        stagger: Duration,
+        /// By which route.
+        route: Route,
+    },
+    /// Say something on a link that is ready, and hear the answer.
+    ///
+    /// Answered by [`Input::FirstByte`], then [`Input::Done`]; or by [`Input::Lost`] of its link.
+    Exchange {
+        /// Names the exchange.
+        exchange: ExchangeId,
+        /// On this link; nothing else is under way on it.
+        link: LinkId,
+        /// What to say.
+        errand: Errand,
+        /// When the engine gives it up by itself. A driver need not watch it.
+        deadline: Moment,
+    },
+    /// The answer of this exchange counts: hand its body to the application. At most one exchange of
+    /// a sweep is adopted; the others are abandoned.
+    Adopt {
+        /// An exchange that was done with success.
+        exchange: ExchangeId,
+    },
+    /// Drop this exchange, or the answer kept for it. Its link is closed by a [`Action::Close`] of its own.
+    Abandon {
+        /// Which.
+        exchange: ExchangeId,
+        /// Why, for the log.
+        reason: Ending,
+    },
+    /// Close this link, cleanly where possible. It will not be named again.
+    Close {
+        /// Which.
+        link: LinkId,
+        /// Why, for the log.
+        reason: Ending,
+    },
+    /// Store [`Engine::memory`](super::Engine::memory). Answered by [`Input::Remembered`] or [`Input::CannotRemember`].
+    Remember {
+        /// Names the version to store; a later one replaces it.
+        version: u64,
+    },
+}
+
+/// More addresses of one name than anybody needs; the rest is not dialled.
+pub const MAX_ADDRESSES: usize = 16;
+
+/// Why a link or an exchange is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// Another server won the race. Losing is not failing.
+    LostRace,
+    /// Its place was needed for another server.
+    Evicted,
+    /// It failed or took too long.
+    Failed,
+    /// The next exchange is too far off to keep a connection open.
+    Idle,
+    /// The agent moved to another server.
+    Moved,
+    /// A probe has its answer.
+    Probed,
+    /// The machine was suspended, or the network changed.
+    Stale,
+    /// The settings no longer name this server, or name it with other particulars.
+    Reconfigured,
+    /// The engine stops, or communication was switched off.
+    Stopped,
+}
+
+impl Ending {
+    /// The reason in words.
+    pub const fn explain(self) -> &'static str {
+        match self {
+            Self::LostRace => "another server answered first",
+            Self::Evicted => "its place was needed for another server",
+            Self::Failed => "it failed",
+            Self::Idle => "the next exchange is too far off to keep it open",
+            Self::Moved => "the agent moved to another server",
+            Self::Probed => "the probe has its answer",
+            Self::Stale => "the machine slept or the network changed",
+            Self::Reconfigured => "the settings changed",
+            Self::Stopped => "communication ends",
+        }
+    }
+}
+
+/// What the world has to say.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Input<'a> {
+    /// The time [`Engine::deadline`](super::Engine::deadline) named has come. Early or late is fine.
+    Timeout,
+    /// A name look-up ended. An empty answer counts as a name that does not exist.
+    Resolved {
+        /// Which.
+        query: QueryId,
+        /// The addresses in the order the system gave them, or why there are none.
+        answer: Result<&'a [IpAddr], Failure>,
+    },
+    /// A connection stands.
+    Connected {
+        /// Which.
+        link: LinkId,
+        /// How.
+        path: Path,
+    },
+    /// TLS stands on it.
+    Secured {
+        /// Which.
+        link: LinkId,
+        /// What the peer proved.
+        proof: Proof,
+    },
+    /// The connection is gone, with whatever was under way on it.
+    Lost {
+        /// Which.
+        link: LinkId,
+        /// Why.
+        failure: Failure,
+    },
+    /// The first byte of an answer arrived.
+    FirstByte {
+        /// Of which exchange.
+        exchange: ExchangeId,
+    },
+    /// An exchange ended and its link stands. When the link does not, [`Input::Lost`] follows.
+    Done {
+        /// Which.
+        exchange: ExchangeId,
+        /// How.
+        outcome: Outcome<'a>,
+    },
+    /// Something was said on an open event stream. The first of these means that it is open.
+    Told {
+        /// The [`Errand::Listen`] exchange.
+        exchange: ExchangeId,
+        /// What.
+        news: News<'a>,
+    },
+    /// The network changed.
+    Network(NetworkChange),
+    /// The machine was suspended and runs again.
+    Resumed,
+    /// The wall clock was set. Nothing in the engine depends on it but the patience with certificates.
+    ClockStepped,
+    /// This version of the memory is stored.
+    Remembered(u64),
+    /// This version of the memory could not be stored.
+    CannotRemember(u64),
+    /// The application wants something.
+    Command(Command),
+}
+
+/// What is known of the network after a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NetworkChange {
+    /// Something changed and there is, or may be, a usable network.
+    Changed,
+    /// There is no address beyond link-local, or no route.
+    Gone,
+}
+
+/// What an application may ask for.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Command {
+    /// Make a heartbeat now; when nothing is attached, try now.
+    BeatNow,
+    /// Use these settings from now on. The engine keeps its server when the new settings still name it.
+    Reconfigure(Arc<Settings>),
+    /// Use this location's settings; `None` for the group's.
+    SetLocation(Option<Arc<str>>),
+    /// Finish what is under way within the grace, then stop for good.
+    Stop {
+        /// How long a running exchange may still take.
+        grace: Duration,
+    },
+}

@@ -1,0 +1,70 @@
+//! A picture of the engine at one moment, for people and for monitoring.
+
+use serde::Serialize;
+
+use crate::words::{ServerId, Span};
+
+/// Where the agent stands, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum State {
+    /// Made, and not yet begun.
+    Starting,
+    /// Searching, and attached to nobody.
+    Sweeping,
+    /// Attached to a server.
+    Attached,
+    /// Attached to nobody; the next search begins later.
+    Waiting,
+    /// Attached to nobody, because this machine has no network.
+    NoNetwork,
+    /// Attached to nobody, because the servers do not want this agent.
+    Rejected,
+    /// Communication is switched off in the settings.
+    Disabled,
+    /// Finishing what is under way.
+    Stopping,
+    /// Stopped for good.
+    Stopped,
+}
+
+/// The engine at one moment. Serialises to JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// Where the agent stands.
+    pub state: State,
+    /// The server it is attached to.
+    pub active: Option<ServerId>,
+    /// Until the next heartbeat, when one is due.
+    pub next_heartbeat: Option<Span>,
+    /// Until the next search, when one is due.
+    pub next_search: Option<Span>,
+    /// Every server of the list in force, in the order it would be tried.
+    pub servers: Vec<ServerSnapshot>,
+    /// Inputs that named something the engine had given up.
+    pub stale_inputs: u64,
+}
+
+/// One server of the list in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ServerSnapshot {
+    /// Which.
+    pub server: ServerId,
+    /// Its priority, from 1.
+    pub priority: usize,
+    /// Its rank for this agent within the priority, from 1: 1 is the agent's own server.
+    pub rank: usize,
+    /// `unknown`, `up`, `suspect`, `down`, `probation`, `throttled`, `quarantined` or `draining`.
+    pub health: &'static str,
+    /// How long it has been so.
+    pub since: Span,
+    /// How long it is left out, if it is.
+    pub left_out: Option<Span>,
+    /// Its last failure, in words.
+    pub last_failure: Option<String>,
+    /// Until it is next probed, when a probe is planned.
+    pub next_probe: Option<Span>,
+}

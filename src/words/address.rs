@@ -1,0 +1,154 @@
+//! Where a server is: an IP address or a name, nothing around it.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+/// An IPv4 or IPv6 address, a host name or a fully qualified domain name.
+///
+/// Names are kept in lower case without the final dot, so that one host has one spelling.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Host {
+    /// A literal address; it never waits for a resolver.
+    Address(IpAddr),
+    /// A name to look up: letters, digits, hyphens and underscores in labels of at most 63 bytes,
+    /// at most 253 in all (RFC 1035, RFC 1123; underscores are common in private networks).
+    Name(Arc<str>),
+}
+
+/// Why a text is not a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadHost {
+    /// Nothing was written.
+    #[error("is empty; write an IP address or a host name")]
+    Empty,
+    /// A URL or part of one.
+    #[error("looks like a URL; write only the address or the name, and say `protocol` and ports beside it")]
+    Url,
+    /// A port was written behind the host.
+    #[error("has a port; write it as `https_port` or `http_port`")]
+    Port,
+    /// An IPv6 zone (`%eth0`).
+    #[error("has an IPv6 zone; interface names differ from machine to machine, so a zone cannot be used")]
+    Zone,
+    /// Letters beyond ASCII.
+    #[error("has letters beyond ASCII; write an internationalised name in its `xn--` form")]
+    NotAscii,
+    /// A label is empty or too long, or the whole is.
+    #[error("is not a host name: every label has 1 to 63 characters, the whole at most 253")]
+    Length,
+    /// A character that no host name has.
+    #[error("is not a host name: labels are letters, digits, `-` and `_`, and do not begin or end with `-`")]
+    Character,
+    /// Digits and dots only, but no IPv4 address.
+    #[error("looks like an IPv4 address but is none; write four numbers from 0 to 255")]
+    BadAddress,
+}
+
+impl FromStr for Host {
+    type Err = BadHost;
+
+    fn from_str(text: &str) -> Result<Self, BadHost> {
+        let bracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        if let Ok(address) = bracketed.unwrap_or(text).parse::<IpAddr>() {
+            return Ok(Self::Address(address));
+        }
+        name(text).map(|name| Self::Name(name.into()))
+    }
+}
+
+/// A host name in its one spelling.
+fn name(text: &str) -> Result<String, BadHost> {
+    if text.is_empty() {
+        return Err(BadHost::Empty);
+    }
+    if !text.is_ascii() {
+        return Err(BadHost::NotAscii);
+    }
+    if text.contains(['/', '?', '#', '@']) {
+        return Err(BadHost::Url);
+    }
+    if text.contains('%') {
+        return Err(BadHost::Zone);
+    }
+    if text.contains(':') {
+        return Err(if text.matches(':').count() == 1 { BadHost::Port } else { BadHost::BadAddress });
+    }
+    let bare = text.strip_suffix('.').unwrap_or(text);
+    if bare.len() > 253 || bare.split('.').any(|label| label.is_empty() || label.len() > 63) {
+        return Err(BadHost::Length);
+    }
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let hyphened = |label: &str| label.starts_with('-') || label.ends_with('-');
+    if bare.split('.').any(|label| hyphened(label) || !label.bytes().all(allowed)) {
+        return Err(BadHost::Character);
+    }
+    // A last label of digits is an address to every resolver (RFC 3696, section 2), so `10.1.0` must not pass.
+    if bare.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit())) {
+        return Err(BadHost::BadAddress);
+    }
+    Ok(bare.to_ascii_lowercase())
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+impl Serialize for Host {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_host_has_one_spelling() {
+        for (written, kept) in [
+            ("10.1.0.5", "10.1.0.5"),
+            ("2001:DB8::1", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("Mgmt-B.Example.", "mgmt-b.example"),
+            ("sepm_1", "sepm_1"),
+            ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ] {
+            assert_eq!(written.parse::<Host>().unwrap().to_string(), kept);
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_says_why() {
+        let long_label = format!("{}.example", "a".repeat(64));
+        let long_name = vec!["a".repeat(60); 5].join(".");
+        for (text, why) in [
+            ("", BadHost::Empty),
+            (".", BadHost::Length),
+            ("http://x/", BadHost::Url),
+            ("user@host", BadHost::Url),
+            ("::1%eth0", BadHost::Zone),
+            ("host:443", BadHost::Port),
+            ("2001:db8::zz", BadHost::BadAddress),
+            ("a..b", BadHost::Length),
+            (&long_label, BadHost::Length),
+            (&long_name, BadHost::Length),
+            ("-a.example", BadHost::Character),
+            ("a b", BadHost::Character),
+            ("bücher.example", BadHost::NotAscii),
+            ("10.1.0", BadHost::BadAddress),
+            ("10.1.0.256", BadHost::BadAddress),
+        ] {
+            assert_eq!(text.parse::<Host>(), Err(why), "{text:?}");
+        }
+    }
+}

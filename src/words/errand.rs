@@ -1,0 +1,43 @@
+//! Why something is said to a server.
+
+use serde::Serialize;
+
+/// What the engine wants said on a link. It never knows the bytes: the driver turns an errand into
+/// a request and the answer into an [`Outcome`](crate::words::Outcome).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Errand {
+    /// `POST /homing/v1/heartbeat`: the product's status goes up, its answer comes down.
+    Heartbeat {
+        /// What the engine will make of a success.
+        purpose: Purpose,
+    },
+    /// `GET /homing/v1/events`: a stream that stays open and tells when something changed.
+    Listen,
+}
+
+/// What a heartbeat is for. Sent as `Homing-Purpose`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// One of several attempts of a sweep. All attempts with one `sweep` carry the same body and the
+    /// same `Idempotency-Key`, because the answer of one of them counts and the others are dropped.
+    Attach {
+        /// Which sweep; never reused within the life of the engine.
+        sweep: u64,
+    },
+    /// The regular heartbeat to the server the agent is attached to.
+    Beat,
+    /// Is that server well? The body is empty, and the answer has no effect but on its health.
+    Probe,
+}
+
+impl Purpose {
+    /// The value of the header field `Homing-Purpose`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Attach { .. } => "attach",
+            Self::Beat => "beat",
+            Self::Probe => "probe",
+        }
+    }
+}

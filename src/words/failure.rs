@@ -1,0 +1,284 @@
+//! What went wrong, precisely enough to know whom to blame and what to do.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// One failure: its cause, and what the library underneath said of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What happened.
+    pub cause: Cause,
+    /// The words of the system or of a library, if they add something. At most a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Box<str>>,
+}
+
+impl Failure {
+    /// A failure with a note, cut to 200 characters: a peer may have a say in the text.
+    pub fn noted(cause: Cause, note: impl fmt::Display) -> Self {
+        let note: String = note.to_string().chars().filter(|c| !c.is_control()).take(200).collect();
+        Self { cause, note: (!note.is_empty()).then(|| note.into()) }
+    }
+
+    /// Which row of the table of costs this is.
+    pub const fn class(&self) -> FailureClass {
+        self.cause.class()
+    }
+}
+
+impl From<Cause> for Failure {
+    fn from(cause: Cause) -> Self {
+        Self { cause, note: None }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cause.fmt(f)?;
+        match &self.note {
+            Some(note) => write!(f, " ({note})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The classes of failure. What each costs the server stands in
+/// [`engine::attachment`](crate::engine): the class decides, the cause explains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureClass {
+    /// Connection refused, or the network said that the host cannot be reached.
+    Refused,
+    /// Nobody answered.
+    NoAnswer,
+    /// This machine has no way to anybody.
+    LocalNetwork,
+    /// The name did not resolve.
+    Name,
+    /// The server did not prove that it is the server.
+    Certificate,
+    /// The server says that it has a fault.
+    ServerError,
+    /// The server asks for patience.
+    Throttled,
+    /// The server does not want this agent.
+    NotAllowed,
+    /// The connection stands and nothing comes.
+    Silent,
+    /// Something answers, but it is not a management server.
+    WrongServer,
+    /// The connection broke in the middle.
+    Broken,
+    /// The server went beyond a limit of size or time.
+    Limit,
+    /// The proxy failed, not the server.
+    Proxy,
+    /// The server asks to be left.
+    Draining,
+    /// The server closed a connection on which nothing was under way.
+    ClosedIdle,
+}
+
+/// What happened. Each cause belongs to exactly one [`FailureClass`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Cause {
+    /// The host answered with a reset: nothing listens on that port.
+    ConnectionRefused,
+    /// A router answered that the host cannot be reached (ICMP).
+    HostUnreachable,
+    /// No answer to the connection attempt within its limit.
+    ConnectTimeout,
+    /// No answer yet when the place was needed for another server.
+    Evicted,
+    /// This machine has no route, or no usable interface.
+    NoRoute,
+    /// The system ran out of sockets, ports or memory for them.
+    OutOfResources,
+    /// No name resolves: the name service is dead or out of reach.
+    NameServiceDead,
+    /// The name does not exist.
+    NameNotFound,
+    /// The name service answered with an error.
+    NameServerFailed,
+    /// The name service did not answer within the limit.
+    NameTimeout,
+    /// The certificate has expired.
+    CertificateExpired,
+    /// The certificate is not valid yet.
+    CertificateNotYetValid,
+    /// Nobody the policy trusts has issued it.
+    UnknownIssuer,
+    /// It is for another name.
+    WrongName,
+    /// It has been revoked.
+    Revoked,
+    /// It is none of the pinned keys.
+    PinMismatch,
+    /// It is unusable for another reason.
+    BadCertificate,
+    /// A 5xx answer without a usable `Retry-After`.
+    ServerError {
+        /// HTTP status.
+        status: u16,
+    },
+    /// 429, or 503 with a `Retry-After`.
+    Throttled {
+        /// HTTP status.
+        status: u16,
+        /// `Retry-After` as the server sent it; `None` when absent, negative or unreadable.
+        retry_after: Option<Duration>,
+    },
+    /// 401 or 403.
+    NotAllowed {
+        /// HTTP status.
+        status: u16,
+    },
+    /// A TLS alert about our own certificate.
+    ClientCertificateRefused,
+    /// No first byte of an answer within the limit.
+    NoFirstByte,
+    /// A status no management server gives to this errand: 3xx, other 4xx, or a 2xx without the
+    /// `Homing-` fields.
+    NotAManager {
+        /// HTTP status.
+        status: u16,
+    },
+    /// What came back is not HTTP.
+    NotHttp,
+    /// The connection was reset.
+    Reset,
+    /// The connection was closed before the answer was complete.
+    Truncated,
+    /// A TLS error or alert that concerns no certificate.
+    TlsFailed,
+    /// The TLS handshake took too long.
+    TlsTimeout,
+    /// The exchange took too long.
+    ExchangeTimeout,
+    /// The whole attempt took too long.
+    AttemptTimeout,
+    /// The head of the answer is too large, or has too many fields.
+    HeadTooLarge,
+    /// Too many interim (1xx) answers.
+    TooManyInterim,
+    /// The body of the answer is too large.
+    BodyTooLarge,
+    /// The body comes too slowly.
+    Dripping,
+    /// The server asks to be left.
+    Draining,
+    /// The server closed a connection on which nothing was under way.
+    ClosedIdle,
+    /// The machine was suspended; what the connection is worth is not known.
+    Suspended,
+}
+
+impl Cause {
+    /// The class this cause belongs to.
+    pub const fn class(self) -> FailureClass {
+        match self {
+            Self::ConnectionRefused | Self::HostUnreachable => FailureClass::Refused,
+            Self::ConnectTimeout | Self::Evicted => FailureClass::NoAnswer,
+            Self::NoRoute | Self::OutOfResources | Self::NameServiceDead => FailureClass::LocalNetwork,
+            Self::NameNotFound | Self::NameServerFailed | Self::NameTimeout => FailureClass::Name,
+            Self::CertificateExpired
+            | Self::CertificateNotYetValid
+            | Self::UnknownIssuer
+            | Self::WrongName
+            | Self::Revoked
+            | Self::PinMismatch
+            | Self::BadCertificate => FailureClass::Certificate,
+            Self::ServerError { .. } => FailureClass::ServerError,
+            Self::Throttled { .. } => FailureClass::Throttled,
+            Self::NotAllowed { .. } | Self::ClientCertificateRefused => FailureClass::NotAllowed,
+            Self::NoFirstByte => FailureClass::Silent,
+            Self::NotAManager { .. } | Self::NotHttp => FailureClass::WrongServer,
+            Self::Reset | Self::Truncated | Self::TlsFailed => FailureClass::Broken,
+            Self::TlsTimeout
+            | Self::ExchangeTimeout
+            | Self::AttemptTimeout
+            | Self::HeadTooLarge
+            | Self::TooManyInterim
+            | Self::BodyTooLarge
+            | Self::Dripping => FailureClass::Limit,
+            Self::Draining => FailureClass::Draining,
+            Self::ClosedIdle | Self::Suspended => FailureClass::ClosedIdle,
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = match self {
+            Self::ConnectionRefused => "connection refused: nothing listens on that port",
+            Self::HostUnreachable => "host unreachable",
+            Self::ConnectTimeout => "no answer to the connection attempt",
+            Self::Evicted => "no answer yet, its place was given to another server",
+            Self::NoRoute => "this machine has no route to it",
+            Self::OutOfResources => "this machine is out of sockets or memory",
+            Self::NameServiceDead => "no name resolves: the name service is out of reach",
+            Self::NameNotFound => "the name does not exist",
+            Self::NameServerFailed => "the name service answered with an error",
+            Self::NameTimeout => "the name service did not answer in time",
+            Self::CertificateExpired => "its certificate has expired",
+            Self::CertificateNotYetValid => "its certificate is not valid yet",
+            Self::UnknownIssuer => "its certificate was issued by nobody the policy trusts",
+            Self::WrongName => "its certificate is for another name",
+            Self::Revoked => "its certificate was revoked",
+            Self::PinMismatch => "its key is none of the pinned ones",
+            Self::BadCertificate => "its certificate is unusable",
+            Self::ServerError { status } => return write!(f, "server error {status}"),
+            Self::Throttled { status, retry_after: Some(after) } => {
+                return write!(f, "status {status}: asks to wait {} s", after.as_secs());
+            }
+            Self::Throttled { status, retry_after: None } => {
+                return write!(f, "status {status}: asks to wait");
+            }
+            Self::NotAllowed { status } => return write!(f, "status {status}: not allowed"),
+            Self::ClientCertificateRefused => "it refuses our certificate",
+            Self::NoFirstByte => "connected, but no answer comes",
+            Self::NotAManager { status } => {
+                return write!(f, "status {status}: not the answer of a management server");
+            }
+            Self::NotHttp => "what answers does not speak HTTP",
+            Self::Reset => "connection reset",
+            Self::Truncated => "connection closed before the answer was complete",
+            Self::TlsFailed => "TLS failed",
+            Self::TlsTimeout => "the TLS handshake took too long",
+            Self::ExchangeTimeout => "the exchange took too long",
+            Self::AttemptTimeout => "the attempt took too long",
+            Self::HeadTooLarge => "the head of the answer is too large",
+            Self::TooManyInterim => "too many interim answers",
+            Self::BodyTooLarge => "the body of the answer is too large",
+            Self::Dripping => "the answer comes too slowly",
+            Self::Draining => "it asks to be left",
+            Self::ClosedIdle => "it closed the idle connection",
+            Self::Suspended => "the machine was suspended",
+        };
+        f.write_str(words)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_one_short_line_whatever_the_peer_wrote() {
+        let failure = Failure::noted(Cause::NotHttp, format!("SSH-2.0\r\n{}", "x".repeat(5000)));
+        let note = failure.note.as_deref().unwrap();
+        assert_eq!(note.chars().count(), 200);
+        assert!(note.starts_with("SSH-2.0x"));
+    }
+
+    #[test]
+    fn the_serialised_names_are_the_documented_ones() {
+        let name = |class: FailureClass| serde_json::to_string(&class).unwrap();
+        assert_eq!(name(FailureClass::ClosedIdle), "\"closed_idle\"");
+        assert_eq!(name(FailureClass::NoAnswer), "\"no_answer\"");
+    }
+}

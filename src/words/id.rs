@@ -1,0 +1,123 @@
+//! Names of things: the agent, a server, and the handles the engine gives out.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Who this agent is: 1 to 128 visible ASCII bytes, often a UUID.
+///
+/// Sent as `Homing-Agent` with every request, and hashed as those bytes to choose the agent's own
+/// server and the phase of its heartbeats. It is a name, not a secret.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct AgentId(Arc<str>);
+
+/// The text cannot be an agent id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an agent id is 1 to 128 visible ASCII characters (0x21 to 0x7E), without spaces")]
+pub struct BadAgentId;
+
+impl AgentId {
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for AgentId {
+    type Err = BadAgentId;
+
+    fn from_str(text: &str) -> Result<Self, BadAgentId> {
+        let fits = (1..=128).contains(&text.len());
+        if !fits || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(BadAgentId);
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl<'de> Deserialize<'de> for AgentId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl fmt::Display for AgentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Which management server: the id somebody wrote in the settings, or protocol, address and port
+/// (`https://mgmt.example:443`).
+///
+/// Two entries with one id are one server, with one health.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ServerId(Arc<str>);
+
+impl ServerId {
+    /// Names a server. Any text will do; settings make sure that it is short and printable.
+    pub fn new(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ServerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+macro_rules! handle {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        ///
+        /// Given out by the engine, never reused within its life.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u64);
+    };
+}
+
+handle! {
+    /// One connection to a management server, from the dial to the close.
+    LinkId
+}
+handle! {
+    /// One request and its answer on a link.
+    ExchangeId
+}
+handle! {
+    /// One name look-up.
+    QueryId
+}
+
+/// Which certificate policy a link is dialled under: the settings it stands in, and which of
+/// [`Settings::policies`](crate::settings::Settings::policies) it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PolicyId {
+    /// 0 for the settings the engine was made with; the n-th
+    /// [`Command::Reconfigure`](crate::engine::Command::Reconfigure) makes it n.
+    pub settings: u32,
+    /// Index into the policies of those settings.
+    pub index: u16,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_id_is_visible_ascii_of_bounded_length() {
+        assert!("f81d4fae-7dec-11d0-a765-00a0c91e6bf6".parse::<AgentId>().is_ok());
+        assert!("x".repeat(128).parse::<AgentId>().is_ok());
+        for bad in ["", "two words", "tab\t", "naïve", "line\r\nbreak", &"x".repeat(129)] {
+            assert_eq!(bad.parse::<AgentId>(), Err(BadAgentId), "{bad:?}");
+        }
+    }
+}

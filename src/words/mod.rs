@@ -1,0 +1,22 @@
+//! Plain values that every floor speaks: time, names, addresses, failures, errands.
+//!
+//! Nothing here decides, and nothing here does I/O. A word is parsed once, at the edge, and is valid
+//! for ever after; no other floor checks it again.
+
+mod address;
+mod duration;
+mod errand;
+mod failure;
+mod id;
+mod outcome;
+mod proof;
+mod time;
+
+pub use address::{BadHost, Host};
+pub use duration::{BadDuration, Span};
+pub use errand::{Errand, Purpose};
+pub use failure::{Cause, Failure, FailureClass};
+pub use id::{AgentId, BadAgentId, ExchangeId, LinkId, PolicyId, QueryId, ServerId};
+pub use outcome::{News, Outcome, Verdict};
+pub use proof::{Path, Proof, Route};
+pub use time::Moment;

@@ -1,0 +1,61 @@
+//! What came of an exchange.
+
+use std::time::Duration;
+
+use super::Failure;
+
+/// How one exchange ended, as its driver reports it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome<'a> {
+    /// Success, or not.
+    pub verdict: Verdict<'a>,
+    /// The server asks to be left within this time (`Homing-Drain`); it may say so with any answer.
+    pub drain: Option<Duration>,
+}
+
+/// The three ways an exchange ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict<'a> {
+    /// The errand was done. For a heartbeat: a complete 2xx answer within the limits that carried
+    /// `Homing-Settings` or `Homing-Policy`; in a driven product, its driver says so.
+    Success {
+        /// HTTP status, or whatever number the product's protocol has; for the event only.
+        status: u16,
+        /// The current entity tag of the settings, when the server named one.
+        settings: Option<&'a str>,
+        /// The current entity tag of the policy, when the server named one.
+        policy: Option<&'a str>,
+    },
+    /// The server works but does not do this errand (404, 409, 410, 412, 413, 416, 422 to anything but
+    /// a heartbeat). It costs the server nothing. A driver that cannot run an errand says this too.
+    Declined {
+        /// HTTP status; 0 when the driver itself declined.
+        status: u16,
+    },
+    /// It did not work.
+    Failed(Failure),
+}
+
+impl Outcome<'_> {
+    /// The exchange failed and nothing else was said.
+    pub const fn failed(failure: Failure) -> Self {
+        Self { verdict: Verdict::Failed(failure), drain: None }
+    }
+}
+
+/// Something a server said on an open event stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News<'a> {
+    /// A comment that keeps the connection alive.
+    KeepAlive,
+    /// The settings have a new entity tag.
+    Settings(&'a str),
+    /// The policy has a new entity tag.
+    Policy(&'a str),
+    /// New content of this name waits.
+    Content(&'a str),
+    /// The server has a command for the product; its text is between the driver and the product.
+    Command,
+    /// The server asks to be left within this time.
+    Drain(Duration),
+}

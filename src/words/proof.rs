@@ -1,0 +1,33 @@
+//! How a link was made, and what is known of who is at its other end.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// What a peer has proved. Ordered: a later one includes the earlier ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// It accepted a connection. Any hotel network can do that.
+    Tcp,
+    /// A verified certificate chain and name.
+    Tls,
+    /// The key is the one in the settings.
+    Pin,
+}
+
+/// The way a connection took, as the driver saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Path {
+    /// The address that accepted: one of those in [`Action::Dial`](crate::engine::Action::Dial).
+    pub peer: SocketAddr,
+}
+
+/// How a server is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[non_exhaustive]
+pub enum Route {
+    /// A connection of our own to the server's address.
+    #[default]
+    Direct,
+}
