@@ -255,4 +255,3 @@ impl Why {
 pub(super) fn span(duration: Duration) -> Span {
     Span(Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
 }
-

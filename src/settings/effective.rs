@@ -68,3 +68,95 @@ pub struct Effective {
     /// Whether the last-used user or computer mode is offered at registration; group only.
     pub keep_mode: Chosen<bool>,
 }
+
+/// What a group says of itself, and the site and its locations' share in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Levels {
+    /// The site's switch for learned applications.
+    pub(super) site_learns: Option<bool>,
+    /// Where nobody assigns a list.
+    pub(super) default_list: Arc<ServerList>,
+    pub(super) group: Share,
+    /// In the order of the file, each with its name.
+    pub(super) locations: Vec<(Arc<str>, Share)>,
+    pub(super) download_from_management_server: Option<bool>,
+    pub(super) keep_group: Option<bool>,
+    pub(super) keep_mode: Option<bool>,
+}
+
+/// What a group or a location may both say.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(super) struct Share {
+    pub(super) server_list: Option<Arc<ServerList>>,
+    pub(super) enabled: Option<bool>,
+    pub(super) mode: Option<Mode>,
+    pub(super) heartbeat_interval: Option<Duration>,
+    pub(super) upload_critical_immediately: Option<bool>,
+    pub(super) learn_applications: Option<bool>,
+    pub(super) randomise_downloads: Option<bool>,
+    pub(super) download_window: Option<Duration>,
+}
+
+/// A fleet of 100,000 then makes 333 small requests per second, and a console is five minutes behind.
+const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(300);
+/// One heartbeat: content is spread over the time in which agents learn of it anyway.
+const DEFAULT_DOWNLOAD_WINDOW: Duration = Duration::from_secs(300);
+
+impl Levels {
+    /// What is in force in this location; the group's for `None` and for a name nobody wrote.
+    pub(super) fn effective(&self, location: Option<&str>) -> Effective {
+        let nothing = Share::default();
+        let found = location.and_then(|wanted| self.locations.iter().find(|(name, _)| **name == *wanted));
+        let (name, own) = match found {
+            Some((name, share)) => (Some(Arc::clone(name)), share),
+            None => (None, &nothing),
+        };
+        let group = &self.group;
+        Effective {
+            location: name,
+            enabled: chosen(own.enabled, group.enabled, true),
+            server_list: chosen(
+                own.server_list.clone(),
+                group.server_list.clone(),
+                Arc::clone(&self.default_list),
+            ),
+            mode: chosen(own.mode, group.mode, Mode::default()),
+            heartbeat_interval: chosen(own.heartbeat_interval, group.heartbeat_interval, DEFAULT_HEARTBEAT),
+            upload_critical_immediately: chosen(
+                own.upload_critical_immediately,
+                group.upload_critical_immediately,
+                true,
+            ),
+            learn_applications: self.learn_applications(own),
+            download_window: self.download_window(own),
+            download_from_management_server: chosen(None, self.download_from_management_server, true),
+            keep_group: chosen(None, self.keep_group, false),
+            keep_mode: chosen(None, self.keep_mode, false),
+        }
+    }
+
+    fn learn_applications(&self, own: &Share) -> Chosen<bool> {
+        let wanted = chosen(own.learn_applications, self.group.learn_applications, false);
+        if wanted.value && self.site_learns != Some(true) {
+            return Chosen { value: false, from: Level::Site };
+        }
+        wanted
+    }
+
+    fn download_window(&self, own: &Share) -> Chosen<Option<Duration>> {
+        let switch = chosen(own.randomise_downloads, self.group.randomise_downloads, true);
+        if !switch.value {
+            return Chosen { value: None, from: switch.from };
+        }
+        let window = chosen(own.download_window, self.group.download_window, DEFAULT_DOWNLOAD_WINDOW);
+        Chosen { value: Some(window.value), from: window.from.max(switch.from) }
+    }
+}
+
+fn chosen<T>(location: Option<T>, group: Option<T>, default: T) -> Chosen<T> {
+    match (location, group) {
+        (Some(value), _) => Chosen { value, from: Level::Location },
+        (None, Some(value)) => Chosen { value, from: Level::Group },
+        (None, None) => Chosen { value: default, from: Level::Default },
+    }
+}

@@ -66,6 +66,9 @@ pub struct ServerList {
 impl ServerList {
     /// Every server with its priority, best first, in the order of the file.
     pub fn servers(&self) -> impl Iterator<Item = (usize, &Arc<Server>)> {
-        self.priorities.iter().enumerate().flat_map(|(priority, servers)| servers.iter().map(move |s| (priority, s)))
+        self.priorities
+            .iter()
+            .enumerate()
+            .flat_map(|(priority, servers)| servers.iter().map(move |s| (priority, s)))
     }
 }

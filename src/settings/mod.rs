@@ -1,11 +1,166 @@
 //! What an administrator wrote: parsed once, valid for ever.
+//!
+//! A *settings document* is one JSON text: the management servers in their lists, how the agent's
+//! group talks to them, and what is different in each of the group's locations. Its way through this
+//! floor has four stations, and each is a file:
+//!
+//! 1. [`read`] turns bytes into the [`document`]. The shape, every number and every name is judged
+//!    here, leaf by leaf ([`value`]), so that an error names its exact place.
+//! 2. [`resolve`] follows the names the parts of the document have for each other, works out what
+//!    was left out, and gives [`Settings`]. Nobody checks them again.
+//! 3. [`Settings::effective`] says what is in force in one location, and for each field which level
+//!    had the last word: site, group, or location.
+//! 4. [`Settings::lint`] says what is allowed but hardly meant.
+//!
+//! Text that a person wrote is read strictly: an unknown field is a misspelt one, and an error. Text
+//! that a server sent is read leniently: an unknown field is one of next year, and a warning. What
+//! must not be ignored a document says in `requires`. An unknown *word* where a few are allowed
+//! is an error from both: guessing would mean weaker checks, or another server than the one meant.
+//!
+//! Nothing here opens a file or a socket or looks at a clock. Settings name files; whoever uses them
+//! reads them.
 
+mod certificate;
+mod document;
 mod effective;
+mod error;
 mod list;
+mod location;
+mod read;
+mod resolve;
+mod value;
 
+use std::str::FromStr;
+use std::sync::Arc;
+
+pub use certificate::{CertificatePolicy, ClientCertificate, Pin, PinState, Roots};
 pub use effective::{Chosen, Effective, Level, Mode};
+pub use error::{CertificateProblem, ReferenceProblem, SettingsError, Warning, WarningKind};
 pub use list::{DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT, Protocol, Server, ServerList};
+pub use location::{Location, LocationRules, ReferenceServer, Situation};
+pub use read::{MAX_DEPTH, MAX_TEXT};
 
-/// Settings
-#[derive(Debug)]
-pub struct Settings {}
+/// The settings of one agent. Cheap to share in an `Arc`, never changed, free of contradictions.
+///
+/// ```
+/// use homing::settings::Settings;
+///
+/// let settings: Settings = r#"{ "server_lists": [
+///     { "name": "default", "priorities": [ { "servers": [ { "address": "mgmt.example" } ] } ] }
+/// ] }"#.parse()?;
+/// let effective = settings.effective(None);
+/// assert_eq!(effective.heartbeat_interval.value.as_secs(), 300);
+/// assert_eq!(settings.servers()[0].as_str(), "https://mgmt.example:443");
+/// # Ok::<(), homing::settings::SettingsError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    lists: Vec<Arc<ServerList>>,
+    servers: Vec<crate::words::ServerId>,
+    policies: Vec<CertificatePolicy>,
+    /// Where each of the policies was written first; empty for the one nobody wrote.
+    policy_paths: Vec<String>,
+    reference_servers: Vec<ReferenceServer>,
+    location_rules: LocationRules,
+    group_name: Option<Arc<str>>,
+    accept_settings_over_http: Option<bool>,
+    levels: effective::Levels,
+    merged: Vec<Merged>,
+}
+
+/// An entry that was left out because its server stood earlier in the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Merged {
+    list: usize,
+    priority: usize,
+    position: usize,
+    /// Where its server stands.
+    first: String,
+}
+
+/// Who wrote the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// A person, in a file: read strictly.
+    Person,
+    /// A server: read leniently, so that next year's server does not strand this year's agents.
+    Server,
+}
+
+/// Settings, and what is odd about their text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parsed {
+    /// The settings.
+    pub settings: Settings,
+    /// What was ignored or merged, in the order in which it was found.
+    pub warnings: Vec<Warning>,
+}
+
+impl Settings {
+    /// Reads a settings document: UTF-8 JSON, with or without a byte order mark.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place. Nothing of a wrong document is used.
+    pub fn parse(text: &[u8], source: Source) -> Result<Parsed, SettingsError> {
+        let (document, mut warnings) = read::read(text, source)?;
+        let settings = resolve::resolve(document, &mut warnings)?;
+        Ok(Parsed { settings, warnings })
+    }
+
+    /// What is in force in this location. For `None`, and for a name that is no location, the group's.
+    pub fn effective(&self, location: Option<&str>) -> Effective {
+        self.levels.effective(location)
+    }
+
+    /// The names of the locations, in the order of the file.
+    pub fn locations(&self) -> impl ExactSizeIterator<Item = &Arc<str>> {
+        self.location_rules.locations.iter().map(|location| &location.name)
+    }
+
+    /// What it takes to be inside, and when each location applies.
+    pub fn location_rules(&self) -> &LocationRules {
+        &self.location_rules
+    }
+
+    /// The servers that show where the machine is, in the order in which they are asked. Empty when
+    /// they are switched off.
+    pub fn reference_servers(&self) -> &[ReferenceServer] {
+        &self.reference_servers
+    }
+
+    /// Every list, in the order of the file, whether it is assigned or not.
+    pub fn lists(&self) -> &[Arc<ServerList>] {
+        &self.lists
+    }
+
+    /// Every server, once, in the order of the file.
+    pub fn servers(&self) -> &[crate::words::ServerId] {
+        &self.servers
+    }
+
+    /// The certificate policies in use, each once. [`Server::policy`] and [`ReferenceServer::policy`]
+    /// are indices into it.
+    pub fn policies(&self) -> &[CertificatePolicy] {
+        &self.policies
+    }
+
+    /// The name of the agent's group.
+    pub fn group_name(&self) -> Option<&Arc<str>> {
+        self.group_name.as_ref()
+    }
+
+    /// Whether a server may send settings over plain http; `None` when nobody wrote it, which
+    /// means: only if every server in force is http.
+    pub const fn accept_settings_over_http(&self) -> Option<bool> {
+        self.accept_settings_over_http
+    }
+}
+
+impl FromStr for Settings {
+    type Err = SettingsError;
+
+    /// Reads what a person wrote; [`Settings::parse`] also gives the warnings.
+    fn from_str(text: &str) -> Result<Self, SettingsError> {
+        Self::parse(text.as_bytes(), Source::Person).map(|parsed| parsed.settings)
+    }
+}

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a peer has proved. Ordered: a later one includes the earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Proof {
     /// It accepted a connection. Any hotel network can do that.

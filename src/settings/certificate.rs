@@ -1,0 +1,237 @@
+//! How a server proves who it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::document;
+use super::value::{File, Object, Word};
+use super::{CertificateProblem, SettingsError};
+use crate::words::Host;
+
+/// Files with roots, and files with revocations: one per authority a company might have.
+const MAX_FILES: usize = 16;
+/// Keys: a handful of servers, each with its present, its next and its last.
+const MAX_PINS: usize = 32;
+
+/// What a server must prove before anything is said to it.
+///
+/// The files are named, not read. Two policies are equal when they say the same.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CertificatePolicy {
+    /// Whom to believe: a chain to any of them will do. Empty with `pin_only` and with
+    /// `danger_no_verification`, never otherwise.
+    pub roots: Vec<Roots>,
+    /// Known keys. If any is not [`Revoked`](PinState::Revoked), one of those must occur in the chain.
+    pub pins: Vec<Pin>,
+    /// The pins alone decide; there is no chain to a root.
+    pub pin_only: bool,
+    /// The name or address the certificate must carry, instead of the one that was dialled.
+    pub expected_name: Option<Host>,
+    /// Files with certificate revocation lists, PEM or DER.
+    pub crls: Vec<PathBuf>,
+    /// The agent's own certificate, shown to a server that asks for one.
+    pub client: Option<ClientCertificate>,
+    /// TLS 1.2 is refused.
+    pub tls13_only: bool,
+    /// Nothing is verified: anybody on the way can be the server.
+    pub danger_no_verification: bool,
+}
+
+/// Some certificate authorities.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Roots {
+    /// The public ones, as compiled in.
+    Public,
+    /// Those the operating system trusts.
+    System,
+    /// Those in this PEM file.
+    Bundle(PathBuf),
+}
+
+/// A known key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pin {
+    /// SHA-256 of its SubjectPublicKeyInfo.
+    pub sha256: [u8; 32],
+    /// What it is for.
+    pub state: PinState,
+}
+
+/// What a known key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum PinState {
+    /// In use.
+    #[default]
+    Active,
+    /// Will be in use; accepted already.
+    Next,
+    /// Was in use; still accepted.
+    Retiring,
+    /// Never accepted again, whatever else says so.
+    Revoked,
+}
+
+/// The agent's own certificate.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClientCertificate {
+    /// PEM file with the certificate and what is needed up to the root.
+    pub certificate: PathBuf,
+    /// PEM file with its private key.
+    pub key: PathBuf,
+}
+
+impl Default for CertificatePolicy {
+    /// The public roots, and nothing else.
+    fn default() -> Self {
+        Self {
+            roots: vec![Roots::Public],
+            pins: Vec::new(),
+            pin_only: false,
+            expected_name: None,
+            crls: Vec::new(),
+            client: None,
+            tls13_only: false,
+            danger_no_verification: false,
+        }
+    }
+}
+
+impl CertificatePolicy {
+    /// Whether a key is pinned that may be accepted.
+    pub fn has_usable_pin(&self) -> bool {
+        self.pins.iter().any(|pin| pin.state != PinState::Revoked)
+    }
+}
+
+/// A policy and the place in the document where it was written.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Written {
+    pub(super) policy: CertificatePolicy,
+    pub(super) path: String,
+}
+
+impl Written {
+    /// The policy written at `path`, or this one where none is.
+    pub(super) fn or_own(
+        &self,
+        own: Option<Object<document::Certificate>>,
+        path: impl FnOnce() -> String,
+    ) -> Result<Self, SettingsError> {
+        let Some(Object(own)) = own else { return Ok(self.clone()) };
+        let path = path();
+        Ok(Self { policy: policy(own, &path)?, path })
+    }
+}
+
+/// The policies that servers use, each once.
+#[derive(Debug, Default)]
+pub(super) struct PolicyTable {
+    index: BTreeMap<CertificatePolicy, u16>,
+    written: Vec<Written>,
+}
+
+impl PolicyTable {
+    /// The index of this policy. A document has fewer servers than there are indices.
+    pub(super) fn index(&mut self, written: &Written) -> u16 {
+        if let Some(index) = self.index.get(&written.policy) {
+            return *index;
+        }
+        let index = u16::try_from(self.written.len()).unwrap_or(u16::MAX);
+        self.index.insert(written.policy.clone(), index);
+        self.written.push(written.clone());
+        index
+    }
+
+    /// The policies in the order of their indices, and where each was written first.
+    pub(super) fn into_parts(self) -> (Vec<CertificatePolicy>, Vec<String>) {
+        self.written.into_iter().map(|Written { policy, path }| (policy, path)).unzip()
+    }
+}
+
+fn policy(text: document::Certificate, path: &str) -> Result<CertificatePolicy, SettingsError> {
+    let document::Certificate {
+        roots,
+        pins,
+        pin_only,
+        expected_name,
+        crls,
+        client,
+        tls13_only,
+        danger_no_verification,
+    } = text;
+    let (pin_only, danger) = (pin_only.unwrap_or(false), danger_no_verification.unwrap_or(false));
+    let contradiction = |field: &str, problem| {
+        let path = if field.is_empty() { path.to_owned() } else { format!("{path}.{field}") };
+        Err(SettingsError::Certificate { path, problem })
+    };
+    let (pins, crls) = (pins.unwrap_or_default(), crls.unwrap_or_default());
+    if danger {
+        let idle = [
+            ("roots", roots.is_some()),
+            ("pins", !pins.is_empty()),
+            ("pin_only", pin_only),
+            ("expected_name", expected_name.is_some()),
+            ("crls", !crls.is_empty()),
+        ];
+        if let Some((field, _)) = idle.into_iter().find(|(_, written)| *written) {
+            return contradiction(field, CertificateProblem::DangerWith(field));
+        }
+    }
+    if pin_only && roots.is_some() {
+        return contradiction("roots", CertificateProblem::PinOnlyWithRoots);
+    }
+    let roots = match roots {
+        Some(roots) if roots.is_empty() => return contradiction("roots", CertificateProblem::NoRoots),
+        Some(roots) => roots.into_iter().map(Roots::from).collect(),
+        None if pin_only || danger => Vec::new(),
+        None => vec![Roots::Public],
+    };
+    for (field, what, found, limit) in [
+        ("roots", "roots", roots.len(), MAX_FILES),
+        ("pins", "pins", pins.len(), MAX_PINS),
+        ("crls", "revocation lists", crls.len(), MAX_FILES),
+    ] {
+        if found > limit {
+            return Err(SettingsError::TooMany { path: format!("{path}.{field}"), what, found, limit });
+        }
+    }
+    let mut known = BTreeSet::new();
+    if let Some(twice) = pins.iter().position(|Object(pin)| !known.insert(pin.sha256.0)) {
+        return contradiction(&format!("pins[{twice}].sha256"), CertificateProblem::PinTwice);
+    }
+    let policy = CertificatePolicy {
+        roots,
+        pins: pins.into_iter().map(|Object(pin)| pin.into()).collect(),
+        pin_only,
+        expected_name: expected_name.map(|name| name.0),
+        crls: crls.into_iter().map(|File(path)| path).collect(),
+        client: client
+            .map(|Object(client)| ClientCertificate { certificate: client.certificate.0, key: client.key.0 }),
+        tls13_only: tls13_only.unwrap_or(false),
+        danger_no_verification: danger,
+    };
+    if pin_only && !policy.has_usable_pin() {
+        return contradiction("pins", CertificateProblem::PinOnlyWithoutPins);
+    }
+    Ok(policy)
+}
+
+impl From<document::Root> for Roots {
+    fn from(root: document::Root) -> Self {
+        match root {
+            document::Root::Public => Self::Public,
+            document::Root::System => Self::System,
+            document::Root::Bundle(File(path)) => Self::Bundle(path),
+        }
+    }
+}
+
+impl From<document::Pin> for Pin {
+    fn from(pin: document::Pin) -> Self {
+        Self { sha256: pin.sha256.0, state: pin.state.map(|Word(state)| state).unwrap_or_default() }
+    }
+}

@@ -1,0 +1,197 @@
+//! Where the machine is: what the settings say about finding out.
+//!
+//! Only the rules are here; the finding out is the engine's.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::certificate::{PolicyTable, Written};
+use super::document;
+use super::value::{Ip, Object, Port, Word};
+use super::{ReferenceProblem, SettingsError};
+use crate::words::{Host, Proof};
+
+/// The vendor's number; a round over as many servers with one port each ends within 2 seconds.
+const DEFAULT_REFERENCE_SERVERS: u32 = 32;
+/// Nobody serves more than a few ports; 320 servers with 16 each are still a bounded round.
+const MAX_PORTS: usize = 16;
+/// Set aside for documentation (RFC 5737, RFC 3849): nobody answers there, unless the network answers for everybody.
+const DEFAULT_CONTROL: (Ipv4Addr, Ipv6Addr) =
+    (Ipv4Addr::new(192, 0, 2, 1), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
+
+/// A server whose answer shows that the machine is inside, and that never manages.
+///
+/// Nothing turns it into a [`Server`](super::Server): it has no id, no weight and no protocol, so it
+/// cannot be dialled for an exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReferenceServer {
+    /// Where it is.
+    pub host: Host,
+    /// Its ports in the order in which they are tried; 1 to 16, each once, never 0.
+    pub ports: Vec<u16>,
+    /// What its answer proves.
+    pub proof: Proof,
+    /// Its certificate policy: index into [`Settings::policies`](super::Settings::policies). Means
+    /// nothing when `proof` is [`Proof::Tcp`].
+    pub policy: u16,
+}
+
+/// What it takes to be inside, and which location applies then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocationRules {
+    /// The weakest proof that gives `internal`.
+    pub required_proof: Proof,
+    /// Whether an exchange with a management server counts.
+    pub management_server_counts: bool,
+    /// Whether an answer through a tunnel gives plain `internal`.
+    pub tunnel_proves_internal: bool,
+    /// An address at which nobody may answer; if somebody does, the network answers for everybody.
+    pub control_v4: Ipv4Addr,
+    /// The same for IPv6.
+    pub control_v6: Ipv6Addr,
+    /// The locations in the order of the file; the first that fits applies.
+    pub locations: Vec<Location>,
+}
+
+/// When a location applies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The situations in which it applies. Empty: only when the product names it.
+    pub when: Vec<Situation>,
+}
+
+/// Where the machine is, as far as the agent knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Situation {
+    /// Inside.
+    Internal,
+    /// Inside, but only by way of a tunnel.
+    InternalViaVpn,
+    /// Outside.
+    External,
+    /// Not known yet, or there is no network.
+    Unknown,
+    /// Behind a portal that answers for everybody.
+    Captive,
+}
+
+impl Situation {
+    /// Whether the machine is inside, by whatever way.
+    pub const fn is_inside(self) -> bool {
+        match self {
+            Self::Internal | Self::InternalViaVpn => true,
+            Self::External | Self::Unknown | Self::Captive => false,
+        }
+    }
+}
+
+/// The reference servers that are asked: none when they are switched off.
+pub(super) fn reference_servers(
+    text: Option<Object<document::ReferenceServers>>,
+    above: &Written,
+    policies: &mut PolicyTable,
+) -> Result<Vec<ReferenceServer>, SettingsError> {
+    let Some(Object(document::ReferenceServers { enabled, limit, servers })) = text else {
+        return Ok(Vec::new());
+    };
+    let servers = servers.unwrap_or_default();
+    let limit = limit.map_or(DEFAULT_REFERENCE_SERVERS, |limit| limit.0) as usize;
+    if servers.len() > limit {
+        return Err(SettingsError::TooMany {
+            path: "reference_servers.servers".to_owned(),
+            what: "reference servers",
+            found: servers.len(),
+            limit,
+        });
+    }
+    let asked = enabled.unwrap_or(true);
+    let mut kept = Vec::new();
+    for (index, Object(text)) in servers.into_iter().enumerate() {
+        // Judged even when switched off, so that switching them on cannot fail.
+        let (server, written) =
+            reference_server(text, above, &format!("reference_servers.servers[{index}]"))?;
+        if asked {
+            kept.push(ReferenceServer { policy: policies.index(&written), ..server });
+        }
+    }
+    Ok(kept)
+}
+
+fn reference_server(
+    text: document::ReferenceServer,
+    above: &Written,
+    path: &str,
+) -> Result<(ReferenceServer, Written), SettingsError> {
+    let document::ReferenceServer { address, ports, proof, certificate } = text;
+    let problem =
+        |field: &str, problem| Err(SettingsError::Reference { path: format!("{path}.{field}"), problem });
+    let ports: Vec<u16> =
+        ports.map_or_else(|| vec![443], |ports| ports.into_iter().map(|Port(port)| port).collect());
+    if ports.is_empty() {
+        return problem("ports", ReferenceProblem::NoPort);
+    }
+    if ports.len() > MAX_PORTS {
+        return Err(SettingsError::TooMany {
+            path: format!("{path}.ports"),
+            what: "ports",
+            found: ports.len(),
+            limit: MAX_PORTS,
+        });
+    }
+    let twice =
+        ports.iter().enumerate().find(|(at, port)| ports.iter().take(*at).any(|before| before == *port));
+    if let Some((at, port)) = twice {
+        return problem(&format!("ports[{at}]"), ReferenceProblem::PortTwice(*port));
+    }
+    let proof = proof.map_or(Proof::Tls, |Word(proof)| proof);
+    let written = above.or_own(certificate, || format!("{path}.certificate"))?;
+    if proof >= Proof::Tls && written.policy.danger_no_verification {
+        return problem("proof", ReferenceProblem::NotVerified);
+    }
+    if proof == Proof::Pin && !written.policy.has_usable_pin() {
+        return problem("proof", ReferenceProblem::NoPin);
+    }
+    Ok((ReferenceServer { host: address.0, ports, proof, policy: 0 }, written))
+}
+
+/// The rules without the locations, which come with their own settings.
+pub(super) fn rules(text: Option<Object<document::LocationRules>>) -> Result<LocationRules, SettingsError> {
+    let text = text.map(|Object(text)| text);
+    let (required_proof, management_server_counts, tunnel_proves_internal, control) = match text {
+        Some(text) => {
+            let document::LocationRules {
+                required_proof,
+                management_server_counts,
+                tunnel_proves_internal,
+                control,
+            } = text;
+            (required_proof, management_server_counts, tunnel_proves_internal, control)
+        }
+        None => (None, None, None, None),
+    };
+    let (mut v4, mut v6) = (None, None);
+    for (index, Ip(address)) in control.unwrap_or_default().into_iter().enumerate() {
+        let taken = match address {
+            IpAddr::V4(address) => v4.replace(address).is_some(),
+            IpAddr::V6(address) => v6.replace(address).is_some(),
+        };
+        if taken {
+            let path = format!("location.control[{index}]");
+            return Err(SettingsError::Reference { path, problem: ReferenceProblem::ControlTwice });
+        }
+    }
+    Ok(LocationRules {
+        required_proof: required_proof.map_or(Proof::Tls, |Word(proof)| proof),
+        management_server_counts: management_server_counts.unwrap_or(true),
+        tunnel_proves_internal: tunnel_proves_internal.unwrap_or(false),
+        control_v4: v4.unwrap_or(DEFAULT_CONTROL.0),
+        control_v6: v6.unwrap_or(DEFAULT_CONTROL.1),
+        locations: Vec::new(),
+    })
+}

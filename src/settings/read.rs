@@ -1,0 +1,180 @@
+//! From bytes to the document: size, encoding, depth, version, shape. The first trouble is the error.
+//!
+//! The text is read twice. The first time only the header counts, so that a document of next year is
+//! refused for its version, and a broken one for its syntax, before any field is judged.
+
+use std::str;
+
+use serde::Deserialize;
+use serde_json::error::Category;
+
+use super::document::{Document, Header};
+use super::value::{Object, quoted};
+use super::{SettingsError, Source, Warning, WarningKind};
+
+/// The largest settings that are read: 1 MiB holds several times the most that the other limits allow.
+pub const MAX_TEXT: usize = 1 << 20;
+
+/// The deepest nesting that is read. The document itself goes 9 levels deep; the rest is for the
+/// unknown fields of later ones.
+pub const MAX_DEPTH: usize = 32;
+
+/// Unknown fields that are listed one by one; more would only fill a log.
+const LISTED_UNKNOWN_FIELDS: usize = 32;
+
+/// A line of a log; the texts of the libraries quote what they read, which may be long.
+const PROBLEM_CHARACTERS: usize = 300;
+
+/// Group settings that somebody might look for in a location.
+const GROUP_ONLY: [&str; 3] =
+    ["download_from_management_server", "accept_settings_over_http", "reconnection"];
+
+/// Reads a document and, from a server, what is odd about it.
+pub(super) fn read(bytes: &[u8], source: Source) -> Result<(Document, Vec<Warning>), SettingsError> {
+    let text = decoded(bytes)?;
+    check_depth(text)?;
+    check_header(text)?;
+    let mut unknown = Unknown::default();
+    let document = shaped(text, &mut |path| unknown.add(path));
+    if source == Source::Person
+        && let Some(path) = unknown.listed.first()
+    {
+        // Before any other error: a misspelt name is often the reason for it.
+        return Err(unknown_field(path));
+    }
+    Ok((document?, unknown.into_warnings()))
+}
+
+fn decoded(bytes: &[u8]) -> Result<&str, SettingsError> {
+    if bytes.len() > MAX_TEXT {
+        return Err(SettingsError::TooLarge { bytes: bytes.len() });
+    }
+    let text = str::from_utf8(bytes).map_err(|error| SettingsError::NotUtf8 { at: error.valid_up_to() })?;
+    // Editors on Windows write a byte order mark, which is not JSON.
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
+}
+
+fn check_depth(text: &str) -> Result<(), SettingsError> {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for (offset, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => depth += 1,
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            let (line, column) = position(text.as_bytes(), offset);
+            return Err(SettingsError::TooDeep { line, column });
+        }
+    }
+    Ok(())
+}
+
+fn position(text: &[u8], offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+    (line, column)
+}
+
+fn check_header(text: &str) -> Result<(), SettingsError> {
+    let Header { version, requires } = shaped(text, &mut |_| {})?;
+    if let Some(found) = version
+        && found.as_u64() != Some(1)
+    {
+        return Err(SettingsError::Version { found: found.to_string() });
+    }
+    match requires.unwrap_or_default().first() {
+        Some(name) => Err(SettingsError::Requirement { path: "requires[0]".to_owned(), name: quoted(name) }),
+        None => Ok(()),
+    }
+}
+
+/// Reads the text as one object of this shape and names each field that the shape does not know.
+fn shaped<'de, T: Deserialize<'de>>(
+    text: &'de str,
+    on_unknown: &mut dyn FnMut(String),
+) -> Result<T, SettingsError> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let mut track = serde_path_to_error::Track::new();
+    let tracked = serde_path_to_error::Deserializer::new(&mut json, &mut track);
+    let shaped = serde_ignored::deserialize(tracked, |path| on_unknown(spelled(&path)));
+    match shaped.and_then(|Object(value)| json.end().map(|()| value)) {
+        Ok(value) => Ok(value),
+        Err(error) => Err(explained(&error, track.path().to_string())),
+    }
+}
+
+fn explained(error: &serde_json::Error, path: String) -> SettingsError {
+    let (line, column) = (error.line(), error.column());
+    let text = error.to_string();
+    let problem = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text);
+    match error.classify() {
+        Category::Syntax | Category::Eof | Category::Io => {
+            SettingsError::NotJson { line, column, detail: bounded(problem) }
+        }
+        Category::Data => {
+            let path = if path == "." { "the settings".to_owned() } else { bounded(&path) };
+            SettingsError::Value { path, problem: bounded(problem) }
+        }
+    }
+}
+
+/// A path as errors write it: `locations[0].name`.
+fn spelled(path: &serde_ignored::Path<'_>) -> String {
+    use serde_ignored::Path;
+    match path {
+        Path::Root => String::new(),
+        Path::Seq { parent, index } => format!("{}[{index}]", spelled(parent)),
+        Path::Map { parent, key } => {
+            let parent = spelled(parent);
+            let dot = if parent.is_empty() { "" } else { "." };
+            format!("{parent}{dot}{}", bounded(key))
+        }
+        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => {
+            spelled(parent)
+        }
+    }
+}
+
+fn unknown_field(path: &str) -> SettingsError {
+    let path = path.to_owned();
+    match path.rsplit_once('.') {
+        Some((parent, name)) if parent.starts_with("locations[") && GROUP_ONLY.contains(&name) => {
+            SettingsError::GroupOnly { path }
+        }
+        Some(_) | None => SettingsError::UnknownField { path },
+    }
+}
+
+fn bounded(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(PROBLEM_CHARACTERS).collect()
+}
+
+#[derive(Default)]
+struct Unknown {
+    listed: Vec<String>,
+    more: usize,
+}
+
+impl Unknown {
+    fn add(&mut self, path: String) {
+        if self.listed.len() < LISTED_UNKNOWN_FIELDS {
+            self.listed.push(path);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn into_warnings(self) -> Vec<Warning> {
+        let listed = self.listed.into_iter().map(|path| Warning { path, kind: WarningKind::UnknownField });
+        let more = (self.more > 0).then(|| Warning {
+            path: "the settings".to_owned(),
+            kind: WarningKind::MoreUnknownFields(self.more),
+        });
+        listed.chain(more).collect()
+    }
+}
