@@ -4,9 +4,9 @@
 //! group talks to them, and what is different in each of the group's locations. Its way through this
 //! floor has four stations, and each is a file:
 //!
-//! 1. [`read`] turns bytes into the [`document`]. The shape, every number and every name is judged
-//!    here, leaf by leaf ([`value`]), so that an error names its exact place.
-//! 2. [`resolve`] follows the names the parts of the document have for each other, works out what
+//! 1. `read` turns bytes into the `document`. The shape, every number and every name is judged
+//!    here, leaf by leaf (`value`), so that an error names its exact place.
+//! 2. `resolve` follows the names the parts of the document have for each other, works out what
 //!    was left out, and gives [`Settings`]. Nobody checks them again.
 //! 3. [`Settings::effective`] says what is in force in one location, and for each field which level
 //!    had the last word: site, group, or location.
@@ -24,18 +24,24 @@ mod certificate;
 mod document;
 mod effective;
 mod error;
+mod lint;
 mod list;
 mod location;
 mod read;
 mod resolve;
+#[cfg(test)]
+mod schema;
 mod value;
 
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::words::ServerId;
+
 pub use certificate::{CertificatePolicy, ClientCertificate, Pin, PinState, Roots};
 pub use effective::{Chosen, Effective, Level, Mode};
 pub use error::{CertificateProblem, ReferenceProblem, SettingsError, Warning, WarningKind};
+pub use lint::{Lint, LintKind};
 pub use list::{DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT, Protocol, Server, ServerList};
 pub use location::{Location, LocationRules, ReferenceServer, Situation};
 pub use read::{MAX_DEPTH, MAX_TEXT};
@@ -56,7 +62,7 @@ pub use read::{MAX_DEPTH, MAX_TEXT};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     lists: Vec<Arc<ServerList>>,
-    servers: Vec<crate::words::ServerId>,
+    servers: Vec<ServerId>,
     policies: Vec<CertificatePolicy>,
     /// Where each of the policies was written first; empty for the one nobody wrote.
     policy_paths: Vec<String>,
@@ -107,6 +113,11 @@ impl Settings {
         Ok(Parsed { settings, warnings })
     }
 
+    /// What is allowed but hardly meant, in the order of the document. Worked out anew at each call.
+    pub fn lint(&self) -> Vec<Lint> {
+        lint::lint(self)
+    }
+
     /// What is in force in this location. For `None`, and for a name that is no location, the group's.
     pub fn effective(&self, location: Option<&str>) -> Effective {
         self.levels.effective(location)
@@ -134,7 +145,7 @@ impl Settings {
     }
 
     /// Every server, once, in the order of the file.
-    pub fn servers(&self) -> &[crate::words::ServerId] {
+    pub fn servers(&self) -> &[ServerId] {
         &self.servers
     }
 

@@ -37,7 +37,6 @@ const LONGEST_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Something written as `{ … }`. Derived code would also take `[ … ]`, field by field.
 #[derive(Debug)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(transparent))]
 pub(super) struct Object<T>(pub(super) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
@@ -62,7 +61,6 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Braces<T> {
 
 /// One of a few words. Derived code would also take `{ "word": null }`.
 #[derive(Clone, Copy, Debug)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(transparent))]
 pub(super) struct Word<T>(pub(super) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Word<T> {
@@ -201,7 +199,7 @@ impl<'de> Deserialize<'de> for KeyHash {
 
 /// The mean time between two heartbeats, 10 s to 24 h.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(extend("examples" = ["300s", "5m", "1h 30m"])))]
 pub(super) struct HeartbeatInterval(#[cfg_attr(test, schemars(with = "String"))] pub(super) Duration);
 
 impl<'de> Deserialize<'de> for HeartbeatInterval {
@@ -212,7 +210,7 @@ impl<'de> Deserialize<'de> for HeartbeatInterval {
 
 /// The window over which downloads are spread, 1 s to 24 h.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(extend("examples" = ["300s", "1h"])))]
 pub(super) struct DownloadWindow(#[cfg_attr(test, schemars(with = "String"))] pub(super) Duration);
 
 impl<'de> Deserialize<'de> for DownloadWindow {
