@@ -235,3 +235,100 @@ impl From<document::Pin> for Pin {
         Self { sha256: pin.sha256.0, state: pin.state.map(|Word(state)| state).unwrap_or_default() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+
+    const PIN: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+
+    /// Settings in which the document, the list and each of the servers say this of certificates.
+    fn settings(document: &str, list: &str, servers: &[&str]) -> Settings {
+        let servers: Vec<String> = servers
+            .iter()
+            .enumerate()
+            .map(|(index, certificate)| format!(r#"{{ "address": "s{index}.example", "certificate": {certificate} }}"#))
+            .collect();
+        let text = format!(
+            r#"{{ "certificate": {document}, "server_lists": [ {{ "name": "main", "certificate": {list},
+                "priorities": [ {{ "servers": [ {} ] }} ] }} ] }}"#,
+            servers.join(", ")
+        );
+        text.parse().unwrap()
+    }
+
+    fn indices(settings: &Settings) -> Vec<u16> {
+        settings.lists().iter().flat_map(|list| list.servers()).map(|(_, server)| server.policy).collect()
+    }
+
+    #[test]
+    fn public_roots_are_believed_where_nobody_says_otherwise() {
+        let settings = settings("null", "null", &["null"]);
+        assert_eq!(settings.policies(), [CertificatePolicy::default()]);
+        assert_eq!(CertificatePolicy::default().roots, [Roots::Public]);
+    }
+
+    #[test]
+    fn a_lower_certificate_replaces_the_upper_one_as_a_whole() {
+        let document = r#"{ "roots": ["system"], "tls13_only": true }"#;
+        let list = r#"{ "expected_name": "m.example" }"#;
+        let settings = settings(document, list, &["null", "{}"]);
+        let [of_list, of_server] = settings.policies() else { panic!("{:?}", settings.policies()) };
+        let expected_name = Some(Host::Name("m.example".into()));
+        assert_eq!(*of_list, CertificatePolicy { expected_name, ..CertificatePolicy::default() });
+        assert_eq!(*of_server, CertificatePolicy::default());
+    }
+
+    #[test]
+    fn equal_policies_stand_in_the_table_once_and_unused_ones_not_at_all() {
+        let (bundle, system) = (r#"{ "roots": [{ "bundle": "ca.pem" }] }"#, r#"{ "roots": ["system"] }"#);
+        let settings = settings("{}", bundle, &[system, "null", bundle, system]);
+        assert_eq!(indices(&settings), [0, 1, 1, 0]);
+        let roots: Vec<&[Roots]> = settings.policies().iter().map(|policy| policy.roots.as_slice()).collect();
+        assert_eq!(roots, [[Roots::System], [Roots::Bundle("ca.pem".into())]]);
+    }
+
+    #[test]
+    fn every_field_of_a_certificate_arrives_in_its_policy() {
+        let text = format!(
+            r#"{{ "roots": ["public", "system", {{ "bundle": "ca.pem" }}], "pins": [{{ "sha256": "{PIN}", "state": "retiring" }}],
+                "expected_name": "m.example", "crls": ["x.crl"], "client": {{ "certificate": "c.pem", "key": "k.pem" }},
+                "tls13_only": true }}"#
+        );
+        let policy = CertificatePolicy {
+            roots: vec![Roots::Public, Roots::System, Roots::Bundle("ca.pem".into())],
+            pins: vec![Pin {
+                // SHA-256 of nothing: e3b0c442…7852b855.
+                sha256: [
+                    0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27,
+                    0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
+                ],
+                state: PinState::Retiring,
+            }],
+            pin_only: false,
+            expected_name: Some(Host::Name("m.example".into())),
+            crls: vec!["x.crl".into()],
+            client: Some(ClientCertificate { certificate: "c.pem".into(), key: "k.pem".into() }),
+            tls13_only: true,
+            danger_no_verification: false,
+        };
+        assert_eq!(settings(&text, "null", &["null"]).policies(), [policy]);
+    }
+
+    #[test]
+    fn pins_alone_and_no_verification_believe_no_root() {
+        let pin_only = format!(r#"{{ "pin_only": true, "pins": [{{ "sha256": "{PIN}" }}] }}"#);
+        for certificate in [pin_only.as_str(), r#"{ "danger_no_verification": true }"#] {
+            let settings = settings(certificate, "null", &["null"]);
+            assert_eq!(settings.policies()[0].roots, [], "{certificate}");
+        }
+    }
+
+    #[test]
+    fn a_revoked_pin_is_no_pin_that_could_be_accepted() {
+        let pins = format!(r#"{{ "pins": [{{ "sha256": "{PIN}", "state": "revoked" }}] }}"#);
+        let settings = settings(&pins, "null", &["null"]);
+        assert!(!settings.policies()[0].has_usable_pin());
+    }
+}

@@ -160,3 +160,112 @@ fn chosen<T>(location: Option<T>, group: Option<T>, default: T) -> Chosen<T> {
         (None, None) => Chosen { value: default, from: Level::Default },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+
+    /// Settings with one list, the given group, and the given location `here`.
+    fn settings(site: &str, group: &str, location: &str) -> Settings {
+        let list = r#"{ "name": "main", "priorities": [ { "servers": [ { "address": "a.example" } ] } ] }"#;
+        let text = format!(
+            r#"{{ "server_lists": [ {list} ], "site": {site}, "group": {group},
+                "locations": [ {{ "name": "here", "communication": {location} }} ] }}"#
+        );
+        text.parse().unwrap()
+    }
+
+    const fn is<T>(value: T, from: Level) -> Chosen<T> {
+        Chosen { value, from }
+    }
+
+    #[test]
+    fn what_nobody_wrote_has_the_defaults_of_the_documentation() {
+        let effective = settings("{}", "{}", "{}").effective(Some("here"));
+        let Effective { location, server_list, .. } = effective.clone();
+        assert_eq!(location.as_deref(), Some("here"));
+        assert_eq!((server_list.value.name.as_deref(), server_list.from), (Some("main"), Level::Default));
+        assert_eq!(effective.enabled, is(true, Level::Default));
+        assert_eq!(effective.mode, is(Mode::Pull, Level::Default));
+        assert_eq!(effective.heartbeat_interval, is(Duration::from_secs(300), Level::Default));
+        assert_eq!(effective.upload_critical_immediately, is(true, Level::Default));
+        assert_eq!(effective.learn_applications, is(false, Level::Default));
+        assert_eq!(effective.download_window, is(Some(Duration::from_secs(300)), Level::Default));
+        assert_eq!(effective.download_from_management_server, is(true, Level::Default));
+        assert_eq!(effective.keep_group, is(false, Level::Default));
+        assert_eq!(effective.keep_mode, is(false, Level::Default));
+    }
+
+    #[test]
+    fn the_group_has_the_word_where_the_location_is_silent() {
+        let group = r#"{ "server_list": "main", "download_from_management_server": false,
+            "reconnection": { "keep_group": true, "keep_mode": true },
+            "communication": { "enabled": false, "mode": "push", "heartbeat_interval": "1m",
+                "upload_critical_immediately": false } }"#;
+        let effective = settings("{}", group, "{}").effective(Some("here"));
+        assert_eq!(effective.server_list.from, Level::Group);
+        assert_eq!(effective.enabled, is(false, Level::Group));
+        assert_eq!(effective.mode, is(Mode::Push, Level::Group));
+        assert_eq!(effective.heartbeat_interval, is(Duration::from_secs(60), Level::Group));
+        assert_eq!(effective.upload_critical_immediately, is(false, Level::Group));
+        assert_eq!(effective.download_from_management_server, is(false, Level::Group));
+        assert_eq!(effective.keep_group, is(true, Level::Group));
+        assert_eq!(effective.keep_mode, is(true, Level::Group));
+    }
+
+    #[test]
+    fn a_location_has_the_last_word_field_by_field() {
+        let group = r#"{ "communication": { "enabled": false, "mode": "push", "heartbeat_interval": "1m" } }"#;
+        let settings = settings("{}", group, r#"{ "enabled": true, "heartbeat_interval": "2m" }"#);
+        let here = settings.effective(Some("here"));
+        assert_eq!(here.enabled, is(true, Level::Location));
+        assert_eq!(here.mode, is(Mode::Push, Level::Group));
+        assert_eq!(here.heartbeat_interval, is(Duration::from_secs(120), Level::Location));
+        let group = settings.effective(None);
+        assert_eq!(group.enabled, is(false, Level::Group));
+        assert_eq!(group.heartbeat_interval, is(Duration::from_secs(60), Level::Group));
+    }
+
+    #[test]
+    fn a_location_that_nobody_wrote_has_the_settings_of_the_group() {
+        let settings = settings("{}", "{}", r#"{ "enabled": false }"#);
+        assert_eq!(settings.effective(Some("elsewhere")), settings.effective(None));
+        assert_eq!(settings.effective(Some("elsewhere")).location, None);
+    }
+
+    #[test]
+    fn applications_are_learned_only_where_the_site_allows_it() {
+        let on = r#"{ "learn_applications": true }"#;
+        let off = r#"{ "learn_applications": false }"#;
+        for (site, location, learned) in [
+            ("{}", "{}", is(false, Level::Default)),
+            ("{}", on, is(false, Level::Site)), // the site's default is what forbids it
+            (off, on, is(false, Level::Site)),
+            (off, off, is(false, Level::Location)),
+            (on, off, is(false, Level::Location)),
+            (on, "{}", is(false, Level::Default)),
+            (on, on, is(true, Level::Location)),
+        ] {
+            let effective = settings(site, "{}", location).effective(Some("here"));
+            assert_eq!(effective.learn_applications, learned, "site {site}, location {location}");
+        }
+    }
+
+    #[test]
+    fn the_download_window_comes_from_whoever_wrote_switch_or_width() {
+        let group = |text: &str| format!(r#"{{ "communication": {{ "download_randomisation": {text} }} }}"#);
+        let location = |text: &str| format!(r#"{{ "download_randomisation": {text} }}"#);
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        for (in_group, in_location, window) in [
+            (r#"{ "window": "10m" }"#, "{}", is(seconds(600), Level::Group)),
+            (r#"{ "window": "10m" }"#, r#"{ "enabled": true }"#, is(seconds(600), Level::Location)),
+            (r#"{ "enabled": false }"#, r#"{ "window": "10m" }"#, is(None, Level::Group)),
+            (r#"{ "enabled": false }"#, r#"{ "enabled": true }"#, is(seconds(300), Level::Location)),
+            (r#"{ "enabled": true }"#, r#"{ "enabled": false }"#, is(None, Level::Location)),
+        ] {
+            let effective = settings("{}", &group(in_group), &location(in_location)).effective(Some("here"));
+            assert_eq!(effective.download_window, window, "group {in_group}, location {in_location}");
+        }
+    }
+}

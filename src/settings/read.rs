@@ -178,3 +178,78 @@ impl Unknown {
         listed.chain(more).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINIMAL: &str =
+        r#"{ "server_lists": [ { "name": "main", "priorities": [ { "servers": [ { "address": "a" } ] } ] } ] }"#;
+
+    fn warnings(text: &str) -> Vec<String> {
+        let (_, warnings) = read(text.as_bytes(), Source::Server).unwrap();
+        warnings.iter().map(Warning::to_string).collect()
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_text() {
+        assert!(read(format!("\u{feff}{MINIMAL}").as_bytes(), Source::Person).is_ok());
+    }
+
+    #[test]
+    fn a_server_may_send_fields_of_next_year() {
+        let text = MINIMAL.replace("{ \"address\"", "{ \"colour\": [[1], {\"deep\": null}], \"address\"");
+        let text = text.replacen('{', "{ \"flavour\": \"sweet\",", 1);
+        assert_eq!(
+            warnings(&text),
+            [
+                "flavour: unknown field, ignored",
+                "server_lists[0].priorities[0].servers[0].colour: unknown field, ignored",
+            ]
+        );
+        let error = read(text.as_bytes(), Source::Person).unwrap_err();
+        assert_eq!(error, SettingsError::UnknownField { path: "flavour".to_owned() });
+    }
+
+    #[test]
+    fn a_flood_of_unknown_fields_is_counted_and_not_listed() {
+        let many: String = (0..1000).map(|number| format!("\"x{number}\": 0, ")).collect();
+        let warnings = warnings(&MINIMAL.replacen('{', &format!("{{ {many}"), 1));
+        assert_eq!(warnings.len(), LISTED_UNKNOWN_FIELDS + 1);
+        assert_eq!(warnings.last().unwrap(), "the settings: 968 more unknown fields, ignored");
+    }
+
+    #[test]
+    fn depth_is_counted_outside_of_strings_only() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(check_depth(&nested(MAX_DEPTH)), Ok(()));
+        assert_eq!(check_depth(&format!("\"{}\\\"{}\"", nested(99), "[".repeat(99))), Ok(()));
+        let side_by_side = "[]".repeat(1000);
+        assert_eq!(check_depth(&side_by_side), Ok(()));
+        let too_deep = format!("{{\n  \"x\": {}", "[".repeat(MAX_DEPTH));
+        assert_eq!(check_depth(&too_deep), Err(SettingsError::TooDeep { line: 2, column: 8 + MAX_DEPTH - 1 }));
+    }
+
+    #[test]
+    fn the_version_is_judged_before_anything_of_the_rest() {
+        let error = read(br#"{ "server_lists": 5, "what": {}, "version": 2 }"#, Source::Server).unwrap_err();
+        assert_eq!(error, SettingsError::Version { found: "2".to_owned() });
+    }
+
+    #[test]
+    fn an_error_is_a_line_of_a_log_whatever_the_text_says() {
+        let long = format!("{}\\n\\u001b[31m", "x".repeat(100_000));
+        let texts = [
+            MINIMAL.replace("\"a\"", &format!("\"{long}\"")),
+            MINIMAL.replace("\"a\"", "5").replace("\"main\"", &format!("\"{long}\"")),
+            MINIMAL.replacen('{', &format!("{{ \"{long}\": 0,"), 1),
+            MINIMAL.replacen('{', &format!("{{ \"requires\": [\"{long}\"],"), 1),
+            MINIMAL.replacen('{', &format!("{{ \"site\": \"{long}\","), 1),
+        ];
+        for text in texts {
+            let error = read(text.as_bytes(), Source::Person).unwrap_err().to_string();
+            assert!(error.len() < 1000, "{} bytes", error.len());
+            assert!(!error.chars().any(char::is_control), "{error}");
+        }
+    }
+}

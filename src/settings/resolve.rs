@@ -345,3 +345,141 @@ fn share(communication: Option<Object<document::Communication>>, list: Option<&A
 fn unwrapped<T>(objects: Vec<Object<T>>) -> Vec<T> {
     objects.into_iter().map(|Object(value)| value).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Level, Source};
+
+    fn settings(text: &str) -> Settings {
+        text.parse().unwrap()
+    }
+
+    /// A list with one priority of these servers.
+    fn list(name: &str, servers: &str) -> String {
+        format!(r#"{{ "name": "{name}", "priorities": [ {{ "servers": [ {servers} ] }} ] }}"#)
+    }
+
+    fn ids(list: &ServerList) -> Vec<Vec<&str>> {
+        list.priorities
+            .iter()
+            .map(|servers| servers.iter().map(|server| server.id.as_str()).collect())
+            .collect()
+    }
+
+    #[test]
+    fn an_id_is_protocol_address_and_port_unless_it_is_written() {
+        for (server, expected) in [
+            (r#"{ "address": "A.example." }"#, "https://a.example:443"),
+            (r#"{ "address": "a.example", "https_port": 8443, "http_port": 80 }"#, "https://a.example:8443"),
+            (r#"{ "address": "10.1.0.5", "protocol": "http" }"#, "http://10.1.0.5:8014"),
+            (r#"{ "address": "2001:DB8::5" }"#, "https://[2001:db8::5]:443"),
+            (r#"{ "address": "a.example", "https_port": 8443, "id": "a" }"#, "a"),
+        ] {
+            let settings = settings(&format!(r#"{{ "server_lists": [ {} ] }}"#, list("main", server)));
+            assert_eq!(settings.servers(), [ServerId::new(expected)], "{server}");
+        }
+    }
+
+    #[test]
+    fn a_server_twice_in_a_list_stays_in_the_better_priority() {
+        let text = r#"{ "server_lists": [ { "name": "main", "priorities": [
+            { "servers": [ { "address": "a.example" }, { "address": "b.example", "weight": 3 } ] },
+            { "servers": [ { "address": "b.example" }, { "address": "c.example" } ] },
+            { "servers": [ { "address": "A.EXAMPLE" } ] } ] } ] }"#;
+        let parsed = Settings::parse(text.as_bytes(), Source::Person).unwrap();
+        let [list] = parsed.settings.lists() else { panic!() };
+        let (a, b, c) = ("https://a.example:443", "https://b.example:443", "https://c.example:443");
+        assert_eq!(ids(list), [vec![a, b], vec![c], vec![]]);
+        let warnings: Vec<String> = parsed.warnings.iter().map(Warning::to_string).collect();
+        assert_eq!(
+            warnings,
+            [
+                "server_lists[0].priorities[1].servers[0]: the same server as \
+                 server_lists[0].priorities[0].servers[1], where it stays; this entry is ignored",
+                "server_lists[0].priorities[2].servers[0]: the same server as \
+                 server_lists[0].priorities[0].servers[0], where it stays; this entry is ignored",
+            ]
+        );
+    }
+
+    #[test]
+    fn across_lists_one_id_is_one_server_even_by_another_address() {
+        let inside = list("inside", r#"{ "address": "10.1.0.5", "id": "a" }"#);
+        let outside = list("outside", r#"{ "address": "a.example", "id": "a" }"#);
+        let settings = settings(&format!(r#"{{ "server_lists": [ {inside}, {outside} ] }}"#));
+        assert_eq!(settings.servers(), [ServerId::new("a")]);
+        let hosts: Vec<String> = settings.lists().iter().map(|list| list.priorities[0][0].host.to_string()).collect();
+        assert_eq!(hosts, ["10.1.0.5", "a.example"]);
+    }
+
+    #[test]
+    fn one_list_that_nobody_assigns_is_in_force_as_it_is_written() {
+        let text = r#"{ "server_lists": [ { "name": "main", "priorities": [
+            { "servers": [ { "address": "a", "id": "a" } ] }, { "servers": [ { "address": "b", "id": "b" } ] } ] } ] }"#;
+        let chosen = settings(text).effective(None).server_list;
+        assert_eq!((chosen.from, chosen.value.name.as_deref()), (Level::Default, Some("main")));
+        assert_eq!(ids(&chosen.value), [["a"], ["b"]]);
+    }
+
+    #[test]
+    fn of_several_lists_that_nobody_assigns_every_server_is_in_force_at_one_priority() {
+        let one = list("one", r#"{ "address": "a", "id": "a", "weight": 5 }, { "address": "b", "id": "b" }"#);
+        let two = list("two", r#"{ "address": "c", "id": "c" }, { "address": "a", "id": "a" }"#);
+        let chosen = settings(&format!(r#"{{ "server_lists": [ {one}, {two} ] }}"#)).effective(None).server_list;
+        assert_eq!((chosen.from, chosen.value.name.as_deref()), (Level::Default, None));
+        assert_eq!(ids(&chosen.value), [["a", "b", "c"]]);
+        assert_eq!(chosen.value.priorities[0][0].weight, 5, "as the first list says");
+    }
+
+    #[test]
+    fn a_list_that_only_a_location_has_leaves_the_group_the_default_list() {
+        let lists = list("main", r#"{ "address": "a", "id": "a" }"#);
+        let text = format!(
+            r#"{{ "server_lists": [ {lists} ], "locations": [ {{ "name": "Office", "server_list": "main" }} ] }}"#
+        );
+        let settings = settings(&text);
+        let (office, group) = (settings.effective(Some("Office")).server_list, settings.effective(None).server_list);
+        assert_eq!((office.from, office.value.name.as_deref()), (Level::Location, Some("main")));
+        assert_eq!((group.from, group.value.name.as_deref()), (Level::Default, None));
+    }
+
+    #[test]
+    fn a_server_only_for_outside_does_not_show_that_the_machine_is_inside() {
+        let road = |when: &str| format!(r#"{{ "name": "Road", "when": [{when}], "server_list": "road" }}"#);
+        let office = r#"{ "name": "Office", "when": ["internal"], "server_list": "road" }"#;
+        let group = r#"{ "server_list": "main" }"#;
+        let for_road = r#"{ "server_list": "road" }"#;
+        let external = road(r#""external""#);
+        for (group, locations, inside) in [
+            (group, external.clone(), false),
+            (group, road(r#""external", "internal_via_vpn""#), true),
+            (group, road(""), true), // the product names it, wherever the machine is
+            (group, format!("{external}, {office}"), true),
+            (for_road, external.clone(), true), // the group may be inside
+            (group, String::new(), true),
+        ] {
+            let lists = format!(
+                r#"{}, {}"#,
+                list("main", r#"{ "address": "a", "id": "a" }"#),
+                list("road", r#"{ "address": "r", "id": "r" }, { "address": "w", "id": "w", "inside": true }"#)
+            );
+            let text = format!(r#"{{ "server_lists": [ {lists} ], "group": {group}, "locations": [ {locations} ] }}"#);
+            let settings = settings(&text);
+            let inside_of = |list: usize, server: usize| settings.lists()[list].priorities[0][server].inside;
+            assert_eq!(inside_of(1, 0), inside, "group {group}, locations {locations}");
+            assert!(inside_of(0, 0) && inside_of(1, 1));
+        }
+    }
+
+    #[test]
+    fn a_server_that_also_stands_in_a_list_for_inside_counts_there_and_outside() {
+        let main = list("main", r#"{ "address": "10.1.0.5", "id": "a" }"#);
+        let road = list("road", r#"{ "address": "a.example", "id": "a" }"#);
+        let text = format!(
+            r#"{{ "server_lists": [ {main}, {road} ], "group": {{ "server_list": "main" }},
+                "locations": [ {{ "name": "Road", "when": ["external"], "server_list": "road" }} ] }}"#
+        );
+        assert!(settings(&text).lists().iter().all(|list| list.priorities[0][0].inside));
+    }
+}
