@@ -216,7 +216,8 @@ mod tests {
 
     #[test]
     fn a_location_has_the_last_word_field_by_field() {
-        let group = r#"{ "communication": { "enabled": false, "mode": "push", "heartbeat_interval": "1m" } }"#;
+        let group =
+            r#"{ "communication": { "enabled": false, "mode": "push", "heartbeat_interval": "1m" } }"#;
         let settings = settings("{}", group, r#"{ "enabled": true, "heartbeat_interval": "2m" }"#);
         let here = settings.effective(Some("here"));
         assert_eq!(here.enabled, is(true, Level::Location));

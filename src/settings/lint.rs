@@ -14,7 +14,7 @@ use crate::words::{Host, Proof, Span};
 
 /// A server then hears of each agent more often than once per minute, for nothing a console shows.
 const SHORT_HEARTBEAT: Duration = Duration::from_secs(60);
-/// At one start per 50 ms, more (server, port) pairs do not fit into the 8 seconds of a round.
+/// Starts are 50 ms apart and the last one has 1.5 s: these pairs take 7.5 s, and a location is due within 8.
 const ROUND_PAIRS: usize = 120;
 
 /// Something that is allowed but hardly meant. Displays as `place: what; what to do`.
@@ -271,5 +271,157 @@ const fn word(proof: Proof) -> &'static str {
         Proof::Tcp => "tcp",
         Proof::Tls => "tls",
         Proof::Pin => "pin",
+    }
+}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lints(text: &str) -> Vec<String> {
+        text.parse::<Settings>().unwrap().lint().iter().map(Lint::to_string).collect()
+    }
+
+    /// Settings with one list of these priorities.
+    fn with_priorities(priorities: &str) -> String {
+        format!(r#"{{ "server_lists": [ {{ "name": "main", "priorities": [ {priorities} ] }} ] }}"#)
+    }
+
+    /// Settings with one good server and whatever else.
+    fn with(rest: &str) -> String {
+        let list = r#"{ "name": "main", "priorities": [ { "servers": [ { "address": "a.example" } ] } ] }"#;
+        format!(r#"{{ "server_lists": [ {list} ], {rest} }}"#)
+    }
+
+    #[test]
+    fn good_settings_have_none() {
+        assert_eq!(lints(&with(r#""version": 1"#)), [""; 0]);
+    }
+
+    #[test]
+    fn a_server_is_named_by_its_place_in_the_file_whatever_was_merged_before_it() {
+        let text = with_priorities(
+            r#"{ "servers": [ { "address": "a.example" }, { "address": "a.example" }, { "address": "b.example", "protocol": "http" } ] },
+               { "servers": [] },
+               { "servers": [ { "address": "a.example" } ] },
+               { "servers": [ { "address": "a.example", "id": "again" } ] }"#,
+        );
+        assert_eq!(
+            lints(&text),
+            [
+                "server_lists[0].priorities[0].servers[1]: the same server as server_lists[0].priorities[0].servers[0], \
+                 where it stays; this entry is ignored; remove one of the two",
+                "server_lists[0].priorities[0].servers[2]: plain http: anybody on the way can read and change \
+                 everything, and can be the server; use https",
+                "server_lists[0].priorities[1]: a priority without servers; add a server or remove the priority",
+                "server_lists[0].priorities[2].servers[0]: the same server as server_lists[0].priorities[0].servers[0], \
+                 where it stays; this entry is ignored; remove one of the two",
+                "server_lists[0].priorities[3].servers[0]: the same address, protocol and port as \
+                 server_lists[0].priorities[0].servers[0] under another id, so one server counts as two; \
+                 remove one of the two, or give both the same id",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_list_beside_others_is_assigned_or_its_priorities_do_not_count() {
+        let list = |name: &str| {
+            format!(
+                r#"{{ "name": "{name}", "priorities": [ {{ "servers": [ {{ "address": "{name}" }} ] }} ] }}"#
+            )
+        };
+        let text = format!(
+            r#"{{ "server_lists": [ {}, {}, {} ], "group": {{ "server_list": "b" }},
+                "locations": [ {{ "name": "Road", "when": ["external"], "server_list": "c" }} ] }}"#,
+            list("a"),
+            list("b"),
+            list("c")
+        );
+        assert_eq!(
+            lints(&text),
+            ["server_lists[0]: list `a` is assigned to nothing: its priorities do not count; \
+              assign it in `group.server_list` or in a location, or remove it"]
+        );
+    }
+
+    #[test]
+    fn https_to_an_address_wants_a_bundle_or_a_pin() {
+        let pin = r#"{ "pins": [ { "sha256": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" } ] }"#;
+        for (certificate, said) in [
+            ("null", true),
+            ("{}", true),
+            (r#"{ "expected_name": "192.0.2.7" }"#, true),
+            (r#"{ "expected_name": "m.example" }"#, false),
+            (r#"{ "roots": ["public", { "bundle": "ca.pem" }] }"#, false),
+            (r#"{ "roots": ["system"] }"#, false), // where companies put their own authority
+            (pin, false),
+        ] {
+            let server = format!(r#"{{ "address": "10.1.0.5", "certificate": {certificate} }}"#);
+            let found = lints(&with_priorities(&format!(r#"{{ "servers": [ {server} ] }}"#)));
+            let expected = "server_lists[0].priorities[0].servers[0]: public certificate authorities hardly ever \
+                            vouch for an IP address, so it will not be believed; use a name, or add a bundle or a \
+                            pin to its certificate policy";
+            assert_eq!(found, if said { vec![expected] } else { vec![] }, "{certificate}");
+        }
+    }
+
+    #[test]
+    fn the_rest_of_the_document_is_read_as_well() {
+        for (rest, expected) in [
+            (
+                r#""certificate": { "danger_no_verification": true }"#,
+                "certificate.danger_no_verification: `danger_no_verification`: anybody on the way can be the server; \
+                 name a bundle or a pin instead",
+            ),
+            (
+                r#""group": { "communication": { "heartbeat_interval": "59s" } }"#,
+                "group.communication.heartbeat_interval: a heartbeat every 59s is a heavy load on the servers of a \
+                 large fleet; use 60s or more, and `\"mode\": \"push\"` where news must arrive at once",
+            ),
+            (
+                r#""locations": [ { "name": "Lab" } ]"#,
+                "locations[0]: location `Lab` has no `when`: it applies only where the product names it; \
+                 add `when`, unless the product chooses this location itself",
+            ),
+            (
+                r#""locations": [ { "name": "Office", "when": ["internal", "unknown"] }, { "name": "Lab", "when": ["internal"] } ]"#,
+                "locations[1]: location `Lab` never applies by itself: earlier locations take every situation in its \
+                 `when`; move it up, change its `when`, or remove it",
+            ),
+            (
+                r#""reference_servers": { "servers": [ { "address": "r", "proof": "tcp" } ] }"#,
+                "location.required_proof: `tls` is required to be inside, but the best a reference server can give is \
+                 `tcp`; give a reference server a stronger proof, or require a weaker one (`tcp` must be written on \
+                 both sides)",
+            ),
+            (
+                r#""reference_servers": { "servers": [ { "address": "10.0.0.1" } ] }"#,
+                "reference_servers.servers[0]: public certificate authorities hardly ever vouch for an IP address, \
+                 so it will not be believed; use a name, or add a bundle or a pin to its certificate policy",
+            ),
+        ] {
+            assert_eq!(lints(&with(rest)), [expected], "{rest}");
+        }
+    }
+
+    #[test]
+    fn sixty_seconds_and_a_hundred_and_twenty_pairs_are_not_too_many() {
+        let ports = |ports: usize| (1..=ports).map(|port| port.to_string()).collect::<Vec<_>>().join(", ");
+        let references = |last: usize| {
+            let full =
+                (0..8).map(|number| format!(r#"{{ "address": "r{number}", "ports": [{}] }}"#, ports(14)));
+            let servers: Vec<String> =
+                full.chain([format!(r#"{{ "address": "last", "ports": [{}] }}"#, ports(last))]).collect();
+            with(&format!(r#""reference_servers": {{ "servers": [ {} ] }}"#, servers.join(", ")))
+        };
+        assert_eq!(lints(&references(8)), [""; 0]);
+        assert_eq!(
+            lints(&references(9)),
+            [
+                "reference_servers.servers: 121 pairs of reference server and port: a round takes up to 7s 550ms, and the \
+              first location may come before its end; remove servers or ports until there are 120 pairs or fewer"
+            ]
+        );
+        let minute = r#""group": { "communication": { "heartbeat_interval": "60s" } }"#;
+        assert_eq!(lints(&with(minute)), [""; 0]);
     }
 }

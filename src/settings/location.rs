@@ -195,3 +195,82 @@ pub(super) fn rules(text: Option<Object<document::LocationRules>>) -> Result<Loc
         locations: Vec::new(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Roots, Settings};
+
+    fn settings(rest: &str) -> Settings {
+        let list = r#"{ "name": "main", "priorities": [ { "servers": [ { "address": "a.example" } ] } ] }"#;
+        format!(r#"{{ "server_lists": [ {list} ], {rest} }}"#).parse().unwrap()
+    }
+
+    #[test]
+    fn what_nobody_wrote_asks_for_tls_and_believes_no_tunnel() {
+        let rules = settings(r#""location": {}"#).location_rules().clone();
+        let defaults = LocationRules {
+            required_proof: Proof::Tls,
+            management_server_counts: true,
+            tunnel_proves_internal: false,
+            control_v4: "192.0.2.1".parse().unwrap(),
+            control_v6: "2001:db8::1".parse().unwrap(),
+            locations: vec![],
+        };
+        assert_eq!(rules, defaults);
+        assert_eq!(*settings(r#""location": null"#).location_rules(), defaults);
+    }
+
+    #[test]
+    fn a_control_of_one_family_leaves_the_other_its_default() {
+        let rules = settings(r#""location": { "control": ["2001:db8::7"] }"#).location_rules().clone();
+        assert_eq!(rules.control_v6.to_string(), "2001:db8::7");
+        assert_eq!(rules.control_v4, DEFAULT_CONTROL.0);
+    }
+
+    #[test]
+    fn locations_keep_their_order_and_their_situations() {
+        let settings = settings(
+            r#""locations": [ { "name": "Road", "when": ["external", "captive", "unknown"] },
+                { "name": "Office", "when": ["internal", "internal_via_vpn"] }, { "name": "Lab" } ]"#,
+        );
+        let whens: Vec<&[Situation]> =
+            settings.location_rules().locations.iter().map(|location| location.when.as_slice()).collect();
+        let [road, office] = [
+            [Situation::External, Situation::Captive, Situation::Unknown].as_slice(),
+            [Situation::Internal, Situation::InternalViaVpn].as_slice(),
+        ];
+        assert_eq!(whens, [road, office, &[]]);
+        let names: Vec<&str> = settings.locations().map(|name| &**name).collect();
+        assert_eq!(names, ["Road", "Office", "Lab"]);
+    }
+
+    #[test]
+    fn a_reference_server_has_ports_a_proof_and_a_policy() {
+        let settings = settings(
+            r#""certificate": { "roots": ["system"] }, "reference_servers": { "servers": [ { "address": "r.example" },
+                { "address": "10.0.0.1", "ports": [8443, 443], "proof": "tcp", "certificate": {} } ] }"#,
+        );
+        let [named, bare] = settings.reference_servers() else { panic!() };
+        assert_eq!((named.ports.as_slice(), named.proof), ([443].as_slice(), Proof::Tls));
+        assert_eq!((bare.ports.as_slice(), bare.proof), ([8443, 443].as_slice(), Proof::Tcp));
+        let roots = |server: &ReferenceServer| settings.policies()[usize::from(server.policy)].roots.clone();
+        assert_eq!((roots(named), roots(bare)), (vec![Roots::System], vec![Roots::Public]));
+    }
+
+    #[test]
+    fn reference_servers_that_are_switched_off_are_judged_and_not_asked() {
+        let switched_off = |ports: &str| {
+            format!(
+                r#""reference_servers": {{ "enabled": false, "servers": [ {{ "address": "r", "ports": {ports},
+                    "certificate": {{ "roots": ["system"] }} }} ] }}"#
+            )
+        };
+        let settings = settings(&switched_off("[443]"));
+        assert_eq!(settings.reference_servers(), []);
+        assert_eq!(settings.policies().len(), 1, "nothing uses theirs");
+        let list = r#"{ "name": "main", "priorities": [ { "servers": [ { "address": "a" } ] } ] }"#;
+        let text = format!(r#"{{ "server_lists": [ {list} ], {} }}"#, switched_off("[]"));
+        assert!(text.parse::<Settings>().is_err());
+    }
+}

@@ -183,8 +183,7 @@ impl Unknown {
 mod tests {
     use super::*;
 
-    const MINIMAL: &str =
-        r#"{ "server_lists": [ { "name": "main", "priorities": [ { "servers": [ { "address": "a" } ] } ] } ] }"#;
+    const MINIMAL: &str = r#"{ "server_lists": [ { "name": "main", "priorities": [ { "servers": [ { "address": "a" } ] } ] } ] }"#;
 
     fn warnings(text: &str) -> Vec<String> {
         let (_, warnings) = read(text.as_bytes(), Source::Server).unwrap();
@@ -227,7 +226,10 @@ mod tests {
         let side_by_side = "[]".repeat(1000);
         assert_eq!(check_depth(&side_by_side), Ok(()));
         let too_deep = format!("{{\n  \"x\": {}", "[".repeat(MAX_DEPTH));
-        assert_eq!(check_depth(&too_deep), Err(SettingsError::TooDeep { line: 2, column: 8 + MAX_DEPTH - 1 }));
+        assert_eq!(
+            check_depth(&too_deep),
+            Err(SettingsError::TooDeep { line: 2, column: 8 + MAX_DEPTH - 1 })
+        );
     }
 
     #[test]

@@ -409,7 +409,8 @@ mod tests {
         let outside = list("outside", r#"{ "address": "a.example", "id": "a" }"#);
         let settings = settings(&format!(r#"{{ "server_lists": [ {inside}, {outside} ] }}"#));
         assert_eq!(settings.servers(), [ServerId::new("a")]);
-        let hosts: Vec<String> = settings.lists().iter().map(|list| list.priorities[0][0].host.to_string()).collect();
+        let hosts: Vec<String> =
+            settings.lists().iter().map(|list| list.priorities[0][0].host.to_string()).collect();
         assert_eq!(hosts, ["10.1.0.5", "a.example"]);
     }
 
@@ -426,7 +427,8 @@ mod tests {
     fn of_several_lists_that_nobody_assigns_every_server_is_in_force_at_one_priority() {
         let one = list("one", r#"{ "address": "a", "id": "a", "weight": 5 }, { "address": "b", "id": "b" }"#);
         let two = list("two", r#"{ "address": "c", "id": "c" }, { "address": "a", "id": "a" }"#);
-        let chosen = settings(&format!(r#"{{ "server_lists": [ {one}, {two} ] }}"#)).effective(None).server_list;
+        let chosen =
+            settings(&format!(r#"{{ "server_lists": [ {one}, {two} ] }}"#)).effective(None).server_list;
         assert_eq!((chosen.from, chosen.value.name.as_deref()), (Level::Default, None));
         assert_eq!(ids(&chosen.value), [["a", "b", "c"]]);
         assert_eq!(chosen.value.priorities[0][0].weight, 5, "as the first list says");
@@ -439,7 +441,8 @@ mod tests {
             r#"{{ "server_lists": [ {lists} ], "locations": [ {{ "name": "Office", "server_list": "main" }} ] }}"#
         );
         let settings = settings(&text);
-        let (office, group) = (settings.effective(Some("Office")).server_list, settings.effective(None).server_list);
+        let (office, group) =
+            (settings.effective(Some("Office")).server_list, settings.effective(None).server_list);
         assert_eq!((office.from, office.value.name.as_deref()), (Level::Location, Some("main")));
         assert_eq!((group.from, group.value.name.as_deref()), (Level::Default, None));
     }
@@ -462,9 +465,14 @@ mod tests {
             let lists = format!(
                 r#"{}, {}"#,
                 list("main", r#"{ "address": "a", "id": "a" }"#),
-                list("road", r#"{ "address": "r", "id": "r" }, { "address": "w", "id": "w", "inside": true }"#)
+                list(
+                    "road",
+                    r#"{ "address": "r", "id": "r" }, { "address": "w", "id": "w", "inside": true }"#
+                )
             );
-            let text = format!(r#"{{ "server_lists": [ {lists} ], "group": {group}, "locations": [ {locations} ] }}"#);
+            let text = format!(
+                r#"{{ "server_lists": [ {lists} ], "group": {group}, "locations": [ {locations} ] }}"#
+            );
             let settings = settings(&text);
             let inside_of = |list: usize, server: usize| settings.lists()[list].priorities[0][server].inside;
             assert_eq!(inside_of(1, 0), inside, "group {group}, locations {locations}");
