@@ -143,6 +143,12 @@ pub enum Event {
     Stopped {},
 }
 
+impl Event {
+    pub(super) fn attempt_failed(server: ServerId, failure: &Failure, next: Next) -> Self {
+        Self::AttemptFailed { server, class: failure.class(), detail: failure.to_string(), next }
+    }
+}
+
 /// What arrived on an event stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]

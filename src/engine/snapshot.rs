@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::Why;
 use crate::words::{ServerId, Span};
 
 /// Where the agent stands, in one word.
@@ -35,8 +36,12 @@ pub enum State {
 pub struct Snapshot {
     /// Where the agent stands.
     pub state: State,
+    /// Why it searches, waits or does nothing; `None` when all is well.
+    pub why: Option<Why>,
     /// The server it is attached to.
     pub active: Option<ServerId>,
+    /// Since when.
+    pub attached_for: Option<Span>,
     /// Until the next heartbeat, when one is due.
     pub next_heartbeat: Option<Span>,
     /// Until the next search, when one is due.
@@ -65,6 +70,10 @@ pub struct ServerSnapshot {
     pub left_out: Option<Span>,
     /// Its last failure, in words.
     pub last_failure: Option<String>,
-    /// Until it is next probed, when a probe is planned.
+    /// How long ago that was.
+    pub last_failure_ago: Option<Span>,
+    /// Until it is next probed as a better server than the one in use.
     pub next_probe: Option<Span>,
+    /// Until the agent moves to it: it has proved itself.
+    pub move_in: Option<Span>,
 }

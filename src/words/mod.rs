@@ -13,6 +13,7 @@ mod proof;
 mod time;
 
 pub use address::{BadHost, Host};
+pub(crate) use duration::text_duration;
 pub use duration::{BadDuration, Span};
 pub use errand::{Errand, Purpose};
 pub use failure::{Cause, Failure, FailureClass};

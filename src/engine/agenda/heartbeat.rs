@@ -1,0 +1,135 @@
+//! When the next heartbeat is due.
+//!
+//! Heartbeats stand on a grid: anchor + i·T + φ, where φ is the agent's phase, a hash of its id. A
+//! fleet that attached in one second therefore beats evenly over T from then on, and no beat
+//! depends on when the last one was: there is no drift and no echo of an outage.
+
+use std::time::Duration;
+
+use crate::engine::attachment::balance::phase_hash;
+use crate::engine::context::Context;
+use crate::words::{AgentId, Moment};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Heartbeat {
+    anchor: Moment,
+    interval: Duration,
+    phase: Duration,
+    /// The last heartbeat exchange that succeeded.
+    last: Option<Moment>,
+    due: Option<Due>,
+    /// The first place of the grid that has not had its beat.
+    next_place: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    at: Moment,
+    /// Which place of the grid; `None` for an extra beat.
+    place: Option<u64>,
+}
+
+impl Heartbeat {
+    pub(super) fn new(agent: &AgentId, interval: Duration, anchor: Moment) -> Self {
+        Self { anchor, interval, phase: phase(agent, interval), last: None, due: None, next_place: 0 }
+    }
+
+    pub(super) fn due(&self) -> Option<Moment> {
+        self.due.map(|due| due.at)
+    }
+
+    pub(super) fn set_interval(&mut self, cx: &mut Context<'_>, agent: &AgentId, interval: Duration) {
+        if interval == self.interval {
+            return;
+        }
+        self.interval = interval;
+        self.phase = phase(agent, interval);
+        self.next_place = 0;
+        if self.due.take().is_some() {
+            self.plan(cx);
+        }
+    }
+
+    /// The agent is attached: the attach is the first heartbeat.
+    pub(super) fn begin(&mut self, cx: &mut Context<'_>) {
+        self.last = Some(cx.now);
+        self.due = None;
+        self.plan(cx);
+    }
+
+    pub(super) fn end(&mut self) {
+        self.due = None;
+    }
+
+    pub(super) fn proved(&mut self, cx: &mut Context<'_>) {
+        self.last = Some(cx.now);
+        if self.due.is_some() {
+            self.plan(cx);
+        }
+    }
+
+    /// An extra beat soon: somewhere within this time.
+    pub(super) fn within(&mut self, cx: &mut Context<'_>, spread: Duration) {
+        let at = cx.now + cx.chance.up_to(spread);
+        if self.due.is_some_and(|due| due.at > at) {
+            self.due = Some(Due { at, place: None });
+        }
+    }
+
+    /// After suspend, or a network change.
+    pub(super) fn refresh(&mut self, cx: &mut Context<'_>, resumed: bool) {
+        let tuning = &cx.tuning.agenda;
+        let spread = if resumed { tuning.resume_spread.min(self.interval / 30) } else { tuning.network_spread };
+        // Everything missed meanwhile is this one beat.
+        if self.due.is_some() {
+            self.due = Some(Due { at: cx.now + cx.chance.up_to(spread), place: None });
+        }
+    }
+
+    /// Whether a beat is due. What was missed coalesces into one.
+    pub(super) fn take_due(&mut self, now: Moment) -> bool {
+        match self.due {
+            Some(due) if due.at <= now => {
+                self.due = None;
+                // The jitter may have brought the beat before its place, which must not be taken again.
+                self.next_place = due.place.map_or(self.next_place, |place| place.saturating_add(1));
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    /// Plans the next place of the grid that is not too soon after the last success.
+    pub(super) fn plan(&mut self, cx: &mut Context<'_>) {
+        let half = self.interval / 2;
+        let earliest = self.last.map_or(cx.now, |last| (last + half).max(cx.now));
+        let place = self.place_after(earliest).max(self.next_place);
+        if self.due.is_some_and(|due| due.place == Some(place)) {
+            return;
+        }
+        let planned = self.anchor + self.phase + times(self.interval, place);
+        // ±2 %: enough that two agents with one phase part, too little to be called drift.
+        let jitter = cx.chance.up_to(self.interval / 25);
+        let at = (planned + jitter) - self.interval / 50;
+        self.due = Some(Due { at: at.max(cx.now + Duration::from_nanos(1)), place: Some(place) });
+    }
+
+    /// The first place of the grid after this moment.
+    fn place_after(&self, moment: Moment) -> u64 {
+        let passed = moment.since(self.anchor + self.phase);
+        if moment < self.anchor + self.phase {
+            return 0;
+        }
+        u64::try_from(passed.as_nanos() / self.interval.as_nanos().max(1)).unwrap_or(u64::MAX).saturating_add(1)
+    }
+}
+
+fn phase(agent: &AgentId, interval: Duration) -> Duration {
+    let nanos = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
+    Duration::from_nanos(((u128::from(phase_hash(agent)) * u128::from(nanos)) >> 64) as u64)
+}
+
+fn times(interval: Duration, count: u64) -> Duration {
+    Duration::from_nanos(u64::try_from(interval.as_nanos() * u128::from(count)).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,125 @@
+//! The server in use, and what is under way with it.
+
+use std::time::Duration;
+
+use super::Tuning;
+use super::attempt::{Attempt, Link};
+use super::race::Race;
+use super::roster::Member;
+use crate::engine::Why;
+use crate::words::{Moment, PolicyId};
+
+/// The one server the agent is attached to.
+#[derive(Debug)]
+pub(super) struct Active {
+    /// As the list named it when the agent attached.
+    pub(super) member: Member,
+    pub(super) policy: PolicyId,
+    /// Whether the list in force names it; if not, another is being looked for.
+    pub(super) listed: bool,
+    pub(super) since: Moment,
+    /// The connection kept for the next exchange.
+    pub(super) link: Option<Link>,
+    pub(super) talk: Talk,
+    /// A beat fell due while another server was tried.
+    pub(super) beat_waits: bool,
+    /// The agent means to leave it.
+    pub(super) leave: Option<Leave>,
+    pub(super) patience: FirstBytes,
+    /// The agent came here by failback.
+    pub(super) by_failback: bool,
+}
+
+/// What is under way with the server in use, or beside it.
+#[derive(Debug)]
+pub(super) enum Talk {
+    Quiet,
+    /// The same server once more, on a fresh link.
+    Again { at: Moment, retried: bool },
+    Beat { attempt: Attempt, retried: bool, doubted: bool },
+    /// Others are tried. The race may include an attempt on this server.
+    Racing(Box<Race>),
+}
+
+/// The agent means to leave the server in use for another, new link first.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Leave {
+    pub(super) at: Moment,
+    pub(super) why: Why,
+    /// How often nobody else was found.
+    pub(super) tries: u8,
+}
+
+impl Active {
+    pub(super) fn record(&self) -> usize {
+        self.member.record.into()
+    }
+
+    /// When a beat has gone without a sign of life for so long that others are tried beside it, and why.
+    pub(super) fn doubt_at(&self, stagger: Duration, tuning: &Tuning) -> Option<(Moment, Why)> {
+        let Talk::Beat { attempt, doubted: false, .. } = &self.talk else {
+            return None;
+        };
+        let silent = attempt.unanswered_since().map(|since| since + self.patience.limit(tuning));
+        let fresh = attempt.fresh_until(tuning);
+        match (silent, fresh) {
+            (Some(silent), fresh) => Some((silent.max(fresh.unwrap_or_default()), Why::ServerSilent)),
+            (None, None) => Some((attempt.started + stagger, Why::ServerSlow)),
+            // Once an answer has begun, only its own limit ends it.
+            (None, Some(_)) if attempt.is_answering() => None,
+            (None, Some(fresh)) => Some((fresh, Why::ServerSlow)),
+        }
+    }
+}
+
+/// How long the server usually takes to begin an answer: the last ten times, in milliseconds.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FirstBytes {
+    times: [u16; 10],
+    count: u8,
+    next: u8,
+}
+
+impl FirstBytes {
+    pub(super) fn record(&mut self, time: Duration) {
+        let milliseconds = u16::try_from(time.as_millis()).unwrap_or(u16::MAX);
+        if let Some(slot) = self.times.get_mut(usize::from(self.next)) {
+            *slot = milliseconds;
+        }
+        self.next = (self.next + 1) % self.times.len() as u8;
+        self.count = (self.count + 1).min(self.times.len() as u8);
+    }
+
+    /// How long silence is borne.
+    pub(super) fn limit(&self, tuning: &Tuning) -> Duration {
+        let sum: u32 = self.times.iter().map(|&time| u32::from(time)).sum();
+        let mean = match u32::from(self.count) {
+            0 => tuning.first_byte_unknown,
+            count => Duration::from_millis((sum / count).into()),
+        };
+        (mean * 4 + tuning.silence_margin).clamp(tuning.silence_least, tuning.silence_most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_follows_the_last_ten_answers_within_bounds() {
+        let tuning = Tuning::default();
+        let mut times = FirstBytes::default();
+        let seconds = |times: &FirstBytes| times.limit(&tuning).as_secs_f64();
+        assert_eq!(seconds(&times), 2.0, "4 × 250 ms + 1 s");
+        times.record(Duration::from_millis(500));
+        assert_eq!(seconds(&times), 3.0);
+        for _ in 0..10 {
+            times.record(Duration::from_secs(60));
+        }
+        assert_eq!(seconds(&times), 10.0);
+        for _ in 0..10 {
+            times.record(Duration::from_millis(1));
+        }
+        assert_eq!(seconds(&times), 2.0);
+    }
+}

@@ -1,0 +1,34 @@
+//! The entity tags the servers named last, so that the application hears of changes only.
+
+use std::sync::Arc;
+
+use crate::engine::Event;
+use crate::engine::context::Context;
+use crate::words::ServerId;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Announced {
+    settings: Option<Arc<str>>,
+    policy: Option<Arc<str>>,
+}
+
+impl Announced {
+    pub(super) fn settings(&mut self, cx: &mut Context<'_>, server: &ServerId, tag: Option<&str>) {
+        if let Some(tag) = changed(&mut self.settings, tag) {
+            cx.tell(Event::SettingsAnnounced { server: server.clone(), tag });
+        }
+    }
+
+    pub(super) fn policy(&mut self, cx: &mut Context<'_>, server: &ServerId, tag: Option<&str>) {
+        if let Some(tag) = changed(&mut self.policy, tag) {
+            cx.tell(Event::PolicyAnnounced { server: server.clone(), tag });
+        }
+    }
+}
+
+fn changed(known: &mut Option<Arc<str>>, tag: Option<&str>) -> Option<Arc<str>> {
+    let tag = tag.filter(|tag| known.as_deref() != Some(tag))?;
+    *known = Some(tag.into());
+    known.clone()
+}

@@ -1,0 +1,376 @@
+//! One attempt on one server: look its name up, connect, secure, exchange.
+//!
+//! ```text
+//! Resolving ──► Connecting ──► Securing ──► Exchanging ──► (answered)
+//!   (names)                     (https)          ▲
+//!                              a kept link ──────┘
+//! ```
+//! An attempt knows its stage and its limits and nothing of other attempts: who may run when, and
+//! what a success is worth, is decided by its owner.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Tuning;
+use crate::engine::context::Context;
+use crate::engine::{Action, Ending, Input, MAX_ADDRESSES};
+use crate::settings::{Protocol, Server};
+use crate::words::{
+    Cause, Errand, ExchangeId, Failure, Host, LinkId, Moment, News, Outcome, PolicyId, Proof, QueryId, Route, Verdict,
+};
+
+/// Whom an attempt is for.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    /// Which record of the attachment.
+    pub(super) record: usize,
+    pub(super) server: Arc<Server>,
+    pub(super) policy: PolicyId,
+    /// Where the name led when it last worked; used when it no longer resolves.
+    pub(super) last_good: Option<IpAddr>,
+}
+
+/// A connection that stands, and who is at its other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Link {
+    pub(super) id: LinkId,
+    pub(super) peer: Option<SocketAddr>,
+    pub(super) proof: Proof,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(super) struct Attempt {
+    pub(super) target: Target,
+    pub(super) errand: Errand,
+    pub(super) started: Moment,
+    /// How long the connection took; sets what counts as slow.
+    pub(super) connect_time: Option<Duration>,
+    /// The newest sign of life.
+    pub(super) progress: Option<Moment>,
+    /// Whether it began on a link that had served before.
+    pub(super) reused: bool,
+    stage: Stage,
+}
+
+#[derive(Clone, Debug)]
+enum Stage {
+    Resolving { query: QueryId },
+    Connecting { link: LinkId, since: Moment },
+    Securing { link: Link, since: Moment },
+    Exchanging { link: Link, exchange: ExchangeId, since: Moment, first_byte: Option<Moment> },
+    Ended,
+}
+
+/// What an input did to an attempt.
+#[derive(Debug)]
+pub(super) enum Step<'a> {
+    /// Nothing that matters to its owner.
+    Nothing,
+    /// A sign of life.
+    Progress,
+    /// A complete answer; the link stands.
+    Answered(Answer<'a>),
+    /// The server does not do this errand; the link stands.
+    Declined { status: u16, drain: Option<Duration> },
+    /// Something was said on the event stream.
+    Told(News<'a>),
+    /// It is over, and its link closed.
+    Failed { failure: Failure, drain: Option<Duration> },
+}
+
+/// A success.
+#[derive(Debug)]
+pub(super) struct Answer<'a> {
+    pub(super) exchange: ExchangeId,
+    pub(super) link: Link,
+    pub(super) status: u16,
+    pub(super) elapsed: Duration,
+    /// From the request to the first byte.
+    pub(super) first_byte: Duration,
+    pub(super) settings: Option<&'a str>,
+    pub(super) policy: Option<&'a str>,
+    pub(super) drain: Option<Duration>,
+}
+
+impl Attempt {
+    // --- beginning ---
+
+    /// Begins with a name look-up or a dial.
+    pub(super) fn begin(cx: &mut Context<'_>, target: Target, errand: Errand) -> Self {
+        let host = target.server.host.clone();
+        let mut attempt = Self {
+            target,
+            errand,
+            started: cx.now,
+            connect_time: None,
+            progress: None,
+            reused: false,
+            stage: Stage::Ended,
+        };
+        match host {
+            Host::Address(address) => attempt.dial(cx, &[address]),
+            Host::Name(host) => {
+                let query = cx.queue.next_query();
+                cx.act(Action::Resolve { query, host });
+                attempt.stage = Stage::Resolving { query };
+            }
+        }
+        attempt
+    }
+
+    /// Begins with an exchange on a link that stands.
+    pub(super) fn on_link(cx: &mut Context<'_>, target: Target, errand: Errand, link: Link) -> Self {
+        let mut attempt = Self {
+            target,
+            errand,
+            started: cx.now,
+            connect_time: None,
+            progress: None,
+            reused: true,
+            stage: Stage::Ended,
+        };
+        attempt.exchange(cx, link);
+        attempt
+    }
+
+    // --- getters ---
+
+    /// Whether an input is about this attempt.
+    pub(super) fn is_about(&self, input: &Input<'_>) -> bool {
+        match *input {
+            Input::Resolved { query, .. } => matches!(self.stage, Stage::Resolving { query: ours } if ours == query),
+            Input::Connected { link, .. } | Input::Secured { link, .. } | Input::Lost { link, .. } => {
+                self.link() == Some(link)
+            }
+            Input::FirstByte { exchange } | Input::Done { exchange, .. } | Input::Told { exchange, .. } => {
+                self.exchange_id() == Some(exchange)
+            }
+            Input::Timeout
+            | Input::Network(_)
+            | Input::Resumed
+            | Input::ClockStepped
+            | Input::Remembered(_)
+            | Input::CannotRemember(_)
+            | Input::Command(_) => false,
+        }
+    }
+
+    /// When it will have taken too long, and what that is called.
+    pub(super) fn limit(&self, tuning: &Tuning) -> (Moment, Cause) {
+        let (end, cause) = match self.stage {
+            Stage::Resolving { .. } => (self.started + tuning.name_limit, Cause::NameTimeout),
+            Stage::Connecting { since, .. } => (since + tuning.connect_limit, Cause::ConnectTimeout),
+            Stage::Securing { since, .. } => (since + tuning.tls_limit, Cause::TlsTimeout),
+            Stage::Exchanging { since, first_byte, .. } => {
+                let cause = if first_byte.is_some() { Cause::ExchangeTimeout } else { Cause::NoFirstByte };
+                (since + tuning.exchange_limit, cause)
+            }
+            Stage::Ended => return (Moment::from_nanos(u64::MAX), Cause::AttemptTimeout),
+        };
+        let whole = self.started + tuning.attempt_limit;
+        if whole < end { (whole, Cause::AttemptTimeout) } else { (end, cause) }
+    }
+
+    /// Whether an answer has been asked for and none has begun.
+    pub(super) fn unanswered_since(&self) -> Option<Moment> {
+        match self.stage {
+            Stage::Exchanging { since, first_byte: None, .. } => Some(since),
+            Stage::Exchanging { .. }
+            | Stage::Resolving { .. }
+            | Stage::Connecting { .. }
+            | Stage::Securing { .. }
+            | Stage::Ended => None,
+        }
+    }
+
+    /// Whether an answer has begun.
+    pub(super) fn is_answering(&self) -> bool {
+        matches!(self.stage, Stage::Exchanging { first_byte: Some(_), .. })
+    }
+
+    /// Until when its last sign of life is fresh.
+    pub(super) fn fresh_until(&self, tuning: &Tuning) -> Option<Moment> {
+        let twice = self.connect_time.unwrap_or_default() * 2;
+        self.progress.map(|at| at + tuning.patience.max(twice))
+    }
+
+    // --- handle ---
+
+    /// Takes an input that [is about](Self::is_about) this attempt.
+    pub(super) fn handle<'a>(&mut self, cx: &mut Context<'_>, input: Input<'a>) -> Step<'a> {
+        match (input, self.stage.clone()) {
+            (Input::Resolved { answer, .. }, Stage::Resolving { .. }) => self.resolved(cx, answer),
+            (Input::Connected { link, path }, Stage::Connecting { since, .. }) => {
+                self.connect_time = Some(cx.now.since(since));
+                let link = Link { id: link, peer: Some(path.peer), proof: Proof::Tcp };
+                self.progress = Some(cx.now);
+                match self.target.server.protocol {
+                    Protocol::Https => self.stage = Stage::Securing { link, since: cx.now },
+                    Protocol::Http => self.exchange(cx, link),
+                }
+                Step::Progress
+            }
+            (Input::Secured { proof, .. }, Stage::Securing { link, .. }) => {
+                self.progress = Some(cx.now);
+                self.exchange(cx, Link { proof, ..link });
+                Step::Progress
+            }
+            (Input::Lost { failure, .. }, _) => {
+                self.stage = Stage::Ended;
+                Step::Failed { failure, drain: None }
+            }
+            (Input::FirstByte { .. }, Stage::Exchanging { link, exchange, since, .. }) => {
+                self.progress = Some(cx.now);
+                self.stage = Stage::Exchanging { link, exchange, since, first_byte: Some(cx.now) };
+                Step::Progress
+            }
+            (Input::Done { outcome, .. }, Stage::Exchanging { link, exchange, since, first_byte }) => {
+                let first_byte = first_byte.unwrap_or(cx.now).since(since);
+                self.done(cx, outcome, link, exchange, since, first_byte)
+            }
+            (Input::Told { news, .. }, Stage::Exchanging { .. }) => Step::Told(news),
+            _ => Step::Nothing,
+        }
+    }
+
+    /// The first thing said on an event stream is the first byte of its answer.
+    pub(super) fn begin_answering(&mut self, now: Moment) {
+        if let Stage::Exchanging { first_byte, .. } = &mut self.stage {
+            first_byte.get_or_insert(now);
+            self.progress = Some(now);
+        }
+    }
+
+    // --- endings ---
+
+    /// It took too long: gives it up and says what that is called.
+    pub(super) fn expire(&mut self, cx: &mut Context<'_>) -> Failure {
+        let (_, cause) = self.limit(&cx.tuning.attachment);
+        self.give_up(cx, Ending::Failed);
+        cause.into()
+    }
+
+    /// Drops whatever is under way. Nothing will be heard of it any more.
+    pub(super) fn give_up(&mut self, cx: &mut Context<'_>, reason: Ending) {
+        if let Some(exchange) = self.exchange_id() {
+            cx.queue.abandon(exchange, reason);
+        }
+        if let Some(link) = self.link() {
+            cx.queue.close(link, reason);
+        }
+        self.stage = Stage::Ended;
+    }
+
+    // --- helpers ---
+
+    fn link(&self) -> Option<LinkId> {
+        match self.stage {
+            Stage::Resolving { .. } | Stage::Ended => None,
+            Stage::Connecting { link, .. } => Some(link),
+            Stage::Securing { link, .. } | Stage::Exchanging { link, .. } => Some(link.id),
+        }
+    }
+
+    fn exchange_id(&self) -> Option<ExchangeId> {
+        match self.stage {
+            Stage::Exchanging { exchange, .. } => Some(exchange),
+            Stage::Resolving { .. } | Stage::Connecting { .. } | Stage::Securing { .. } | Stage::Ended => None,
+        }
+    }
+
+    fn resolved<'a>(&mut self, cx: &mut Context<'_>, answer: Result<&'a [IpAddr], Failure>) -> Step<'a> {
+        let failure = match answer {
+            Ok([]) => Cause::NameNotFound.into(),
+            Ok(addresses) => {
+                self.dial(cx, addresses);
+                return Step::Nothing;
+            }
+            Err(failure) => failure,
+        };
+        // A name service that is down must not take the servers down with it.
+        let Some(address) = self.target.last_good else {
+            self.stage = Stage::Ended;
+            return Step::Failed { failure, drain: None };
+        };
+        self.dial(cx, &[address]);
+        Step::Nothing
+    }
+
+    fn dial(&mut self, cx: &mut Context<'_>, addresses: &[IpAddr]) {
+        let link = cx.queue.next_link();
+        let port = self.target.server.port;
+        cx.act(Action::Dial {
+            link,
+            server: self.target.server.clone(),
+            policy: self.target.policy,
+            to: interleaved(addresses).map(|address| SocketAddr::new(address, port)).collect(),
+            stagger: cx.tuning.attachment.address_stagger,
+            route: Route::Direct,
+        });
+        self.stage = Stage::Connecting { link, since: cx.now };
+    }
+
+    fn exchange(&mut self, cx: &mut Context<'_>, link: Link) {
+        let exchange = cx.queue.next_exchange();
+        self.stage = Stage::Exchanging { link, exchange, since: cx.now, first_byte: None };
+        let (deadline, _) = self.limit(&cx.tuning.attachment);
+        cx.act(Action::Exchange { exchange, link: link.id, errand: self.errand, deadline });
+    }
+
+    fn done<'a>(
+        &mut self,
+        cx: &mut Context<'_>,
+        outcome: Outcome<'a>,
+        link: Link,
+        exchange: ExchangeId,
+        since: Moment,
+        first_byte: Duration,
+    ) -> Step<'a> {
+        self.stage = Stage::Ended;
+        let drain = outcome.drain;
+        match outcome.verdict {
+            Verdict::Success { status, settings, policy } => {
+                let elapsed = cx.now.since(since);
+                Step::Answered(Answer { exchange, link, status, elapsed, first_byte, settings, policy, drain })
+            }
+            Verdict::Declined { status } => {
+                cx.queue.close(link.id, Ending::Failed);
+                Step::Declined { status, drain }
+            }
+            Verdict::Failed(failure) => {
+                cx.queue.close(link.id, Ending::Failed);
+                Step::Failed { failure, drain }
+            }
+        }
+    }
+}
+
+/// Both families in turn, beginning with that of the system's first choice (RFC 8305, section 4).
+fn interleaved(addresses: &[IpAddr]) -> impl Iterator<Item = IpAddr> {
+    let first_is_v6 = addresses.first().is_some_and(IpAddr::is_ipv6);
+    let mut preferred = addresses.iter().filter(move |address| address.is_ipv6() == first_is_v6);
+    let mut other = addresses.iter().filter(move |address| address.is_ipv6() != first_is_v6);
+    let mut turn = false;
+    std::iter::from_fn(move || {
+        turn = !turn;
+        if turn { preferred.next().or_else(|| other.next()) } else { other.next().or_else(|| preferred.next()) }
+    })
+    .take(MAX_ADDRESSES)
+    .copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_take_turns_and_the_number_is_bounded() {
+        let parse = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpAddr>>();
+        let mixed = parse(&["::1", "::2", "::3", "10.0.0.1"]);
+        assert_eq!(interleaved(&mixed).collect::<Vec<_>>(), parse(&["::1", "10.0.0.1", "::2", "::3"]));
+        let many = vec!["10.0.0.1".parse().unwrap(); 1000];
+        assert_eq!(interleaved(&many).count(), MAX_ADDRESSES);
+    }
+}

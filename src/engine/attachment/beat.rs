@@ -1,0 +1,332 @@
+//! Talking to the server in use: the beat, its doubts and its failures.
+
+use super::active::{Active, Leave, Talk};
+use super::attempt::{Attempt, Step};
+use super::health::Health;
+use super::plan::Entry;
+use super::race::Race;
+use super::{Attachment, Phase};
+use crate::engine::context::Context;
+use crate::engine::event::{Next, span};
+use crate::engine::{Action, Ending, Event, Input, Why};
+use crate::words::{Cause, Errand, Failure, FailureClass, Moment, Purpose};
+
+impl Attachment {
+    // --- commands ---
+
+    /// A heartbeat is due. Whatever is under way with the server in use is one already.
+    pub(in crate::engine) fn beat(&mut self, cx: &mut Context<'_>) {
+        let now = cx.now;
+        let Some(record) = self.active().map(Active::record) else {
+            return;
+        };
+        let floor = self.servers.record(record).and_then(|record| match record.health {
+            Health::Throttled { until, .. } if until > now => Some(until),
+            Health::Throttled { .. }
+            | Health::Unknown
+            | Health::Up
+            | Health::Suspect { .. }
+            | Health::Down { .. }
+            | Health::Probation
+            | Health::Quarantined { .. }
+            | Health::Draining { .. } => None,
+        });
+        let Some(active) = self.active_mut() else {
+            return;
+        };
+        match (&active.talk, floor) {
+            // Nothing is said before the floor the server set.
+            (Talk::Quiet, Some(floor)) => active.talk = Talk::Again { at: floor, retried: false },
+            (Talk::Quiet, None) => self.start_beat(cx, false),
+            (Talk::Racing(race), _) if race.incumbent.is_none() => active.beat_waits = true,
+            (Talk::Again { .. } | Talk::Beat { .. } | Talk::Racing(_), _) => {}
+        }
+    }
+
+    /// The next exchange is due at `next`: is the kept link still worth keeping?
+    pub(in crate::engine) fn settle(&mut self, cx: &mut Context<'_>, next: Option<Moment>) {
+        let keep = next.is_some_and(|next| next.after(cx.now) <= cx.tuning.attachment.keep_alive);
+        let Some(active) = self.active_mut() else {
+            return;
+        };
+        if keep || !matches!(active.talk, Talk::Quiet) {
+            return;
+        }
+        if let Some(link) = active.link.take() {
+            cx.queue.close(link.id, Ending::Idle);
+        }
+    }
+
+    // --- handle ---
+
+    /// Hands an input to the beat, or to the kept link, it is about. `false`: it is about neither.
+    pub(super) fn beat_input(&mut self, cx: &mut Context<'_>, input: Input<'_>) -> bool {
+        let Some(active) = self.active_mut() else {
+            return false;
+        };
+        if let Input::Lost { link, .. } = input
+            && active.link.is_some_and(|kept| kept.id == link)
+        {
+            // Between exchanges a server may close: nobody is charged, and the next exchange dials anew.
+            active.link = None;
+            return true;
+        }
+        let Talk::Beat { attempt, .. } = &mut active.talk else {
+            return false;
+        };
+        if !attempt.is_about(&input) {
+            return false;
+        }
+        let connected = matches!(input, Input::Connected { .. });
+        let was_answering = attempt.is_answering();
+        let in_exchange = attempt.unanswered_since().is_some() || was_answering;
+        let (reused, connect_time) = (attempt.reused, attempt.connect_time);
+        match attempt.handle(cx, input) {
+            Step::Nothing | Step::Told(_) => {}
+            Step::Progress => {
+                if connected && let Some(time) = connect_time.or(attempt.connect_time) {
+                    self.servers.connected_in(time);
+                    cx.network.heard_somebody();
+                }
+            }
+            Step::Answered(answer) => {
+                active.link = Some(answer.link);
+                active.talk = Talk::Quiet;
+                active.patience.record(answer.first_byte);
+                let record = active.record();
+                self.servers.succeed(cx, record, answer.link.peer.map(|peer| peer.ip()));
+                cx.act(Action::Adopt { exchange: answer.exchange });
+                let server = self.servers.id(record);
+                self.announced.settings(cx, &server, answer.settings);
+                self.announced.policy(cx, &server, answer.policy);
+                cx.tell(Event::Heartbeat { server, status: answer.status, elapsed: span(answer.elapsed) });
+                self.proved(cx, answer.drain);
+            }
+            Step::Declined { status, .. } => {
+                self.beat_failed(cx, Cause::NotAManager { status }.into(), false);
+            }
+            Step::Failed { failure, drain } => {
+                if let Some(window) = drain {
+                    self.leave_within(cx, window);
+                }
+                // A kept link that breaks before any answer was closed before we spoke: it says nothing of the server.
+                let stale = reused && !was_answering && is_broken(failure.class());
+                if stale {
+                    self.start_beat(cx, false);
+                } else {
+                    self.beat_failed(cx, failure, in_exchange);
+                }
+            }
+        }
+        true
+    }
+
+    /// Does whatever is due while attached.
+    pub(super) fn tick_attached(&mut self, cx: &mut Context<'_>) {
+        let stagger = self.servers.stagger(&cx.tuning.attachment);
+        let Some(active) = self.active_mut() else {
+            return;
+        };
+        match &mut active.talk {
+            Talk::Again { at, retried } if *at <= cx.now => {
+                let retried = *retried;
+                active.talk = Talk::Quiet;
+                self.start_beat(cx, retried);
+            }
+            Talk::Beat { attempt, .. } if attempt.limit(&cx.tuning.attachment).0 <= cx.now => {
+                let failure = attempt.expire(cx);
+                self.beat_failed(cx, failure, false);
+            }
+            Talk::Beat { .. } => {
+                let doubt = active.doubt_at(stagger, &cx.tuning.attachment);
+                if let Some((_, why)) = doubt.filter(|&(at, _)| at <= cx.now) {
+                    self.doubt(cx, why);
+                }
+            }
+            Talk::Racing(_) => self.drive_beside(cx),
+            Talk::Quiet => {
+                if let Some(leave) = active.leave.filter(|leave| leave.at <= cx.now) {
+                    self.move_away(cx, leave);
+                }
+            }
+            Talk::Again { .. } => {}
+        }
+        self.tick_stream(cx);
+        self.tick_failback(cx);
+    }
+
+    // --- helpers ---
+
+    fn tick_failback(&mut self, cx: &mut Context<'_>) {
+        if !self.is_attached() {
+            return;
+        }
+        let Some(better) = self.failback.tick(cx, &mut self.servers) else {
+            return;
+        };
+        let Some(active) = self.active_mut() else {
+            return;
+        };
+        if !matches!(active.talk, Talk::Quiet) {
+            return;
+        }
+        let plan = vec![Entry { member: better, not_before: Moment::ORIGIN }];
+        let race = Race::new(cx.queue.next_id(), Why::BetterServer, cx.now, plan);
+        active.talk = Talk::Racing(Box::new(race));
+        self.drive_beside(cx);
+    }
+
+    /// On the kept link where there is one, else on a fresh one.
+    fn start_beat(&mut self, cx: &mut Context<'_>, retried: bool) {
+        let Some(active) = self.active_mut() else {
+            return;
+        };
+        let errand = Errand::Heartbeat { purpose: Purpose::Beat };
+        let (member, policy, link) = (active.member.clone(), active.policy, active.link.take());
+        let attempt = match link {
+            Some(link) => {
+                let mut target = self.servers.target(cx.now, &member, &cx.tuning.attachment);
+                target.policy = policy;
+                Attempt::on_link(cx, target, errand, link)
+            }
+            None => self.servers.begin(cx, &member, errand),
+        };
+        if let Some(active) = self.active_mut() {
+            active.talk = Talk::Beat { attempt, retried, doubted: false };
+        }
+    }
+
+    /// No sign of life for too long: others are tried beside it.
+    fn doubt(&mut self, cx: &mut Context<'_>, why: Why) {
+        let tuning = &cx.tuning.attachment;
+        let Some(active) = self.active() else {
+            return;
+        };
+        let member = active.member.clone();
+        let mut plan = self.servers.plan(cx.now, Some(active.record()), None, tuning);
+        let second_opinion = why == Why::ServerSilent;
+        if second_opinion {
+            plan.insert(0, Entry { member: member.clone(), not_before: Moment::ORIGIN });
+            if let Some(next) = plan.get_mut(1) {
+                next.not_before = Moment::ORIGIN;
+            }
+        }
+        let stagger = self.servers.stagger(tuning);
+        let Some(active) = self.active_mut() else {
+            return;
+        };
+        if plan.is_empty() {
+            // There is nobody else: its own limits decide.
+            if let Talk::Beat { doubted, .. } = &mut active.talk {
+                *doubted = true;
+            }
+            return;
+        }
+        let Talk::Beat { attempt, .. } = std::mem::replace(&mut active.talk, Talk::Quiet) else {
+            return;
+        };
+        let servers = plan.len();
+        let mut race = Race::new(cx.queue.next_id(), why, cx.now, plan).beside(attempt, member, stagger);
+        if second_opinion {
+            race = race.with_second_opinion(cx.now + stagger.min(tuning.second_opinion));
+        }
+        active.talk = Talk::Racing(Box::new(race));
+        cx.tell(Event::Sweeping { why, servers });
+        self.drive_beside(cx);
+    }
+
+    /// The exchange with the server in use failed. What that means depends on the class.
+    fn beat_failed(&mut self, cx: &mut Context<'_>, failure: Failure, in_exchange: bool) {
+        let Some(active) = self.active_mut() else {
+            return;
+        };
+        let retried = matches!(active.talk, Talk::Beat { retried: true, .. });
+        active.talk = Talk::Quiet;
+        let (record, policy) = (active.record(), active.member.server.policy);
+        let tuning = &cx.tuning.attachment;
+        let server = self.servers.id(record);
+        match failure.class() {
+            FailureClass::Broken if !retried => {
+                self.servers.charge(cx, record, policy, &failure);
+                if self.is_down(record) {
+                    cx.tell(Event::attempt_failed(server, &failure, Next::NextServer));
+                    return self.lose(cx, failure, true);
+                }
+                cx.tell(Event::attempt_failed(server, &failure, Next::SameServer));
+                // A connection in use was lost, perhaps by everybody: come back spread.
+                let wait = if in_exchange { cx.chance.up_to(tuning.spread) } else { std::time::Duration::ZERO };
+                self.again(cx.now + wait, true);
+            }
+            FailureClass::ServerError => {
+                self.servers.charge(cx, record, policy, &failure);
+                if self.is_down(record) {
+                    cx.tell(Event::attempt_failed(server, &failure, Next::NextServer));
+                    return self.lose(cx, failure, true);
+                }
+                cx.tell(Event::attempt_failed(server, &failure, Next::SameServer));
+                let wait = cx.chance.between(tuning.recheck_least, tuning.recheck_most);
+                self.again(cx.now + wait, false);
+            }
+            FailureClass::Throttled => {
+                self.servers.charge(cx, record, policy, &failure);
+                let until = self.servers.record(record).and_then(|record| record.floor()).unwrap_or(cx.now);
+                cx.tell(Event::attempt_failed(server, &failure, Next::Later));
+                let bearable = until.after(cx.now) <= tuning.throttle_bearable;
+                let elsewhere = !bearable && !self.servers.plan(cx.now, Some(record), None, tuning).is_empty();
+                if elsewhere {
+                    self.move_away(cx, Leave { at: cx.now, why: Why::ServerThrottled, tries: 0 });
+                } else {
+                    self.again(until, false);
+                }
+            }
+            FailureClass::Refused
+            | FailureClass::NoAnswer
+            | FailureClass::LocalNetwork
+            | FailureClass::Name
+            | FailureClass::Certificate
+            | FailureClass::NotAllowed
+            | FailureClass::Silent
+            | FailureClass::WrongServer
+            | FailureClass::Broken
+            | FailureClass::Limit
+            | FailureClass::Proxy
+            | FailureClass::Draining
+            | FailureClass::ClosedIdle => {
+                cx.tell(Event::attempt_failed(server, &failure, Next::NextServer));
+                self.lose(cx, failure, false);
+            }
+        }
+    }
+
+    fn again(&mut self, at: Moment, retried: bool) {
+        if let Some(active) = self.active_mut() {
+            active.talk = Talk::Again { at, retried };
+        }
+    }
+
+    fn is_down(&self, record: usize) -> bool {
+        self.servers.record(record).is_some_and(|record| matches!(record.health, Health::Down { .. }))
+    }
+
+    /// What was under way when the engine began to stop.
+    pub(super) fn stopping_input(&mut self, cx: &mut Context<'_>, input: Input<'_>) {
+        let Phase::Stopping { attempt, .. } = &mut self.phase else {
+            return;
+        };
+        match attempt.handle(cx, input) {
+            Step::Nothing | Step::Progress | Step::Told(_) => {}
+            Step::Answered(answer) => {
+                cx.act(Action::Adopt { exchange: answer.exchange });
+                cx.queue.close(answer.link.id, Ending::Stopped);
+                let server = self.servers.id(attempt.target.record);
+                cx.tell(Event::Heartbeat { server, status: answer.status, elapsed: span(answer.elapsed) });
+                self.transition_to_stopped(cx);
+            }
+            Step::Declined { .. } | Step::Failed { .. } => self.transition_to_stopped(cx),
+        }
+    }
+}
+
+fn is_broken(class: FailureClass) -> bool {
+    matches!(class, FailureClass::Broken | FailureClass::ClosedIdle)
+}

@@ -1,0 +1,324 @@
+//! What comes from outside: settings, the network, suspend, and what the application asks for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::active::{Active, Leave, Talk};
+use super::health::Record;
+use super::race::Race;
+use super::roster::{Member, Roster};
+use super::{Attachment, Fact, Phase};
+use crate::engine::context::Context;
+use crate::engine::{Ending, NetworkChange, Why};
+use crate::settings::{Effective, Server, Settings};
+use crate::words::{FailureClass, Moment, PolicyId, ServerId};
+
+impl Attachment {
+    // --- settings ---
+
+    /// Puts a list in force for the first time.
+    pub(in crate::engine) fn install(&mut self, cx: &mut Context<'_>, effective: &Effective) {
+        let records = self.settings.servers().iter().map(|id| Record::new(id.clone(), cx.now)).collect();
+        self.servers.records = records;
+        self.servers.roster = self.roster(effective);
+        if !effective.enabled.value {
+            self.transition_to_disabled(cx);
+        }
+    }
+
+    /// Puts other settings, or another location's list, in force. A server in use that is still named
+    /// stays in use; one that is not is left once another has answered.
+    pub(in crate::engine) fn reconfigure(&mut self, cx: &mut Context<'_>, settings: Arc<Settings>, effective: &Effective) {
+        if matches!(self.phase, Phase::Stopping { .. } | Phase::Stopped) {
+            return;
+        }
+        let old_settings = std::mem::replace(&mut self.settings, settings);
+        if !Arc::ptr_eq(&old_settings, &self.settings) {
+            self.servers.version += 1;
+        }
+        let old_roster = std::mem::take(&mut self.servers.roster);
+        let in_use = self.active().map(|active| self.servers.id(active.record()));
+        let moved = self.carry_records_over(cx.now, in_use);
+        self.servers.roster = self.roster(effective);
+        let change = Change { old_settings: &old_settings, new_settings: &self.settings, moved: &moved };
+        let same = |server: &Server, other: &Server| change.is_same(server, other);
+
+        pardon(&mut self.servers.records, cx.now, &old_roster, &self.servers.roster, &change);
+        let roster = &self.servers.roster;
+        let stays = |member: &Member| {
+            let record = change.record(member.record.into())?;
+            roster.of_record(record).filter(|listed| same(&listed.server, &member.server)).cloned()
+        };
+        let unchanged = old_roster.members().len() == roster.members().len()
+            && old_roster.members().iter().all(|member| {
+                stays(member).is_some_and(|listed| listed.priority == member.priority && listed.rank == member.rank)
+            });
+
+        match &mut self.phase {
+            Phase::Sweeping(race) => retain(cx, race, &change, &stays),
+            Phase::Attached(active) => {
+                let record = change.record(active.record()).unwrap_or_default();
+                match &mut active.talk {
+                    Talk::Racing(race) => retain(cx, race, &change, &stays),
+                    Talk::Beat { attempt, .. } => attempt.target.record = record,
+                    Talk::Quiet | Talk::Again { .. } => {}
+                }
+                if let Some(stream) = &mut self.stream {
+                    stream.target.record = record;
+                }
+                self.failback.retain(cx, &stays);
+                let listed = stays(&active.member);
+                active.listed = listed.is_some();
+                match listed {
+                    Some(member) => {
+                        active.policy = PolicyId { settings: self.servers.version, index: member.server.policy };
+                        active.member = member;
+                        active.leave = active.leave.filter(|leave| leave.why != Why::NewSettings);
+                    }
+                    None => {
+                        active.member.record = u16::try_from(record).unwrap_or(u16::MAX);
+                        active.member.priority = u16::MAX;
+                        active.leave = Some(Leave { at: cx.now, why: Why::NewSettings, tries: 0 });
+                    }
+                }
+            }
+            Phase::Starting { .. }
+            | Phase::Disabled
+            | Phase::Waiting { .. }
+            | Phase::NoNetwork { .. }
+            | Phase::Rejected { .. }
+            | Phase::Stopping { .. }
+            | Phase::Stopped => {}
+        }
+        self.after_change(cx, effective.enabled.value, unchanged);
+    }
+
+    /// The phase follows the settings.
+    fn after_change(&mut self, cx: &mut Context<'_>, enabled: bool, unchanged: bool) {
+        if !enabled {
+            if !matches!(self.phase, Phase::Disabled) {
+                self.transition_to_disabled(cx);
+            }
+            return;
+        }
+        let plan = self.servers.plan(cx.now, self.active().map(Active::record), None, &cx.tuning.attachment);
+        match &mut self.phase {
+            Phase::Disabled => self.sweep(cx, Why::NewSettings),
+            Phase::Waiting { .. } | Phase::NoNetwork { .. } if unchanged => {}
+            Phase::Waiting { .. } | Phase::NoNetwork { .. } | Phase::Rejected { .. } => {
+                self.pardon_refusals(cx);
+                self.sweeps = 0;
+                self.sweep(cx, Why::NewSettings);
+            }
+            Phase::Sweeping(race) => {
+                race.replan(plan);
+                self.drive_sweep(cx);
+            }
+            Phase::Attached(active) => {
+                if let Talk::Racing(race) = &mut active.talk {
+                    race.replan(plan);
+                }
+                let (listed, member) = (active.listed, active.member.clone());
+                if listed {
+                    self.failback.aim(cx, &self.servers, &member);
+                } else {
+                    self.failback.rest(cx, Ending::Reconfigured);
+                }
+                self.tick(cx);
+            }
+            Phase::Starting { .. } | Phase::Stopping { .. } | Phase::Stopped => {}
+        }
+    }
+
+    fn roster(&self, effective: &Effective) -> Roster {
+        let records = &self.servers.records;
+        let find = |server: &Server| records.iter().position(|record| record.id == server.id);
+        Roster::new(&effective.server_list.value, &self.servers.agent, find)
+    }
+
+    /// Records of servers the settings still name are kept, and that of the server in use. Returns where
+    /// each old record went.
+    fn carry_records_over(&mut self, now: Moment, in_use: Option<ServerId>) -> Vec<Option<usize>> {
+        let mut wanted: Vec<ServerId> = self.settings.servers().to_vec();
+        wanted.extend(in_use.filter(|id| !self.settings.servers().contains(id)));
+        let mut old: Vec<Option<Record>> = std::mem::take(&mut self.servers.records).into_iter().map(Some).collect();
+        let mut moved = vec![None; old.len()];
+        for (place, id) in wanted.iter().enumerate() {
+            let found = old.iter().position(|record| record.as_ref().is_some_and(|record| record.id == *id));
+            let record = found.and_then(|found| {
+                *moved.get_mut(found)? = Some(place);
+                old.get_mut(found)?.take()
+            });
+            self.servers.records.push(record.unwrap_or_else(|| Record::new(id.clone(), now)));
+        }
+        moved
+    }
+
+    // --- the world ---
+
+    pub(in crate::engine) fn network_changed(&mut self, cx: &mut Context<'_>, change: NetworkChange) {
+        self.servers.connect_time = None;
+        match (&self.phase, change) {
+            (Phase::Sweeping(_) | Phase::Waiting { .. }, NetworkChange::Gone) => self.transition_to_no_network(cx),
+            (_, NetworkChange::Gone) => {}
+            (_, NetworkChange::Changed) => self.wake(cx, Why::NetworkChanged),
+        }
+    }
+
+    pub(in crate::engine) fn resumed(&mut self, cx: &mut Context<'_>) {
+        self.wake(cx, Why::Resumed);
+    }
+
+    /// Links made before are worth nothing, and waiting may have lost its reason. Nobody is charged.
+    fn wake(&mut self, cx: &mut Context<'_>, why: Why) {
+        match &mut self.phase {
+            Phase::Attached(active) => {
+                let mut talk = std::mem::replace(&mut active.talk, Talk::Quiet);
+                match &mut talk {
+                    Talk::Quiet | Talk::Again { .. } => {}
+                    Talk::Beat { attempt, .. } => attempt.give_up(cx, Ending::Stale),
+                    Talk::Racing(race) => self.servers.disband(cx, race, Ending::Stale),
+                }
+                if let Some(link) = active.link.take() {
+                    cx.queue.close(link.id, Ending::Stale);
+                }
+                self.failback.drop_probes(cx);
+                self.end_stream(cx, Ending::Stale);
+                self.facts.add(Fact::Refresh { resumed: why == Why::Resumed });
+            }
+            Phase::Sweeping(_) | Phase::Waiting { .. } | Phase::NoNetwork { .. } => self.rearm(cx, why),
+            Phase::Starting { .. }
+            | Phase::Disabled
+            | Phase::Rejected { .. }
+            | Phase::Stopping { .. }
+            | Phase::Stopped => {}
+        }
+    }
+
+    /// Tries again soon, but not more often than links flap.
+    fn rearm(&mut self, cx: &mut Context<'_>, why: Why) {
+        let tuning = &cx.tuning.attachment;
+        if self.rearmed.is_some_and(|last| cx.now.since(last) < tuning.rearm_interval) {
+            return;
+        }
+        self.rearmed = Some(cx.now);
+        let until = cx.now + cx.chance.up_to(tuning.rearm_spread);
+        if let Phase::Waiting { until: planned, .. } = self.phase
+            && planned <= until
+        {
+            return;
+        }
+        self.transition_to_waiting(cx, until, why);
+    }
+
+    // --- commands ---
+
+    /// A heartbeat now, or an attempt to attach now.
+    pub(in crate::engine) fn beat_now(&mut self, cx: &mut Context<'_>) {
+        match self.phase {
+            Phase::Attached(_) => self.beat(cx),
+            Phase::Starting { .. } | Phase::Waiting { .. } | Phase::NoNetwork { .. } => self.sweep(cx, Why::Asked),
+            Phase::Rejected { .. } => {
+                self.pardon_refusals(cx);
+                self.sweep(cx, Why::Asked);
+            }
+            Phase::Sweeping(_) | Phase::Disabled | Phase::Stopping { .. } | Phase::Stopped => {}
+        }
+    }
+
+    /// Finishes a running exchange with the server in use within the grace, then stops for good.
+    pub(in crate::engine) fn stop(&mut self, cx: &mut Context<'_>, grace: Duration) {
+        if matches!(self.phase, Phase::Stopping { .. } | Phase::Stopped) {
+            return;
+        }
+        let running = self.active_mut().and_then(|active| match std::mem::replace(&mut active.talk, Talk::Quiet) {
+            Talk::Beat { attempt, .. } => Some(attempt),
+            other @ (Talk::Quiet | Talk::Again { .. } | Talk::Racing(_)) => {
+                active.talk = other;
+                None
+            }
+        });
+        match running.filter(|_| !grace.is_zero()) {
+            Some(attempt) => self.transition_to_stopping(cx, cx.now + grace, attempt),
+            None => self.transition_to_stopped(cx),
+        }
+    }
+}
+
+/// What distinguishes a server of the old settings from one of the new.
+struct Change<'a> {
+    old_settings: &'a Settings,
+    new_settings: &'a Settings,
+    /// Where each old record went.
+    moved: &'a [Option<usize>],
+}
+
+impl Change<'_> {
+    fn record(&self, old: usize) -> Option<usize> {
+        self.moved.get(old).copied().flatten()
+    }
+
+    fn policies_agree(&self, new: u16, old: u16) -> bool {
+        let new = self.new_settings.policies().get(usize::from(new));
+        new.is_some() && new == self.old_settings.policies().get(usize::from(old))
+    }
+
+    /// The same place under the same policy: a link to one is a link to the other.
+    fn is_same(&self, new: &Server, old: &Server) -> bool {
+        is_same_place(new, old) && self.policies_agree(new.policy, old.policy)
+    }
+}
+
+fn is_same_place(new: &Server, old: &Server) -> bool {
+    new.host == old.host && new.port == old.port && new.protocol == old.protocol
+}
+
+/// Quarantines whose reason the new settings have removed end.
+fn pardon(records: &mut [Record], now: Moment, old_roster: &Roster, new_roster: &Roster, change: &Change<'_>) {
+    for old in old_roster.members() {
+        let Some(record) = change.record(old.record.into()) else {
+            continue;
+        };
+        let listed = new_roster.of_record(record);
+        let moved = listed.is_some_and(|new| !is_same_place(&new.server, &old.server));
+        if let Some(record) = records.get_mut(record) {
+            record.pardon(now, |class, policy| match class {
+                FailureClass::NotAllowed => true,
+                FailureClass::WrongServer => moved,
+                FailureClass::Certificate => {
+                    moved || listed.is_some_and(|new| !change.policies_agree(new.server.policy, policy))
+                }
+                FailureClass::Refused
+                | FailureClass::NoAnswer
+                | FailureClass::LocalNetwork
+                | FailureClass::Name
+                | FailureClass::ServerError
+                | FailureClass::Throttled
+                | FailureClass::Silent
+                | FailureClass::Broken
+                | FailureClass::Limit
+                | FailureClass::Proxy
+                | FailureClass::Draining
+                | FailureClass::ClosedIdle => false,
+            });
+            record.translate_policy(listed.map(|new| new.server.policy));
+        }
+    }
+}
+
+/// Attempts on servers that are still named go on; the others end without a charge.
+fn retain(cx: &mut Context<'_>, race: &mut Race, change: &Change<'_>, stays: &impl Fn(&Member) -> Option<Member>) {
+    race.incumbent = race.incumbent.and_then(|record| change.record(record));
+    race.runners.retain_mut(|runner| match stays(&runner.member) {
+        Some(member) => {
+            runner.attempt.target.record = member.record.into();
+            runner.member = member;
+            true
+        }
+        None => {
+            runner.give_up(cx, Ending::Reconfigured);
+            false
+        }
+    });
+    race.forget_failures();
+}

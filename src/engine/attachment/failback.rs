@@ -1,0 +1,317 @@
+//! The way back: better servers are probed by a side link, and the agent moves only to one that has
+//! proved itself, and only when an exchange on the new link has succeeded.
+//!
+//! A *prospect* is a server the agent would rather be on. On a lower priority, the agent's own server
+//! of every better priority is one, and one other in rotation; within its priority, its own server is
+//! one. A prospect is probed slowly until it answers, then every half a minute; once it has
+//! answered often enough for long enough, the agent moves at a random instant, so that a fleet does
+//! not arrive at once.
+
+use super::Tuning;
+use super::attempt::{Attempt, Step};
+use super::roster::Member;
+use super::servers::Servers;
+use crate::engine::context::Context;
+use crate::engine::{Ending, Event, Input};
+use crate::words::{Cause, Errand, Failure, Moment, Purpose};
+
+/// Successes a prospect needs, at least: one could be luck, two could be one short spell.
+const PROOFS: u8 = 3;
+/// The dwell never doubles more often than this: 60 s × 2⁵ is beyond its bound of 30 min.
+const MOST_DAMPING: u8 = 5;
+
+#[derive(Debug, Default)]
+pub(super) struct Failback {
+    prospects: Vec<Prospect>,
+    /// How often the dwell was doubled, because a server was lost soon after the agent came back to it.
+    pub(super) damping: u8,
+    /// Proofs from before a restart.
+    earlier: Vec<(usize, Proof)>,
+    /// A probe ended: what is remembered of its server changed.
+    pub(super) memorable: bool,
+}
+
+/// A server the agent would rather be on.
+#[derive(Debug)]
+pub(super) struct Prospect {
+    pub(super) member: Member,
+    kind: Kind,
+    /// How often in a row it was probed without success; sets the cadence.
+    misses: u8,
+    due: Moment,
+    probe: Option<Box<Attempt>>,
+    pub(super) proof: Option<Proof>,
+    /// Proven: when the agent moves.
+    move_at: Option<Moment>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// The agent's own server of a better priority.
+    Own,
+    /// Another server of a better priority; a different one after each failure.
+    Other,
+    /// The agent's own server of the present priority.
+    Home,
+}
+
+/// Successes in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Proof {
+    pub(super) first: Moment,
+    pub(super) count: u8,
+}
+
+impl Failback {
+    // --- getters ---
+
+    pub(super) fn prospects(&self) -> &[Prospect] {
+        &self.prospects
+    }
+
+    /// `may_move`: nothing else is under way with the server in use, so a settled move can begin.
+    pub(super) fn deadline(&self, may_move: bool, tuning: &Tuning) -> Option<Moment> {
+        self.prospects.iter().filter_map(|prospect| prospect.deadline(may_move, tuning)).min()
+    }
+
+    // --- commands ---
+
+    /// The agent is now on this server: who would be better? Prospects that stay keep their progress.
+    pub(super) fn aim(&mut self, cx: &mut Context<'_>, servers: &Servers, active: &Member) {
+        let mut wanted: Vec<(Kind, Member)> = Vec::new();
+        for priority in servers.roster.priorities().take_while(|&priority| priority < active.priority) {
+            let members = servers.roster.priority(priority);
+            wanted.extend(members.first().map(|own| (Kind::Own, own.clone())));
+            wanted.extend(members.get(1).map(|other| (Kind::Other, other.clone())));
+        }
+        if active.rank > 0 {
+            wanted.extend(servers.roster.priority(active.priority).first().map(|home| (Kind::Home, home.clone())));
+        }
+        let mut before = std::mem::take(&mut self.prospects);
+        for (kind, member) in wanted {
+            let same = |old: &Prospect| {
+                let alike = old.kind == kind && old.member.priority == member.priority;
+                alike && (kind == Kind::Other || old.member.record == member.record)
+            };
+            match before.iter().position(same) {
+                Some(index) => self.prospects.push(before.swap_remove(index)),
+                None => {
+                    let due = cx.now + cadence(cx, 0);
+                    let (misses, probe, move_at) = (0, None, None);
+                    let earlier = self.earlier.iter().find(|(record, _)| *record == usize::from(member.record));
+                    let proof = earlier.map(|&(_, proof)| proof);
+                    self.prospects.push(Prospect { member, kind, misses, due, probe, proof, move_at });
+                }
+            }
+        }
+        self.earlier.clear();
+        for mut prospect in before {
+            prospect.drop_probe(cx, Ending::Probed);
+        }
+    }
+
+    /// The settings changed: prospects they no longer name, or name differently, are dropped.
+    pub(super) fn retain(&mut self, cx: &mut Context<'_>, stays: &impl Fn(&Member) -> Option<Member>) {
+        self.prospects.retain_mut(|prospect| match stays(&prospect.member) {
+            Some(member) => {
+                if let Some(probe) = &mut prospect.probe {
+                    probe.target.record = member.record.into();
+                }
+                prospect.member = member;
+                true
+            }
+            None => {
+                prospect.drop_probe(cx, Ending::Reconfigured);
+                false
+            }
+        });
+    }
+
+    /// The agent is on no server, or on one the list does not name: there is nothing to come back from.
+    pub(super) fn rest(&mut self, cx: &mut Context<'_>, reason: Ending) {
+        for mut prospect in std::mem::take(&mut self.prospects) {
+            prospect.drop_probe(cx, reason);
+        }
+    }
+
+    /// Links are not worth anything any more; what was proved stays.
+    pub(super) fn drop_probes(&mut self, cx: &mut Context<'_>) {
+        for prospect in &mut self.prospects {
+            prospect.drop_probe(cx, Ending::Stale);
+        }
+    }
+
+    /// A server had been proving itself before a restart; should it be a prospect again, it goes on from there.
+    pub(super) fn remember(&mut self, record: Option<usize>, proof: Proof) {
+        self.earlier.extend(record.map(|record| (record, proof)));
+    }
+
+    /// The move to this server failed: it begins anew.
+    pub(super) fn disappoint(&mut self, cx: &mut Context<'_>, record: usize) {
+        for prospect in self.prospects.iter_mut().filter(|prospect| usize::from(prospect.member.record) == record) {
+            prospect.set_back(cx);
+        }
+    }
+
+    /// A server was lost soon after the agent came back to it: from now on proving takes twice as long.
+    pub(super) fn damp(&mut self) {
+        self.damping = (self.damping + 1).min(MOST_DAMPING);
+    }
+
+    // --- handle ---
+
+    /// Hands an input to the probe it is about. `false`: it is about none.
+    pub(super) fn handle(&mut self, cx: &mut Context<'_>, servers: &mut Servers, input: Input<'_>) -> bool {
+        let about = |prospect: &Prospect| prospect.probe.as_ref().is_some_and(|probe| probe.is_about(&input));
+        let Some(index) = self.prospects.iter().position(about) else {
+            return false;
+        };
+        let damping = self.damping;
+        let Some(prospect) = self.prospects.get_mut(index) else {
+            return false;
+        };
+        let Some(probe) = prospect.probe.as_mut() else {
+            return false;
+        };
+        match probe.handle(cx, input) {
+            Step::Nothing | Step::Progress | Step::Told(_) => {}
+            Step::Answered(answer) => {
+                self.memorable = true;
+                // A probe's answer has no effect but this one.
+                cx.queue.abandon(answer.exchange, Ending::Probed);
+                cx.queue.close(answer.link.id, Ending::Probed);
+                match answer.drain {
+                    Some(window) => {
+                        servers.drain(cx, prospect.member.record.into(), window);
+                        prospect.failed(cx, servers, &Cause::Draining.into());
+                    }
+                    None => {
+                        let address = answer.link.peer.map(|peer| peer.ip());
+                        prospect.succeeded(cx, servers, address, damping);
+                    }
+                }
+            }
+            Step::Declined { status, .. } => {
+                prospect.failed(cx, servers, &Cause::NotAManager { status }.into());
+            }
+            Step::Failed { failure, .. } => prospect.failed(cx, servers, &failure),
+        }
+        true
+    }
+
+    /// Starts and expires probes. Returns the best server whose time to move has come.
+    pub(super) fn tick(&mut self, cx: &mut Context<'_>, servers: &mut Servers) -> Option<Member> {
+        for prospect in &mut self.prospects {
+            prospect.tick(cx, servers);
+        }
+        let ready = self.prospects.iter().filter(|prospect| prospect.move_at.is_some_and(|at| at <= cx.now));
+        ready.min_by_key(|prospect| (prospect.member.priority, prospect.member.rank)).map(|best| best.member.clone())
+    }
+}
+
+impl Prospect {
+    /// When it is next probed; `None` while a probe runs or the move is settled.
+    pub(super) fn next_probe(&self) -> Option<Moment> {
+        (self.probe.is_none() && self.move_at.is_none()).then_some(self.due)
+    }
+
+    pub(super) fn move_at(&self) -> Option<Moment> {
+        self.move_at
+    }
+
+    fn deadline(&self, may_move: bool, tuning: &Tuning) -> Option<Moment> {
+        match (&self.probe, self.move_at) {
+            (Some(probe), _) => Some(probe.limit(tuning).0),
+            (None, Some(move_at)) => may_move.then_some(move_at),
+            (None, None) => Some(self.due),
+        }
+    }
+
+    fn tick(&mut self, cx: &mut Context<'_>, servers: &mut Servers) {
+        if let Some(probe) = &mut self.probe {
+            if probe.limit(&cx.tuning.attachment).0 <= cx.now {
+                let failure = probe.expire(cx);
+                self.failed(cx, servers, &failure);
+            }
+            return;
+        }
+        if self.move_at.is_some() || self.due > cx.now {
+            return;
+        }
+        if self.kind == Kind::Other && self.proof.is_none() {
+            self.rotate(servers);
+        }
+        let floor = servers.record(self.member.record.into()).and_then(|record| record.floor());
+        match floor.filter(|&floor| floor > cx.now) {
+            Some(floor) => self.due = floor,
+            None => {
+                let errand = Errand::Heartbeat { purpose: Purpose::Probe };
+                self.probe = Some(Box::new(servers.begin(cx, &self.member, errand)));
+            }
+        }
+    }
+
+    fn succeeded(&mut self, cx: &mut Context<'_>, servers: &mut Servers, address: Option<std::net::IpAddr>, damping: u8) {
+        let record = usize::from(self.member.record);
+        self.probe = None;
+        self.misses = 0;
+        servers.succeed(cx, record, address);
+        cx.tell(Event::Probed { server: servers.id(record), failure: None });
+        let proof = self.proof.get_or_insert(Proof { first: cx.now, count: 0 });
+        proof.count = proof.count.saturating_add(1);
+        let tuning = &cx.tuning.attachment;
+        let dwell = match self.kind {
+            Kind::Own | Kind::Other => tuning.dwell,
+            Kind::Home => tuning.home_dwell,
+        };
+        let dwell = (dwell * (1 << damping.min(MOST_DAMPING))).min(tuning.dwell_most);
+        if proof.count < PROOFS || cx.now.since(proof.first) < dwell {
+            self.due = cx.now + cx.chance.between(tuning.proving_least, tuning.proving_most);
+            return;
+        }
+        let delay = match self.kind {
+            Kind::Own | Kind::Other => cx.chance.up_to(tuning.failback_spread),
+            Kind::Home => cx.chance.exponential(tuning.home_delay),
+        };
+        self.move_at = Some(cx.now + delay);
+    }
+
+    fn failed(&mut self, cx: &mut Context<'_>, servers: &mut Servers, failure: &Failure) {
+        let record = usize::from(self.member.record);
+        servers.charge(cx, record, self.member.server.policy, failure);
+        cx.tell(Event::Probed { server: servers.id(record), failure: Some(failure.to_string()) });
+        self.set_back(cx);
+    }
+
+    fn set_back(&mut self, cx: &mut Context<'_>) {
+        self.drop_probe(cx, Ending::Failed);
+        self.proof = None;
+        self.move_at = None;
+        self.misses = self.misses.saturating_add(1);
+        self.due = cx.now + cadence(cx, self.misses);
+    }
+
+    fn drop_probe(&mut self, cx: &mut Context<'_>, reason: Ending) {
+        if let Some(mut probe) = self.probe.take() {
+            probe.give_up(cx, reason);
+            self.due = cx.now + cadence(cx, self.misses);
+        }
+    }
+
+    /// The next of the others of its priority.
+    fn rotate(&mut self, servers: &Servers) {
+        let members = servers.roster.priority(self.member.priority);
+        let place = members.iter().position(|member| member.record == self.member.record).unwrap_or(0);
+        let next = members.get(place + 1).or_else(|| members.get(1));
+        if let Some(next) = next {
+            self.member = next.clone();
+        }
+    }
+}
+
+/// Until the next probe of a server that has not answered: 30 s, 60 s, then 120 s, each × U(0.5, 1.5).
+fn cadence(cx: &mut Context<'_>, misses: u8) -> std::time::Duration {
+    let tuning = &cx.tuning.attachment;
+    let mean = (tuning.probe_first * (1 << misses.min(4))).min(tuning.probe_slowest);
+    cx.chance.around(mean, 50, 150)
+}

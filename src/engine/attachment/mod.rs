@@ -1,0 +1,546 @@
+//! Which server, when, and whether to believe it.
+//!
+//! ```text
+//!            ┌────────────────── Waiting ◄──── every server failed
+//!            ▼                                        ▲
+//! Starting ► Sweeping ──── an exchange succeeded ──► Attached ── failed, and not to be saved ──┐
+//!            ▲  │                                        ▲                                      │
+//!            │  ├──► NoNetwork (nothing leaves this machine)                                    │
+//!            │  └──► Rejected (they do not want this agent)                                     │
+//!            └──────────────────────────────────────────────────────────────────────────────────┘
+//! ```
+//! A *sweep* is a [race](race) over the priorities of the list in force. While attached, a *beat*
+//! talks to the server in use alone; only when that fails, or shows no life, are others tried, and
+//! they are tried beside it. Moving to a better server is the business of [failback] alone.
+//!
+//! Each edge above is one `transition_to_*` function; it alone writes the phase, and it says why.
+
+mod active;
+mod announced;
+mod attempt;
+mod backoff;
+pub(super) mod balance;
+mod beat;
+mod change;
+mod failback;
+mod health;
+mod plan;
+mod race;
+mod report;
+mod roster;
+mod servers;
+mod stream;
+mod sweep;
+
+use std::sync::Arc;
+
+use active::{Active, FirstBytes, Leave, Talk};
+use announced::Announced;
+use attempt::Attempt;
+use backoff::{Misses, Moves};
+use failback::Failback;
+use race::{Held, Race, Runner};
+use servers::Servers;
+
+use super::context::Context;
+use super::event::span;
+use super::tuning::tuning;
+use super::{Ending, Event, Input, State, Why};
+use crate::settings::Settings;
+use crate::words::{AgentId, ExchangeId, Moment, PolicyId};
+
+tuning! { "attachment",
+    /// S: over how long a fleet spreads when connections in use are lost. 1 s suits some thousand agents on a
+    /// server; a large fleet on few servers wants more: fleet size / (attempts a second the servers bear).
+    spread: 1_000 ms,
+    /// P: the mean wait between sweeps of a long outage. A minute is what an administrator waits before looking again.
+    ceiling: 60_000 ms,
+    /// Over how long the first sweep after a start is spread. A fleet that boots together sets it.
+    startup_spread: 0 ms,
+    /// The doubling of waits begins here, so that a second sweep is not a reflex.
+    first_window: 2_000 ms,
+    /// No wait between sweeps is shorter.
+    shortest_wait: 1_000 ms,
+    /// A connection that takes longer will not be usable.
+    connect_limit: 10_000 ms,
+    /// Likewise a handshake.
+    tls_limit: 10_000 ms,
+    /// A busy server may think for a while about the first exchange.
+    exchange_limit: 15_000 ms,
+    /// All of it together.
+    attempt_limit: 20_000 ms,
+    /// Resolvers retry at 5 s; a second round seldom helps.
+    name_limit: 5_000 ms,
+    /// An address of a name has this long before the next is started beside it (RFC 8305 recommends 250 ms).
+    address_stagger: 250 ms,
+    /// Start of the next server while nothing is known of this network.
+    stagger_unknown: 250 ms,
+    /// More starts a second than this would be a burst.
+    stagger_least: 100 ms,
+    /// Beyond this a slow link gains nothing from waiting.
+    stagger_most: 2_000 ms,
+    /// Between two starts, even after a definite failure.
+    start_gap: 10 ms,
+    /// After progress, what is added to twice the connect time: a handshake and an answer need two round trips and some thought.
+    progress_grace: 150 ms,
+    /// How long the patient walk waits for a server, and how long progress stays fresh.
+    patience: 1_500 ms,
+    /// Wait before a lower priority is tried.
+    crossing: 1_000 ms,
+    /// How long a success of a lower priority is held while a better attempt still makes progress.
+    reserve: 3_000 ms,
+    /// Head start of the silent server's fresh link over another's success.
+    second_opinion: 400 ms,
+    /// At most one attempt per server in this time.
+    server_interval: 1_000 ms,
+    /// The guard counts attempts in this window.
+    guard_window: 600_000 ms,
+    /// Down's ceiling: twice that of sweeps, so that a sweep mostly meets servers worth trying.
+    down_ceiling: 120_000 ms,
+    /// Three thirds within this make a failure.
+    thirds_window: 300_000 ms,
+    /// Two limits passed within this are a quarantine.
+    limit_window: 600_000 ms,
+    /// Service of this length forgives one miss.
+    forgive_step: 60_000 ms,
+    /// Only service of this length forgives the last.
+    forgive_all: 300_000 ms,
+    /// A wrong certificate, or no manager at all: first time.
+    quarantine_first: 30_000 ms,
+    /// Second.
+    quarantine_second: 120_000 ms,
+    /// Third.
+    quarantine_third: 600_000 ms,
+    /// Fourth and later.
+    quarantine_last: 1_800_000 ms,
+    /// A server that does not want this agent is left out.
+    not_allowed: 600_000 ms,
+    /// All of them: doubled each time up to `rejected_most`, each × U(0.5, 1.5).
+    rejected_first: 600_000 ms,
+    /// An administrator's mistake is found within a working day.
+    rejected_most: 21_600_000 ms,
+    /// 429 without a usable `Retry-After`.
+    throttle_default: 30_000 ms,
+    /// `Retry-After: 0` is not an invitation to a loop.
+    throttle_least: 1_000 ms,
+    /// A server that asks for a day would have stranded the agent.
+    throttle_most: 3_600_000 ms,
+    /// Least spread over a floor, so that the throttled do not return as one.
+    throttle_spread: 5_000 ms,
+    /// An attached agent bears a throttle of this length; beyond, it moves.
+    throttle_bearable: 120_000 ms,
+    /// Longest window over which a drained server is left.
+    drain_most: 60_000 ms,
+    /// First look again after a server error: U(1, 3) s.
+    recheck_least: 1_000 ms,
+    /// Its upper end.
+    recheck_most: 3_000 ms,
+    /// First probe of a better server, × U(0.5, 1.5).
+    probe_first: 30_000 ms,
+    /// Slowest cadence of probes, × U(0.5, 1.5): with the two below it bounds the way back by 390 s.
+    probe_slowest: 120_000 ms,
+    /// A server that answered is probed again after U(20, 30) s.
+    proving_least: 20_000 ms,
+    /// Its upper end.
+    proving_most: 30_000 ms,
+    /// How long a better server must have answered.
+    dwell: 60_000 ms,
+    /// How long the agent's own server of the same priority must have answered: there is less to gain.
+    home_dwell: 120_000 ms,
+    /// The dwell doubles up to this after failed failbacks.
+    dwell_most: 1_800_000 ms,
+    /// The move to a better priority is spread over this.
+    failback_spread: 120_000 ms,
+    /// Mean of the exponential delay before moving home within a priority.
+    home_delay: 900_000 ms,
+    /// Lost again within this after failback: back at once, and the dwell doubles.
+    failback_proof: 60_000 ms,
+    /// A stay of this length after failback sets the dwell back.
+    failback_trusted: 600_000 ms,
+    /// Involuntary moves are counted over this.
+    moves_window: 120_000 ms,
+    /// The third is preceded by up to this, the fourth by 4 times, the fifth by 15 times.
+    moves_pause: 2_000 ms,
+    /// What first bytes are taken to need before any was measured.
+    first_byte_unknown: 250 ms,
+    /// Added to four times the mean.
+    silence_margin: 1_000 ms,
+    /// Silence shorter than this says nothing.
+    silence_least: 2_000 ms,
+    /// Silence longer than this is not borne.
+    silence_most: 10_000 ms,
+    /// A network change, or a resume, lets a waiting agent try within this.
+    rearm_spread: 5_000 ms,
+    /// At most once in this: links flap.
+    rearm_interval: 30_000 ms,
+    /// A connection is kept only when the next exchange is due within this; most middleboxes keep idle ones for longer.
+    keep_alive: 60_000 ms,
+    /// Addresses a name had longer ago are not believed.
+    last_good_age: 604_800_000 ms,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Attachment {
+    settings: Arc<Settings>,
+    servers: Servers,
+    phase: Phase,
+    failback: Failback,
+    /// The side link of push mode.
+    stream: Option<Box<Attempt>>,
+    announced: Announced,
+    misses: Misses,
+    moves: Moves,
+    /// Sweeps of this outage, for the rotation.
+    sweeps: u32,
+    /// How often in a row all servers did not want this agent.
+    rejections: u8,
+    /// When a network change last brought a sweep forward.
+    rearmed: Option<Moment>,
+    facts: Facts,
+    /// Something worth remembering changed.
+    memorable: bool,
+}
+
+/// Where the agent stands.
+#[derive(Debug)]
+enum Phase {
+    Starting { at: Moment },
+    Disabled,
+    Sweeping(Box<Race>),
+    Attached(Box<Active>),
+    Waiting { until: Moment, why: Why },
+    NoNetwork { until: Moment },
+    Rejected { until: Moment },
+    Stopping { until: Moment, attempt: Attempt },
+    Stopped,
+}
+
+/// What the other parts learn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fact {
+    /// The agent is attached to another server than before.
+    Attached,
+    /// It is attached to none.
+    Detached,
+    /// A heartbeat exchange with the server in use succeeded.
+    Proved,
+    /// The event stream is open.
+    StreamOpened { exchange: ExchangeId },
+    /// The event stream is gone; `true`: it had been open.
+    StreamLost { was_open: bool },
+    /// The server does not offer one.
+    StreamDeclined,
+    /// The machine or its network woke up: look soon whether the server is still there.
+    Refresh { resumed: bool },
+}
+
+/// Facts in the order they came about; one input causes only a few.
+#[derive(Debug, Default)]
+pub(super) struct Facts(Vec<Fact>);
+
+impl Facts {
+    fn add(&mut self, fact: Fact) {
+        self.0.push(fact);
+    }
+}
+
+impl Attachment {
+    pub(super) fn new(agent: AgentId, settings: Arc<Settings>, at: Moment) -> Self {
+        Self {
+            settings,
+            servers: Servers::new(agent),
+            phase: Phase::Starting { at },
+            failback: Failback::default(),
+            stream: None,
+            announced: Announced::default(),
+            misses: Misses::default(),
+            moves: Moves::default(),
+            sweeps: 0,
+            rejections: 0,
+            rearmed: None,
+            facts: Facts::default(),
+            memorable: false,
+        }
+    }
+
+    // --- getters ---
+
+    pub(super) fn state(&self) -> State {
+        match &self.phase {
+            Phase::Starting { .. } => State::Starting,
+            Phase::Disabled => State::Disabled,
+            Phase::Sweeping(_) => State::Sweeping,
+            Phase::Attached(_) => State::Attached,
+            Phase::Waiting { .. } => State::Waiting,
+            Phase::NoNetwork { .. } => State::NoNetwork,
+            Phase::Rejected { .. } => State::Rejected,
+            Phase::Stopping { .. } => State::Stopping,
+            Phase::Stopped => State::Stopped,
+        }
+    }
+
+    pub(super) fn is_attached(&self) -> bool {
+        matches!(self.phase, Phase::Attached(_))
+    }
+
+    /// When [`Self::tick`] has something to do.
+    pub(super) fn deadline(&self, now: Moment, tuning: &Tuning) -> Option<Moment> {
+        let smoothed = self.servers.connect_time;
+        match &self.phase {
+            Phase::Starting { at } => Some(*at),
+            Phase::Disabled | Phase::Stopped => None,
+            Phase::Sweeping(race) => race.deadline(now, smoothed, tuning),
+            Phase::Waiting { until, .. } | Phase::NoNetwork { until } | Phase::Rejected { until } => Some(*until),
+            Phase::Stopping { until, attempt } => Some(attempt.limit(tuning).0.min(*until)),
+            Phase::Attached(active) => {
+                let quiet = matches!(active.talk, Talk::Quiet);
+                let talk = match &active.talk {
+                    Talk::Quiet => active.leave.map(|leave| leave.at),
+                    Talk::Again { at, .. } => Some(*at),
+                    Talk::Beat { attempt, .. } => {
+                        let doubt = active.doubt_at(self.servers.stagger(tuning), tuning).map(|(at, _)| at);
+                        doubt.into_iter().chain([attempt.limit(tuning).0]).min()
+                    }
+                    Talk::Racing(race) => race.deadline(now, smoothed, tuning),
+                };
+                let failback = self.failback.deadline(quiet, tuning);
+                let stream = self.stream.as_ref().and_then(|stream| stream::limit(stream, tuning));
+                talk.into_iter().chain(failback).chain(stream).min()
+            }
+        }
+    }
+
+    // --- handle ---
+
+    /// Takes anything that came from a link or a resolver. `false`: it named something given up.
+    pub(super) fn handle(&mut self, cx: &mut Context<'_>, input: Input<'_>) -> bool {
+        let known = self.dispatch(cx, input);
+        self.tick(cx);
+        known
+    }
+
+    /// Does whatever is due.
+    pub(super) fn tick(&mut self, cx: &mut Context<'_>) {
+        match &self.phase {
+            Phase::Starting { at } if *at <= cx.now => self.sweep(cx, Why::Start),
+            Phase::Waiting { until, .. } if *until <= cx.now => self.sweep(cx, Why::WaitOver),
+            Phase::NoNetwork { until } if *until <= cx.now => self.sweep(cx, Why::WaitOver),
+            Phase::Rejected { until } if *until <= cx.now => {
+                self.pardon_refusals(cx);
+                self.sweep(cx, Why::WaitOver);
+            }
+            Phase::Stopping { until, attempt } if attempt.limit(&cx.tuning.attachment).0.min(*until) <= cx.now => {
+                self.transition_to_stopped(cx);
+            }
+            Phase::Sweeping(_) => self.drive_sweep(cx),
+            Phase::Attached(_) => self.tick_attached(cx),
+            Phase::Starting { .. }
+            | Phase::Waiting { .. }
+            | Phase::NoNetwork { .. }
+            | Phase::Rejected { .. }
+            | Phase::Stopping { .. }
+            | Phase::Disabled
+            | Phase::Stopped => {}
+        }
+    }
+
+    /// What the other parts have to learn, oldest first.
+    pub(super) fn poll_fact(&mut self) -> Option<Fact> {
+        (!self.facts.0.is_empty()).then(|| self.facts.0.remove(0))
+    }
+
+    /// Whether the memory differs in a way that matters from when this was last asked.
+    pub(super) fn take_memorable(&mut self) -> bool {
+        std::mem::take(&mut self.memorable) | std::mem::take(&mut self.failback.memorable)
+    }
+
+    fn dispatch(&mut self, cx: &mut Context<'_>, input: Input<'_>) -> bool {
+        match &mut self.phase {
+            Phase::Sweeping(race) => {
+                if self.servers.race_input(cx, race, input.clone()) {
+                    return true;
+                }
+            }
+            Phase::Attached(active) => {
+                if let Talk::Racing(race) = &mut active.talk
+                    && self.servers.race_input(cx, race, input.clone())
+                {
+                    return true;
+                }
+                if self.beat_input(cx, input.clone()) || self.stream_input(cx, input.clone()) {
+                    return true;
+                }
+            }
+            Phase::Stopping { attempt, .. } if attempt.is_about(&input) => {
+                self.stopping_input(cx, input);
+                return true;
+            }
+            Phase::Starting { .. }
+            | Phase::Disabled
+            | Phase::Waiting { .. }
+            | Phase::NoNetwork { .. }
+            | Phase::Rejected { .. }
+            | Phase::Stopping { .. }
+            | Phase::Stopped => {}
+        }
+        self.failback.handle(cx, &mut self.servers, input)
+    }
+
+    // --- transitions: the only writers of the phase ---
+
+    fn transition_to_sweeping(&mut self, cx: &mut Context<'_>, race: Box<Race>) {
+        let why = race.why;
+        let servers = race.left() + race.in_flight();
+        self.leave_phase(cx, why, Phase::Sweeping(race));
+        cx.tell(Event::Sweeping { why, servers });
+    }
+
+    /// An exchange with this server succeeded; its answer is the one that counts.
+    fn transition_to_attached(&mut self, cx: &mut Context<'_>, winner: Runner, held: Held, race: &Race) {
+        let (member, why) = (winner.member, race.why);
+        let reason = match why {
+            Why::ServerSlow | Why::ServerSilent => Why::OtherServerAnswered,
+            other => other,
+        };
+        let from = self.active().map(|active| self.servers.id(active.record()));
+        self.end_stream(cx, Ending::Moved);
+        let mut active = Active {
+            policy: PolicyId { settings: self.servers.version, index: member.server.policy },
+            member,
+            listed: true,
+            since: cx.now,
+            link: Some(held.link),
+            talk: Talk::Quiet,
+            beat_waits: false,
+            leave: None,
+            patience: FirstBytes::default(),
+            by_failback: why == Why::BetterServer,
+        };
+        active.patience.record(held.first_byte);
+        let server = self.servers.id(active.record());
+        let priority = Some(usize::from(active.member.priority) + 1);
+        if why == Why::BetterServer && let Some(from) = from {
+            cx.tell(Event::Failback { from, to: server.clone() });
+        }
+        self.failback.aim(cx, &self.servers, &active.member);
+        self.leave_phase(cx, reason, Phase::Attached(Box::new(active)));
+        let elapsed = span(cx.now.since(race.begun));
+        cx.tell(Event::Attached { server, priority, elapsed });
+        self.sweeps = 0;
+        self.rejections = 0;
+        self.facts.add(Fact::Attached);
+    }
+
+    fn transition_to_waiting(&mut self, cx: &mut Context<'_>, until: Moment, why: Why) {
+        self.leave_phase(cx, why, Phase::Waiting { until, why });
+        cx.tell(Event::Waiting { until: span(until.after(cx.now)), why });
+    }
+
+    fn transition_to_no_network(&mut self, cx: &mut Context<'_>) {
+        let until = cx.now + cx.network.recheck().unwrap_or(cx.tuning.network.recheck);
+        self.leave_phase(cx, Why::NoNetwork, Phase::NoNetwork { until });
+        cx.tell(Event::Waiting { until: span(until.after(cx.now)), why: Why::NoNetwork });
+    }
+
+    fn transition_to_rejected(&mut self, cx: &mut Context<'_>) {
+        let tuning = &cx.tuning.attachment;
+        let mean = (tuning.rejected_first * (1 << self.rejections.min(8))).min(tuning.rejected_most);
+        self.rejections = self.rejections.saturating_add(1);
+        let until = cx.now + cx.chance.around(mean, 50, 150);
+        self.leave_phase(cx, Why::Rejected, Phase::Rejected { until });
+        cx.tell(Event::Waiting { until: span(until.after(cx.now)), why: Why::Rejected });
+    }
+
+    fn transition_to_disabled(&mut self, cx: &mut Context<'_>) {
+        self.leave_phase(cx, Why::Disabled, Phase::Disabled);
+    }
+
+    fn transition_to_stopping(&mut self, cx: &mut Context<'_>, until: Moment, attempt: Attempt) {
+        self.leave_phase(cx, Why::Stopping, Phase::Stopping { until, attempt });
+    }
+
+    fn transition_to_stopped(&mut self, cx: &mut Context<'_>) {
+        self.leave_phase(cx, Why::Stopping, Phase::Stopped);
+        cx.tell(Event::Stopped {});
+    }
+
+    /// Ends the present phase with everything that belongs to it, and begins the next.
+    fn leave_phase(&mut self, cx: &mut Context<'_>, why: Why, next: Phase) {
+        let before = self.state();
+        self.memorable = true;
+        let ending = match next {
+            Phase::Disabled | Phase::Stopping { .. } | Phase::Stopped => Ending::Stopped,
+            Phase::Attached(_) => Ending::Moved,
+            Phase::Starting { .. }
+            | Phase::Sweeping(_)
+            | Phase::Waiting { .. }
+            | Phase::NoNetwork { .. }
+            | Phase::Rejected { .. } => Ending::Failed,
+        };
+        let stays_attached = matches!(next, Phase::Attached(_));
+        match std::mem::replace(&mut self.phase, next) {
+            Phase::Sweeping(mut race) => self.servers.disband(cx, &mut race, ending),
+            Phase::Attached(mut active) => {
+                self.end_talk(cx, &mut active, ending);
+                if let Some(link) = active.link.take() {
+                    cx.queue.close(link.id, ending);
+                }
+                self.end_stream(cx, ending);
+                cx.tell(Event::Detached { server: self.servers.id(active.record()), reason: why });
+                if !stays_attached {
+                    self.failback.rest(cx, ending);
+                    self.facts.add(Fact::Detached);
+                }
+            }
+            Phase::Stopping { mut attempt, .. } => attempt.give_up(cx, ending),
+            Phase::Starting { .. }
+            | Phase::Disabled
+            | Phase::Waiting { .. }
+            | Phase::NoNetwork { .. }
+            | Phase::Rejected { .. }
+            | Phase::Stopped => {}
+        }
+        if self.state() != before {
+            cx.tell(Event::State { state: self.state(), why });
+        }
+    }
+
+    // --- helpers ---
+
+    fn active(&self) -> Option<&Active> {
+        match &self.phase {
+            Phase::Attached(active) => Some(active),
+            Phase::Starting { .. }
+            | Phase::Disabled
+            | Phase::Sweeping(_)
+            | Phase::Waiting { .. }
+            | Phase::NoNetwork { .. }
+            | Phase::Rejected { .. }
+            | Phase::Stopping { .. }
+            | Phase::Stopped => None,
+        }
+    }
+
+    fn active_mut(&mut self) -> Option<&mut Active> {
+        match &mut self.phase {
+            Phase::Attached(active) => Some(active),
+            Phase::Starting { .. }
+            | Phase::Disabled
+            | Phase::Sweeping(_)
+            | Phase::Waiting { .. }
+            | Phase::NoNetwork { .. }
+            | Phase::Rejected { .. }
+            | Phase::Stopping { .. }
+            | Phase::Stopped => None,
+        }
+    }
+
+    fn end_talk(&mut self, cx: &mut Context<'_>, active: &mut Active, reason: Ending) {
+        match std::mem::replace(&mut active.talk, Talk::Quiet) {
+            Talk::Quiet | Talk::Again { .. } => {}
+            Talk::Beat { mut attempt, .. } => attempt.give_up(cx, reason),
+            Talk::Racing(mut race) => self.servers.disband(cx, &mut race, reason),
+        }
+    }
+}

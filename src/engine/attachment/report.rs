@@ -1,0 +1,168 @@
+//! The attachment as others see it: the snapshot, and the memory.
+
+use std::time::Duration;
+
+use super::backoff::Misses;
+use super::failback::Proof;
+use super::health::{Health, Record};
+use super::{Attachment, Phase, Talk};
+use crate::engine::event::span;
+use crate::engine::memory::{LeftOut, LeftOutReason, Memory, Proven, ServerMemory};
+use crate::engine::{Away, ServerSnapshot, Snapshot, Why};
+use crate::words::{FailureClass, Moment, ServerId, Span};
+
+impl Attachment {
+    // --- snapshot ---
+
+    pub(in crate::engine) fn snapshot(&self, now: Moment) -> Snapshot {
+        let active = self.active();
+        let (next_search, why) = match &self.phase {
+            Phase::Starting { at } => (Some(*at), Some(Why::Start)),
+            Phase::Waiting { until, why } => (Some(*until), Some(*why)),
+            Phase::NoNetwork { until } => (Some(*until), Some(Why::NoNetwork)),
+            Phase::Rejected { until } => (Some(*until), Some(Why::Rejected)),
+            Phase::Sweeping(race) => (None, Some(race.why)),
+            Phase::Attached(active) => match (&active.talk, active.leave) {
+                (Talk::Racing(race), _) => (None, Some(race.why)),
+                (Talk::Quiet | Talk::Again { .. } | Talk::Beat { .. }, Some(leave)) => (Some(leave.at), Some(leave.why)),
+                (Talk::Quiet | Talk::Again { .. } | Talk::Beat { .. }, None) => (None, None),
+            },
+            Phase::Disabled => (None, Some(Why::Disabled)),
+            Phase::Stopping { .. } | Phase::Stopped => (None, Some(Why::Stopping)),
+        };
+        Snapshot {
+            state: self.state(),
+            why,
+            active: active.map(|active| self.servers.id(active.record())),
+            attached_for: active.map(|active| span(now.since(active.since))),
+            next_heartbeat: None,
+            next_search: next_search.map(|at| span(at.after(now))),
+            servers: self.servers.roster.members().iter().map(|member| self.server_snapshot(member, now)).collect(),
+            stale_inputs: 0,
+        }
+    }
+
+    fn server_snapshot(&self, member: &super::roster::Member, now: Moment) -> ServerSnapshot {
+        let record = self.servers.record(member.record.into());
+        let prospect = self.failback.prospects().iter().find(|prospect| prospect.member.record == member.record);
+        let name = record.map_or("unknown", |record| health_name(record.health));
+        ServerSnapshot {
+            server: member.server.id.clone(),
+            priority: usize::from(member.priority) + 1,
+            rank: usize::from(member.rank) + 1,
+            health: name,
+            since: span(record.map_or(Duration::ZERO, |record| now.since(record.since))),
+            left_out: record
+                .and_then(Record::floor)
+                .filter(|&until| until > now)
+                .map(|until| span(until.after(now))),
+            last_failure: record.and_then(|record| record.last_failure.as_ref()).map(|last| last.0.to_string()),
+            last_failure_ago: record
+                .and_then(|record| record.last_failure.as_ref())
+                .map(|last| span(now.since(last.1))),
+            next_probe: prospect.and_then(|prospect| prospect.next_probe()).map(|at| span(at.after(now))),
+            move_in: prospect.and_then(|prospect| prospect.move_at()).map(|at| span(at.after(now))),
+        }
+    }
+
+    // --- memory ---
+
+    pub(in crate::engine) fn memory(&self, now: Moment) -> Memory {
+        let remembered = self.servers.records.iter().enumerate().filter_map(|(index, record)| {
+            let memory = self.server_memory(index, record, now);
+            let nothing = memory.misses == 0
+                && memory.left_out.is_none()
+                && memory.proof.is_none()
+                && memory.last_good.is_none();
+            (!nothing).then_some(memory)
+        });
+        Memory { misses: self.misses.count(), damping: self.failback.damping, servers: remembered.collect() }
+    }
+
+    fn server_memory(&self, index: usize, record: &Record, now: Moment) -> ServerMemory {
+        let left_out = |why, until: Moment| {
+            (until > now).then(|| LeftOut { why, remaining: Span(until.after(now)) })
+        };
+        let left_out = match record.health {
+            Health::Down { until } => left_out(LeftOutReason::Down, until),
+            Health::Throttled { until, status: 429 } => left_out(LeftOutReason::TooManyRequests, until),
+            Health::Throttled { until, .. } => left_out(LeftOutReason::Throttled, until),
+            Health::Quarantined { until, class: FailureClass::NotAllowed, .. } => {
+                left_out(LeftOutReason::NotAllowed, until)
+            }
+            // A certificate or an impostor is judged afresh: the trust store may have changed meanwhile.
+            Health::Quarantined { .. }
+            | Health::Unknown
+            | Health::Up
+            | Health::Suspect { .. }
+            | Health::Probation
+            | Health::Draining { .. } => None,
+        };
+        let prospect = self.failback.prospects().iter().find(|prospect| usize::from(prospect.member.record) == index);
+        ServerMemory {
+            id: record.id.clone(),
+            misses: record.misses.count(),
+            left_out,
+            proof: prospect
+                .and_then(|prospect| prospect.proof)
+                .map(|proof| Proven { count: proof.count, ago: Span(now.since(proof.first)) }),
+            last_good: record.last_good_at().map(|(address, at)| (address, Span(now.since(at)))),
+        }
+    }
+
+    pub(in crate::engine) fn restore(&mut self, memory: &Memory, away: Away, now: Moment) {
+        let gone = match away {
+            Away::For(duration) => duration,
+            Away::Unknown => Duration::ZERO,
+        };
+        self.misses = Misses::new(memory.misses);
+        self.failback.damping = memory.damping;
+        for known in &memory.servers {
+            let Some(record) = self.find(&known.id).and_then(|index| self.servers.records.get_mut(index)) else {
+                continue;
+            };
+            let health = known.left_out.map_or(Health::Unknown, |left_out| {
+                // A damaged memory must not leave a server out for ever.
+                let remaining = left_out.remaining.0.min(MOST_REMAINING).saturating_sub(gone);
+                let until = now + remaining;
+                match left_out.why {
+                    LeftOutReason::Down => Health::Down { until },
+                    LeftOutReason::TooManyRequests => Health::Throttled { until, status: 429 },
+                    LeftOutReason::Throttled => Health::Throttled { until, status: 503 },
+                    LeftOutReason::NotAllowed => {
+                        Health::Quarantined { until, class: FailureClass::NotAllowed, policy: 0 }
+                    }
+                }
+            });
+            record.restore(health, Misses::new(known.misses));
+            if let Some((address, ago)) = known.last_good {
+                record.restore_address(now - (ago.0 + gone), address);
+            }
+            if let Some(proof) = known.proof {
+                let first = now - (proof.ago.0 + gone);
+                let index = self.find(&known.id);
+                self.failback.remember(index, Proof { first, count: proof.count });
+            }
+        }
+    }
+
+    fn find(&self, id: &ServerId) -> Option<usize> {
+        self.servers.find(id)
+    }
+}
+
+/// The longest any rule leaves a server out: a throttle of an hour with its spread, or a quarantine.
+const MOST_REMAINING: Duration = Duration::from_secs(2 * 3600);
+
+const fn health_name(health: Health) -> &'static str {
+    match health {
+        Health::Unknown => "unknown",
+        Health::Up => "up",
+        Health::Suspect { .. } => "suspect",
+        Health::Down { .. } => "down",
+        Health::Probation => "probation",
+        Health::Throttled { .. } => "throttled",
+        Health::Quarantined { .. } => "quarantined",
+        Health::Draining { .. } => "draining",
+    }
+}

@@ -1,0 +1,71 @@
+//! The list in force, ranked for this agent.
+
+use std::sync::Arc;
+
+use super::balance::Draw;
+use crate::settings::{Server, ServerList};
+use crate::words::AgentId;
+
+/// A server of the list in force.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    pub(super) server: Arc<Server>,
+    /// Which record of the attachment.
+    pub(super) record: u16,
+    /// From 0, best first, as in the list.
+    pub(super) priority: u16,
+    /// From 0 within the priority: 0 is the agent's own server.
+    pub(super) rank: u16,
+}
+
+/// Members sorted by priority and rank. Built once for each list; no rule changes it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Roster {
+    members: Vec<Member>,
+}
+
+impl Roster {
+    /// `record` finds the record of a server; one without is left out.
+    pub(super) fn new(list: &ServerList, agent: &AgentId, record: impl Fn(&Server) -> Option<usize>) -> Self {
+        let mut members = Vec::new();
+        for (priority, servers) in list.priorities.iter().enumerate() {
+            let mut ranked: Vec<_> =
+                servers.iter().map(|server| (Draw::new(agent, &server.id, server.weight), server)).collect();
+            ranked.sort_by(|one, other| one.0.cmp(&other.0));
+            for (rank, (_, server)) in ranked.into_iter().enumerate() {
+                let Some(record) = record(server).and_then(|record| u16::try_from(record).ok()) else {
+                    continue;
+                };
+                let (priority, rank) = (narrow(priority), narrow(rank));
+                members.push(Member { server: server.clone(), record, priority, rank });
+            }
+        }
+        members.shrink_to_fit();
+        Self { members }
+    }
+
+    pub(super) fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    pub(super) fn of_record(&self, record: usize) -> Option<&Member> {
+        self.members.iter().find(|member| usize::from(member.record) == record)
+    }
+
+    /// The servers of one priority, own server first.
+    pub(super) fn priority(&self, priority: u16) -> &[Member] {
+        let start = self.members.partition_point(|member| member.priority < priority);
+        let end = self.members.partition_point(|member| member.priority <= priority);
+        self.members.get(start..end).unwrap_or_default()
+    }
+
+    /// The priorities that have servers, best first.
+    pub(super) fn priorities(&self) -> impl Iterator<Item = u16> {
+        self.members.chunk_by(|one, other| one.priority == other.priority).filter_map(|chunk| Some(chunk.first()?.priority))
+    }
+}
+
+/// Settings allow 4,096 servers and fewer priorities than that.
+fn narrow(index: usize) -> u16 {
+    u16::try_from(index).unwrap_or(u16::MAX)
+}

@@ -1,0 +1,111 @@
+//! The side link of push mode: an event stream from the server in use, on a link of its own.
+//!
+//! If only the stream dies, the server is not charged: a fresh exchange gives the second opinion.
+
+use super::active::Active;
+use super::attempt::{Attempt, Step};
+use super::{Attachment, Fact, Tuning};
+use crate::engine::context::Context;
+use crate::engine::event::{Told, span};
+use crate::engine::{Ending, Event, Input};
+use crate::words::{Errand, Moment, News};
+
+/// A stream that has told something is open, and then it may last for ever.
+pub(super) fn limit(stream: &Attempt, tuning: &Tuning) -> Option<Moment> {
+    (!stream.is_answering()).then(|| stream.limit(tuning).0)
+}
+
+impl Attachment {
+    /// Opens the stream to the server in use, unless it is there already.
+    pub(in crate::engine) fn open_stream(&mut self, cx: &mut Context<'_>) {
+        if self.stream.is_some() {
+            return;
+        }
+        if let Some(member) = self.active().map(|active| active.member.clone()) {
+            self.stream = Some(Box::new(self.servers.begin(cx, &member, Errand::Listen)));
+        }
+    }
+
+    /// Ends the stream; nobody is told.
+    pub(in crate::engine) fn end_stream(&mut self, cx: &mut Context<'_>, reason: Ending) {
+        if let Some(mut stream) = self.stream.take() {
+            stream.give_up(cx, reason);
+        }
+    }
+
+    pub(super) fn stream_input(&mut self, cx: &mut Context<'_>, input: Input<'_>) -> bool {
+        let Some(stream) = self.stream.as_mut().filter(|stream| stream.is_about(&input)) else {
+            return false;
+        };
+        let was_open = stream.is_answering();
+        let record = stream.target.record;
+        let exchange = match input {
+            Input::Told { exchange, .. } => Some(exchange),
+            _ => None,
+        };
+        if exchange.is_some() && !was_open {
+            stream.begin_answering(cx.now);
+        }
+        let step = stream.handle(cx, input);
+        let server = self.servers.id(record);
+        match step {
+            Step::Nothing | Step::Progress => {}
+            Step::Told(news) => {
+                if !was_open && let Some(exchange) = exchange {
+                    cx.tell(Event::PushOpened { server: server.clone() });
+                    self.facts.add(Fact::StreamOpened { exchange });
+                }
+                match news {
+                    News::KeepAlive => {}
+                    News::Settings(tag) => self.announced.settings(cx, &server, Some(tag)),
+                    News::Policy(tag) => self.announced.policy(cx, &server, Some(tag)),
+                    News::Content(name) => {
+                        cx.tell(Event::Told { server, kind: Told::Content, name: Some(name.into()) });
+                    }
+                    News::Command => cx.tell(Event::Told { server, kind: Told::Command, name: None }),
+                    News::Drain(window) => {
+                        self.servers.drain(cx, record, window);
+                        self.leave_within(cx, window);
+                    }
+                }
+            }
+            Step::Declined { .. } => {
+                self.stream = None;
+                cx.tell(Event::PushUnavailable { server, retry: span(cx.tuning.agenda.push_retry) });
+                self.facts.add(Fact::StreamDeclined);
+            }
+            Step::Answered(answer) => {
+                // The server ended the stream in good order.
+                cx.queue.abandon(answer.exchange, Ending::Failed);
+                cx.queue.close(answer.link.id, Ending::Failed);
+                self.stream_lost(cx, was_open, "the server ended it");
+            }
+            Step::Failed { failure, drain } => {
+                if let Some(window) = drain {
+                    self.leave_within(cx, window);
+                }
+                self.stream_lost(cx, was_open, &failure.to_string());
+            }
+        }
+        true
+    }
+
+    pub(super) fn tick_stream(&mut self, cx: &mut Context<'_>) {
+        let due = self.stream.as_ref().and_then(|stream| limit(stream, &cx.tuning.attachment));
+        if due.is_none_or(|due| due > cx.now) {
+            return;
+        }
+        if let Some(mut stream) = self.stream.take() {
+            let failure = stream.expire(cx);
+            self.stream_lost(cx, false, &failure.to_string());
+        }
+    }
+
+    fn stream_lost(&mut self, cx: &mut Context<'_>, was_open: bool, reason: &str) {
+        self.stream = None;
+        if let Some(record) = self.active().map(Active::record) {
+            cx.tell(Event::PushLost { server: self.servers.id(record), reason: reason.to_owned() });
+        }
+        self.facts.add(Fact::StreamLost { was_open });
+    }
+}

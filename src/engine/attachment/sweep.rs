@@ -1,0 +1,286 @@
+//! The search for a server: how a sweep begins, and what comes of it.
+
+use super::backoff::delay;
+use super::race::{Ended, Held, Race, Runner};
+use super::servers::Finish;
+use super::{Attachment, Fact, Leave, Phase, Talk};
+use crate::engine::context::Context;
+use crate::engine::event::span;
+use crate::engine::network::Blame;
+use crate::engine::{Action, Ending, Event, Why};
+use crate::words::{Cause, Failure, FailureClass, Moment};
+
+/// Sweeps of an outage that try every server; later ones take turns.
+const WHOLE_SWEEPS: u32 = 3;
+
+impl Attachment {
+    /// Begins a sweep now, or says when one can begin.
+    pub(super) fn sweep(&mut self, cx: &mut Context<'_>, why: Why) {
+        let tuning = &cx.tuning.attachment;
+        let rotation = self.sweeps.checked_sub(WHOLE_SWEEPS);
+        let plan = self.servers.plan(cx.now, None, rotation, tuning);
+        if plan.is_empty() {
+            let until = self.first_floor().unwrap_or(cx.now + tuning.ceiling);
+            let least = cx.now + tuning.shortest_wait;
+            return self.transition_to_waiting(cx, until.max(least), Why::NothingAvailable);
+        }
+        let opens = self.servers.guard_opens(plan.len(), tuning);
+        if opens > cx.now {
+            let until = opens + cx.chance.up_to(tuning.ceiling);
+            return self.transition_to_waiting(cx, until, Why::TooManyAttempts);
+        }
+        let race = Race::new(cx.queue.next_id(), why, cx.now, plan);
+        self.transition_to_sweeping(cx, Box::new(race));
+        self.drive_sweep(cx);
+    }
+
+    pub(super) fn drive_sweep(&mut self, cx: &mut Context<'_>) {
+        let Phase::Sweeping(race) = &mut self.phase else {
+            return;
+        };
+        let Some(finish) = self.servers.drive(cx, race) else {
+            return;
+        };
+        let race = race.take();
+        match finish {
+            Finish::Won(runner, held) => self.won(cx, race, runner, held),
+            Finish::Rejected => {
+                self.charge_all(cx, &race);
+                self.disband(cx, race, Ending::Failed);
+                self.transition_to_rejected(cx);
+            }
+            Finish::Failed => self.wait_after(cx, race),
+        }
+    }
+
+    /// The race that runs while the agent is attached.
+    pub(super) fn drive_beside(&mut self, cx: &mut Context<'_>) {
+        let Some(active) = self.active_mut() else {
+            return;
+        };
+        let record = active.record();
+        let Talk::Racing(race) = &mut active.talk else {
+            return;
+        };
+        // The borrow of the phase ends here: the race is driven on its own and put back.
+        let mut race = Box::new(race.take());
+        let finish = self.servers.drive(cx, &mut race);
+        let beside = race.incumbent.is_some();
+        match finish {
+            Some(Finish::Won(runner, held)) => self.won(cx, *race, runner, held),
+            Some(Finish::Rejected) if beside => {
+                self.charge_all(cx, &race);
+                self.disband(cx, *race, Ending::Failed);
+                self.transition_to_rejected(cx);
+            }
+            Some(Finish::Failed) if beside => self.wait_after(cx, *race),
+            Some(Finish::Rejected | Finish::Failed) => self.nobody_better(cx, *race),
+            None if beside && !race.has(record) => {
+                // The server in use failed for good while others are still being tried.
+                self.transition_to_sweeping(cx, race);
+            }
+            None => {
+                if let Some(active) = self.active_mut() {
+                    active.talk = Talk::Racing(race);
+                }
+            }
+        }
+    }
+
+    /// The server in use failed and nothing is under way: on to the others. `charged`: it has paid already.
+    pub(super) fn lose(&mut self, cx: &mut Context<'_>, failure: Failure, charged: bool) {
+        let Some(active) = self.active() else {
+            return;
+        };
+        let tuning = &cx.tuning.attachment;
+        let (record, policy) = (active.record(), active.member.server.policy);
+        let soon_after_failback = active.by_failback && cx.now.since(active.since) < tuning.failback_proof;
+        let calm = self.moves.record(cx.now, tuning);
+        let pause = if soon_after_failback { std::time::Duration::ZERO } else { cx.chance.up_to(calm) };
+        if soon_after_failback {
+            self.failback.damp();
+        }
+        let wait = pause.max(delay(self.misses.count(), tuning.ceiling, tuning, cx.chance));
+        if !wait.is_zero() {
+            if !charged {
+                self.servers.charge(cx, record, policy, &failure);
+            }
+            let why = if calm.is_zero() { Why::ServerFailed } else { Why::MovedOften };
+            return self.transition_to_waiting(cx, cx.now + wait, why);
+        }
+        let plan = self.servers.plan(cx.now, Some(record), None, tuning);
+        let race = Race::new(cx.queue.next_id(), Why::ServerFailed, cx.now, plan);
+        let race = race.after(Ended { record, policy, failure, charged });
+        self.transition_to_sweeping(cx, Box::new(race));
+        self.drive_sweep(cx);
+    }
+
+    /// Looks for another server while staying with the present one.
+    pub(super) fn move_away(&mut self, cx: &mut Context<'_>, leave: Leave) {
+        let Some(record) = self.active().map(super::Active::record) else {
+            return;
+        };
+        let tuning = &cx.tuning.attachment;
+        let plan = self.servers.plan(cx.now, Some(record), None, tuning);
+        let opens = self.servers.guard_opens(plan.len(), tuning);
+        let wait = delay(leave.tries.saturating_add(1), tuning.ceiling, tuning, cx.chance);
+        let Some(active) = self.active_mut() else {
+            return;
+        };
+        if plan.is_empty() || opens > cx.now {
+            active.leave = Some(Leave { at: cx.now + wait, tries: leave.tries.saturating_add(1), ..leave });
+            return;
+        }
+        active.leave = Some(leave);
+        let servers = plan.len();
+        active.talk = Talk::Racing(Box::new(Race::new(cx.queue.next_id(), leave.why, cx.now, plan)));
+        cx.tell(Event::Sweeping { why: leave.why, servers });
+        self.drive_beside(cx);
+    }
+
+    /// When the first server that may not be used now may be used.
+    fn first_floor(&self) -> Option<Moment> {
+        let members = self.servers.roster.members().iter();
+        members.filter_map(|member| self.servers.record(member.record.into())?.floor()).min()
+    }
+
+    fn won(&mut self, cx: &mut Context<'_>, race: Race, winner: Runner, held: Held) {
+        let record = winner.attempt.target.record;
+        self.charge_all(cx, &race);
+        let evicted: Vec<_> = race.still_evicted().cloned().collect();
+        for member in evicted {
+            self.servers.charge(cx, member.record.into(), member.server.policy, &Cause::Evicted.into());
+        }
+        let stays = self.active().is_some_and(|active| active.record() == record) && race.incumbent == Some(record);
+        let charged = |silent: usize| race.failed.iter().any(|ended| ended.record == silent);
+        let silent = race.incumbent.filter(|&silent| !stays && race.why == Why::ServerSilent && !charged(silent));
+        if let Some(silent) = silent {
+            let policy = self.active().map_or(0, |active| active.member.server.policy);
+            self.servers.charge(cx, silent, policy, &Cause::NoFirstByte.into());
+        }
+        if race.incumbent.is_some() && !stays {
+            self.moves.record(cx.now, &cx.tuning.attachment);
+        }
+        self.servers.succeed(cx, record, held.link.peer.map(|peer| peer.ip()));
+        cx.act(Action::Adopt { exchange: held.exchange });
+        let answer = held.clone();
+        if stays {
+            let Some(active) = self.active_mut() else {
+                return;
+            };
+            active.talk = Talk::Quiet;
+            active.patience.record(held.first_byte);
+            active.link = Some(held.link);
+        } else {
+            self.transition_to_attached(cx, winner, held, &race);
+        }
+        self.disband(cx, race, Ending::LostRace);
+        let server = self.servers.id(record);
+        self.announced.settings(cx, &server, answer.settings.as_deref());
+        self.announced.policy(cx, &server, answer.policy.as_deref());
+        cx.tell(Event::Heartbeat { server, status: answer.status, elapsed: span(answer.elapsed) });
+        self.proved(cx, answer.drain);
+    }
+
+    /// A heartbeat exchange with the server in use succeeded.
+    pub(super) fn proved(&mut self, cx: &mut Context<'_>, drain: Option<std::time::Duration>) {
+        let Some(active) = self.active() else {
+            return;
+        };
+        let tuning = &cx.tuning.attachment;
+        let (record, service) = (active.record(), cx.now.since(active.since));
+        self.misses.forgive(service, tuning);
+        if service >= tuning.failback_trusted {
+            self.failback.damping = 0;
+        }
+        self.facts.add(Fact::Proved);
+        if let Some(window) = drain {
+            self.servers.drain(cx, record, window);
+            return self.leave_within(cx, window);
+        }
+        // It no longer asks for what made the agent mean to leave.
+        if let Some(active) = self.active_mut() {
+            active.leave = active.leave.filter(|leave| leave.why == Why::NewSettings);
+        }
+    }
+
+    /// The server in use asked to be left within this time.
+    pub(super) fn leave_within(&mut self, cx: &mut Context<'_>, window: std::time::Duration) {
+        let at = cx.now + cx.chance.up_to(window.min(cx.tuning.attachment.drain_most));
+        if let Some(active) = self.active_mut()
+            && active.leave.is_none()
+        {
+            active.leave = Some(Leave { at, why: Why::ServerDraining, tries: 0 });
+        }
+    }
+
+    /// Every server failed, and the agent is attached to none any more.
+    fn wait_after(&mut self, cx: &mut Context<'_>, race: Race) {
+        let blame = self.blame(cx, &race);
+        self.misses.add();
+        self.sweeps = self.sweeps.saturating_add(1);
+        let tuning = &cx.tuning.attachment;
+        let wait = delay(self.misses.count(), tuning.ceiling, tuning, cx.chance);
+        match blame {
+            Blame::NoNetwork => self.transition_to_no_network(cx),
+            Blame::Nobody => self.transition_to_waiting(cx, cx.now + wait, Why::NetworkSuspect),
+            Blame::Servers => self.transition_to_waiting(cx, cx.now + wait, Why::AllFailed),
+        }
+    }
+
+    /// The agent wanted to move and found nobody: it stays.
+    fn nobody_better(&mut self, cx: &mut Context<'_>, race: Race) {
+        self.blame(cx, &race);
+        if race.why == Why::BetterServer {
+            for ended in &race.failed {
+                self.failback.disappoint(cx, ended.record);
+            }
+        }
+        let why = race.why;
+        self.disband(cx, race, Ending::Failed);
+        let tuning = &cx.tuning.attachment;
+        let tries = self.active().and_then(|active| active.leave).map_or(0, |leave| leave.tries.saturating_add(1));
+        let wait = delay(tries.saturating_add(1), tuning.ceiling, tuning, cx.chance);
+        let Some(active) = self.active_mut() else {
+            return;
+        };
+        active.talk = Talk::Quiet;
+        if why != Why::BetterServer {
+            active.leave = Some(Leave { at: cx.now + wait, why, tries });
+        }
+        if std::mem::take(&mut active.beat_waits) {
+            self.beat(cx);
+        }
+    }
+
+    fn blame(&mut self, cx: &mut Context<'_>, race: &Race) -> Blame {
+        let failures = race.failed.iter().map(|ended| &ended.failure);
+        let blame = cx.network.blame(failures, &cx.tuning.network);
+        match blame {
+            Blame::Servers => self.charge_all(cx, race),
+            Blame::Nobody | Blame::NoNetwork => {
+                for ended in &race.failed {
+                    self.servers.note(cx.now, ended.record, &ended.failure);
+                }
+            }
+        }
+        blame
+    }
+
+    fn charge_all(&mut self, cx: &mut Context<'_>, race: &Race) {
+        for ended in race.failed.iter().filter(|ended| !ended.charged) {
+            self.servers.charge(cx, ended.record, ended.policy, &ended.failure);
+        }
+    }
+
+    fn disband(&mut self, cx: &mut Context<'_>, mut race: Race, reason: Ending) {
+        self.servers.disband(cx, &mut race, reason);
+    }
+
+    /// Those who did not want this agent are asked again.
+    pub(super) fn pardon_refusals(&mut self, cx: &mut Context<'_>) {
+        for record in &mut self.servers.records {
+            record.pardon(cx.now, |class, _| class == FailureClass::NotAllowed);
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! What every part is lent while it handles an input.
+
+use super::chance::Chance;
+use super::network::Network;
+use super::queue::Queue;
+use super::{Action, Event, Tuning};
+use crate::words::Moment;
+
+/// The time, the dice, the constants, and a place for what is decided.
+pub(super) struct Context<'a> {
+    pub(super) now: Moment,
+    pub(super) chance: &'a mut Chance,
+    pub(super) queue: &'a mut Queue,
+    pub(super) tuning: &'a Tuning,
+    /// What is thought of the network; asked whom to blame, and told when somebody answers.
+    pub(super) network: &'a mut Network,
+}
+
+impl Context<'_> {
+    pub(super) fn act(&mut self, action: Action) {
+        self.queue.act(action);
+    }
+
+    pub(super) fn tell(&mut self, event: Event) {
+        self.queue.tell(event);
+    }
+}

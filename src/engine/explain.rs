@@ -1,0 +1,105 @@
+//! The snapshot in words: why this server, why not the better ones, and what happens when.
+
+use std::fmt::{self, Write};
+
+use super::{ServerSnapshot, Snapshot, State};
+use crate::words::Span;
+
+impl Snapshot {
+    /// The decision as a page of text for an administrator.
+    ///
+    /// The first lines say where the agent stands and what happens next; then comes one line for
+    /// each server of the list in force, in the order they would be tried. Lines end with `\n`.
+    pub fn explain(&self) -> String {
+        let mut page = String::new();
+        // Writing to a string cannot fail.
+        let _ = self.write(&mut page);
+        page
+    }
+
+    fn write(&self, page: &mut String) -> fmt::Result {
+        self.write_state(page)?;
+        if let Some(next) = self.next_heartbeat {
+            writeln!(page, "next heartbeat in {}", short(next))?;
+        }
+        if let Some(next) = self.next_search {
+            writeln!(page, "next search in {}", short(next))?;
+        }
+        for server in &self.servers {
+            let mark = if self.active.as_ref() == Some(&server.server) { "*" } else { " " };
+            writeln!(page, "{mark} priority {} rank {}  {}: {}", server.priority, server.rank, server.server, Line(self, server))?;
+        }
+        Ok(())
+    }
+
+    fn write_state(&self, page: &mut String) -> fmt::Result {
+        match (&self.active, self.attached_for) {
+            (Some(active), Some(since)) => write!(page, "attached to {active} for {}", short(since))?,
+            _ => page.write_str(match self.state {
+                State::Starting => "starting",
+                State::Sweeping => "searching for a server",
+                State::Attached => "attached",
+                State::Waiting => "attached to no server, waiting",
+                State::NoNetwork => "attached to no server, there is no network",
+                State::Rejected => "attached to no server, the servers do not want this agent",
+                State::Disabled => "communication is switched off",
+                State::Stopping => "stopping",
+                State::Stopped => "stopped",
+            })?,
+        }
+        if let Some(why) = self.why {
+            write!(page, ": {}", why.explain())?;
+        }
+        page.push('\n');
+        let place = self.servers.iter().find(|server| self.active.as_ref() == Some(&server.server));
+        match place {
+            Some(place) if place.priority == self.best_priority() && place.rank == 1 => {
+                writeln!(page, "it is this agent's own server of the best priority")
+            }
+            Some(place) if place.priority == self.best_priority() => {
+                writeln!(page, "it is of the best priority; this agent's own server there is another")
+            }
+            Some(place) => writeln!(page, "it is of priority {}; better ones are probed", place.priority),
+            None if self.active.is_some() => writeln!(page, "the list in force does not name it; another is looked for"),
+            None => Ok(()),
+        }
+    }
+
+    fn best_priority(&self) -> usize {
+        self.servers.iter().map(|server| server.priority).min().unwrap_or(1)
+    }
+}
+
+/// What is to say about one server.
+struct Line<'a>(&'a Snapshot, &'a ServerSnapshot);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(snapshot, server) = self;
+        write!(f, "{} for {}", server.health, short(server.since))?;
+        if let Some(left_out) = server.left_out {
+            write!(f, ", left out for {} more", short(left_out))?;
+        }
+        if let (Some(failure), Some(ago)) = (&server.last_failure, server.last_failure_ago) {
+            write!(f, "; {} ago: {failure}", short(ago))?;
+        }
+        if let Some(next_probe) = server.next_probe {
+            write!(f, "; probed in {}", short(next_probe))?;
+        }
+        if let Some(move_in) = server.move_in {
+            write!(f, "; proven, the agent moves to it in {}", short(move_in))?;
+        }
+        let better = snapshot.servers.iter().find(|s| snapshot.active.as_ref() == Some(&s.server)).is_some_and(|active| {
+            (server.priority, server.rank) < (active.priority, active.rank)
+        });
+        if better && server.last_failure.is_none() && server.next_probe.is_none() && server.move_in.is_none() {
+            write!(f, "; it was not needed when the agent attached")?;
+        }
+        Ok(())
+    }
+}
+
+/// Whole seconds are enough for people, unless it is less than one.
+fn short(span: Span) -> Span {
+    if span.0.as_secs() == 0 { span } else { Span(std::time::Duration::from_secs(span.0.as_secs())) }
+}

@@ -1,0 +1,88 @@
+//! What must outlive the process.
+//!
+//! The engine never sees a wall clock: durations here are what *remained* when the memory was made,
+//! and whoever stores it says how long it was away.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::words::{ServerId, Span};
+
+/// The engine's memory: one small value, to be stored as it is.
+///
+/// Anything may be missing, and what does not fit the settings any more is ignored: an old or damaged
+/// memory costs progress, never correctness.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Memory {
+    /// Sweeps in a row that failed and were not yet forgiven.
+    pub misses: u8,
+    /// How often the dwell before failback was doubled.
+    pub damping: u8,
+    /// Servers of which something is known.
+    pub servers: Vec<ServerMemory>,
+}
+
+/// What is remembered of one server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ServerMemory {
+    /// Which.
+    pub id: ServerId,
+    /// Failures in a row that were not yet forgiven.
+    #[serde(default)]
+    pub misses: u8,
+    /// Why it was left out, if it was.
+    #[serde(default)]
+    pub left_out: Option<LeftOut>,
+    /// A better server than the one in use that was proving itself.
+    #[serde(default)]
+    pub proof: Option<Proven>,
+    /// Where its name led when it last worked, and how long ago that was.
+    #[serde(default)]
+    pub last_good: Option<(IpAddr, Span)>,
+}
+
+/// A server that may not be used for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Why.
+    pub why: LeftOutReason,
+    /// How long it still is.
+    pub remaining: Span,
+}
+
+/// Why a server may not be used for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftOutReason {
+    /// It failed.
+    Down,
+    /// It asked for patience with a 429.
+    TooManyRequests,
+    /// It asked for patience otherwise.
+    Throttled,
+    /// It does not want this agent.
+    NotAllowed,
+}
+
+/// How far a better server had proved itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proven {
+    /// Successes in a row.
+    pub count: u8,
+    /// How long ago the first of them was.
+    pub ago: Span,
+}
+
+/// How long the engine was not there, as far as its driver can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Away {
+    /// This long.
+    For(Duration),
+    /// The wall clock is not believable: what remained then still remains.
+    Unknown,
+}

@@ -1,0 +1,225 @@
+//! The constants of the rules, as values: what a program may change, and what a demonstration scales.
+//!
+//! Each part keeps its own constants beside its rules; here they are put together and read from JSON.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{agenda, attachment, network};
+use crate::words::Span;
+
+/// All constants of the engine. The program gives them, not the settings document.
+///
+/// As JSON: one object per part, durations as text, unknown names are errors:
+/// `{ "attachment": { "spread": "5s" }, "time_scale": 0.1 }`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tuning {
+    pub(super) network: network::Tuning,
+    pub(super) attachment: attachment::Tuning,
+    pub(super) agenda: agenda::Tuning,
+    time_scale: f64,
+}
+
+/// Why a tuning cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadTuning {
+    /// Not JSON, an unknown name, or a value of the wrong kind.
+    #[error("{path}: {message}")]
+    Unreadable {
+        /// Where, as in `attachment.spread`; `.` for the whole document.
+        path: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// A value beyond its bounds.
+    #[error("{path}: {value} is out of range; it must be {range}")]
+    OutOfRange {
+        /// Which value.
+        path: &'static str,
+        /// What was given.
+        value: String,
+        /// What is allowed.
+        range: &'static str,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Document {
+    network: network::Tuning,
+    attachment: attachment::Tuning,
+    agenda: agenda::Tuning,
+    time_scale: f64,
+}
+
+impl Default for Document {
+    fn default() -> Self {
+        Self {
+            network: network::Tuning::default(),
+            attachment: attachment::Tuning::default(),
+            agenda: agenda::Tuning::default(),
+            time_scale: 1.0,
+        }
+    }
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        let Document { network, attachment, agenda, time_scale } = Document::default();
+        Self { network, attachment, agenda, time_scale }
+    }
+}
+
+impl Tuning {
+    /// Reads a tuning from JSON. What the text leaves out keeps its default.
+    ///
+    /// # Errors
+    /// Text that is not JSON, unknown names, values beyond their bounds: each with its path.
+    ///
+    /// ```
+    /// let tuning = homing::engine::Tuning::parse(br#"{ "attachment": { "spread": "5s" } }"#)?;
+    /// assert_eq!(tuning.spread(), std::time::Duration::from_secs(5));
+    /// # Ok::<(), homing::engine::BadTuning>(())
+    /// ```
+    pub fn parse(text: &[u8]) -> Result<Self, BadTuning> {
+        let mut reader = serde_json::Deserializer::from_slice(text);
+        let unreadable = |path: String, error: serde_json::Error| BadTuning::Unreadable {
+            path: if path == "." { "tuning".to_owned() } else { path },
+            message: error.to_string(),
+        };
+        let document: Document = serde_path_to_error::deserialize(&mut reader)
+            .map_err(|error| unreadable(error.path().to_string(), error.into_inner()))?;
+        reader.end().map_err(|error| unreadable(".".to_owned(), error))?;
+        document.check()
+    }
+
+    /// The same tuning with every duration, and every duration of the settings, multiplied by this.
+    /// For demonstrations; times a server names are not scaled.
+    ///
+    /// # Errors
+    /// [`BadTuning::OutOfRange`] outside 0.01 to 1.
+    pub fn with_time_scale(self, time_scale: f64) -> Result<Self, BadTuning> {
+        check_scale(time_scale)?;
+        Ok(self.scaled(time_scale))
+    }
+
+    /// `attachment.spread`: over how long a fleet spreads when a server in use is lost. Default 1 s, at most 30 s.
+    pub const fn spread(&self) -> Duration {
+        self.attachment.spread
+    }
+
+    /// A duration of the settings, scaled.
+    pub(super) fn scale(&self, duration: Duration) -> Duration {
+        if self.time_scale == 1.0 { duration } else { duration.mul_f64(self.time_scale) }
+    }
+
+    fn scaled(mut self, by: f64) -> Self {
+        if by != 1.0 {
+            self.network.scale(by);
+            self.attachment.scale(by);
+            self.agenda.scale(by);
+        }
+        self.time_scale *= by;
+        self
+    }
+}
+
+impl Document {
+    fn check(self) -> Result<Tuning, BadTuning> {
+        let seconds = Duration::from_secs;
+        check_range("attachment.spread", self.attachment.spread, Duration::ZERO..=seconds(30), "0s to 30s")?;
+        check_range("attachment.ceiling", self.attachment.ceiling, seconds(1)..=seconds(600), "1s to 10m")?;
+        let day = seconds(86_400);
+        check_range("attachment.startup_spread", self.attachment.startup_spread, Duration::ZERO..=day, "0s to 24h")?;
+        for (path, value) in
+            self.network.durations().chain(self.attachment.durations()).chain(self.agenda.durations())
+        {
+            check_range(path, value, Duration::ZERO..=day * 30, "0s to 30days")?;
+        }
+        check_scale(self.time_scale)?;
+        let Self { network, attachment, agenda, time_scale } = self;
+        Ok(Tuning { network, attachment, agenda, time_scale: 1.0 }.scaled(time_scale))
+    }
+}
+
+fn check_scale(time_scale: f64) -> Result<(), BadTuning> {
+    if (0.01..=1.0).contains(&time_scale) {
+        return Ok(());
+    }
+    Err(BadTuning::OutOfRange { path: "time_scale", value: time_scale.to_string(), range: "0.01 to 1" })
+}
+
+fn check_range(
+    path: &'static str,
+    value: Duration,
+    range: std::ops::RangeInclusive<Duration>,
+    words: &'static str,
+) -> Result<(), BadTuning> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    Err(BadTuning::OutOfRange { path, value: Span(value).to_string(), range: words })
+}
+
+/// Declares the durations a part is tuned by: one line each, with its default and the reason for it.
+macro_rules! tuning {
+    ($part:literal, $( $(#[$doc:meta])* $name:ident: $milliseconds:literal ms, )+) => {
+        /// The durations of this part; defaults in its source, beside their reasons.
+        #[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub(in crate::engine) struct Tuning {
+            $( $(#[$doc])* #[serde(with = "crate::words::text_duration")] pub(in crate::engine) $name: std::time::Duration, )+
+        }
+
+        impl Default for Tuning {
+            fn default() -> Self {
+                Self { $( $name: std::time::Duration::from_millis($milliseconds), )+ }
+            }
+        }
+
+        impl Tuning {
+            pub(in crate::engine) fn scale(&mut self, by: f64) {
+                $( self.$name = self.$name.mul_f64(by); )+
+            }
+
+            pub(in crate::engine) fn durations(&self) -> impl Iterator<Item = (&'static str, std::time::Duration)> {
+                [ $( (concat!($part, ".", stringify!($name)), self.$name), )+ ].into_iter()
+            }
+        }
+    };
+}
+pub(super) use tuning;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_say_where() {
+        let message = |text: &str| Tuning::parse(text.as_bytes()).unwrap_err().to_string();
+        assert!(message(r#"{"attachment":{"spraed":"1s"}}"#).starts_with("attachment.spraed: unknown field"));
+        assert!(message(r#"{"attachment":{"spread":"1"}}"#).starts_with("attachment.spread: `1` is not a duration"));
+        assert_eq!(
+            message(r#"{"attachment":{"spread":"31s"}}"#),
+            "attachment.spread: 31s is out of range; it must be 0s to 30s"
+        );
+        assert!(message(r#"{"time_scale":0}"#).starts_with("time_scale: 0 is out of range"));
+        assert!(message("nonsense").starts_with("tuning: expected"));
+        assert!(message("{} {}").starts_with("tuning: trailing"));
+    }
+
+    #[test]
+    fn the_scale_reaches_every_duration() {
+        let whole = Tuning::default();
+        let tenth = Tuning::default().with_time_scale(0.1).unwrap();
+        let pairs = |t: &Tuning| -> Vec<_> {
+            t.network.durations().chain(t.attachment.durations()).chain(t.agenda.durations()).collect()
+        };
+        for ((name, one), (_, other)) in pairs(&whole).into_iter().zip(pairs(&tenth)) {
+            assert_eq!(one.mul_f64(0.1), other, "{name}");
+        }
+        assert_eq!(tenth.scale(Duration::from_secs(300)), Duration::from_secs(30));
+    }
+}
