@@ -1,6 +1,8 @@
 //! Settings as a stranger meets them: bad documents and what is said about them, the documents of
 //! the documentation, and documents that nobody would write.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use homing::settings::{Chosen, Level, MAX_TEXT, Settings, Source};
 
 /// A document whose only list has these servers.

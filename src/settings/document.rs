@@ -200,7 +200,7 @@ pub(super) struct ReferenceServer {
 }
 
 /// What it takes to be inside.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Default)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 pub(super) struct LocationRules {
     /// The weakest proof that gives `internal`. Default `tls`.

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::resolve::place;
+use super::list::place;
 use super::{CertificatePolicy, Location, Protocol, Roots, Server, ServerList, Settings, Situation};
 use crate::words::{Host, Proof, Span};
 

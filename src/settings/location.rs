@@ -91,6 +91,13 @@ impl Situation {
     }
 }
 
+impl From<&document::Location> for Location {
+    fn from(text: &document::Location) -> Self {
+        let when = text.when.iter().flatten().map(|Word(situation)| *situation).collect();
+        Self { name: Arc::clone(&text.name.0), when }
+    }
+}
+
 /// The reference servers that are asked: none when they are switched off.
 pub(super) fn reference_servers(
     text: Option<Object<document::ReferenceServers>>,
@@ -160,21 +167,13 @@ fn reference_server(
     Ok((ReferenceServer { host: address.0, ports, proof, policy: 0 }, written))
 }
 
-/// The rules without the locations, which come with their own settings.
-pub(super) fn rules(text: Option<Object<document::LocationRules>>) -> Result<LocationRules, SettingsError> {
-    let text = text.map(|Object(text)| text);
-    let (required_proof, management_server_counts, tunnel_proves_internal, control) = match text {
-        Some(text) => {
-            let document::LocationRules {
-                required_proof,
-                management_server_counts,
-                tunnel_proves_internal,
-                control,
-            } = text;
-            (required_proof, management_server_counts, tunnel_proves_internal, control)
-        }
-        None => (None, None, None, None),
-    };
+/// The rules, with these locations.
+pub(super) fn rules(
+    text: Option<Object<document::LocationRules>>,
+    locations: Vec<Location>,
+) -> Result<LocationRules, SettingsError> {
+    let document::LocationRules { required_proof, management_server_counts, tunnel_proves_internal, control } =
+        text.map(|Object(text)| text).unwrap_or_default();
     let (mut v4, mut v6) = (None, None);
     for (index, Ip(address)) in control.unwrap_or_default().into_iter().enumerate() {
         let taken = match address {
@@ -192,7 +191,7 @@ pub(super) fn rules(text: Option<Object<document::LocationRules>>) -> Result<Loc
         tunnel_proves_internal: tunnel_proves_internal.unwrap_or(false),
         control_v4: v4.unwrap_or(DEFAULT_CONTROL.0),
         control_v6: v6.unwrap_or(DEFAULT_CONTROL.1),
-        locations: Vec::new(),
+        locations,
     })
 }
 

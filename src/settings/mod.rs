@@ -2,12 +2,14 @@
 //!
 //! A *settings document* is one JSON text: the management servers in their lists, how the agent's
 //! group talks to them, and what is different in each of the group's locations. Its way through this
-//! floor has four stations, and each is a file:
+//! floor has four stations:
 //!
 //! 1. `read` turns bytes into the `document`. The shape, every number and every name is judged
 //!    here, leaf by leaf (`value`), so that an error names its exact place.
 //! 2. `resolve` follows the names the parts of the document have for each other, works out what
-//!    was left out, and gives [`Settings`]. Nobody checks them again.
+//!    was left out, and gives [`Settings`]. Nobody checks them again. Each part is at home in the
+//!    file of its noun: `assignment` (which list is in force where), `census` (every server, once),
+//!    `list`, `certificate`, `location`.
 //! 3. [`Settings::effective`] says what is in force in one location, and for each field which level
 //!    had the last word: site, group, or location.
 //! 4. [`Settings::lint`] says what is allowed but hardly meant.
@@ -20,6 +22,8 @@
 //! Nothing here opens a file or a socket or looks at a clock. Settings name files; whoever uses them
 //! reads them.
 
+mod assignment;
+mod census;
 mod certificate;
 mod document;
 mod effective;
