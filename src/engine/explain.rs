@@ -27,7 +27,14 @@ impl Snapshot {
         }
         for server in &self.servers {
             let mark = if self.active.as_ref() == Some(&server.server) { "*" } else { " " };
-            writeln!(page, "{mark} priority {} rank {}  {}: {}", server.priority, server.rank, server.server, Line(self, server))?;
+            writeln!(
+                page,
+                "{mark} priority {} rank {}  {}: {}",
+                server.priority,
+                server.rank,
+                server.server,
+                Line(self, server)
+            )?;
         }
         Ok(())
     }
@@ -60,7 +67,9 @@ impl Snapshot {
                 writeln!(page, "it is of the best priority; this agent's own server there is another")
             }
             Some(place) => writeln!(page, "it is of priority {}; better ones are probed", place.priority),
-            None if self.active.is_some() => writeln!(page, "the list in force does not name it; another is looked for"),
+            None if self.active.is_some() => {
+                writeln!(page, "the list in force does not name it; another is looked for")
+            }
             None => Ok(()),
         }
     }
@@ -89,10 +98,13 @@ impl fmt::Display for Line<'_> {
         if let Some(move_in) = server.move_in {
             write!(f, "; proven, the agent moves to it in {}", short(move_in))?;
         }
-        let better = snapshot.servers.iter().find(|s| snapshot.active.as_ref() == Some(&s.server)).is_some_and(|active| {
-            (server.priority, server.rank) < (active.priority, active.rank)
-        });
-        if better && server.last_failure.is_none() && server.next_probe.is_none() && server.move_in.is_none() {
+        let better = snapshot
+            .servers
+            .iter()
+            .find(|s| snapshot.active.as_ref() == Some(&s.server))
+            .is_some_and(|active| (server.priority, server.rank) < (active.priority, active.rank));
+        if better && server.last_failure.is_none() && server.next_probe.is_none() && server.move_in.is_none()
+        {
             write!(f, "; it was not needed when the agent attached")?;
         }
         Ok(())

@@ -138,7 +138,8 @@ impl Engine {
         if !self.queue.is_empty() {
             return Some((self.now, Wake::Drain));
         }
-        let attachment = self.attachment.deadline(self.now, &self.tuning.attachment).map(|at| (at, Wake::Attachment));
+        let attachment =
+            self.attachment.deadline(self.now, &self.tuning.attachment).map(|at| (at, Wake::Attachment));
         let agenda = self.agenda.deadline().map(|at| (at, Wake::Agenda));
         attachment.into_iter().chain(agenda).min_by_key(|(at, _)| *at)
     }

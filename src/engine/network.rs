@@ -97,7 +97,8 @@ impl Network {
 
 /// Failures that never left this machine, or its name service.
 fn is_local(cause: Cause) -> bool {
-    cause.class() == FailureClass::LocalNetwork || matches!(cause, Cause::NameServerFailed | Cause::NameTimeout)
+    cause.class() == FailureClass::LocalNetwork
+        || matches!(cause, Cause::NameServerFailed | Cause::NameTimeout)
 }
 
 /// Failures without any sign of the other side.

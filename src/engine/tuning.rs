@@ -132,7 +132,12 @@ impl Document {
         check_range("attachment.spread", self.attachment.spread, Duration::ZERO..=seconds(30), "0s to 30s")?;
         check_range("attachment.ceiling", self.attachment.ceiling, seconds(1)..=seconds(600), "1s to 10m")?;
         let day = seconds(86_400);
-        check_range("attachment.startup_spread", self.attachment.startup_spread, Duration::ZERO..=day, "0s to 24h")?;
+        check_range(
+            "attachment.startup_spread",
+            self.attachment.startup_spread,
+            Duration::ZERO..=day,
+            "0s to 24h",
+        )?;
         for (path, value) in
             self.network.durations().chain(self.attachment.durations()).chain(self.agenda.durations())
         {
@@ -200,7 +205,10 @@ mod tests {
     fn errors_say_where() {
         let message = |text: &str| Tuning::parse(text.as_bytes()).unwrap_err().to_string();
         assert!(message(r#"{"attachment":{"spraed":"1s"}}"#).starts_with("attachment.spraed: unknown field"));
-        assert!(message(r#"{"attachment":{"spread":"1"}}"#).starts_with("attachment.spread: `1` is not a duration"));
+        assert!(
+            message(r#"{"attachment":{"spread":"1"}}"#)
+                .starts_with("attachment.spread: `1` is not a duration")
+        );
         assert_eq!(
             message(r#"{"attachment":{"spread":"31s"}}"#),
             "attachment.spread: 31s is out of range; it must be 0s to 30s"

@@ -80,7 +80,8 @@ impl Heartbeat {
     /// After suspend, or a network change.
     pub(super) fn refresh(&mut self, cx: &mut Context<'_>, resumed: bool) {
         let tuning = &cx.tuning.agenda;
-        let spread = if resumed { tuning.resume_spread.min(self.interval / 30) } else { tuning.network_spread };
+        let spread =
+            if resumed { tuning.resume_spread.min(self.interval / 30) } else { tuning.network_spread };
         // Everything missed meanwhile is this one beat.
         if self.due.is_some() {
             self.due = Some(Due { at: cx.now + cx.chance.up_to(spread), place: None });
@@ -121,7 +122,9 @@ impl Heartbeat {
         if moment < self.anchor + self.phase {
             return 0;
         }
-        u64::try_from(passed.as_nanos() / self.interval.as_nanos().max(1)).unwrap_or(u64::MAX).saturating_add(1)
+        u64::try_from(passed.as_nanos() / self.interval.as_nanos().max(1))
+            .unwrap_or(u64::MAX)
+            .saturating_add(1)
     }
 }
 

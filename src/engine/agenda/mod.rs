@@ -65,7 +65,12 @@ impl Agenda {
 
     // --- handle ---
 
-    pub(super) fn reconfigure(&mut self, cx: &mut Context<'_>, agent: &AgentId, effective: &Effective) -> Option<Need> {
+    pub(super) fn reconfigure(
+        &mut self,
+        cx: &mut Context<'_>,
+        agent: &AgentId,
+        effective: &Effective,
+    ) -> Option<Need> {
         self.heartbeat.set_interval(cx, agent, cx.tuning.scale(effective.heartbeat_interval.value));
         match (self.push.is_some(), effective.mode.value) {
             (true, Mode::Push) | (false, Mode::Pull) => None,

@@ -17,12 +17,18 @@ enum Stream {
     #[default]
     Resting,
     /// Opened as soon as possible.
-    Wanted { at: Moment },
+    Wanted {
+        at: Moment,
+    },
     /// Being opened.
     Opening,
-    Open { since: Moment },
+    Open {
+        since: Moment,
+    },
     /// Not to be had for now; pull does the same, later.
-    FallenBack { until: Moment },
+    FallenBack {
+        until: Moment,
+    },
 }
 
 impl Push {

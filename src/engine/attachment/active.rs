@@ -35,8 +35,15 @@ pub(super) struct Active {
 pub(super) enum Talk {
     Quiet,
     /// The same server once more, on a fresh link.
-    Again { at: Moment, retried: bool },
-    Beat { attempt: Attempt, retried: bool, doubted: bool },
+    Again {
+        at: Moment,
+        retried: bool,
+    },
+    Beat {
+        attempt: Attempt,
+        retried: bool,
+        doubted: bool,
+    },
     /// Others are tried. The race may include an attempt on this server.
     Racing(Box<Race>),
 }

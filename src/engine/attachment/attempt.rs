@@ -17,7 +17,8 @@ use crate::engine::context::Context;
 use crate::engine::{Action, Ending, Input, MAX_ADDRESSES};
 use crate::settings::{Protocol, Server};
 use crate::words::{
-    Cause, Errand, ExchangeId, Failure, Host, LinkId, Moment, News, Outcome, PolicyId, Proof, QueryId, Route, Verdict,
+    Cause, Errand, ExchangeId, Failure, Host, LinkId, Moment, News, Outcome, PolicyId, Proof, QueryId, Route,
+    Verdict,
 };
 
 /// Whom an attempt is for.
@@ -140,7 +141,9 @@ impl Attempt {
     /// Whether an input is about this attempt.
     pub(super) fn is_about(&self, input: &Input<'_>) -> bool {
         match *input {
-            Input::Resolved { query, .. } => matches!(self.stage, Stage::Resolving { query: ours } if ours == query),
+            Input::Resolved { query, .. } => {
+                matches!(self.stage, Stage::Resolving { query: ours } if ours == query)
+            }
             Input::Connected { link, .. } | Input::Secured { link, .. } | Input::Lost { link, .. } => {
                 self.link() == Some(link)
             }
@@ -276,7 +279,9 @@ impl Attempt {
     fn exchange_id(&self) -> Option<ExchangeId> {
         match self.stage {
             Stage::Exchanging { exchange, .. } => Some(exchange),
-            Stage::Resolving { .. } | Stage::Connecting { .. } | Stage::Securing { .. } | Stage::Ended => None,
+            Stage::Resolving { .. } | Stage::Connecting { .. } | Stage::Securing { .. } | Stage::Ended => {
+                None
+            }
         }
     }
 
@@ -333,7 +338,16 @@ impl Attempt {
         match outcome.verdict {
             Verdict::Success { status, settings, policy } => {
                 let elapsed = cx.now.since(since);
-                Step::Answered(Answer { exchange, link, status, elapsed, first_byte, settings, policy, drain })
+                Step::Answered(Answer {
+                    exchange,
+                    link,
+                    status,
+                    elapsed,
+                    first_byte,
+                    settings,
+                    policy,
+                    drain,
+                })
             }
             Verdict::Declined { status } => {
                 cx.queue.close(link.id, Ending::Failed);
@@ -355,7 +369,11 @@ fn interleaved(addresses: &[IpAddr]) -> impl Iterator<Item = IpAddr> {
     let mut turn = false;
     std::iter::from_fn(move || {
         turn = !turn;
-        if turn { preferred.next().or_else(|| other.next()) } else { other.next().or_else(|| preferred.next()) }
+        if turn {
+            preferred.next().or_else(|| other.next())
+        } else {
+            other.next().or_else(|| preferred.next())
+        }
     })
     .take(MAX_ADDRESSES)
     .copied()

@@ -254,7 +254,8 @@ impl Attachment {
                 }
                 cx.tell(Event::attempt_failed(server, &failure, Next::SameServer));
                 // A connection in use was lost, perhaps by everybody: come back spread.
-                let wait = if in_exchange { cx.chance.up_to(tuning.spread) } else { std::time::Duration::ZERO };
+                let wait =
+                    if in_exchange { cx.chance.up_to(tuning.spread) } else { std::time::Duration::ZERO };
                 self.again(cx.now + wait, true);
             }
             FailureClass::ServerError => {
@@ -272,7 +273,8 @@ impl Attachment {
                 let until = self.servers.record(record).and_then(|record| record.floor()).unwrap_or(cx.now);
                 cx.tell(Event::attempt_failed(server, &failure, Next::Later));
                 let bearable = until.after(cx.now) <= tuning.throttle_bearable;
-                let elsewhere = !bearable && !self.servers.plan(cx.now, Some(record), None, tuning).is_empty();
+                let elsewhere =
+                    !bearable && !self.servers.plan(cx.now, Some(record), None, tuning).is_empty();
                 if elsewhere {
                     self.move_away(cx, Leave { at: cx.now, why: Why::ServerThrottled, tries: 0 });
                 } else {

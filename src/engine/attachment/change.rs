@@ -28,7 +28,12 @@ impl Attachment {
 
     /// Puts other settings, or another location's list, in force. A server in use that is still named
     /// stays in use; one that is not is left once another has answered.
-    pub(in crate::engine) fn reconfigure(&mut self, cx: &mut Context<'_>, settings: Arc<Settings>, effective: &Effective) {
+    pub(in crate::engine) fn reconfigure(
+        &mut self,
+        cx: &mut Context<'_>,
+        settings: Arc<Settings>,
+        effective: &Effective,
+    ) {
         if matches!(self.phase, Phase::Stopping { .. } | Phase::Stopped) {
             return;
         }
@@ -51,7 +56,8 @@ impl Attachment {
         };
         let unchanged = old_roster.members().len() == roster.members().len()
             && old_roster.members().iter().all(|member| {
-                stays(member).is_some_and(|listed| listed.priority == member.priority && listed.rank == member.rank)
+                stays(member)
+                    .is_some_and(|listed| listed.priority == member.priority && listed.rank == member.rank)
             });
 
         match &mut self.phase {
@@ -71,7 +77,8 @@ impl Attachment {
                 active.listed = listed.is_some();
                 match listed {
                     Some(member) => {
-                        active.policy = PolicyId { settings: self.servers.version, index: member.server.policy };
+                        active.policy =
+                            PolicyId { settings: self.servers.version, index: member.server.policy };
                         active.member = member;
                         active.leave = active.leave.filter(|leave| leave.why != Why::NewSettings);
                     }
@@ -141,7 +148,8 @@ impl Attachment {
     fn carry_records_over(&mut self, now: Moment, in_use: Option<ServerId>) -> Vec<Option<usize>> {
         let mut wanted: Vec<ServerId> = self.settings.servers().to_vec();
         wanted.extend(in_use.filter(|id| !self.settings.servers().contains(id)));
-        let mut old: Vec<Option<Record>> = std::mem::take(&mut self.servers.records).into_iter().map(Some).collect();
+        let mut old: Vec<Option<Record>> =
+            std::mem::take(&mut self.servers.records).into_iter().map(Some).collect();
         let mut moved = vec![None; old.len()];
         for (place, id) in wanted.iter().enumerate() {
             let found = old.iter().position(|record| record.as_ref().is_some_and(|record| record.id == *id));
@@ -159,7 +167,9 @@ impl Attachment {
     pub(in crate::engine) fn network_changed(&mut self, cx: &mut Context<'_>, change: NetworkChange) {
         self.servers.connect_time = None;
         match (&self.phase, change) {
-            (Phase::Sweeping(_) | Phase::Waiting { .. }, NetworkChange::Gone) => self.transition_to_no_network(cx),
+            (Phase::Sweeping(_) | Phase::Waiting { .. }, NetworkChange::Gone) => {
+                self.transition_to_no_network(cx)
+            }
             (_, NetworkChange::Gone) => {}
             (_, NetworkChange::Changed) => self.wake(cx, Why::NetworkChanged),
         }
@@ -217,7 +227,9 @@ impl Attachment {
     pub(in crate::engine) fn beat_now(&mut self, cx: &mut Context<'_>) {
         match self.phase {
             Phase::Attached(_) => self.beat(cx),
-            Phase::Starting { .. } | Phase::Waiting { .. } | Phase::NoNetwork { .. } => self.sweep(cx, Why::Asked),
+            Phase::Starting { .. } | Phase::Waiting { .. } | Phase::NoNetwork { .. } => {
+                self.sweep(cx, Why::Asked)
+            }
             Phase::Rejected { .. } => {
                 self.pardon_refusals(cx);
                 self.sweep(cx, Why::Asked);
@@ -231,13 +243,14 @@ impl Attachment {
         if matches!(self.phase, Phase::Stopping { .. } | Phase::Stopped) {
             return;
         }
-        let running = self.active_mut().and_then(|active| match std::mem::replace(&mut active.talk, Talk::Quiet) {
-            Talk::Beat { attempt, .. } => Some(attempt),
-            other @ (Talk::Quiet | Talk::Again { .. } | Talk::Racing(_)) => {
-                active.talk = other;
-                None
-            }
-        });
+        let running =
+            self.active_mut().and_then(|active| match std::mem::replace(&mut active.talk, Talk::Quiet) {
+                Talk::Beat { attempt, .. } => Some(attempt),
+                other @ (Talk::Quiet | Talk::Again { .. } | Talk::Racing(_)) => {
+                    active.talk = other;
+                    None
+                }
+            });
         match running.filter(|_| !grace.is_zero()) {
             Some(attempt) => self.transition_to_stopping(cx, cx.now + grace, attempt),
             None => self.transition_to_stopped(cx),
@@ -274,7 +287,13 @@ fn is_same_place(new: &Server, old: &Server) -> bool {
 }
 
 /// Quarantines whose reason the new settings have removed end.
-fn pardon(records: &mut [Record], now: Moment, old_roster: &Roster, new_roster: &Roster, change: &Change<'_>) {
+fn pardon(
+    records: &mut [Record],
+    now: Moment,
+    old_roster: &Roster,
+    new_roster: &Roster,
+    change: &Change<'_>,
+) {
     for old in old_roster.members() {
         let Some(record) = change.record(old.record.into()) else {
             continue;
@@ -307,7 +326,12 @@ fn pardon(records: &mut [Record], now: Moment, old_roster: &Roster, new_roster: 
 }
 
 /// Attempts on servers that are still named go on; the others end without a charge.
-fn retain(cx: &mut Context<'_>, race: &mut Race, change: &Change<'_>, stays: &impl Fn(&Member) -> Option<Member>) {
+fn retain(
+    cx: &mut Context<'_>,
+    race: &mut Race,
+    change: &Change<'_>,
+    stays: &impl Fn(&Member) -> Option<Member>,
+) {
     race.incumbent = race.incumbent.and_then(|record| change.record(record));
     race.runners.retain_mut(|runner| match stays(&runner.member) {
         Some(member) => {

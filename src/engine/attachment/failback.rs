@@ -85,7 +85,9 @@ impl Failback {
             wanted.extend(members.get(1).map(|other| (Kind::Other, other.clone())));
         }
         if active.rank > 0 {
-            wanted.extend(servers.roster.priority(active.priority).first().map(|home| (Kind::Home, home.clone())));
+            wanted.extend(
+                servers.roster.priority(active.priority).first().map(|home| (Kind::Home, home.clone())),
+            );
         }
         let mut before = std::mem::take(&mut self.prospects);
         for (kind, member) in wanted {
@@ -98,7 +100,8 @@ impl Failback {
                 None => {
                     let due = cx.now + cadence(cx, 0);
                     let (misses, probe, move_at) = (0, None, None);
-                    let earlier = self.earlier.iter().find(|(record, _)| *record == usize::from(member.record));
+                    let earlier =
+                        self.earlier.iter().find(|(record, _)| *record == usize::from(member.record));
                     let proof = earlier.map(|&(_, proof)| proof);
                     self.prospects.push(Prospect { member, kind, misses, due, probe, proof, move_at });
                 }
@@ -148,7 +151,9 @@ impl Failback {
 
     /// The move to this server failed: it begins anew.
     pub(super) fn disappoint(&mut self, cx: &mut Context<'_>, record: usize) {
-        for prospect in self.prospects.iter_mut().filter(|prospect| usize::from(prospect.member.record) == record) {
+        for prospect in
+            self.prospects.iter_mut().filter(|prospect| usize::from(prospect.member.record) == record)
+        {
             prospect.set_back(cx);
         }
     }
@@ -205,7 +210,9 @@ impl Failback {
             prospect.tick(cx, servers);
         }
         let ready = self.prospects.iter().filter(|prospect| prospect.move_at.is_some_and(|at| at <= cx.now));
-        ready.min_by_key(|prospect| (prospect.member.priority, prospect.member.rank)).map(|best| best.member.clone())
+        ready
+            .min_by_key(|prospect| (prospect.member.priority, prospect.member.rank))
+            .map(|best| best.member.clone())
     }
 }
 
@@ -251,7 +258,13 @@ impl Prospect {
         }
     }
 
-    fn succeeded(&mut self, cx: &mut Context<'_>, servers: &mut Servers, address: Option<std::net::IpAddr>, damping: u8) {
+    fn succeeded(
+        &mut self,
+        cx: &mut Context<'_>,
+        servers: &mut Servers,
+        address: Option<std::net::IpAddr>,
+        damping: u8,
+    ) {
         let record = usize::from(self.member.record);
         self.probe = None;
         self.misses = 0;

@@ -112,13 +112,16 @@ impl Record {
 
     /// How a plan under this certificate policy may use it.
     pub(super) fn standing(&self, now: Moment, policy: u16) -> Standing {
-        let left_out = |until: Moment, meanwhile: Standing, after: Standing| if now < until { meanwhile } else { after };
+        let left_out =
+            |until: Moment, meanwhile: Standing, after: Standing| if now < until { meanwhile } else { after };
         match self.health {
             Health::Unknown | Health::Up | Health::Probation | Health::Suspect { .. } => Standing::Good,
             Health::Down { until } => left_out(until, Standing::LastResort, Standing::Late),
             Health::Draining { until } => left_out(until, Standing::LastResort, Standing::Good),
             Health::Throttled { until, .. } => left_out(until, Standing::Never, Standing::Good),
-            Health::Quarantined { class: FailureClass::Certificate, policy: under, .. } if under != policy => {
+            Health::Quarantined { class: FailureClass::Certificate, policy: under, .. }
+                if under != policy =>
+            {
                 Standing::Good
             }
             Health::Quarantined { until, .. } => left_out(until, Standing::Never, Standing::Good),
@@ -158,7 +161,14 @@ impl Record {
     }
 
     /// A failure, charged by its class. Returns the new health.
-    pub(super) fn charge(&mut self, now: Moment, failure: &Failure, policy: u16, tuning: &Tuning, chance: &mut Chance) {
+    pub(super) fn charge(
+        &mut self,
+        now: Moment,
+        failure: &Failure,
+        policy: u16,
+        tuning: &Tuning,
+        chance: &mut Chance,
+    ) {
         self.note(now, failure);
         match cost(failure) {
             Cost::Nothing => {}
@@ -177,7 +187,9 @@ impl Record {
                 self.become_health(Health::Quarantined { until, class: failure.class(), policy }, now);
             }
             Cost::Throttle { status, asked } => {
-                let floor = asked.unwrap_or(tuning.throttle_default).clamp(tuning.throttle_least, tuning.throttle_most);
+                let floor = asked
+                    .unwrap_or(tuning.throttle_default)
+                    .clamp(tuning.throttle_least, tuning.throttle_most);
                 let until = now + floor + chance.up_to((floor / 4).max(tuning.throttle_spread));
                 self.become_health(Health::Throttled { until, status }, now);
             }
@@ -227,7 +239,9 @@ impl Record {
 
     fn third(&mut self, now: Moment, tuning: &Tuning, chance: &mut Chance) {
         let (thirds, first) = match self.health {
-            Health::Suspect { thirds, first } if now.since(first) < tuning.thirds_window => (thirds + 1, first),
+            Health::Suspect { thirds, first } if now.since(first) < tuning.thirds_window => {
+                (thirds + 1, first)
+            }
             // It was down and has not recovered: a milder failure must not make it look better.
             Health::Down { .. } => return self.go_down(now, tuning, chance),
             Health::Unknown
@@ -246,10 +260,21 @@ impl Record {
         }
     }
 
-    fn quarantine(&mut self, now: Moment, class: FailureClass, policy: u16, tuning: &Tuning, chance: &mut Chance) {
+    fn quarantine(
+        &mut self,
+        now: Moment,
+        class: FailureClass,
+        policy: u16,
+        tuning: &Tuning,
+        chance: &mut Chance,
+    ) {
         self.service_since = None;
-        let lengths =
-            [tuning.quarantine_first, tuning.quarantine_second, tuning.quarantine_third, tuning.quarantine_last];
+        let lengths = [
+            tuning.quarantine_first,
+            tuning.quarantine_second,
+            tuning.quarantine_third,
+            tuning.quarantine_last,
+        ];
         let length = lengths.get(usize::from(self.rung)).copied().unwrap_or(tuning.quarantine_last);
         self.rung = (self.rung + 1).min(lengths.len() as u8);
         // Spread like every other wait, so that a fleet that met one bad certificate does not return as one.
@@ -297,9 +322,10 @@ fn cost(failure: &Failure) -> Cost {
             };
             Cost::Throttle { status, asked: retry_after }
         }
-        FailureClass::LocalNetwork | FailureClass::Proxy | FailureClass::Draining | FailureClass::ClosedIdle => {
-            Cost::Nothing
-        }
+        FailureClass::LocalNetwork
+        | FailureClass::Proxy
+        | FailureClass::Draining
+        | FailureClass::ClosedIdle => Cost::Nothing,
     }
 }
 
@@ -356,7 +382,10 @@ mod tests {
         let mut bench = Bench::new();
         bench.charge(0, error);
         bench.charge(100, error);
-        assert!(matches!(bench.charge(400, error), Health::Suspect { thirds: 1, .. }), "the first is too old");
+        assert!(
+            matches!(bench.charge(400, error), Health::Suspect { thirds: 1, .. }),
+            "the first is too old"
+        );
     }
 
     #[test]
@@ -400,9 +429,9 @@ mod tests {
         let seconds = Duration::from_secs;
         let throttled = |asked| Cause::Throttled { status: 429, retry_after: asked };
         for (asked, least, most) in [
-            (Some(seconds(0)), 1, 6),                // clamped to 1 s, + U(0, 5 s)
-            (Some(seconds(600)), 600, 750),          // + U(0, 150 s)
-            (None, 30, 38),                          // 30 s, + U(0, 7.5 s)
+            (Some(seconds(0)), 1, 6),                   // clamped to 1 s, + U(0, 5 s)
+            (Some(seconds(600)), 600, 750),             // + U(0, 150 s)
+            (None, 30, 38),                             // 30 s, + U(0, 7.5 s)
             (Some(seconds(1_000_000_000)), 3600, 4500), // clamped to 1 h
         ] {
             let mut bench = Bench::new();

@@ -291,7 +291,9 @@ impl Attachment {
             Phase::Starting { at } => Some(*at),
             Phase::Disabled | Phase::Stopped => None,
             Phase::Sweeping(race) => race.deadline(now, smoothed, tuning),
-            Phase::Waiting { until, .. } | Phase::NoNetwork { until } | Phase::Rejected { until } => Some(*until),
+            Phase::Waiting { until, .. } | Phase::NoNetwork { until } | Phase::Rejected { until } => {
+                Some(*until)
+            }
             Phase::Stopping { until, attempt } => Some(attempt.limit(tuning).0.min(*until)),
             Phase::Attached(active) => {
                 let quiet = matches!(active.talk, Talk::Quiet);
@@ -330,7 +332,9 @@ impl Attachment {
                 self.pardon_refusals(cx);
                 self.sweep(cx, Why::WaitOver);
             }
-            Phase::Stopping { until, attempt } if attempt.limit(&cx.tuning.attachment).0.min(*until) <= cx.now => {
+            Phase::Stopping { until, attempt }
+                if attempt.limit(&cx.tuning.attachment).0.min(*until) <= cx.now =>
+            {
                 self.transition_to_stopped(cx);
             }
             Phase::Sweeping(_) => self.drive_sweep(cx),
@@ -420,7 +424,9 @@ impl Attachment {
         active.patience.record(held.first_byte);
         let server = self.servers.id(active.record());
         let priority = Some(usize::from(active.member.priority) + 1);
-        if why == Why::BetterServer && let Some(from) = from {
+        if why == Why::BetterServer
+            && let Some(from) = from
+        {
             cx.tell(Event::Failback { from, to: server.clone() });
         }
         self.failback.aim(cx, &self.servers, &active.member);

@@ -16,7 +16,7 @@ use super::attempt::{Attempt, Link};
 use super::plan::Entry;
 use super::roster::Member;
 use crate::engine::Why;
-use crate::words::{ExchangeId, Failure, FailureClass, Moment};
+use crate::words::{Cause, ExchangeId, Failure, FailureClass, Moment};
 
 /// More at once would look like a port scan, and would cost a small site its uplink.
 const MOST_IN_FLIGHT: usize = 10;
@@ -38,6 +38,8 @@ pub(super) struct Race {
     evicted: Vec<Entry>,
     last_chances: bool,
     pace: StartPace,
+    /// A server of this priority answered 429: it is available, so nothing below it may win.
+    lowest: Option<u16>,
     /// How many of the next starts need not wait.
     at_once: u8,
     /// Until when the incumbent's fresh link is waited for although another has succeeded.
@@ -98,6 +100,8 @@ pub(super) enum Step {
     Start(Entry),
     /// Give this runner's place to another.
     Evict(usize),
+    /// This runner may not win any more.
+    Drop(usize),
     /// This runner has won.
     Promote(usize),
     /// Two servers, or the only one, do not want this agent.
@@ -121,6 +125,7 @@ impl Race {
             evicted: Vec::new(),
             last_chances: false,
             pace: StartPace::default(),
+            lowest: None,
             at_once: 0,
             second_opinion_until: None,
         }
@@ -190,7 +195,12 @@ impl Race {
     }
 
     /// When [`Self::next`] may say something else than at `now`.
-    pub(super) fn deadline(&self, now: Moment, smoothed: Option<Duration>, tuning: &Tuning) -> Option<Moment> {
+    pub(super) fn deadline(
+        &self,
+        now: Moment,
+        smoothed: Option<Duration>,
+        tuning: &Tuning,
+    ) -> Option<Moment> {
         let running = self.runners.iter().filter(|runner| runner.held.is_none());
         let limits = running.clone().map(|runner| runner.attempt.limit(tuning).0);
         let reserve = self.best_held().into_iter().flat_map(|(_, held_since)| {
@@ -210,7 +220,8 @@ impl Race {
     /// An attempt was started for an entry that [`Self::next`] gave out.
     pub(super) fn started(&mut self, attempt: Attempt, member: Member, stagger: Duration, tuning: &Tuning) {
         self.at_once = self.at_once.saturating_sub(1);
-        let stalled = self.pace.last_start.is_some() && self.pace.extended_to.is_none() && !self.pace.definite;
+        let stalled =
+            self.pace.last_start.is_some() && self.pace.extended_to.is_none() && !self.pace.definite;
         let wait = if stalled { (self.pace.wait / 2).max(tuning.stagger_least) } else { stagger };
         self.pace = StartPace {
             last_start: Some(attempt.started),
@@ -235,6 +246,12 @@ impl Race {
     pub(super) fn failed(&mut self, index: usize, failure: Failure, definite: bool) {
         let runner = self.runners.remove(index);
         self.pace.definite |= definite;
+        if matches!(failure.cause, Cause::Throttled { status: 429, .. }) {
+            let lowest = self.lowest.unwrap_or(u16::MAX).min(runner.member.priority);
+            self.lowest = Some(lowest);
+            self.plan.retain(|entry| entry.member.priority <= lowest);
+            self.evicted.retain(|entry| entry.member.priority <= lowest);
+        }
         self.failed.push(Ended {
             record: runner.attempt.target.record,
             policy: runner.member.server.policy,
@@ -243,7 +260,12 @@ impl Race {
         });
     }
 
-    /// A runner gave up its place.
+    /// A runner is out of the race without having failed.
+    pub(super) fn dropped(&mut self, index: usize) -> Runner {
+        self.runners.remove(index)
+    }
+
+    /// A runner gave up its place and will have another chance.
     pub(super) fn evicted(&mut self, index: usize) -> Runner {
         let runner = self.runners.remove(index);
         self.evicted.push(Entry { member: runner.member.clone(), not_before: Moment::ORIGIN });
@@ -264,6 +286,9 @@ impl Race {
     // --- what to do ---
 
     pub(super) fn next(&mut self, now: Moment, smoothed: Option<Duration>, tuning: &Tuning) -> Step {
+        if let Some(below) = self.below_lowest() {
+            return Step::Drop(below);
+        }
         if let Some(winner) = self.winner(now, tuning) {
             return Step::Promote(winner);
         }
@@ -290,6 +315,14 @@ impl Race {
     }
 
     // --- helpers ---
+
+    fn below_lowest(&self) -> Option<usize> {
+        let lowest = self.lowest?;
+        let is_below = |runner: &Runner| {
+            runner.member.priority > lowest && Some(runner.attempt.target.record) != self.incumbent
+        };
+        self.runners.iter().position(is_below)
+    }
 
     /// The next server, unless a success is held that it could not beat.
     fn startable(&self) -> Option<&Entry> {
@@ -322,7 +355,11 @@ impl Race {
 
     /// The best success held, and since when the first of them is held.
     fn best_held(&self) -> Option<(usize, Moment)> {
-        let held = self.runners.iter().enumerate().filter_map(|(index, runner)| Some((index, runner, runner.held.as_ref()?)));
+        let held = self
+            .runners
+            .iter()
+            .enumerate()
+            .filter_map(|(index, runner)| Some((index, runner, runner.held.as_ref()?)));
         let since = held.clone().map(|(_, _, held)| held.since).min()?;
         let best = held.min_by_key(|(_, runner, _)| (runner.member.priority, runner.member.rank))?;
         Some((best.0, since))
@@ -340,14 +377,17 @@ impl Race {
         let best_priority = self.runners.get(best)?.member.priority;
         let may_still_come = |runner: &&Runner| {
             let attempt = &runner.attempt;
-            if self.second_opinion_until.is_some_and(|until| now < until) && Some(attempt.target.record) == self.incumbent {
+            if self.second_opinion_until.is_some_and(|until| now < until)
+                && Some(attempt.target.record) == self.incumbent
+            {
                 return true;
             }
             let young = now < attempt.started + tuning.patience;
             let fresh = attempt.fresh_until(tuning).is_some_and(|until| now < until);
             runner.member.priority < best_priority && (young || (fresh && now < held_since + tuning.reserve))
         };
-        let pending = self.runners.iter().filter(|runner| runner.held.is_none()).any(|runner| may_still_come(&runner));
+        let pending =
+            self.runners.iter().filter(|runner| runner.held.is_none()).any(|runner| may_still_come(&runner));
         (!pending).then_some(best)
     }
 

@@ -24,7 +24,9 @@ impl Attachment {
             Phase::Sweeping(race) => (None, Some(race.why)),
             Phase::Attached(active) => match (&active.talk, active.leave) {
                 (Talk::Racing(race), _) => (None, Some(race.why)),
-                (Talk::Quiet | Talk::Again { .. } | Talk::Beat { .. }, Some(leave)) => (Some(leave.at), Some(leave.why)),
+                (Talk::Quiet | Talk::Again { .. } | Talk::Beat { .. }, Some(leave)) => {
+                    (Some(leave.at), Some(leave.why))
+                }
                 (Talk::Quiet | Talk::Again { .. } | Talk::Beat { .. }, None) => (None, None),
             },
             Phase::Disabled => (None, Some(Why::Disabled)),
@@ -37,14 +39,21 @@ impl Attachment {
             attached_for: active.map(|active| span(now.since(active.since))),
             next_heartbeat: None,
             next_search: next_search.map(|at| span(at.after(now))),
-            servers: self.servers.roster.members().iter().map(|member| self.server_snapshot(member, now)).collect(),
+            servers: self
+                .servers
+                .roster
+                .members()
+                .iter()
+                .map(|member| self.server_snapshot(member, now))
+                .collect(),
             stale_inputs: 0,
         }
     }
 
     fn server_snapshot(&self, member: &super::roster::Member, now: Moment) -> ServerSnapshot {
         let record = self.servers.record(member.record.into());
-        let prospect = self.failback.prospects().iter().find(|prospect| prospect.member.record == member.record);
+        let prospect =
+            self.failback.prospects().iter().find(|prospect| prospect.member.record == member.record);
         let name = record.map_or("unknown", |record| health_name(record.health));
         ServerSnapshot {
             server: member.server.id.clone(),
@@ -56,7 +65,9 @@ impl Attachment {
                 .and_then(Record::floor)
                 .filter(|&until| until > now)
                 .map(|until| span(until.after(now))),
-            last_failure: record.and_then(|record| record.last_failure.as_ref()).map(|last| last.0.to_string()),
+            last_failure: record
+                .and_then(|record| record.last_failure.as_ref())
+                .map(|last| last.0.to_string()),
             last_failure_ago: record
                 .and_then(|record| record.last_failure.as_ref())
                 .map(|last| span(now.since(last.1))),
@@ -80,9 +91,8 @@ impl Attachment {
     }
 
     fn server_memory(&self, index: usize, record: &Record, now: Moment) -> ServerMemory {
-        let left_out = |why, until: Moment| {
-            (until > now).then(|| LeftOut { why, remaining: Span(until.after(now)) })
-        };
+        let left_out =
+            |why, until: Moment| (until > now).then(|| LeftOut { why, remaining: Span(until.after(now)) });
         let left_out = match record.health {
             Health::Down { until } => left_out(LeftOutReason::Down, until),
             Health::Throttled { until, status: 429 } => left_out(LeftOutReason::TooManyRequests, until),
@@ -98,7 +108,8 @@ impl Attachment {
             | Health::Probation
             | Health::Draining { .. } => None,
         };
-        let prospect = self.failback.prospects().iter().find(|prospect| usize::from(prospect.member.record) == index);
+        let prospect =
+            self.failback.prospects().iter().find(|prospect| usize::from(prospect.member.record) == index);
         ServerMemory {
             id: record.id.clone(),
             misses: record.misses.count(),
@@ -118,7 +129,8 @@ impl Attachment {
         self.misses = Misses::new(memory.misses);
         self.failback.damping = memory.damping;
         for known in &memory.servers {
-            let Some(record) = self.find(&known.id).and_then(|index| self.servers.records.get_mut(index)) else {
+            let Some(record) = self.find(&known.id).and_then(|index| self.servers.records.get_mut(index))
+            else {
                 continue;
             };
             let health = known.left_out.map_or(Health::Unknown, |left_out| {

@@ -61,7 +61,9 @@ impl Roster {
 
     /// The priorities that have servers, best first.
     pub(super) fn priorities(&self) -> impl Iterator<Item = u16> {
-        self.members.chunk_by(|one, other| one.priority == other.priority).filter_map(|chunk| Some(chunk.first()?.priority))
+        self.members
+            .chunk_by(|one, other| one.priority == other.priority)
+            .filter_map(|chunk| Some(chunk.first()?.priority))
     }
 }
 

@@ -61,10 +61,18 @@ impl Servers {
 
     /// How long an attempt runs alone before the next is started beside it.
     pub(super) fn stagger(&self, tuning: &super::Tuning) -> Duration {
-        self.connect_time.map_or(tuning.stagger_unknown, |time| (time * 2).clamp(tuning.stagger_least, tuning.stagger_most))
+        self.connect_time.map_or(tuning.stagger_unknown, |time| {
+            (time * 2).clamp(tuning.stagger_least, tuning.stagger_most)
+        })
     }
 
-    pub(super) fn plan(&self, now: Moment, without: Option<usize>, rotation: Option<u32>, tuning: &super::Tuning) -> Vec<Entry> {
+    pub(super) fn plan(
+        &self,
+        now: Moment,
+        without: Option<usize>,
+        rotation: Option<u32>,
+        tuning: &super::Tuning,
+    ) -> Vec<Entry> {
         plan::plan(&self.roster, &plan::Request { records: &self.records, now, without, rotation }, tuning)
     }
 
@@ -152,7 +160,9 @@ impl Servers {
             Progress::Nothing | Progress::Told(_) => {}
             Progress::Progress => race.progressed(index, cx.now, &cx.tuning.attachment),
             Progress::Answered(answer)
-                if answer.drain.is_some() && race.incumbent != Some(runner.attempt.target.record) && !last_hope =>
+                if answer.drain.is_some()
+                    && race.incumbent != Some(runner.attempt.target.record)
+                    && !last_hope =>
             {
                 let window = answer.drain.unwrap_or_default();
                 cx.queue.abandon(answer.exchange, Ending::Failed);
@@ -174,9 +184,11 @@ impl Servers {
     /// Starts, evicts and expires runners until the race waits or ends.
     pub(super) fn drive(&mut self, cx: &mut Context<'_>, race: &mut Race) -> Option<Finish> {
         let tuning = &cx.tuning.attachment;
-        while let Some(index) = race.runners.iter().position(|runner| {
-            runner.held.is_none() && runner.attempt.limit(tuning).0 <= cx.now
-        }) {
+        while let Some(index) = race
+            .runners
+            .iter()
+            .position(|runner| runner.held.is_none() && runner.attempt.limit(tuning).0 <= cx.now)
+        {
             let Some(runner) = race.runners.get_mut(index) else {
                 break;
             };
@@ -193,6 +205,7 @@ impl Servers {
                     race.started(attempt, entry.member, stagger, tuning);
                 }
                 Step::Evict(index) => race.evicted(index).attempt.give_up(cx, Ending::Evicted),
+                Step::Drop(index) => race.dropped(index).give_up(cx, Ending::LostRace),
                 Step::Promote(index) => {
                     let runner = race.runners.remove(index);
                     let Some(held) = runner.held.clone() else {
@@ -203,7 +216,8 @@ impl Servers {
                 Step::Rejected => return Some(Finish::Rejected),
                 Step::Failed => {
                     let only = self.roster.members().len() == 1;
-                    let refused = race.failed.iter().any(|ended| ended.failure.class() == FailureClass::NotAllowed);
+                    let refused =
+                        race.failed.iter().any(|ended| ended.failure.class() == FailureClass::NotAllowed);
                     return Some(if only && refused { Finish::Rejected } else { Finish::Failed });
                 }
             }
@@ -233,7 +247,14 @@ impl Servers {
         self.fail(cx, race, index, failure, true);
     }
 
-    fn fail(&mut self, cx: &mut Context<'_>, race: &mut Race, index: usize, failure: Failure, definite: bool) {
+    fn fail(
+        &mut self,
+        cx: &mut Context<'_>,
+        race: &mut Race,
+        index: usize,
+        failure: Failure,
+        definite: bool,
+    ) {
         let Some(record) = race.runners.get(index).map(|runner| runner.attempt.target.record) else {
             return;
         };

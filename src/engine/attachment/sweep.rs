@@ -151,9 +151,11 @@ impl Attachment {
         for member in evicted {
             self.servers.charge(cx, member.record.into(), member.server.policy, &Cause::Evicted.into());
         }
-        let stays = self.active().is_some_and(|active| active.record() == record) && race.incumbent == Some(record);
+        let stays =
+            self.active().is_some_and(|active| active.record() == record) && race.incumbent == Some(record);
         let charged = |silent: usize| race.failed.iter().any(|ended| ended.record == silent);
-        let silent = race.incumbent.filter(|&silent| !stays && race.why == Why::ServerSilent && !charged(silent));
+        let silent =
+            race.incumbent.filter(|&silent| !stays && race.why == Why::ServerSilent && !charged(silent));
         if let Some(silent) = silent {
             let policy = self.active().map_or(0, |active| active.member.server.policy);
             self.servers.charge(cx, silent, policy, &Cause::NoFirstByte.into());
@@ -239,7 +241,8 @@ impl Attachment {
         let why = race.why;
         self.disband(cx, race, Ending::Failed);
         let tuning = &cx.tuning.attachment;
-        let tries = self.active().and_then(|active| active.leave).map_or(0, |leave| leave.tries.saturating_add(1));
+        let tries =
+            self.active().and_then(|active| active.leave).map_or(0, |leave| leave.tries.saturating_add(1));
         let wait = delay(tries.saturating_add(1), tuning.ceiling, tuning, cx.chance);
         let Some(active) = self.active_mut() else {
             return;
