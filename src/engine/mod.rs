@@ -49,6 +49,9 @@ use queue::Queue;
 use crate::settings::{Effective, Settings};
 use crate::words::{AgentId, Moment};
 
+/// Two or three rounds settle everything; a bound keeps a mistake from becoming an endless loop in somebody's process.
+const MOST_ROUNDS: usize = 16;
+
 /// What an engine is made of.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -159,13 +162,17 @@ impl Engine {
     // --- handle ---
 
     /// Takes what the world says. Infallible: an input that names something the engine has given up,
-    /// or never had, changes nothing and is counted. Time never runs back: an earlier `now` counts as the last one.
+    /// or never had, changes nothing and is counted; once stopped, everything is ignored. Time never runs
+    /// back: an earlier `now` counts as the last one.
     pub fn handle(&mut self, now: Moment, input: Input<'_>) {
         self.now = self.now.max(now);
+        if self.attachment.state() == State::Stopped {
+            return;
+        }
         let Self { chance, queue, network, tuning, attachment, agenda, .. } = self;
         let cx = &mut Context { now: self.now, chance, queue, tuning, network };
         match input {
-            Input::Timeout => attachment.tick(cx),
+            Input::Timeout => {}
             Input::Network(change) => {
                 cx.network.change(change, &cx.tuning.network);
                 attachment.network_changed(cx, change);
@@ -199,6 +206,15 @@ impl Engine {
                 if !attachment.handle(cx, input) {
                     cx.queue.stale_inputs += 1;
                 }
+            }
+        }
+        // What is decided may make the next thing due at once: a move that waited for a beat to end, say.
+        for _ in 0..MOST_ROUNDS {
+            exchange_facts(cx, attachment, agenda);
+            attachment.tick(cx);
+            let due = attachment.deadline(cx.now, &cx.tuning.attachment).into_iter().chain(agenda.deadline());
+            if due.min().is_none_or(|due| due > cx.now) {
+                break;
             }
         }
         exchange_facts(cx, attachment, agenda);
