@@ -46,7 +46,7 @@ use context::Context;
 use network::Network;
 use queue::Queue;
 
-use crate::settings::{Effective, Settings};
+use crate::settings::Settings;
 use crate::words::{AgentId, Moment};
 
 /// Two or three rounds settle everything; a bound keeps a mistake from becoming an endless loop in somebody's process.
@@ -189,12 +189,14 @@ impl Engine {
                 self.settings = settings;
                 warn(cx, &self.settings);
                 let effective = self.settings.effective(self.location.as_deref());
-                put_in_force(cx, attachment, agenda, &self.agent, &self.settings, &effective);
+                attachment.reconfigure(cx, Some(self.settings.clone()), &effective);
+                agenda.reconfigure(cx, &self.agent, &effective);
             }
             Input::Command(Command::SetLocation(location)) => {
                 self.location = location;
                 let effective = self.settings.effective(self.location.as_deref());
-                put_in_force(cx, attachment, agenda, &self.agent, &self.settings, &effective);
+                attachment.reconfigure(cx, None, &effective);
+                agenda.reconfigure(cx, &self.agent, &effective);
             }
             Input::Resolved { .. }
             | Input::Connected { .. }
@@ -264,20 +266,6 @@ fn exchange_facts(cx: &mut Context<'_>, attachment: &mut Attachment, agenda: &mu
 fn hear(cx: &mut Context<'_>, attachment: &mut Attachment, agenda: &mut Agenda) {
     while let Some(fact) = attachment.poll_fact() {
         agenda.hear(cx, fact);
-    }
-}
-
-fn put_in_force(
-    cx: &mut Context<'_>,
-    attachment: &mut Attachment,
-    agenda: &mut Agenda,
-    agent: &AgentId,
-    settings: &Arc<Settings>,
-    effective: &Effective,
-) {
-    attachment.reconfigure(cx, settings.clone(), effective);
-    if agenda.reconfigure(cx, agent, effective) == Some(Need::NoStream) {
-        attachment.end_stream(cx, Ending::Reconfigured);
     }
 }
 
