@@ -1,4 +1,48 @@
-//! homing keeps an endpoint agent attached to its management servers.
+//! homing keeps an endpoint agent attached to the right management server, and knows what to do when
+//! that server is gone.
+//!
+//! An administrator writes a *management server list*: servers by priority. homing decides **which
+//! server, when, and whether to believe it**; the product decides **what is said**.
+//!
+//! ```text
+//!   settings ──►  engine  ──►  client  ──►  your program
+//!   what was      every        the engine   hears events,
+//!   written       decision     on a thread  gives its status
+//! ```
+//!
+//! - [`settings`]: the document, parsed once, with errors that say where.
+//! - [`engine`]: every decision, as a value without clock, thread or socket. A product that owns its
+//!   event loop drives it directly.
+//! - `client` (feature `client`, on by default): the engine on one background thread, over real
+//!   sockets, TLS and HTTP/1.1. What most programs use.
+//! - [`words`]: the plain values all of them speak.
+//!
+//! # What it does
+//! - attaches to the agent's own server of the best priority that works, racing past dead ones;
+//! - balances a fleet within a priority without asking anybody: every agent ranks the servers by a
+//!   weighted hash of its id;
+//! - makes heartbeats on a grid of its own phase, so that a fleet never arrives in one second;
+//! - finds out in seconds that a server is silent, and asks another for a second opinion;
+//! - comes back to a better server when that has proved itself, new link first, damped;
+//! - blames the network when it is the network, and says why it is where it is
+//!   ([`engine::Snapshot::explain`]).
+//!
+//! # What it does not do
+//! - It says nothing of its own: bodies of requests and answers belong to the product.
+//! - It does not poll the operating system for network changes yet: tell it with `network_changed`.
+//! - Event streams (push mode) are decided by the engine and not yet spoken by the client, which
+//!   falls back to pull; proxies, pins, revocation lists, client certificates and reference servers
+//!   are parsed and validated, and refused with an error where they would have to be enforced.
+//! - No OCSP, no alternative content sources, no PAC files, no vendor's own wire protocol.
+
+#[cfg(feature = "client")]
+pub mod client;
 pub mod engine;
+#[cfg(feature = "client")]
+pub mod net;
+#[cfg(feature = "client")]
+mod platform;
 pub mod settings;
+#[cfg(feature = "client")]
+pub mod trust;
 pub mod words;

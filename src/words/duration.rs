@@ -45,13 +45,9 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
-/// Serialises a bare [`Duration`] as a [`Span`]: `#[serde(with = "crate::words::text_duration")]`.
+/// Reads a bare [`Duration`] as a [`Span`]: `#[serde(with = "crate::words::text_duration")]`.
 pub(crate) mod text_duration {
-    use super::{Deserialize, Deserializer, Duration, Serialize, Serializer, Span};
-
-    pub(crate) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        Span(*duration).serialize(serializer)
-    }
+    use super::{Deserialize, Deserializer, Duration, Span};
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         Span::deserialize(deserializer).map(|span| span.0)
