@@ -1,4 +1,6 @@
 //! homing keeps an endpoint agent attached to its management servers.
+#[cfg(feature = "client")]
+pub mod client;
 pub mod engine;
 #[cfg(feature = "client")]
 pub mod net;
