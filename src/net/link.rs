@@ -123,7 +123,8 @@ impl Link {
         &self.server
     }
 
-    /// The link whose socket has this token.
+    /// The link whose socket has this token. Link ids count up from zero, so even where a token has 32
+    /// bits there are enough for a link a second for eight years.
     pub(crate) fn of_token(token: Token) -> LinkId {
         LinkId((token.0.wrapping_sub(Sleep::FIRST_TOKEN) / SOCKETS) as u64)
     }
