@@ -46,8 +46,11 @@ use context::Context;
 use network::Network;
 use queue::Queue;
 
-use crate::settings::{Effective, Settings};
+use crate::settings::Settings;
 use crate::words::{AgentId, Moment};
+
+/// Two or three rounds settle everything; a bound keeps a mistake from becoming an endless loop in somebody's process.
+const MOST_ROUNDS: usize = 16;
 
 /// What an engine is made of.
 #[derive(Clone, Debug)]
@@ -159,13 +162,17 @@ impl Engine {
     // --- handle ---
 
     /// Takes what the world says. Infallible: an input that names something the engine has given up,
-    /// or never had, changes nothing and is counted. Time never runs back: an earlier `now` counts as the last one.
+    /// or never had, changes nothing and is counted; once stopped, everything is ignored. Time never runs
+    /// back: an earlier `now` counts as the last one.
     pub fn handle(&mut self, now: Moment, input: Input<'_>) {
         self.now = self.now.max(now);
+        if self.attachment.state() == State::Stopped {
+            return;
+        }
         let Self { chance, queue, network, tuning, attachment, agenda, .. } = self;
         let cx = &mut Context { now: self.now, chance, queue, tuning, network };
         match input {
-            Input::Timeout => attachment.tick(cx),
+            Input::Timeout => {}
             Input::Network(change) => {
                 cx.network.change(change, &cx.tuning.network);
                 attachment.network_changed(cx, change);
@@ -182,12 +189,14 @@ impl Engine {
                 self.settings = settings;
                 warn(cx, &self.settings);
                 let effective = self.settings.effective(self.location.as_deref());
-                put_in_force(cx, attachment, agenda, &self.agent, &self.settings, &effective);
+                attachment.reconfigure(cx, Some(self.settings.clone()), &effective);
+                agenda.reconfigure(cx, &self.agent, &effective);
             }
             Input::Command(Command::SetLocation(location)) => {
                 self.location = location;
                 let effective = self.settings.effective(self.location.as_deref());
-                put_in_force(cx, attachment, agenda, &self.agent, &self.settings, &effective);
+                attachment.reconfigure(cx, None, &effective);
+                agenda.reconfigure(cx, &self.agent, &effective);
             }
             Input::Resolved { .. }
             | Input::Connected { .. }
@@ -199,6 +208,15 @@ impl Engine {
                 if !attachment.handle(cx, input) {
                     cx.queue.stale_inputs += 1;
                 }
+            }
+        }
+        // What is decided may make the next thing due at once: a move that waited for a beat to end, say.
+        for _ in 0..MOST_ROUNDS {
+            exchange_facts(cx, attachment, agenda);
+            attachment.tick(cx);
+            let due = attachment.deadline(cx.now, &cx.tuning.attachment).into_iter().chain(agenda.deadline());
+            if due.min().is_none_or(|due| due > cx.now) {
+                break;
             }
         }
         exchange_facts(cx, attachment, agenda);
@@ -248,20 +266,6 @@ fn exchange_facts(cx: &mut Context<'_>, attachment: &mut Attachment, agenda: &mu
 fn hear(cx: &mut Context<'_>, attachment: &mut Attachment, agenda: &mut Agenda) {
     while let Some(fact) = attachment.poll_fact() {
         agenda.hear(cx, fact);
-    }
-}
-
-fn put_in_force(
-    cx: &mut Context<'_>,
-    attachment: &mut Attachment,
-    agenda: &mut Agenda,
-    agent: &AgentId,
-    settings: &Arc<Settings>,
-    effective: &Effective,
-) {
-    attachment.reconfigure(cx, settings.clone(), effective);
-    if agenda.reconfigure(cx, agent, effective) == Some(Need::NoStream) {
-        attachment.end_stream(cx, Ending::Reconfigured);
     }
 }
 

@@ -327,6 +327,29 @@ fn a_network_change_is_answered_with_one_beat_on_a_fresh_link() {
 }
 
 #[test]
+fn a_flapping_network_is_not_answered_with_a_beat_for_every_flap() {
+    let mut world = priorities(&[2]).start();
+    world.run(s(10));
+    let before = world.count(is_heartbeat);
+    for _ in 0..1200 {
+        world.network(NetworkChange::Changed).run(ms(100));
+    }
+    let beats = world.count(is_heartbeat) - before;
+    assert!((2..=5).contains(&beats), "at most one in 30 s, and not none: {beats}");
+}
+
+#[test]
+fn the_same_settings_given_again_are_another_version_of_them() {
+    let (mut world, own, _) = attached();
+    let settings = world.plan.settings();
+    for _ in 0..3 {
+        world.command(Command::Reconfigure(settings.clone()));
+    }
+    world.break_links(&own).run(s(60));
+    assert_eq!(world.policies.last().unwrap().settings, 3, "the driver counts them as well");
+}
+
+#[test]
 fn new_settings_that_still_name_the_server_change_nothing_under_way() {
     let (mut world, own, _) = attached();
     world.reconfigure(priorities(&[3]).interval(s(50)));

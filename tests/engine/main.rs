@@ -5,6 +5,8 @@
 
 mod attached;
 mod failback;
+mod promises;
+mod push;
 mod race;
 mod sweeping;
 mod world;

@@ -13,7 +13,7 @@ use homing::engine::{
 };
 use homing::settings::{Protocol, Settings};
 use homing::words::{
-    Cause, Errand, ExchangeId, Failure, LinkId, Moment, News, Outcome, Path, Proof, Purpose, QueryId, Verdict,
+    Cause, Errand, ExchangeId, Failure, LinkId, Moment, News, Outcome, Path, PolicyId, Proof, QueryId, Verdict,
 };
 
 pub fn ms(milliseconds: u64) -> Duration {
@@ -225,6 +225,7 @@ impl Plan {
             succeeded: BTreeSet::new(),
             told: Vec::new(),
             starts: Vec::new(),
+            policies: Vec::new(),
             beats: Vec::new(),
             active: None,
             floors: BTreeMap::new(),
@@ -274,6 +275,8 @@ pub struct World {
     pub told: Vec<(Duration, Event)>,
     /// Every dial: when, and of which server.
     pub starts: Vec<(Moment, String)>,
+    /// Under which policy each dial was.
+    pub policies: Vec<PolicyId>,
     /// Every exchange begun: when, with which server, what for.
     pub beats: Vec<(Moment, String, Errand)>,
     active: Option<String>,
@@ -491,7 +494,8 @@ impl World {
                 let server = host.strip_suffix(".test").unwrap().to_owned();
                 self.later(ms(1), Happening::Resolved(query, server));
             }
-            Action::Dial { link, server, to, .. } => {
+            Action::Dial { link, server, to, policy, .. } => {
+                self.policies.push(policy);
                 let id = server.id.to_string();
                 self.starts.push((self.now, id.clone()));
                 let floor = self.floors.get(&id).copied().unwrap_or_default();
@@ -689,8 +693,4 @@ pub fn is_waiting(event: &Event) -> bool {
 /// The own server of each priority for this plan's agent, and the others in their order.
 pub fn ranking(world: &World) -> Vec<String> {
     world.engine.snapshot().servers.iter().map(|server| server.server.to_string()).collect()
-}
-
-pub fn is_purpose(errand: Errand, purpose: fn(Purpose) -> bool) -> bool {
-    matches!(errand, Errand::Heartbeat { purpose: p } if purpose(p))
 }

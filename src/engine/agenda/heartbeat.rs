@@ -21,6 +21,8 @@ pub(super) struct Heartbeat {
     due: Option<Due>,
     /// The first place of the grid that has not had its beat.
     next_place: u64,
+    /// When the last network change was, or will be, answered with a beat.
+    refreshed: Option<Moment>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +34,7 @@ struct Due {
 
 impl Heartbeat {
     pub(super) fn new(agent: &AgentId, interval: Duration, anchor: Moment) -> Self {
-        Self { anchor, interval, phase: phase(agent, interval), last: None, due: None, next_place: 0 }
+        Self { anchor, interval, phase: phase(agent, interval), last: None, due: None, next_place: 0, refreshed: None }
     }
 
     pub(super) fn due(&self) -> Option<Moment> {
@@ -77,14 +79,21 @@ impl Heartbeat {
         }
     }
 
-    /// After suspend, or a network change.
+    /// After suspend, or a network change: one beat soon, which is everything that was missed.
     pub(super) fn refresh(&mut self, cx: &mut Context<'_>, resumed: bool) {
         let tuning = &cx.tuning.agenda;
-        let spread =
-            if resumed { tuning.resume_spread.min(self.interval / 30) } else { tuning.network_spread };
-        // Everything missed meanwhile is this one beat.
-        if self.due.is_some() {
-            self.due = Some(Due { at: cx.now + cx.chance.up_to(spread), place: None });
+        let at = if resumed {
+            cx.now + cx.chance.up_to(tuning.resume_spread.min(self.interval / 30))
+        } else {
+            let earliest = self.refreshed.map_or(cx.now, |last| (last + tuning.network_interval).max(cx.now));
+            earliest + cx.chance.up_to(tuning.network_spread)
+        };
+        // One that was missed while the machine slept is no reason to hurry; one that comes sooner stays.
+        if self.due.is_some_and(|due| due.at > at || due.at <= cx.now) {
+            self.due = Some(Due { at, place: None });
+            if !resumed {
+                self.refreshed = Some(at);
+            }
         }
     }
 

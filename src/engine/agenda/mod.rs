@@ -20,6 +20,8 @@ tuning! { "agenda",
     resume_spread: 10_000 ms,
     /// After a network change the first heartbeat comes within this.
     network_spread: 5_000 ms,
+    /// Heartbeats for network changes are no closer than this: links flap.
+    network_interval: 30_000 ms,
     /// A server without an event stream is asked again after this: it may have been upgraded.
     push_retry: 3_600_000 ms,
     /// A stream that lived this long was a good one; one that did not, time and again, is left alone.
@@ -31,6 +33,8 @@ tuning! { "agenda",
 pub(super) struct Agenda {
     heartbeat: Heartbeat,
     push: Option<Box<Push>>,
+    /// The settings have just said pull.
+    stream_ends: bool,
 }
 
 /// What the agenda wants of the attachment.
@@ -48,7 +52,7 @@ impl Agenda {
     pub(super) fn new(agent: &AgentId, effective: &Effective, cx: &Context<'_>) -> Self {
         let interval = cx.tuning.scale(effective.heartbeat_interval.value);
         let heartbeat = Heartbeat::new(agent, interval, cx.now);
-        Self { heartbeat, push: push_for(effective) }
+        Self { heartbeat, push: push_for(effective), stream_ends: false }
     }
 
     // --- getters ---
@@ -65,18 +69,13 @@ impl Agenda {
 
     // --- handle ---
 
-    pub(super) fn reconfigure(
-        &mut self,
-        cx: &mut Context<'_>,
-        agent: &AgentId,
-        effective: &Effective,
-    ) -> Option<Need> {
+    pub(super) fn reconfigure(&mut self, cx: &mut Context<'_>, agent: &AgentId, effective: &Effective) {
         self.heartbeat.set_interval(cx, agent, cx.tuning.scale(effective.heartbeat_interval.value));
         match (self.push.is_some(), effective.mode.value) {
-            (true, Mode::Push) | (false, Mode::Pull) => None,
+            (true, Mode::Push) | (false, Mode::Pull) => {}
             (true, Mode::Pull) => {
                 self.push = None;
-                Some(Need::NoStream)
+                self.stream_ends = true;
             }
             (false, Mode::Push) => {
                 self.push = push_for(effective);
@@ -84,7 +83,6 @@ impl Agenda {
                 if let Some(push) = self.push.as_mut().filter(|_| attached) {
                     push.want(cx.now);
                 }
-                None
             }
         }
     }
@@ -134,6 +132,9 @@ impl Agenda {
 
     /// What is due now.
     pub(super) fn poll_need(&mut self, now: Moment) -> Option<Need> {
+        if std::mem::take(&mut self.stream_ends) {
+            return Some(Need::NoStream);
+        }
         if self.heartbeat.take_due(now) {
             return Some(Need::Beat);
         }

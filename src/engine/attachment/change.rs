@@ -26,19 +26,20 @@ impl Attachment {
         }
     }
 
-    /// Puts other settings, or another location's list, in force. A server in use that is still named
-    /// stays in use; one that is not is left once another has answered.
+    /// Puts other settings in force, or with `None` another location's list of the same settings. A server
+    /// in use that is still named stays in use; one that is not is left once another has answered.
     pub(in crate::engine) fn reconfigure(
         &mut self,
         cx: &mut Context<'_>,
-        settings: Arc<Settings>,
+        settings: Option<Arc<Settings>>,
         effective: &Effective,
     ) {
         if matches!(self.phase, Phase::Stopping { .. } | Phase::Stopped) {
             return;
         }
-        let old_settings = std::mem::replace(&mut self.settings, settings);
-        if !Arc::ptr_eq(&old_settings, &self.settings) {
+        let old_settings = self.settings.clone();
+        if let Some(settings) = settings {
+            self.settings = settings;
             self.servers.version += 1;
         }
         let old_roster = std::mem::take(&mut self.servers.roster);

@@ -39,7 +39,8 @@ use announced::Announced;
 use attempt::Attempt;
 use backoff::{Misses, Moves};
 use failback::Failback;
-use race::{Held, Race, Runner};
+use race::{Held, Race};
+use roster::Member;
 use servers::Servers;
 
 use super::context::Context;
@@ -317,9 +318,35 @@ impl Attachment {
 
     /// Takes anything that came from a link or a resolver. `false`: it named something given up.
     pub(super) fn handle(&mut self, cx: &mut Context<'_>, input: Input<'_>) -> bool {
-        let known = self.dispatch(cx, input);
-        self.tick(cx);
-        known
+        match &mut self.phase {
+            Phase::Sweeping(race) => {
+                if self.servers.race_input(cx, race, input.clone()) {
+                    return true;
+                }
+            }
+            Phase::Attached(active) => {
+                if let Talk::Racing(race) = &mut active.talk
+                    && self.servers.race_input(cx, race, input.clone())
+                {
+                    return true;
+                }
+                if self.beat_input(cx, input.clone()) || self.stream_input(cx, input.clone()) {
+                    return true;
+                }
+            }
+            Phase::Stopping { attempt, .. } if attempt.is_about(&input) => {
+                self.stopping_input(cx, input);
+                return true;
+            }
+            Phase::Starting { .. }
+            | Phase::Disabled
+            | Phase::Waiting { .. }
+            | Phase::NoNetwork { .. }
+            | Phase::Rejected { .. }
+            | Phase::Stopping { .. }
+            | Phase::Stopped => {}
+        }
+        self.failback.handle(cx, &mut self.servers, input)
     }
 
     /// Does whatever is due.
@@ -359,38 +386,6 @@ impl Attachment {
         std::mem::take(&mut self.memorable) | std::mem::take(&mut self.failback.memorable)
     }
 
-    fn dispatch(&mut self, cx: &mut Context<'_>, input: Input<'_>) -> bool {
-        match &mut self.phase {
-            Phase::Sweeping(race) => {
-                if self.servers.race_input(cx, race, input.clone()) {
-                    return true;
-                }
-            }
-            Phase::Attached(active) => {
-                if let Talk::Racing(race) = &mut active.talk
-                    && self.servers.race_input(cx, race, input.clone())
-                {
-                    return true;
-                }
-                if self.beat_input(cx, input.clone()) || self.stream_input(cx, input.clone()) {
-                    return true;
-                }
-            }
-            Phase::Stopping { attempt, .. } if attempt.is_about(&input) => {
-                self.stopping_input(cx, input);
-                return true;
-            }
-            Phase::Starting { .. }
-            | Phase::Disabled
-            | Phase::Waiting { .. }
-            | Phase::NoNetwork { .. }
-            | Phase::Rejected { .. }
-            | Phase::Stopping { .. }
-            | Phase::Stopped => {}
-        }
-        self.failback.handle(cx, &mut self.servers, input)
-    }
-
     // --- transitions: the only writers of the phase ---
 
     fn transition_to_sweeping(&mut self, cx: &mut Context<'_>, race: Box<Race>) {
@@ -401,12 +396,10 @@ impl Attachment {
     }
 
     /// An exchange with this server succeeded; its answer is the one that counts.
-    fn transition_to_attached(&mut self, cx: &mut Context<'_>, winner: Runner, held: Held, race: &Race) {
-        let (member, why) = (winner.member, race.why);
-        let reason = match why {
-            Why::ServerSlow | Why::ServerSilent => Why::OtherServerAnswered,
-            other => other,
-        };
+    fn transition_to_attached(&mut self, cx: &mut Context<'_>, member: Member, held: Held, race: &Race) {
+        let why = race.why;
+        let beside = matches!(why, Why::ServerSlow | Why::ServerSilent);
+        let reason = if beside { Why::OtherServerAnswered } else { why };
         let from = self.active().map(|active| self.servers.id(active.record()));
         self.end_stream(cx, Ending::Moved);
         let mut active = Active {

@@ -33,7 +33,7 @@ pub(super) struct Servers {
 /// How a race ended.
 #[derive(Debug)]
 pub(super) enum Finish {
-    Won(Runner, Held),
+    Won(Box<Runner>, Held),
     Rejected,
     Failed,
 }
@@ -211,7 +211,7 @@ impl Servers {
                     let Some(held) = runner.held.clone() else {
                         return Some(Finish::Failed);
                     };
-                    return Some(Finish::Won(runner, held));
+                    return Some(Finish::Won(Box::new(runner), held));
                 }
                 Step::Rejected => return Some(Finish::Rejected),
                 Step::Failed => {

@@ -39,10 +39,7 @@ impl Attachment {
         };
         let was_open = stream.is_answering();
         let record = stream.target.record;
-        let exchange = match input {
-            Input::Told { exchange, .. } => Some(exchange),
-            _ => None,
-        };
+        let exchange = if let Input::Told { exchange, .. } = input { Some(exchange) } else { None };
         if exchange.is_some() && !was_open {
             stream.begin_answering(cx.now);
         }

@@ -144,7 +144,7 @@ impl Attachment {
         members.filter_map(|member| self.servers.record(member.record.into())?.floor()).min()
     }
 
-    fn won(&mut self, cx: &mut Context<'_>, race: Race, winner: Runner, held: Held) {
+    fn won(&mut self, cx: &mut Context<'_>, race: Race, winner: Box<Runner>, held: Held) {
         let record = winner.attempt.target.record;
         self.charge_all(cx, &race);
         let evicted: Vec<_> = race.still_evicted().cloned().collect();
@@ -174,7 +174,7 @@ impl Attachment {
             active.patience.record(held.first_byte);
             active.link = Some(held.link);
         } else {
-            self.transition_to_attached(cx, winner, held, &race);
+            self.transition_to_attached(cx, winner.member, held, &race);
         }
         self.disband(cx, race, Ending::LostRace);
         let server = self.servers.id(record);
