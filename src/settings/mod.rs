@@ -159,6 +159,14 @@ impl Settings {
         &self.policies
     }
 
+    /// Where the policy of this index was written first, for messages.
+    pub fn policy_place(&self, index: usize) -> &str {
+        match self.policy_paths.get(index).map(String::as_str) {
+            None | Some("") => "certificate (default)",
+            Some(path) => path,
+        }
+    }
+
     /// The name of the agent's group.
     pub fn group_name(&self) -> Option<&Arc<str>> {
         self.group_name.as_ref()

@@ -1,0 +1,191 @@
+//! Describing a client, and starting it.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
+
+use super::events::EventQueue;
+use super::prepare::{PrepareError, PreparedSettings, prepare};
+use super::road::Road;
+use super::status::{Hook, Status, StatusCell};
+use super::worker::{Message, Worker};
+use super::{Client, ClientEvent, EventCallback, Shared};
+use crate::engine::{Away, Command, Engine, Memory, Setup, Tuning};
+use crate::net::Limits;
+use crate::platform::{Clock, Sleep, quiet_threads};
+use crate::settings::Settings;
+use crate::words::AgentId;
+
+/// A client that has not been started.
+pub struct Builder {
+    settings: Arc<Settings>,
+    agent: Option<AgentId>,
+    tuning: Tuning,
+    limits: Limits,
+    location: Option<Arc<str>>,
+    status: StatusCell,
+    hook: Option<Hook>,
+    callback: Option<EventCallback>,
+    thread_name: String,
+    seed: Option<u64>,
+}
+
+/// Why a client was not started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// [`Builder::agent_id`] was not called.
+    #[error("the agent has no id")]
+    NoAgentId,
+    /// The settings cannot be put in force.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    /// The system gave no random numbers.
+    #[error("the system gives no random numbers")]
+    NoRandomness,
+    /// The system gave no thread, or nothing to wait on.
+    #[error("the system has no resources for the client: {0}")]
+    System(#[from] io::Error),
+}
+
+impl Builder {
+    pub(super) fn new(settings: Arc<Settings>) -> Self {
+        Self {
+            settings,
+            agent: None,
+            tuning: Tuning::default(),
+            limits: Limits::default(),
+            location: None,
+            status: StatusCell::default(),
+            hook: None,
+            callback: None,
+            thread_name: "homing".to_owned(),
+            seed: None,
+        }
+    }
+
+    /// Who this agent is. Required; the same after every restart.
+    #[must_use]
+    pub fn agent_id(mut self, agent: AgentId) -> Self {
+        self.agent = Some(agent);
+        self
+    }
+
+    /// Other constants than the defaults, for unusual fleets and for demonstrations.
+    #[must_use]
+    pub fn tuning(mut self, tuning: Tuning) -> Self {
+        self.tuning = tuning;
+        self
+    }
+
+    /// How much a server may send.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The location to begin with; without it, the group's settings apply.
+    #[must_use]
+    pub fn location(mut self, location: &str) -> Self {
+        self.location = Some(location.into());
+        self
+    }
+
+    /// What is said with the first heartbeats; see [`Client::set_status`].
+    #[must_use]
+    pub fn status(self, status: impl AsRef<[u8]>) -> Self {
+        self.status.set(status.as_ref().into());
+        self
+    }
+
+    /// Asked on the client's thread just before a status is sent: `Some` is the new one, `None`
+    /// keeps the one there is. Once for all attempts of one search.
+    #[must_use]
+    pub fn heartbeat_hook(mut self, hook: impl FnMut() -> Option<Vec<u8>> + Send + 'static) -> Self {
+        self.hook = Some(Box::new(hook));
+        self
+    }
+
+    /// Called on the client's thread with every event, instead of [`Client::next_event`].
+    ///
+    /// It may call any method of the client it is given, also [`Client::stop`]. No lock is held.
+    #[must_use]
+    pub fn on_event(mut self, callback: impl FnMut(&Client, &ClientEvent) + Send + 'static) -> Self {
+        self.callback = Some(Box::new(callback));
+        self
+    }
+
+    /// The name of the client's thread. Default `homing`. What follows a zero byte is left out.
+    #[must_use]
+    pub fn thread_name(mut self, name: &str) -> Self {
+        name.split('\0').next().unwrap_or_default().clone_into(&mut self.thread_name);
+        self
+    }
+
+    /// Fixes every random choice, for demonstrations and tests. Without it the system chooses, and
+    /// a fleet that starts together spreads.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Reads the files that the settings name, and starts the client's thread.
+    ///
+    /// # Errors
+    /// Nothing is running afterwards.
+    pub fn start(self) -> Result<Client, StartError> {
+        let agent = self.agent.ok_or(StartError::NoAgentId)?;
+        let PreparedSettings { settings, policies } = prepare(self.settings)?;
+        let seed = self.seed.map_or_else(random, Ok)?;
+        let clock = Clock::new();
+        let started = clock.now();
+        let sleep = Sleep::new(clock)?;
+        let setup = Setup { settings, agent: agent.clone(), tuning: Arc::new(self.tuning) };
+        let engine = Engine::new(setup, Memory::default(), Away::Unknown, seed, started);
+        let location = self.location.map(|name| Message::Command(Command::SetLocation(Some(name))));
+        let shared = Arc::new(Shared {
+            engine: Mutex::new(engine),
+            mail: Mutex::new(location.into_iter().collect()),
+            waker: sleep.waker(),
+            status: self.status.clone(),
+            events: EventQueue::default(),
+            thread: OnceLock::new(),
+            join: Mutex::new(None),
+            finished: Mutex::new(false),
+            finish: std::sync::Condvar::new(),
+        });
+        let status = Status { cell: self.status, hook: self.hook };
+        // Even with a fixed seed two lives must not share their idempotency keys.
+        let road = Road::new(agent, self.limits, random()?, policies, status, sleep.waker());
+        let worker = Worker {
+            client: Client { shared: Arc::clone(&shared), owner: false },
+            callback: self.callback,
+            clock,
+            started,
+            sleep,
+            road,
+            end: None,
+            stopped: false,
+        };
+        let thread = thread::Builder::new().name(self.thread_name);
+        let handle = quiet_threads(|| thread.spawn(move || worker.run()))?;
+        *shared.join.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
+        Ok(Client { shared, owner: true })
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("agent", &self.agent).finish_non_exhaustive()
+    }
+}
+
+fn random() -> Result<u64, StartError> {
+    let mut bytes = [0; 8];
+    let provider = rustls::crypto::ring::default_provider();
+    provider.secure_random.fill(&mut bytes).map_err(|_| StartError::NoRandomness)?;
+    Ok(u64::from_le_bytes(bytes))
+}

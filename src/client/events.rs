@@ -1,0 +1,241 @@
+//! What the application is told, and the queue in which it waits.
+
+use std::collections::VecDeque;
+use std::mem::discriminant;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use crate::engine::Event;
+
+/// Events that wait for an application that does not fetch them. At two or three events a beat that
+/// is a day and a half of a quiet agent, or several minutes of a very busy one, in about 200 KiB.
+const CAPACITY: usize = 1024;
+
+/// An [`Event`], when it happened, and the answer that belongs to it.
+///
+/// Serialises to one flat JSON object: `{"at":1.25,"event":"heartbeat",…,"body":"…"}`, with `at` in
+/// seconds. A body that is not UTF-8 appears as `body_base64`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClientEvent {
+    /// Since the start of the client, suspended time included.
+    pub at: Duration,
+    /// What happened.
+    pub event: Event,
+    /// Beside [`Event::Heartbeat`]: the body of the server's answer.
+    pub body: Option<Arc<[u8]>>,
+}
+
+impl Serialize for ClientEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        /// Lets the event write its own fields into the map.
+        #[derive(Serialize)]
+        struct Flat<'a> {
+            at: f64,
+            #[serde(flatten)]
+            event: &'a Event,
+            #[serde(flatten)]
+            body: Body<'a>,
+        }
+        struct Body<'a>(Option<&'a [u8]>);
+        impl Serialize for Body<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut map = serializer.serialize_map(None)?;
+                match self.0.map(|body| (body, std::str::from_utf8(body))) {
+                    None => {}
+                    Some((_, Ok(text))) => map.serialize_entry("body", text)?,
+                    Some((body, Err(_))) => {
+                        let text = base64::engine::general_purpose::STANDARD.encode(body);
+                        map.serialize_entry("body_base64", &text)?;
+                    }
+                }
+                map.end()
+            }
+        }
+        // Whole milliseconds: enough to tell events apart, and it reads well.
+        let at = (self.at.as_secs_f64() * 1000.0).round() / 1000.0;
+        Flat { at, event: &self.event, body: Body(self.body.as_deref()) }.serialize(serializer)
+    }
+}
+
+/// Events on their way from the client's thread to whoever fetches them.
+#[derive(Debug, Default)]
+pub(super) struct EventQueue {
+    inner: Mutex<Inner>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    events: VecDeque<ClientEvent>,
+    lost: u64,
+    closed: bool,
+}
+
+impl EventQueue {
+    /// Adds an event. When the queue is full, the least useful one makes room.
+    pub(super) fn push(&self, event: ClientEvent) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if inner.events.len() >= CAPACITY {
+            let victim = inner.least_useful(&event);
+            inner.events.remove(victim);
+            inner.lost += 1;
+        }
+        inner.events.push_back(event);
+        self.changed.notify_one();
+    }
+
+    /// No more events come.
+    pub(super) fn close(&self) {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+        self.changed.notify_all();
+    }
+
+    /// The oldest event; waits for one at most this long, and not at all when none can come any more.
+    pub(super) fn next(&self, timeout: Duration) -> Option<ClientEvent> {
+        let started = Instant::now();
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(event) = inner.events.pop_front() {
+                return Some(event);
+            }
+            let left = timeout.saturating_sub(started.elapsed());
+            if inner.closed || left.is_zero() {
+                return None;
+            }
+            inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Events that had to make room.
+    pub(super) fn lost(&self) -> u64 {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).lost
+    }
+}
+
+impl Inner {
+    /// Progress goes first, oldest first. Then a change of state that a newer one of its kind outdates.
+    fn least_useful(&self, coming: &ClientEvent) -> usize {
+        let outdated = |at: usize, event: &ClientEvent| {
+            let mut newer = self.events.iter().skip(at + 1).chain([coming]);
+            newer.any(|newer| discriminant(&newer.event) == discriminant(&event.event))
+        };
+        let progress = self.events.iter().position(|waiting| is_progress(&waiting.event));
+        let merged =
+            || self.events.iter().enumerate().find(|(at, event)| outdated(*at, event)).map(|(at, _)| at);
+        // There are fewer kinds than places, so one of the two is always found.
+        progress.or_else(merged).unwrap_or(0)
+    }
+}
+
+/// Whether an event tells how things go, rather than how they stand.
+fn is_progress(event: &Event) -> bool {
+    match event {
+        Event::Sweeping { .. }
+        | Event::AttemptFailed { .. }
+        | Event::Heartbeat { .. }
+        | Event::Failback { .. }
+        | Event::Probed { .. } => true,
+        Event::State { .. }
+        | Event::Attached { .. }
+        | Event::Detached { .. }
+        | Event::SettingsAnnounced { .. }
+        | Event::PolicyAnnounced { .. }
+        | Event::Waiting { .. }
+        | Event::PushOpened { .. }
+        | Event::PushLost { .. }
+        | Event::PushUnavailable { .. }
+        | Event::Told { .. }
+        | Event::SettingsWarning { .. }
+        | Event::CannotRemember { .. }
+        | Event::Stopped {} => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{State, Why};
+    use crate::words::{ServerId, Span};
+
+    fn heartbeat(status: u16) -> Event {
+        Event::Heartbeat { server: ServerId::new("a"), status, elapsed: Span(Duration::from_millis(5)) }
+    }
+
+    fn state(state: State) -> Event {
+        Event::State { state, why: Why::Start }
+    }
+
+    fn event(event: Event) -> ClientEvent {
+        ClientEvent { at: Duration::ZERO, event, body: None }
+    }
+
+    fn drain(queue: &EventQueue) -> Vec<Event> {
+        std::iter::from_fn(|| queue.next(Duration::ZERO)).map(|event| event.event).collect()
+    }
+
+    #[test]
+    fn progress_is_lost_before_state_and_the_oldest_first() {
+        let queue = EventQueue::default();
+        queue.push(event(state(State::Attached)));
+        for _ in 0..CAPACITY {
+            queue.push(event(heartbeat(200)));
+        }
+        queue.push(event(heartbeat(204)));
+        queue.push(event(state(State::Waiting)));
+        assert_eq!(queue.lost(), 3);
+        let events = drain(&queue);
+        assert_eq!(events.len(), CAPACITY);
+        assert_eq!(events.first(), Some(&state(State::Attached)));
+        assert_eq!(events.get(CAPACITY - 2..), Some(&[heartbeat(204), state(State::Waiting)][..]));
+    }
+
+    #[test]
+    fn changes_of_state_are_merged_when_nothing_else_can_make_room() {
+        let queue = EventQueue::default();
+        queue.push(event(Event::SettingsWarning { warning: "the only one".to_owned() }));
+        for _ in 0..2 * CAPACITY {
+            queue.push(event(state(State::Waiting)));
+            queue.push(event(Event::Detached { server: ServerId::new("a"), reason: Why::Asked }));
+        }
+        queue.push(event(state(State::Attached)));
+        queue.push(event(Event::Stopped {}));
+        let events = drain(&queue);
+        assert_eq!(events.len(), CAPACITY);
+        assert!(matches!(events.first(), Some(Event::SettingsWarning { .. })));
+        assert_eq!(events.get(CAPACITY - 2..), Some(&[state(State::Attached), Event::Stopped {}][..]));
+    }
+
+    #[test]
+    fn whoever_waits_is_woken_by_an_event_and_by_the_end() {
+        let queue = Arc::new(EventQueue::default());
+        let waiting = Arc::clone(&queue);
+        let reader = std::thread::spawn(move || {
+            let long = Duration::from_secs(3600);
+            (waiting.next(long).is_some(), waiting.next(long).is_some())
+        });
+        queue.push(event(Event::Stopped {}));
+        queue.close();
+        assert_eq!(reader.join().unwrap(), (true, false));
+    }
+
+    #[test]
+    fn an_event_is_one_flat_line_of_json() {
+        let mut told = event(heartbeat(200));
+        told.at = Duration::from_micros(1_250_400);
+        told.body = Some(b"do \"this\"\n".as_slice().into());
+        assert_eq!(
+            serde_json::to_string(&told).unwrap(),
+            r#"{"at":1.25,"event":"heartbeat","server":"a","status":200,"elapsed":"5ms","body":"do \"this\"\n"}"#
+        );
+        told.body = Some([0xff].as_slice().into());
+        let line = serde_json::to_string(&told).unwrap();
+        assert!(line.ends_with(r#""body_base64":"/w=="}"#), "{line}");
+        told.body = None;
+        assert!(!serde_json::to_string(&told).unwrap().contains("body"));
+    }
+}

@@ -1,0 +1,216 @@
+//! The engine on a thread of its own, over real sockets: what most programs use.
+//!
+//! [`Client::builder`] takes settings, [`Builder::start`] reads the files they name, builds their
+//! verifiers, and starts one thread. From then on that thread does everything: it hears from sockets,
+//! look-ups and the clock, tells the engine, and does what the engine asks for. When there is nothing
+//! to do it sleeps, on a clock that runs through suspend where the system has one, until the moment
+//! the engine named. What happens is told as [`ClientEvent`]s, to a callback or to whoever asks
+//! [`Client::next_event`].
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use homing::client::Client;
+//! use homing::settings::Settings;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let settings: Settings = std::fs::read_to_string("settings.json")?.parse()?;
+//! let client = Client::builder(settings).agent_id("f81d4fae-7dec-11d0-a765-00a0c91e6bf6".parse()?).start()?;
+//! client.set_status("all is well");
+//! while let Some(event) = client.next_event(Duration::from_secs(600)) {
+//!     println!("{}", serde_json::to_string(&event)?);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Threads
+//! Every method may be called from any thread, also from the callbacks. Callbacks run on the
+//! client's thread, one at a time, with no lock held; while one runs, the client does nothing else.
+//! All signals are blocked on the client's threads, except those a fault of the thread itself raises.
+//!
+//! # What outlives the process
+//! Nothing, for now. What the engine remembers, it remembers for the life of the client: after a
+//! restart it knows no server's past. The engine is told that its memory is kept, and that is meant
+//! in this sense.
+//!
+//! # Panics
+//! No panic leaves the library. One of the application's callback is caught and logged. One of the
+//! client's own ends the client with [`Event::Stopped`](crate::engine::Event::Stopped), as long as
+//! the program is not built with `panic = "abort"`.
+
+mod builder;
+mod events;
+mod prepare;
+mod road;
+mod status;
+mod worker;
+
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::thread::{self, JoinHandle, ThreadId};
+use std::time::Duration;
+
+pub use builder::{Builder, StartError};
+pub use events::ClientEvent;
+pub use prepare::PrepareError;
+
+use crate::engine::{Command, Engine, NetworkChange, Snapshot};
+use crate::platform::Waker;
+use crate::settings::Settings;
+use events::EventQueue;
+use prepare::prepare;
+use status::StatusCell;
+use worker::Message;
+
+/// Called with each event, on the client's thread.
+type EventCallback = Box<dyn FnMut(&Client, &ClientEvent) + Send>;
+
+/// How long [`Client::stop`] waits beyond the grace for a thread that is held up in a callback.
+const HELD_UP: Duration = Duration::from_secs(5);
+
+/// An agent at work. Dropping it stops it, without grace.
+pub struct Client {
+    shared: Arc<Shared>,
+    /// The application's own client, as opposed to the one its callbacks see.
+    owner: bool,
+}
+
+/// What the application's threads and the client's have in common.
+struct Shared {
+    engine: Mutex<Engine>,
+    mail: Mutex<Vec<Message>>,
+    waker: Waker,
+    status: StatusCell,
+    events: EventQueue,
+    thread: OnceLock<ThreadId>,
+    join: Mutex<Option<JoinHandle<()>>>,
+    finished: Mutex<bool>,
+    finish: Condvar,
+}
+
+impl Client {
+    /// Begins to describe a client for these settings.
+    pub fn builder(settings: impl Into<Arc<Settings>>) -> Builder {
+        Builder::new(settings.into())
+    }
+
+    /// What is said with every heartbeat from now on; the newest counts. Empty at first.
+    ///
+    /// The bytes are the product's own. A probe of a server carries none of them.
+    pub fn set_status(&self, status: impl AsRef<[u8]>) {
+        self.shared.status.set(status.as_ref().into());
+    }
+
+    /// Says that the network changed. Connections are looked at, and waiting times end early.
+    pub fn network_changed(&self) {
+        self.shared.send(Message::Network(NetworkChange::Changed));
+    }
+
+    /// Says that the machine was suspended and runs again. The client notices by itself where its
+    /// clock runs through suspend; saying it twice does no harm.
+    pub fn resumed(&self) {
+        self.shared.send(Message::Resumed);
+    }
+
+    /// Puts other settings in force, as a whole. The server in use is kept if they still name it.
+    ///
+    /// The files they name are read before this returns; the change itself follows on the client's thread.
+    ///
+    /// # Errors
+    /// A file cannot be read, or a certificate policy cannot be enforced. The old settings stay.
+    pub fn reconfigure(&self, settings: impl Into<Arc<Settings>>) -> Result<(), PrepareError> {
+        self.shared.send(Message::Reconfigure(prepare(settings.into())?));
+        Ok(())
+    }
+
+    /// Puts a location's settings in force; `None` for the group's. A name the settings do not know
+    /// means the group's as well.
+    pub fn set_location(&self, location: Option<&str>) {
+        self.shared.send(Message::Command(Command::SetLocation(location.map(Arc::from))));
+    }
+
+    /// Makes a heartbeat now; when no server is attached, looks for one now.
+    pub fn beat_now(&self) {
+        self.shared.send(Message::Command(Command::BeatNow));
+    }
+
+    /// How things stand.
+    pub fn snapshot(&self) -> Snapshot {
+        self.shared.engine().snapshot()
+    }
+
+    /// How things stand, in words: why this server, why not a better one, and what happens when.
+    pub fn explain(&self) -> String {
+        self.snapshot().explain()
+    }
+
+    /// The next event; waits for one at most this long. `None` when none came in time, when the
+    /// client has stopped and everything was fetched, and always when there is an event callback.
+    ///
+    /// At most 1,024 events wait. When they are not fetched, events that tell of progress make room,
+    /// the oldest first; of changes of state the newest of each kind stays.
+    pub fn next_event(&self, timeout: Duration) -> Option<ClientEvent> {
+        self.shared.events.next(timeout)
+    }
+
+    /// How many events had to make room for newer ones because nobody fetched them.
+    pub fn lost_events(&self) -> u64 {
+        self.shared.events.lost()
+    }
+
+    /// Stops for good. An exchange under way may take until the end of the grace.
+    ///
+    /// Returns when the client's thread has ended, except on that thread itself, where it returns at
+    /// once. It never waits for a name look-up, and for a callback that does not return at most five
+    /// seconds beyond the grace. A second call changes nothing.
+    pub fn stop(&self, grace: Duration) {
+        self.shared.send(Message::Stop(grace));
+        if self.shared.thread.get() == Some(&thread::current().id()) {
+            return;
+        }
+        let finished = self.shared.finished.lock().unwrap_or_else(PoisonError::into_inner);
+        let limit = grace.saturating_add(HELD_UP);
+        let finished = self.shared.finish.wait_timeout_while(finished, limit, |finished| !*finished);
+        if !*finished.unwrap_or_else(PoisonError::into_inner).0 {
+            log::error!("the client's thread is held up in a callback and is left behind");
+            return;
+        }
+        if let Some(thread) = self.shared.join.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // It has caught its own panics.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if self.owner {
+            self.stop(Duration::ZERO);
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn send(&self, message: Message) {
+        self.mail.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+        self.waker.wake();
+    }
+
+    fn take_mail(&self) -> Vec<Message> {
+        std::mem::take(&mut self.mail.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The client's thread has nothing more to do.
+    fn finish(&self) {
+        self.events.close();
+        *self.finished.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.finish.notify_all();
+    }
+}

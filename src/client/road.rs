@@ -1,0 +1,288 @@
+//! Carries out what the engine asks for, and collects what came of it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::mem;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use mio::Registry;
+
+use super::prepare::PreparedSettings;
+use super::status::Status;
+use crate::engine::{Action, Command, Input, NetworkChange};
+use crate::net::{Answer, Exchange, Limits, Link, Plan, Report, Resolver, wire};
+use crate::platform::Waker;
+use crate::trust;
+use crate::words::{
+    AgentId, Cause, Errand, ExchangeId, Failure, LinkId, Moment, Outcome, Path, PolicyId, Proof, Purpose,
+    QueryId, Verdict,
+};
+
+/// Answers kept until the engine says whether they count. It has at most ten attempts and a few
+/// probes under way, so more than this can only be answers it has forgotten.
+const ANSWERS: usize = 64;
+
+/// Sweeps whose body is kept for attempts still to come; there is one at a time.
+const SWEEPS: usize = 4;
+
+/// Something the engine is to be told: [`Input`], owning what it lends.
+pub(super) enum Heard {
+    Timeout,
+    Resumed,
+    Network(NetworkChange),
+    Command(Command),
+    Resolved(QueryId, Result<Arc<[IpAddr]>, Failure>),
+    Connected(LinkId, Path),
+    Secured(LinkId, Proof),
+    FirstByte(ExchangeId),
+    Answered(ExchangeId, Answer),
+    Declined(ExchangeId),
+    Lost(LinkId, Failure),
+    Remembered(u64),
+}
+
+/// Every link, look-up and answer of a client.
+pub(super) struct Road {
+    agent: AgentId,
+    limits: Arc<Limits>,
+    /// Makes the idempotency keys of this life of the client differ from those of any other.
+    life: u64,
+    status: Status,
+    resolver: Resolver,
+    links: BTreeMap<LinkId, Link>,
+    /// Links that may have something to do at once.
+    pending: BTreeSet<LinkId>,
+    /// Exchanges under way.
+    exchanges: BTreeSet<ExchangeId>,
+    /// Bodies of answers whose fate is open.
+    answers: BTreeMap<ExchangeId, Arc<[u8]>>,
+    /// Bodies of answers that count, for the events that tell of them.
+    adopted: VecDeque<Arc<[u8]>>,
+    /// What is said in each sweep.
+    sweeps: BTreeMap<u64, Arc<[u8]>>,
+    /// Verifiers by version of the settings: the present and the one before. A link holds its own.
+    policies: BTreeMap<u32, Vec<trust::Prepared>>,
+    heard: VecDeque<Heard>,
+}
+
+impl Road {
+    pub(super) fn new(
+        agent: AgentId,
+        limits: Limits,
+        life: u64,
+        policies: Vec<trust::Prepared>,
+        status: Status,
+        waker: Waker,
+    ) -> Self {
+        Self {
+            agent,
+            limits: Arc::new(limits),
+            life,
+            status,
+            resolver: Resolver::system(waker),
+            links: BTreeMap::new(),
+            pending: BTreeSet::new(),
+            exchanges: BTreeSet::new(),
+            answers: BTreeMap::new(),
+            adopted: VecDeque::new(),
+            sweeps: BTreeMap::new(),
+            policies: BTreeMap::from([(0, policies)]),
+            heard: VecDeque::new(),
+        }
+    }
+
+    /// Something to tell the engine that did not happen on the road, or happened before what did.
+    pub(super) fn hear(&mut self, heard: Heard) {
+        self.heard.push_back(heard);
+    }
+
+    /// The next thing to tell the engine.
+    pub(super) fn next(&mut self) -> Option<Heard> {
+        self.heard.pop_front()
+    }
+
+    /// Puts prepared settings behind the next version, and gives the command for the engine.
+    pub(super) fn reconfigure(&mut self, prepared: PreparedSettings) -> Command {
+        let version = self.policies.last_key_value().map_or(0, |(version, _)| version + 1);
+        self.policies.insert(version, prepared.policies);
+        self.policies.retain(|kept, _| *kept + 1 >= version);
+        Command::Reconfigure(prepared.settings)
+    }
+
+    /// This link's socket may be ready.
+    pub(super) fn ready(&mut self, link: LinkId) {
+        if self.links.contains_key(&link) {
+            self.pending.insert(link);
+        }
+    }
+
+    /// Whether there is something to do without waiting for a socket.
+    pub(super) fn is_pending(&self) -> bool {
+        !self.pending.is_empty() || !self.heard.is_empty()
+    }
+
+    /// When a link wants to be looked at though no socket is ready.
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        self.links.values().filter_map(Link::deadline).min()
+    }
+
+    /// Looks at everything that may have moved.
+    pub(super) fn step(&mut self, registry: &Registry, now: Moment) {
+        for (query, answer) in self.resolver.answers() {
+            self.heard.push_back(Heard::Resolved(query, answer));
+        }
+        let due =
+            self.links.iter().filter(|(_, link)| link.deadline().is_some_and(|deadline| deadline <= now));
+        self.pending.extend(due.map(|(id, _)| *id));
+        for id in mem::take(&mut self.pending) {
+            let Some(link) = self.links.get_mut(&id) else { continue };
+            if link.step(registry, now) {
+                self.pending.insert(id);
+            }
+            while let Some(report) = link.report() {
+                match report {
+                    Report::Connected(path) => self.heard.push_back(Heard::Connected(id, path)),
+                    Report::Secured(proof) => self.heard.push_back(Heard::Secured(id, proof)),
+                    Report::FirstByte(exchange) => self.heard.push_back(Heard::FirstByte(exchange)),
+                    // What was given up meanwhile is no news.
+                    Report::Answered(exchange, answer) if self.exchanges.remove(&exchange) => {
+                        self.heard.push_back(Heard::Answered(exchange, answer));
+                    }
+                    Report::Answered(..) => {}
+                    Report::Lost(failure) => {
+                        self.heard.push_back(Heard::Lost(id, failure));
+                        self.links.remove(&id);
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Does what the engine asks for.
+    pub(super) fn perform(&mut self, action: Action, now: Moment) {
+        match action {
+            Action::Resolve { query, host } => self.resolver.ask(query, &host),
+            Action::Dial { link, server, policy, to, stagger, route: _ } => {
+                log::debug!("link {}: dials {} at {to:?}", link.0, server.id);
+                let Some(policy) = self.policy(policy) else {
+                    let failure = Failure::noted(Cause::TlsFailed, "its certificate policy is not prepared");
+                    return self.heard.push_back(Heard::Lost(link, failure));
+                };
+                let plan = Plan { link, server, policy, to, stagger };
+                self.links.insert(link, Link::new(plan, Arc::clone(&self.limits), now));
+                self.pending.insert(link);
+            }
+            Action::Exchange { exchange, link, errand, deadline: _ } => self.exchange(exchange, link, errand),
+            Action::Adopt { exchange } => {
+                self.adopted.push_back(self.answers.remove(&exchange).unwrap_or_default())
+            }
+            Action::Abandon { exchange, reason } => {
+                log::debug!("exchange {}: given up, {}", exchange.0, reason.explain());
+                self.exchanges.remove(&exchange);
+                self.answers.remove(&exchange);
+            }
+            Action::Close { link, reason } => {
+                log::debug!("link {}: closed, {}", link.0, reason.explain());
+                if let Some(link) = self.links.remove(&link) {
+                    link.close();
+                }
+            }
+            // Kept in memory, for the life of the client: see the documentation of the client.
+            Action::Remember { version } => self.heard.push_back(Heard::Remembered(version)),
+        }
+    }
+
+    /// Turns what was heard into what the engine hears, and lends it out. The body of a success is
+    /// kept until the engine says whether it counts.
+    pub(super) fn tell<T>(&mut self, heard: Heard, engine: impl FnOnce(Input<'_>) -> T) -> T {
+        match heard {
+            Heard::Timeout => engine(Input::Timeout),
+            Heard::Resumed => engine(Input::Resumed),
+            Heard::Network(change) => engine(Input::Network(change)),
+            Heard::Command(command) => engine(Input::Command(command)),
+            Heard::Resolved(query, answer) => {
+                let answer = answer.as_ref().map(|addresses| &**addresses).map_err(Failure::clone);
+                engine(Input::Resolved { query, answer })
+            }
+            Heard::Connected(link, path) => engine(Input::Connected { link, path }),
+            Heard::Secured(link, proof) => engine(Input::Secured { link, proof }),
+            Heard::FirstByte(exchange) => engine(Input::FirstByte { exchange }),
+            Heard::Lost(link, failure) => engine(Input::Lost { link, failure }),
+            Heard::Remembered(version) => engine(Input::Remembered(version)),
+            Heard::Declined(exchange) => {
+                let verdict = Verdict::Declined { status: 0 };
+                engine(Input::Done { exchange, outcome: Outcome { verdict, drain: None } })
+            }
+            Heard::Answered(exchange, mut answer) => {
+                let body = mem::take(&mut answer.body);
+                let outcome = wire::outcome(&answer, SystemTime::now(), &self.limits);
+                if matches!(outcome.verdict, Verdict::Success { .. }) {
+                    self.answers.insert(exchange, body.into());
+                    if self.answers.len() > ANSWERS {
+                        self.answers.pop_first();
+                    }
+                }
+                engine(Input::Done { exchange, outcome })
+            }
+        }
+    }
+
+    /// The body for the oldest heartbeat that was not told of yet.
+    pub(super) fn adopted(&mut self) -> Option<Arc<[u8]>> {
+        self.adopted.pop_front()
+    }
+
+    /// Closes what is open. Look-ups under way are left behind.
+    pub(super) fn close(self) {
+        self.links.into_values().for_each(Link::close);
+    }
+
+    fn policy(&self, id: PolicyId) -> Option<trust::Prepared> {
+        self.policies.get(&id.settings)?.get(usize::from(id.index)).cloned()
+    }
+
+    fn exchange(&mut self, exchange: ExchangeId, link: LinkId, errand: Errand) {
+        let purpose = match errand {
+            Errand::Heartbeat { purpose } => purpose,
+            // Event streams are not spoken yet; heartbeats alone carry the news.
+            Errand::Listen => return self.heard.push_back(Heard::Declined(exchange)),
+        };
+        let body = self.body(purpose);
+        // Lost meanwhile: the engine is about to hear of it.
+        let Some(link) = self.links.get_mut(&link) else { return };
+        let request = wire::heartbeat(link.server(), &self.agent, purpose, body.len(), self.life);
+        let prepared = request
+            .map_err(|error| error.to_string())
+            .and_then(|request| Exchange::new(request, &body).map_err(|error| error.to_string()));
+        match prepared {
+            Ok(prepared) => {
+                if !link.say(exchange, prepared) {
+                    return log::error!("exchange {}: its link is not free", exchange.0);
+                }
+                self.exchanges.insert(exchange);
+                self.pending.insert(link.id());
+            }
+            Err(error) => {
+                log::error!("exchange {}: cannot be written: {error}", exchange.0);
+                self.heard.push_back(Heard::Declined(exchange));
+            }
+        }
+    }
+
+    /// What is said: the newest status, the same for every attempt of one sweep, nothing in a probe.
+    fn body(&mut self, purpose: Purpose) -> Arc<[u8]> {
+        match purpose {
+            Purpose::Probe => Arc::from([]),
+            Purpose::Beat => self.status.newest(),
+            Purpose::Attach { sweep } => {
+                let body = self.sweeps.entry(sweep).or_insert_with(|| self.status.newest()).clone();
+                if self.sweeps.len() > SWEEPS {
+                    self.sweeps.pop_first();
+                }
+                body
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The loop of the client's thread: hear the world, tell the engine, do what it asks, sleep.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::prepare::PreparedSettings;
+use super::road::{Heard, Road};
+use super::{Client, ClientEvent, EventCallback, Shared};
+use crate::engine::{Command, Event, NetworkChange};
+use crate::net::Link;
+use crate::platform::{Clock, Sleep};
+use crate::words::Moment;
+
+/// A wake this much after its moment was no sleep of ours: the machine was suspended, or the process
+/// stopped. No scheduler is that late.
+const RESUME: Duration = Duration::from_secs(5);
+
+/// What the loop grants the engine beyond the grace before it ends by itself.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What the application's threads want from the client's.
+pub(super) enum Message {
+    Command(Command),
+    Network(NetworkChange),
+    Resumed,
+    Reconfigure(PreparedSettings),
+    Stop(Duration),
+}
+
+/// Everything that belongs to the client's thread.
+pub(super) struct Worker {
+    pub(super) client: Client,
+    pub(super) callback: Option<EventCallback>,
+    pub(super) clock: Clock,
+    pub(super) started: Moment,
+    pub(super) sleep: Sleep,
+    pub(super) road: Road,
+    /// When the loop ends even if the engine does not.
+    pub(super) end: Option<Moment>,
+    pub(super) stopped: bool,
+}
+
+impl Worker {
+    /// Runs until the engine has stopped. A panic ends it too, but goes no further.
+    pub(super) fn run(mut self) {
+        // Only this thread sets it.
+        let _ = self.client.shared.thread.set(thread::current().id());
+        match catch_unwind(AssertUnwindSafe(|| self.turns())) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                log::error!("the client ends: the system can no longer wait for sockets: {error}")
+            }
+            Err(_) => log::error!("the client ends: its thread panicked, which is a fault of homing"),
+        }
+        if !self.stopped {
+            self.deliver(Event::Stopped {});
+        }
+        let Self { client, road, .. } = self;
+        road.close();
+        client.shared.finish();
+    }
+
+    fn turns(&mut self) -> io::Result<()> {
+        while !self.stopped {
+            self.read_mail();
+            self.road.step(self.sleep.registry(), self.clock.now());
+            self.watch_time();
+            self.tell_engine();
+            if !self.stopped {
+                self.wait()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the application wants.
+    fn read_mail(&mut self) {
+        for message in self.client.shared.take_mail() {
+            let heard = match message {
+                Message::Command(command) => Heard::Command(command),
+                Message::Network(change) => Heard::Network(change),
+                Message::Resumed => Heard::Resumed,
+                Message::Reconfigure(prepared) => Heard::Command(self.road.reconfigure(prepared)),
+                Message::Stop(grace) => {
+                    self.end.get_or_insert(self.clock.now() + grace + PATIENCE);
+                    Heard::Command(Command::Stop { grace })
+                }
+            };
+            self.road.hear(heard);
+        }
+    }
+
+    /// Results that came with the end of a time limit are heard before it.
+    fn watch_time(&mut self) {
+        let now = self.clock.now();
+        if self.client.shared.engine().deadline().is_some_and(|(deadline, _)| deadline <= now) {
+            self.road.hear(Heard::Timeout);
+        }
+        if self.end.is_some_and(|end| end <= now) {
+            self.deliver(Event::Stopped {});
+        }
+    }
+
+    /// Tells the engine all that was heard, one by one, and does what it asks for after each.
+    fn tell_engine(&mut self) {
+        while let Some(heard) = self.road.next() {
+            let now = self.clock.now();
+            let shared = Arc::clone(&self.client.shared);
+            let (actions, events) = self.road.tell(heard, |input| {
+                let mut engine = shared.engine();
+                engine.handle(now, input);
+                let actions: Vec<_> = std::iter::from_fn(|| engine.poll_action()).collect();
+                let events: Vec<_> = std::iter::from_fn(|| engine.poll_event()).collect();
+                (actions, events)
+            });
+            // The engine is free again: the application may look at it from its callback.
+            for action in actions {
+                self.road.perform(action, now);
+            }
+            for event in events {
+                self.deliver(event);
+            }
+        }
+    }
+
+    fn deliver(&mut self, event: Event) {
+        if self.stopped {
+            return;
+        }
+        self.stopped = matches!(event, Event::Stopped {});
+        let body = if matches!(event, Event::Heartbeat { .. }) { self.road.adopted() } else { None };
+        let event = ClientEvent { at: self.clock.now().since(self.started), event, body };
+        let Some(callback) = &mut self.callback else { return self.client.shared.events.push(event) };
+        if catch_unwind(AssertUnwindSafe(|| callback(&self.client, &event))).is_err() {
+            log::error!("the event callback panicked; the client goes on");
+        }
+    }
+
+    /// Stands still until there is something to do.
+    fn wait(&mut self) -> io::Result<()> {
+        let engine = self.client.shared.engine().deadline().map(|(deadline, _)| deadline);
+        let deadline = [engine, self.road.deadline(), self.end].into_iter().flatten().min();
+        let before = self.clock.now();
+        let until = if self.road.is_pending() { Some(before) } else { deadline };
+        self.sleep.until(until)?;
+        if was_suspended(deadline, before, self.clock.now()) {
+            self.road.hear(Heard::Resumed);
+        }
+        for token in self.sleep.ready() {
+            self.road.ready(Link::of_token(token));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a sleep from `before` until `now` was no sleep of ours. Measured from the sleep, not from
+/// the deadline alone: a callback that took its time is no suspend.
+fn was_suspended(deadline: Option<Moment>, before: Moment, now: Moment) -> bool {
+    deadline.is_some_and(|deadline| now.since(deadline.max(before)) > RESUME)
+}
+
+impl Shared {
+    /// The engine; whoever holds this must not call the application.
+    pub(super) fn engine(&self) -> std::sync::MutexGuard<'_, crate::engine::Engine> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wake_long_after_its_moment_is_a_resume_and_a_slow_callback_is_not() {
+        let at = |seconds: u64| Moment::from_nanos(seconds * 1_000_000_000);
+        for (deadline, before, now, expected) in [
+            (Some(100), 90, 100, false),
+            (Some(100), 90, 105, false),
+            (Some(100), 90, 106, true),
+            (Some(100), 200, 200, false), // a callback took 100 s
+            (Some(100), 200, 206, true),
+            (None, 90, 10_000, false),
+        ] {
+            assert_eq!(
+                was_suspended(deadline.map(at), at(before), at(now)),
+                expected,
+                "{deadline:?} {before} {now}"
+            );
+        }
+    }
+}

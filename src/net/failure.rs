@@ -1,0 +1,77 @@
+//! What an error of the system means.
+
+use std::io::{Error, ErrorKind};
+
+use crate::words::{Cause, Failure};
+
+/// Why a connection could not be made.
+pub(super) fn of_dial(error: &Error) -> Failure {
+    Failure::noted(common(error).unwrap_or(Cause::NoRoute), error)
+}
+
+/// Why a connection that stood broke.
+pub(super) fn of_link(error: &Error) -> Failure {
+    let cause = match common(error) {
+        // It stood, so this is no silence of the host: what was sent is no longer acknowledged.
+        None | Some(Cause::ConnectTimeout) => Cause::Reset,
+        Some(cause) => cause,
+    };
+    Failure::noted(cause, error)
+}
+
+// The standard library may name more errors in any release; what is not known is left to the caller.
+#[allow(clippy::wildcard_enum_match_arm)]
+fn common(error: &Error) -> Option<Cause> {
+    if is_out_of_resources(error) {
+        return Some(Cause::OutOfResources);
+    }
+    match error.kind() {
+        ErrorKind::ConnectionRefused => Some(Cause::ConnectionRefused),
+        ErrorKind::HostUnreachable => Some(Cause::HostUnreachable),
+        ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown | ErrorKind::AddrNotAvailable => {
+            Some(Cause::NoRoute)
+        }
+        ErrorKind::TimedOut => Some(Cause::ConnectTimeout),
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
+            Some(Cause::Reset)
+        }
+        ErrorKind::OutOfMemory => Some(Cause::OutOfResources),
+        ErrorKind::UnexpectedEof => Some(Cause::Truncated),
+        _ => None,
+    }
+}
+
+/// No descriptors, ports or buffers left, here or in the whole system.
+fn is_out_of_resources(error: &Error) -> bool {
+    #[cfg(unix)]
+    const NUMBERS: [i32; 4] = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
+    // WSAEMFILE, WSAENOBUFS
+    #[cfg(windows)]
+    const NUMBERS: [i32; 2] = [10_024, 10_055];
+    error.raw_os_error().is_some_and(|number| NUMBERS.contains(&number))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_errors_of_the_system_keep_their_meaning() {
+        for (number, dial, link) in [
+            (libc::ECONNREFUSED, Cause::ConnectionRefused, Cause::ConnectionRefused),
+            (libc::EHOSTUNREACH, Cause::HostUnreachable, Cause::HostUnreachable),
+            (libc::ENETUNREACH, Cause::NoRoute, Cause::NoRoute),
+            (libc::EADDRNOTAVAIL, Cause::NoRoute, Cause::NoRoute),
+            (libc::EAFNOSUPPORT, Cause::NoRoute, Cause::Reset),
+            (libc::EPERM, Cause::NoRoute, Cause::Reset),
+            (libc::ETIMEDOUT, Cause::ConnectTimeout, Cause::Reset),
+            (libc::ECONNRESET, Cause::Reset, Cause::Reset),
+            (libc::EPIPE, Cause::Reset, Cause::Reset),
+            (libc::EMFILE, Cause::OutOfResources, Cause::OutOfResources),
+            (libc::ENOBUFS, Cause::OutOfResources, Cause::OutOfResources),
+        ] {
+            let error = Error::from_raw_os_error(number);
+            assert_eq!((of_dial(&error).cause, of_link(&error).cause), (dial, link), "{error}");
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The road to a management server: names, sockets, TLS, HTTP.
+//!
+//! Nothing here decides anything. The client hands down what the engine asked for, and hands up what
+//! came of it in the words the engine knows. A `resolver` turns names into addresses on helper
+//! threads. A `dial` races the addresses of one server. A `link` is one connection from the dial
+//! to the close, secured by `tls` when the protocol says so; it carries one `exchange` at a time,
+//! and `wire` alone knows what is said in it. What a peer may make us take in stands in [`Limits`].
+//!
+//! All sockets belong to the client's one thread. They never block it, and none of them is closed
+//! without a reason that reaches the engine.
+
+mod dial;
+mod exchange;
+mod failure;
+mod limits;
+mod link;
+mod resolver;
+mod tls;
+pub(crate) mod wire;
+
+pub(crate) use exchange::{Answer, Exchange};
+pub use limits::Limits;
+pub(crate) use link::{Link, Plan, Report};
+pub(crate) use resolver::Resolver;

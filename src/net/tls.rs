@@ -1,0 +1,156 @@
+//! Bytes in and out of a connection, with or without TLS between.
+
+use std::io::{self, Read, Write};
+
+use mio::net::TcpStream;
+use rustls::ClientConnection;
+use rustls::pki_types::ServerName;
+
+use super::failure::of_link;
+use crate::trust::{self, Prepared};
+use crate::words::{Cause, Failure};
+
+/// A connection that stands.
+pub(super) struct Stream {
+    tcp: TcpStream,
+    tls: Option<Box<ClientConnection>>,
+}
+
+/// What one read brought.
+pub(super) enum Received {
+    /// Something, perhaps only for TLS itself.
+    Something,
+    /// Nothing for now.
+    Blocked,
+    /// The peer sends no more. `clean` when nobody can have cut the connection short.
+    End {
+        /// Without TLS there is no telling, so every end counts as clean.
+        clean: bool,
+    },
+}
+
+/// As much as the largest TLS record.
+const CHUNK: usize = 16 * 1024;
+
+impl Stream {
+    /// A connection that carries bytes as they are.
+    pub(super) fn plain(tcp: TcpStream) -> Self {
+        Self { tcp, tls: None }
+    }
+
+    /// A connection at the beginning of its TLS handshake.
+    pub(super) fn secure(
+        tcp: TcpStream,
+        policy: &Prepared,
+        name: ServerName<'static>,
+    ) -> Result<Self, Failure> {
+        let tls =
+            ClientConnection::new(policy.config.clone(), name).map_err(|error| trust::failure(&error))?;
+        Ok(Self { tcp, tls: Some(Box::new(tls)) })
+    }
+
+    pub(super) fn is_handshaking(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.is_handshaking())
+    }
+
+    /// Reads once, and appends what is meant for us to `input`.
+    pub(super) fn receive(&mut self, input: &mut Vec<u8>) -> Result<Received, Failure> {
+        let Some(tls) = &mut self.tls else {
+            let mut chunk = [0; CHUNK];
+            return match self.tcp.read(&mut chunk) {
+                Ok(0) => Ok(Received::End { clean: true }),
+                Ok(length) => {
+                    input.extend(chunk.iter().take(length));
+                    Ok(Received::Something)
+                }
+                Err(error) => blocked(&error),
+            };
+        };
+        match tls.read_tls(&mut self.tcp) {
+            Err(error) => return blocked(&error),
+            Ok(length) => {
+                let state = match tls.process_new_packets() {
+                    Ok(state) => state,
+                    Err(error) => {
+                        // The peer is told why, if there is room for it; nothing depends on that.
+                        let _ = tls.write_tls(&mut self.tcp);
+                        return Err(trust::failure(&error));
+                    }
+                };
+                let before = input.len();
+                input.resize(before + state.plaintext_bytes_to_read(), 0);
+                if let Some(room) = input.get_mut(before..) {
+                    tls.reader().read_exact(room).map_err(|error| of_link(&error))?;
+                }
+                if length == 0 {
+                    return Ok(Received::End { clean: state.peer_has_closed() });
+                }
+            }
+        }
+        self.flush()?;
+        Ok(Received::Something)
+    }
+
+    /// Sends what there is room for; returns how many of the bytes are taken care of.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<usize, Failure> {
+        let mut taken = 0;
+        if !self.flush()? {
+            return Ok(taken);
+        }
+        while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
+            let written = match &mut self.tls {
+                None => self.tcp.write(rest),
+                Some(tls) => tls.writer().write(rest),
+            };
+            match written {
+                Ok(length) => taken += length,
+                Err(error) => {
+                    blocked(&error)?;
+                    break;
+                }
+            }
+            // Full buffers take nothing more before something has left them.
+            if !self.flush()? {
+                break;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Sends what TLS still holds; whether all of it is gone.
+    pub(super) fn flush(&mut self) -> Result<bool, Failure> {
+        let Some(tls) = &mut self.tls else { return Ok(true) };
+        while tls.wants_write() {
+            match tls.write_tls(&mut self.tcp) {
+                Ok(0) => return Err(Cause::Reset.into()),
+                Ok(_) => {}
+                Err(error) => {
+                    blocked(&error)?;
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Says goodbye as far as that is possible at once.
+    pub(super) fn close(mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+        }
+        // The connection is given up whether or not the peer learns of it.
+        let _ = self.flush();
+        let _ = self.tcp.shutdown(std::net::Shutdown::Write);
+    }
+}
+
+/// Tells a socket that has nothing to say now from one that is broken.
+fn blocked(error: &io::Error) -> Result<Received, Failure> {
+    if error.kind() == io::ErrorKind::WouldBlock {
+        return Ok(Received::Blocked);
+    }
+    if error.kind() == io::ErrorKind::Interrupted {
+        return Ok(Received::Something);
+    }
+    Err(of_link(error))
+}

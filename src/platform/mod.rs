@@ -1,0 +1,18 @@
+//! What differs from one operating system to the next, behind one small interface.
+//!
+//! A [`Clock`] that is never set and, where the system has one, runs through suspend. A [`Sleep`]
+//! that ends at a moment of that clock, when a socket is ready, or when another thread asks for it.
+//! And [`quiet_threads`], which keeps the product's signals away from our threads. Everything above
+//! is the same on every system.
+//!
+//! What was run: Linux. The portable halves are written for the other systems that mio knows; they
+//! compile by design and promise no more than their documentation says.
+
+mod clock;
+mod signals;
+mod sleep;
+mod timer;
+
+pub(crate) use clock::Clock;
+pub(crate) use signals::quiet_threads;
+pub(crate) use sleep::{Sleep, Waker};

@@ -1,0 +1,82 @@
+//! What a failed handshake means.
+
+use rustls::{AlertDescription, CertificateError, Error};
+
+use crate::words::{Cause, Failure};
+
+/// What went wrong, in the agent's words, with what rustls said of it as the note.
+pub(crate) fn failure(error: &Error) -> Failure {
+    Failure::noted(cause(error), error)
+}
+
+// rustls may add to its enums in any release; what is not known is a failure of TLS as such.
+#[allow(clippy::wildcard_enum_match_arm)]
+fn cause(error: &Error) -> Cause {
+    match error {
+        Error::InvalidCertificate(error) => certificate(error),
+        Error::NoCertificatesPresented | Error::UnsupportedNameType => Cause::BadCertificate,
+        Error::InvalidCertRevocationList(_) => Cause::BadCertificate,
+        Error::AlertReceived(alert) => self::alert(*alert),
+        _ => Cause::TlsFailed,
+    }
+}
+
+#[allow(clippy::wildcard_enum_match_arm)]
+fn certificate(error: &CertificateError) -> Cause {
+    match error {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => Cause::CertificateExpired,
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            Cause::CertificateNotYetValid
+        }
+        // The second: an issuer with the name of one the policy trusts, and another key. A private
+        // authority that was set up anew looks like this, and so does who pretends to be it.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => Cause::UnknownIssuer,
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            Cause::WrongName
+        }
+        CertificateError::Revoked => Cause::Revoked,
+        _ => Cause::BadCertificate,
+    }
+}
+
+/// An alert of the peer: about our certificate, or about something else.
+#[allow(clippy::wildcard_enum_match_arm)]
+fn alert(alert: AlertDescription) -> Cause {
+    match alert {
+        AlertDescription::BadCertificate
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::CertificateRevoked
+        | AlertDescription::CertificateExpired
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::UnknownCA
+        | AlertDescription::AccessDenied
+        | AlertDescription::CertificateRequired => Cause::ClientCertificateRefused,
+        _ => Cause::TlsFailed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_failure_keeps_its_name() {
+        for (error, expected) in [
+            (CertificateError::Expired.into(), Cause::CertificateExpired),
+            (CertificateError::NotValidYet.into(), Cause::CertificateNotYetValid),
+            (CertificateError::UnknownIssuer.into(), Cause::UnknownIssuer),
+            (CertificateError::BadSignature.into(), Cause::UnknownIssuer),
+            (CertificateError::NotValidForName.into(), Cause::WrongName),
+            (CertificateError::Revoked.into(), Cause::Revoked),
+            (CertificateError::BadEncoding.into(), Cause::BadCertificate),
+            (CertificateError::InvalidPurpose.into(), Cause::BadCertificate),
+            (Error::NoCertificatesPresented, Cause::BadCertificate),
+            (Error::AlertReceived(AlertDescription::CertificateRequired), Cause::ClientCertificateRefused),
+            (Error::AlertReceived(AlertDescription::UnknownCA), Cause::ClientCertificateRefused),
+            (Error::AlertReceived(AlertDescription::HandshakeFailure), Cause::TlsFailed),
+            (Error::DecryptError, Cause::TlsFailed),
+        ] {
+            assert_eq!(failure(&error).cause, expected, "{error}");
+        }
+    }
+}

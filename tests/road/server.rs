@@ -1,0 +1,319 @@
+//! A small web server on a thread per connection, which does what its script says.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, JoinHandle};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{HandshakeKind, RootCertStore, ServerConfig, ServerConnection, StreamOwned, crypto::ring};
+
+type Script = dyn Fn(&mut Conversation<'_>) + Send + Sync;
+
+/// A server on a loopback port of its own. Dropping it closes the port and every connection.
+pub(crate) struct Server {
+    name: &'static str,
+    host: &'static str,
+    protocol: &'static str,
+    address: SocketAddr,
+    inner: Arc<Inner>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+struct Inner {
+    tls: Option<Arc<ServerConfig>>,
+    script: Box<Script>,
+    stopped: AtomicBool,
+    open: Mutex<Vec<TcpStream>>,
+    running: (Mutex<usize>, Condvar),
+    connections: AtomicUsize,
+    full: AtomicUsize,
+    resumed: AtomicUsize,
+    requests: Mutex<Vec<Request>>,
+}
+
+/// What was asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) line: String,
+    fields: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// One connection, as a script sees it.
+pub(crate) struct Conversation<'a> {
+    stream: &'a mut dyn ReadWrite,
+    inner: &'a Inner,
+    cut: bool,
+}
+
+pub(crate) trait ReadWrite: Read + Write {}
+impl<T: Read + Write> ReadWrite for T {}
+
+impl Server {
+    pub(crate) fn plain(
+        name: &'static str,
+        script: impl Fn(&mut Conversation<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        Self::start(name, "http", None, Box::new(script))
+    }
+
+    pub(crate) fn tls(
+        name: &'static str,
+        authority: &Authority,
+        script: impl Fn(&mut Conversation<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        Self::start(name, "https", Some(authority.server_config()), Box::new(script))
+    }
+
+    /// The same server, known by another name.
+    pub(crate) fn called(mut self, host: &'static str) -> Self {
+        self.host = host;
+        self
+    }
+
+    /// The same server, in settings that say `https`.
+    pub(crate) fn claiming_tls(mut self) -> Self {
+        self.protocol = "https";
+        self
+    }
+
+    fn start(
+        name: &'static str,
+        protocol: &'static str,
+        tls: Option<Arc<ServerConfig>>,
+        script: Box<Script>,
+    ) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let inner = Arc::new(Inner {
+            tls,
+            script,
+            stopped: AtomicBool::new(false),
+            open: Mutex::default(),
+            running: Default::default(),
+            connections: AtomicUsize::new(0),
+            full: AtomicUsize::new(0),
+            resumed: AtomicUsize::new(0),
+            requests: Mutex::default(),
+        });
+        let accepting = thread::spawn({
+            let inner = Arc::clone(&inner);
+            move || accept(&listener, &inner)
+        });
+        Self { name, host: "127.0.0.1", protocol, address, inner, accepting: Some(accepting) }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.name
+    }
+
+    pub(crate) fn host(&self) -> &str {
+        self.host
+    }
+
+    pub(crate) fn protocol(&self) -> &str {
+        self.protocol
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.inner.connections.load(Ordering::SeqCst)
+    }
+
+    /// Full and resumed handshakes.
+    pub(crate) fn handshakes(&self) -> (usize, usize) {
+        (self.inner.full.load(Ordering::SeqCst), self.inner.resumed.load(Ordering::SeqCst))
+    }
+
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.inner.requests.lock().unwrap().clone()
+    }
+
+    /// Waits until no connection is left.
+    pub(crate) fn wait_until_idle(&self) {
+        let (count, changed) = &self.inner.running;
+        drop(changed.wait_while(count.lock().unwrap(), |count| *count > 0).unwrap());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.inner.stopped.store(true, Ordering::SeqCst);
+        // Ends the accept under way.
+        drop(TcpStream::connect(self.address));
+        if let Some(accepting) = self.accepting.take() {
+            accepting.join().unwrap();
+        }
+        for stream in self.inner.open.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+fn accept(listener: &TcpListener, inner: &Arc<Inner>) {
+    for stream in listener.incoming() {
+        if inner.stopped.load(Ordering::SeqCst) {
+            return;
+        }
+        let stream = stream.unwrap();
+        inner.connections.fetch_add(1, Ordering::SeqCst);
+        inner.open.lock().unwrap().push(stream.try_clone().unwrap());
+        *inner.running.0.lock().unwrap() += 1;
+        let inner = Arc::clone(inner);
+        thread::spawn(move || {
+            // A client that leaves in the middle is no fault of the server.
+            let _ = serve(stream, &inner);
+            *inner.running.0.lock().unwrap() -= 1;
+            inner.running.1.notify_all();
+        });
+    }
+}
+
+fn serve(mut stream: TcpStream, inner: &Inner) -> io::Result<()> {
+    let Some(config) = &inner.tls else {
+        (inner.script)(&mut Conversation { stream: &mut stream, inner, cut: false });
+        return stream.shutdown(Shutdown::Both);
+    };
+    let mut tls = ServerConnection::new(Arc::clone(config)).unwrap();
+    tls.complete_io(&mut stream)?;
+    match tls.handshake_kind() {
+        Some(HandshakeKind::Resumed) => inner.resumed.fetch_add(1, Ordering::SeqCst),
+        Some(_) => inner.full.fetch_add(1, Ordering::SeqCst),
+        None => 0,
+    };
+    let mut stream = StreamOwned::new(tls, stream);
+    let mut conversation = Conversation { stream: &mut stream, inner, cut: false };
+    (inner.script)(&mut conversation);
+    if conversation.cut {
+        return stream.sock.shutdown(Shutdown::Both);
+    }
+    stream.conn.send_close_notify();
+    stream.conn.complete_io(&mut stream.sock)?;
+    stream.sock.shutdown(Shutdown::Both)
+}
+
+impl Conversation<'_> {
+    /// The next request, or `None` when the client has left.
+    pub(crate) fn request(&mut self) -> Option<Request> {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            self.stream.read_exact(&mut byte).ok()?;
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap();
+        let mut lines = head.trim_end().split("\r\n");
+        let line = lines.next().unwrap().to_owned();
+        let fields = lines
+            .map(|line| line.split_once(": ").unwrap())
+            .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+            .collect();
+        let mut request = Request { line, fields, body: Vec::new() };
+        request.body.resize(request.field("content-length").unwrap().parse().unwrap(), 0);
+        self.stream.read_exact(&mut request.body).ok()?;
+        self.inner.requests.lock().unwrap().push(request.clone());
+        Some(request)
+    }
+
+    /// Says this, whatever it is.
+    pub(crate) fn say(&mut self, text: &str) {
+        let _ = self.stream.write_all(text.as_bytes()).and_then(|()| self.stream.flush());
+    }
+
+    /// Ends the connection as somebody on the way would: without the goodbye of TLS.
+    pub(crate) fn cut(&mut self) {
+        self.cut = true;
+    }
+
+    /// Says nothing until the client leaves.
+    pub(crate) fn wait_for_end(&mut self) {
+        let _ = io::copy(&mut self.stream, &mut io::sink());
+    }
+}
+
+impl Request {
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// A throw-away certificate authority, and what the certificates it issues say.
+#[derive(Clone)]
+pub(crate) struct Authority {
+    issuer: Arc<CertifiedIssuer<'static, KeyPair>>,
+    name: String,
+    years: (i32, i32),
+    wants_client_certificates: bool,
+    version: &'static rustls::SupportedProtocolVersion,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "throw-away authority");
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let (name, years) = ("127.0.0.1".to_owned(), (2020, 2100));
+        let version = &rustls::version::TLS13;
+        Self { issuer: Arc::new(issuer), name, years, wants_client_certificates: false, version }
+    }
+
+    pub(crate) fn named(&self, name: &str) -> Self {
+        Self { name: name.to_owned(), ..self.clone() }
+    }
+
+    pub(crate) fn expired(&self) -> Self {
+        Self { years: (2020, 2021), ..self.clone() }
+    }
+
+    pub(crate) fn not_yet_valid(&self) -> Self {
+        Self { years: (2099, 2100), ..self.clone() }
+    }
+
+    pub(crate) fn wants_client_certificates(&self) -> Self {
+        Self { wants_client_certificates: true, ..self.clone() }
+    }
+
+    pub(crate) fn with_tls12_only(&self) -> Self {
+        Self { version: &rustls::version::TLS12, ..self.clone() }
+    }
+
+    /// A certificate policy that trusts this authority alone. Its bundle lies in the folder for temporary files.
+    pub(crate) fn policy(&self) -> serde_json::Value {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::SeqCst);
+        let path = format!("{}/road-{}-{number}.pem", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+        std::fs::write(&path, self.issuer.pem()).unwrap();
+        serde_json::json!({ "roots": [{ "bundle": path }] })
+    }
+
+    fn server_config(&self) -> Arc<ServerConfig> {
+        let mut params = CertificateParams::new(vec![self.name.clone()]).unwrap();
+        params.not_before = date_time_ymd(self.years.0, 1, 1);
+        params.not_after = date_time_ymd(self.years.1, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &*self.issuer).unwrap();
+        let provider = Arc::new(ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&[self.version])
+            .unwrap();
+        let builder = if self.wants_client_certificates {
+            let mut roots = RootCertStore::empty();
+            roots.add(CertificateDer::from(self.issuer.der().to_vec())).unwrap();
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+            builder.with_client_cert_verifier(verifier)
+        } else {
+            builder.with_no_client_auth()
+        };
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        Arc::new(builder.with_single_cert(vec![certificate.der().clone()], key).unwrap())
+    }
+}
