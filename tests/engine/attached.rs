@@ -96,7 +96,7 @@ fn beat_now_is_one_beat_however_often_it_is_asked() {
 fn an_idle_connection_that_the_server_closes_costs_nothing() {
     let (mut world, own, _) = attached();
     world.break_links(&own).run(s(300));
-    assert_eq!(world.attachments(), [own.clone()]);
+    assert_eq!(world.attachments(), [own.as_str()]);
     assert_eq!(world.health(&own), "up");
     assert_eq!(world.count(|e| matches!(e, Event::AttemptFailed { .. })), 0);
     assert_eq!(world.dials(&own).len(), 2, "dialled anew when it was needed");
@@ -111,7 +111,7 @@ fn a_kept_connection_that_turns_out_dead_is_dialled_anew_without_a_charge() {
     world.set(&own, up());
     world.run(s(1));
     assert_eq!(world.health(&own), "up");
-    assert_eq!(world.attachments(), [own]);
+    assert_eq!(world.attachments(), [own.as_str()]);
 }
 
 // --- losses ---
@@ -156,7 +156,7 @@ fn a_silent_connection_to_a_healthy_server_is_replaced_not_the_server() {
     let begun = next_beat(&mut world);
     world.run(begun.since(world.now) + ms(1));
     world.set(&own, up()).run(s(5));
-    assert_eq!(world.attachments(), [own.clone()]);
+    assert_eq!(world.attachments(), [own.as_str()]);
     assert_eq!(world.health(&own), "up");
     assert_eq!(world.open_links(&own), 1);
 }
@@ -323,7 +323,7 @@ fn a_network_change_is_answered_with_one_beat_on_a_fresh_link() {
     assert_eq!(world.open_links(&own), 0, "the old link is worth nothing");
     world.run(s(6));
     assert_eq!(world.count(is_heartbeat) - before, 1);
-    assert_eq!(world.attachments(), [own]);
+    assert_eq!(world.attachments(), [own.as_str()]);
 }
 
 #[test]
@@ -354,7 +354,7 @@ fn new_settings_that_still_name_the_server_change_nothing_under_way() {
     let (mut world, own, _) = attached();
     world.reconfigure(priorities(&[3]).interval(s(50)));
     world.run(s(300));
-    assert_eq!(world.attachments(), [own.clone()]);
+    assert_eq!(world.attachments(), [own.as_str()]);
     assert_eq!(world.dials(&own).len(), 1, "not even the connection");
 }
 

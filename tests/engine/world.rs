@@ -13,7 +13,8 @@ use homing::engine::{
 };
 use homing::settings::{Protocol, Settings};
 use homing::words::{
-    Cause, Errand, ExchangeId, Failure, LinkId, Moment, News, Outcome, Path, PolicyId, Proof, QueryId, Verdict,
+    Cause, Errand, ExchangeId, Failure, LinkId, Moment, News, Outcome, Path, PolicyId, Proof, QueryId,
+    Verdict,
 };
 
 pub fn ms(milliseconds: u64) -> Duration {

@@ -34,7 +34,15 @@ struct Due {
 
 impl Heartbeat {
     pub(super) fn new(agent: &AgentId, interval: Duration, anchor: Moment) -> Self {
-        Self { anchor, interval, phase: phase(agent, interval), last: None, due: None, next_place: 0, refreshed: None }
+        Self {
+            anchor,
+            interval,
+            phase: phase(agent, interval),
+            last: None,
+            due: None,
+            next_place: 0,
+            refreshed: None,
+        }
     }
 
     pub(super) fn due(&self) -> Option<Moment> {
