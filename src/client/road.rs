@@ -53,8 +53,8 @@ pub(super) struct Road {
     links: BTreeMap<LinkId, Link>,
     /// Links that may have something to do at once.
     pending: BTreeSet<LinkId>,
-    /// Exchanges under way.
-    exchanges: BTreeSet<ExchangeId>,
+    /// The exchange under way on each link.
+    exchanges: BTreeMap<LinkId, ExchangeId>,
     /// Bodies of answers whose fate is open.
     answers: BTreeMap<ExchangeId, Arc<[u8]>>,
     /// Bodies of answers that count, for the events that tell of them.
@@ -83,7 +83,7 @@ impl Road {
             resolver: Resolver::system(waker),
             links: BTreeMap::new(),
             pending: BTreeSet::new(),
-            exchanges: BTreeSet::new(),
+            exchanges: BTreeMap::new(),
             answers: BTreeMap::new(),
             adopted: VecDeque::new(),
             sweeps: BTreeMap::new(),
@@ -146,13 +146,14 @@ impl Road {
                     Report::Secured(proof) => self.heard.push_back(Heard::Secured(id, proof)),
                     Report::FirstByte(exchange) => self.heard.push_back(Heard::FirstByte(exchange)),
                     // What was given up meanwhile is no news.
-                    Report::Answered(exchange, answer) if self.exchanges.remove(&exchange) => {
+                    Report::Answered(exchange, answer) if self.exchanges.remove(&id) == Some(exchange) => {
                         self.heard.push_back(Heard::Answered(exchange, answer));
                     }
                     Report::Answered(..) => {}
                     Report::Lost(failure) => {
                         self.heard.push_back(Heard::Lost(id, failure));
                         self.links.remove(&id);
+                        self.exchanges.remove(&id);
                         break;
                     }
                 }
@@ -180,11 +181,12 @@ impl Road {
             }
             Action::Abandon { exchange, reason } => {
                 log::debug!("exchange {}: given up, {}", exchange.0, reason.explain());
-                self.exchanges.remove(&exchange);
+                self.exchanges.retain(|_, under_way| *under_way != exchange);
                 self.answers.remove(&exchange);
             }
             Action::Close { link, reason } => {
                 log::debug!("link {}: closed, {}", link.0, reason.explain());
+                self.exchanges.remove(&link);
                 if let Some(link) = self.links.remove(&link) {
                     link.close();
                 }
@@ -234,6 +236,11 @@ impl Road {
         self.adopted.pop_front()
     }
 
+    /// The events of this input were told; a body nobody asked for belongs to none of the next.
+    pub(super) fn settle(&mut self) {
+        self.adopted.clear();
+    }
+
     /// Closes what is open. Look-ups under way are left behind.
     pub(super) fn close(self) {
         self.links.into_values().for_each(Link::close);
@@ -261,7 +268,7 @@ impl Road {
                 if !link.say(exchange, prepared) {
                     return log::error!("exchange {}: its link is not free", exchange.0);
                 }
-                self.exchanges.insert(exchange);
+                self.exchanges.insert(link.id(), exchange);
                 self.pending.insert(link.id());
             }
             Err(error) => {

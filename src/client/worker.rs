@@ -123,6 +123,7 @@ impl Worker {
             for event in events {
                 self.deliver(event);
             }
+            self.road.settle();
         }
     }
 
