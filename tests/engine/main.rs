@@ -12,6 +12,7 @@
 
 mod attached;
 mod failback;
+mod fleet;
 mod promises;
 mod push;
 mod race;

@@ -1,6 +1,6 @@
 //! Talking to the server in use: the beat, its doubts and its failures.
 
-use super::active::{Active, Leave, Talk};
+use super::active::{Leave, Talk};
 use super::attempt::{Attempt, Step};
 use super::health::Health;
 use super::plan::Entry;
@@ -16,26 +16,12 @@ impl Attachment {
 
     /// A heartbeat is due. Whatever is under way with the server in use is one already.
     pub(in crate::engine) fn beat(&mut self, cx: &mut Context<'_>) {
-        let now = cx.now;
-        let Some(record) = self.active().map(Active::record) else {
-            return;
-        };
-        let floor = self.servers.record(record).and_then(|record| match record.health {
-            Health::Throttled { until, .. } if until > now => Some(until),
-            Health::Throttled { .. }
-            | Health::Unknown
-            | Health::Up
-            | Health::Suspect { .. }
-            | Health::Down { .. }
-            | Health::Probation
-            | Health::Quarantined { .. }
-            | Health::Draining { .. } => None,
-        });
+        let floor = self.beat_floor(cx).filter(|&floor| floor > cx.now);
         let Some(active) = self.active_mut() else {
             return;
         };
         match (&active.talk, floor) {
-            // Nothing is said before the floor the server set.
+            // Nothing is said before the floor the server set, and nobody is dialled twice in a second.
             (Talk::Quiet, Some(floor)) => active.talk = Talk::Again { at: floor, retried: false },
             (Talk::Quiet, None) => self.start_beat(cx, false),
             (Talk::Racing(race), _) if race.incumbent.is_none() => active.beat_waits = true,
@@ -156,6 +142,15 @@ impl Attachment {
     }
 
     // --- helpers ---
+
+    /// Before when the server in use is not spoken to.
+    fn beat_floor(&self, cx: &Context<'_>) -> Option<Moment> {
+        let active = self.active()?;
+        let record = self.servers.record(active.record())?;
+        let throttled = record.throttled_until();
+        let dialled = record.last_start.filter(|_| active.link.is_none());
+        throttled.max(dialled.map(|at| at + cx.tuning.attachment.server_interval))
+    }
 
     fn tick_failback(&mut self, cx: &mut Context<'_>) {
         if !self.is_attached() {

@@ -139,6 +139,11 @@ impl Record {
         }
     }
 
+    /// Until when it asked for patience.
+    pub(super) fn throttled_until(&self) -> Option<Moment> {
+        if let Health::Throttled { until, .. } = self.health { Some(until) } else { None }
+    }
+
     /// Whether it asked for patience with a 429: then it is available, only not now.
     pub(super) fn is_available_later(&self, now: Moment) -> bool {
         matches!(self.health, Health::Throttled { until, status: 429 } if now < until)
