@@ -436,3 +436,18 @@ fn the_last_event_is_the_end_and_a_dropped_client_is_stopped() {
     // Every connection was closed with the client: the server's threads have come to their end.
     server.wait_until_idle();
 }
+
+#[test]
+fn a_success_held_in_reserve_counts_though_its_connection_was_closed() {
+    let silent = Server::plain("silent", |conversation| conversation.wait_for_end());
+    let answer = "HTTP/1.1 200 OK\r\nHoming-Policy: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    let closing = Server::plain("closing", once(answer));
+    let client = start(&[&silent, &closing], public());
+    let first = wait_for(&client, |event| {
+        if let Event::AttemptFailed { server, .. } = &event.event {
+            return (server.as_str() == "closing").then_some("failed");
+        }
+        matches!(event.event, Event::Attached { .. }).then_some("attached")
+    });
+    assert_eq!(first, "attached");
+}

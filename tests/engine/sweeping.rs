@@ -83,6 +83,15 @@ fn a_reserve_that_dies_before_it_is_needed_lets_the_sweep_go_on() {
 }
 
 #[test]
+fn a_reserve_counts_though_its_server_closed_the_connection_with_its_answer() {
+    let mut world = priorities(&[1, 1]).start();
+    world.set("a", black_hole());
+    world.run(ms(1200)).close_links("b");
+    assert_eq!(world.until_attached("b", s(5)), ms(1500));
+    assert_eq!(world.open_links("b"), 0);
+}
+
+#[test]
 fn a_server_far_away_is_never_cancelled_at_the_stagger() {
     for round_trip in [300, 600, 1_000, 1_800] {
         let mut world = priorities(&[2]).start();

@@ -314,10 +314,19 @@ impl World {
 
     /// Breaks every connection to a server, as its death does.
     pub fn break_links(&mut self, server: &str) -> &mut Self {
+        self.end_links(server, Cause::Reset)
+    }
+
+    /// The server closes its connections in good order.
+    pub fn close_links(&mut self, server: &str) -> &mut Self {
+        self.end_links(server, Cause::ClosedIdle)
+    }
+
+    fn end_links(&mut self, server: &str, cause: Cause) -> &mut Self {
         let links: Vec<_> =
             self.links.iter().filter(|(_, link)| link.server == server).map(|(id, _)| *id).collect();
         for link in links {
-            self.later(Duration::ZERO, Happening::Lost(link, Cause::Reset.into()));
+            self.later(Duration::ZERO, Happening::Lost(link, cause.into()));
         }
         self
     }

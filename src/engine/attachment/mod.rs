@@ -407,7 +407,7 @@ impl Attachment {
             member,
             listed: true,
             since: cx.now,
-            link: Some(held.link),
+            link: held.open.then_some(held.link),
             talk: Talk::Quiet,
             beat_waits: false,
             leave: None,

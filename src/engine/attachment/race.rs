@@ -73,6 +73,8 @@ pub(super) struct Held {
     pub(super) since: Moment,
     pub(super) exchange: ExchangeId,
     pub(super) link: Link,
+    /// Whether the link still stands; a server may close it with its answer.
+    pub(super) open: bool,
     pub(super) status: u16,
     pub(super) elapsed: Duration,
     pub(super) first_byte: Duration,

@@ -146,7 +146,14 @@ impl Servers {
         let Some(runner) = race.runners.get_mut(index) else {
             return false;
         };
-        if runner.held.is_some() {
+        if let Some(held) = &mut runner.held {
+            if let Input::Lost { failure, .. } = &input
+                && failure.class() == FailureClass::ClosedIdle
+            {
+                // Many servers close with each answer. The success counts; only the link is not kept.
+                held.open = false;
+                return true;
+            }
             // The link of a success in reserve is gone before it was needed.
             self.fail(cx, race, index, Cause::ClosedIdle.into(), true);
             return true;
@@ -275,7 +282,9 @@ impl Runner {
         match self.held.take() {
             Some(held) => {
                 cx.queue.abandon(held.exchange, reason);
-                cx.queue.close(held.link.id, reason);
+                if held.open {
+                    cx.queue.close(held.link.id, reason);
+                }
             }
             None => self.attempt.give_up(cx, reason),
         }
@@ -295,6 +304,7 @@ fn held(now: Moment, answer: &Answer<'_>) -> Held {
         since: now,
         exchange: answer.exchange,
         link: answer.link,
+        open: true,
         status: answer.status,
         elapsed: answer.elapsed,
         first_byte: answer.first_byte,

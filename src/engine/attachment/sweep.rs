@@ -172,7 +172,7 @@ impl Attachment {
             };
             active.talk = Talk::Quiet;
             active.patience.record(held.first_byte);
-            active.link = Some(held.link);
+            active.link = held.open.then_some(held.link);
         } else {
             self.transition_to_attached(cx, winner.member, held, &race);
         }
