@@ -37,7 +37,8 @@ pub enum Action {
         /// Under which certificate policy.
         policy: PolicyId,
         /// The addresses to race, best first: start the next one `stagger` after the last, or at
-        /// once when the last failed (RFC 8305). Never empty; length at most [`MAX_ADDRESSES`].
+        /// once when the last failed (RFC 8305). At most [`MAX_ADDRESSES`]; empty only when a proxy
+        /// is to look the name up, and never for [`Route::Direct`].
         to: Arc<[SocketAddr]>,
         /// How long an address has before the next one is started beside it.
         stagger: Duration,

@@ -169,6 +169,15 @@ pub enum Cause {
     BodyTooLarge,
     /// The body comes too slowly.
     Dripping,
+    /// The proxy cannot be reached, or its name does not resolve.
+    ProxyUnreachable,
+    /// The proxy wants other credentials (407).
+    ProxyNotAllowed,
+    /// The proxy refused the way to the server, or answered what is no answer to CONNECT.
+    ProxyRefused {
+        /// HTTP status of its answer; 0 when it was none.
+        status: u16,
+    },
     /// The server asks to be left.
     Draining,
     /// The server closed a connection on which nothing was under way.
@@ -205,6 +214,7 @@ impl Cause {
             | Self::TooManyInterim
             | Self::BodyTooLarge
             | Self::Dripping => FailureClass::Limit,
+            Self::ProxyUnreachable | Self::ProxyNotAllowed | Self::ProxyRefused { .. } => FailureClass::Proxy,
             Self::Draining => FailureClass::Draining,
             Self::ClosedIdle | Self::Suspended => FailureClass::ClosedIdle,
         }
@@ -255,6 +265,10 @@ impl fmt::Display for Cause {
             Self::TooManyInterim => "too many interim answers",
             Self::BodyTooLarge => "the body of the answer is too large",
             Self::Dripping => "the answer comes too slowly",
+            Self::ProxyUnreachable => "the proxy cannot be reached",
+            Self::ProxyNotAllowed => "the proxy wants other credentials (407)",
+            Self::ProxyRefused { status: 0 } => "the proxy does not answer as a proxy",
+            Self::ProxyRefused { status } => return write!(f, "the proxy answered {status} to CONNECT"),
             Self::Draining => "it asks to be left",
             Self::ClosedIdle => "it closed the idle connection",
             Self::Suspended => "the machine was suspended",

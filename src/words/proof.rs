@@ -26,9 +26,10 @@ pub struct Path {
 
 /// How a server is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[non_exhaustive]
 pub enum Route {
     /// A connection of our own to the server's address.
     #[default]
     Direct,
+    /// Through this HTTP proxy of the driver's list, with CONNECT. The proxy looks the name up.
+    Proxy(u8),
 }
