@@ -143,7 +143,7 @@ impl Builder {
         let clock = Clock::new();
         let started = clock.now();
         let sleep = Sleep::new(clock)?;
-        let setup = Setup { settings, agent: agent.clone(), tuning: Arc::new(self.tuning) };
+        let setup = Setup { tuning: Arc::new(self.tuning), ..Setup::new(settings, agent.clone()) };
         let engine = Engine::new(setup, Memory::default(), Away::Unknown, seed, started);
         let location = self.location.map(|name| Message::Command(Command::SetLocation(Some(name))));
         let shared = Arc::new(Shared {

@@ -47,7 +47,7 @@ use network::Network;
 use queue::Queue;
 
 use crate::settings::Settings;
-use crate::words::{AgentId, Moment};
+use crate::words::{AgentId, Moment, Route};
 
 /// Two or three rounds settle everything; a bound keeps a mistake from becoming an endless loop in somebody's process.
 const MOST_ROUNDS: usize = 16;
@@ -61,6 +61,16 @@ pub struct Setup {
     pub agent: AgentId,
     /// The constants of the rules.
     pub tuning: Arc<Tuning>,
+    /// The ways to the servers, tried in this order inside one attempt, beginning with the one that last
+    /// worked on the present network. Empty is the same as [`Route::Direct`] alone.
+    pub routes: Arc<[Route]>,
+}
+
+impl Setup {
+    /// An engine with the default constants that goes directly to the servers.
+    pub fn new(settings: Arc<Settings>, agent: AgentId) -> Self {
+        Self { settings, agent, tuning: Arc::default(), routes: Arc::from([Route::Direct]) }
+    }
 }
 
 /// One agent: which server, when, and whether to believe it.
@@ -104,11 +114,11 @@ impl Engine {
     /// `memory` is what an earlier engine asked to be remembered, `away` how long ago that was; a new
     /// agent gives the defaults. Two engines with one seed and one sequence of inputs decide alike.
     pub fn new(setup: Setup, memory: Memory, away: Away, seed: u64, now: Moment) -> Self {
-        let Setup { settings, agent, tuning } = setup;
+        let Setup { settings, agent, tuning, routes } = setup;
         let (mut chance, mut queue, mut network) = (Chance::new(seed), Queue::default(), Network::default());
         let effective = settings.effective(None);
         let start = now + chance.up_to(tuning.attachment.startup_spread);
-        let mut attachment = Attachment::new(agent.clone(), settings.clone(), start);
+        let mut attachment = Attachment::new(agent.clone(), settings.clone(), routes, start);
         let mut cx =
             Context { now, chance: &mut chance, queue: &mut queue, tuning: &tuning, network: &mut network };
         let agenda = Agenda::new(&agent, &effective, &cx);

@@ -95,9 +95,9 @@ impl Network {
     }
 }
 
-/// Failures that never left this machine, or its name service.
+/// Failures that never left this machine, its name service or its proxy.
 fn is_local(cause: Cause) -> bool {
-    cause.class() == FailureClass::LocalNetwork
+    matches!(cause.class(), FailureClass::LocalNetwork | FailureClass::Proxy)
         || matches!(cause, Cause::NameServerFailed | Cause::NameTimeout)
 }
 

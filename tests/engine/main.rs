@@ -16,5 +16,6 @@ mod fleet;
 mod promises;
 mod push;
 mod race;
+mod routes;
 mod sweeping;
 mod world;

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use homing::engine::{Action, Away, Command, Engine, Event, Input, Memory, NetworkChange, Setup, Tuning};
+use homing::engine::{Action, Away, Command, Engine, Event, Input, Memory, NetworkChange, Setup};
 use homing::words::{
-    Cause, ExchangeId, Failure, LinkId, Moment, News, Outcome, Path, Proof, QueryId, Verdict,
+    Cause, ExchangeId, Failure, LinkId, Moment, News, Outcome, Path, Proof, QueryId, Route, Verdict,
 };
 use proptest::prelude::*;
 
@@ -116,11 +116,10 @@ impl Chaos {
         let mut plan = priorities(SHAPES[shape]).interval(s(30));
         plan.push = push;
         plan.names = named;
-        let setup = Setup {
-            settings: plan.settings(),
-            agent: "x".parse().unwrap(),
-            tuning: Tuning::default().into(),
-        };
+        let mut setup = Setup::new(plan.settings(), "x".parse().unwrap());
+        if seed % 2 == 0 {
+            setup.routes = [Route::Proxy(0), Route::Direct].into();
+        }
         let mut engine = Engine::new(setup, Memory::default(), Away::Unknown, seed, Moment::ORIGIN);
         engine.handle(Moment::ORIGIN, Input::Timeout);
         Self {
@@ -286,8 +285,8 @@ impl Chaos {
     fn act(&mut self, action: Action) {
         match action {
             Action::Resolve { query, .. } => self.queries.insert(0, query),
-            Action::Dial { link, to, .. } => {
-                assert!(!to.is_empty());
+            Action::Dial { link, to, route, .. } => {
+                assert!(!to.is_empty() || route != Route::Direct);
                 assert!(self.links.insert(link, true).is_none(), "an id was reused");
             }
             Action::Exchange { exchange, link, .. } => {

@@ -13,7 +13,7 @@ use homing::engine::{
 };
 use homing::settings::{Protocol, Settings};
 use homing::words::{
-    Cause, Errand, ExchangeId, Failure, LinkId, Moment, News, Outcome, Path, PolicyId, Proof, QueryId,
+    Cause, Errand, ExchangeId, Failure, LinkId, Moment, News, Outcome, Path, PolicyId, Proof, QueryId, Route,
     Verdict,
 };
 
@@ -125,6 +125,7 @@ pub struct Plan {
     pub memory: Memory,
     pub away: Away,
     pub names: bool,
+    pub routes: Vec<Route>,
 }
 
 /// Servers `a`, `b`, … in priorities of these sizes. All are up until told otherwise.
@@ -141,6 +142,7 @@ pub fn priorities(sizes: &[usize]) -> Plan {
         memory: Memory::default(),
         away: Away::Unknown,
         names: false,
+        routes: vec![Route::Direct],
     }
 }
 
@@ -167,6 +169,10 @@ impl Plan {
 
     pub fn remembering(self, memory: Memory, away: Away) -> Self {
         Self { memory, away, ..self }
+    }
+
+    pub fn routes(self, routes: &[Route]) -> Self {
+        Self { routes: routes.to_vec(), ..self }
     }
 
     /// Servers have names instead of addresses.
@@ -205,11 +211,9 @@ impl Plan {
     }
 
     pub fn start_at(self, now: Moment) -> World {
-        let setup = Setup {
-            settings: self.settings(),
-            agent: self.agent.parse().unwrap(),
-            tuning: Arc::new(Tuning::parse(self.tuning.as_bytes()).unwrap()),
-        };
+        let mut setup = Setup::new(self.settings(), self.agent.parse().unwrap());
+        setup.tuning = Arc::new(Tuning::parse(self.tuning.as_bytes()).unwrap());
+        setup.routes = self.routes.clone().into();
         let mut engine = Engine::new(setup, self.memory.clone(), self.away, self.seed, now);
         engine.handle(now, Input::Timeout);
         let servers = self.priorities.iter().flatten().map(|id| (id.clone(), up())).collect();
@@ -231,6 +235,8 @@ impl Plan {
             active: None,
             floors: BTreeMap::new(),
             cut_off: false,
+            proxy: Reach::Connects(ROUND_TRIP),
+            direct_blocked: false,
             inputs: 0,
             streams: BTreeMap::new(),
             names_fail: None,
@@ -284,6 +290,10 @@ pub struct World {
     /// Before which time nothing may be said to a server.
     floors: BTreeMap<String, Moment>,
     cut_off: bool,
+    /// How the proxy is: it connects, refuses, or drops.
+    pub proxy: Reach,
+    /// A firewall lets nothing out but through the proxy.
+    pub direct_blocked: bool,
     pub inputs: u64,
     /// Open event streams.
     pub streams: BTreeMap<ExchangeId, (LinkId, String)>,
@@ -504,16 +514,19 @@ impl World {
                 let server = host.strip_suffix(".test").unwrap().to_owned();
                 self.later(ms(1), Happening::Resolved(query, server));
             }
-            Action::Dial { link, server, to, policy, .. } => {
+            Action::Dial { link, server, to, policy, route, .. } => {
                 self.policies.push(policy);
                 let id = server.id.to_string();
                 self.starts.push((self.now, id.clone()));
                 let floor = self.floors.get(&id).copied().unwrap_or_default();
                 assert!(self.now >= floor, "{id} was dialled before its floor\n{}", self.story());
                 let https = server.protocol == Protocol::Https;
-                let peer = *to.first().expect("an address to dial");
+                let peer = match route {
+                    Route::Direct => *to.first().expect("an address to dial"),
+                    Route::Proxy(_) => ([10, 9, 9, 9], 3128).into(),
+                };
                 self.links.insert(link, Link { server: id.clone(), peer, ready: false, busy: false, https });
-                self.dialled(link, &id);
+                self.dialled(link, &id, route);
             }
             Action::Exchange { exchange, link, errand, deadline } => {
                 assert!(deadline > self.now);
@@ -544,8 +557,18 @@ impl World {
         }
     }
 
-    fn dialled(&mut self, link: LinkId, id: &str) {
-        let reach = if self.cut_off { Reach::NoRoute } else { self.servers[id].reach };
+    fn dialled(&mut self, link: LinkId, id: &str, route: Route) {
+        if route != Route::Direct && !matches!(self.proxy, Reach::Connects(_)) {
+            if let Reach::Refuses(after) = self.proxy {
+                self.later(after, Happening::Lost(link, Cause::ProxyUnreachable.into()));
+            }
+            return;
+        }
+        let reach = match self.servers[id].reach {
+            _ if self.cut_off => Reach::NoRoute,
+            _ if route == Route::Direct && self.direct_blocked => Reach::Drops,
+            reach => reach,
+        };
         match reach {
             Reach::Connects(round_trip) | Reach::Mute(round_trip) => {
                 self.later(round_trip, Happening::Connected(link));

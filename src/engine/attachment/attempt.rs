@@ -17,8 +17,8 @@ use crate::engine::context::Context;
 use crate::engine::{Action, Ending, Input, MAX_ADDRESSES};
 use crate::settings::{Protocol, Server};
 use crate::words::{
-    Cause, Errand, ExchangeId, Failure, Host, LinkId, Moment, News, Outcome, PolicyId, Proof, QueryId, Route,
-    Verdict,
+    Cause, Errand, ExchangeId, Failure, FailureClass, Host, LinkId, Moment, News, Outcome, PolicyId, Proof,
+    QueryId, Route, Verdict,
 };
 
 /// Whom an attempt is for.
@@ -30,6 +30,10 @@ pub(super) struct Target {
     pub(super) policy: PolicyId,
     /// Where the name led when it last worked; used when it no longer resolves.
     pub(super) last_good: Option<IpAddr>,
+    /// The ways there, in the program's order.
+    pub(super) routes: Arc<[Route]>,
+    /// Which of them is tried first: the one that last worked on this network.
+    pub(super) first_route: u8,
 }
 
 /// A connection that stands, and who is at its other end.
@@ -53,11 +57,15 @@ pub(super) struct Attempt {
     /// Whether it began on a link that had served before.
     pub(super) reused: bool,
     stage: Stage,
+    /// How many routes have failed.
+    routes_failed: u8,
+    /// How a proxy failed, if one did.
+    proxy_failure: Option<Cause>,
 }
 
 #[derive(Clone, Debug)]
 enum Stage {
-    Resolving { query: QueryId },
+    Resolving { query: QueryId, since: Moment },
     Connecting { link: LinkId, since: Moment },
     Securing { link: Link, since: Moment },
     Exchanging { link: Link, exchange: ExchangeId, since: Moment, first_byte: Option<Moment> },
@@ -100,40 +108,30 @@ impl Attempt {
 
     /// Begins with a name look-up or a dial.
     pub(super) fn begin(cx: &mut Context<'_>, target: Target, errand: Errand) -> Self {
-        let host = target.server.host.clone();
-        let mut attempt = Self {
-            target,
-            errand,
-            started: cx.now,
-            connect_time: None,
-            progress: None,
-            reused: false,
-            stage: Stage::Ended,
-        };
-        match host {
-            Host::Address(address) => attempt.dial(cx, &[address]),
-            Host::Name(host) => {
-                let query = cx.queue.next_query();
-                cx.act(Action::Resolve { query, host });
-                attempt.stage = Stage::Resolving { query };
-            }
-        }
+        let mut attempt = Self::new(cx.now, target, errand, false);
+        attempt.take_route(cx);
         attempt
     }
 
     /// Begins with an exchange on a link that stands.
     pub(super) fn on_link(cx: &mut Context<'_>, target: Target, errand: Errand, link: Link) -> Self {
-        let mut attempt = Self {
-            target,
-            errand,
-            started: cx.now,
-            connect_time: None,
-            progress: None,
-            reused: true,
-            stage: Stage::Ended,
-        };
+        let mut attempt = Self::new(cx.now, target, errand, true);
         attempt.exchange(cx, link);
         attempt
+    }
+
+    fn new(started: Moment, target: Target, errand: Errand, reused: bool) -> Self {
+        Self {
+            target,
+            errand,
+            started,
+            connect_time: None,
+            progress: None,
+            reused,
+            stage: Stage::Ended,
+            routes_failed: 0,
+            proxy_failure: None,
+        }
     }
 
     // --- getters ---
@@ -142,7 +140,7 @@ impl Attempt {
     pub(super) fn is_about(&self, input: &Input<'_>) -> bool {
         match *input {
             Input::Resolved { query, .. } => {
-                matches!(self.stage, Stage::Resolving { query: ours } if ours == query)
+                matches!(self.stage, Stage::Resolving { query: ours, .. } if ours == query)
             }
             Input::Connected { link, .. } | Input::Secured { link, .. } | Input::Lost { link, .. } => {
                 self.link() == Some(link)
@@ -163,7 +161,10 @@ impl Attempt {
     /// When it will have taken too long, and what that is called.
     pub(super) fn limit(&self, tuning: &Tuning) -> (Moment, Cause) {
         let (end, cause) = match self.stage {
-            Stage::Resolving { .. } => (self.started + tuning.name_limit, Cause::NameTimeout),
+            Stage::Resolving { since, .. } => (since + tuning.name_limit, Cause::NameTimeout),
+            Stage::Connecting { since, .. } if self.has_other_route() => {
+                (since + tuning.route_limit, Cause::ConnectTimeout)
+            }
             Stage::Connecting { since, .. } => (since + tuning.connect_limit, Cause::ConnectTimeout),
             Stage::Securing { since, .. } => (since + tuning.tls_limit, Cause::TlsTimeout),
             Stage::Exchanging { since, first_byte, .. } => {
@@ -174,6 +175,12 @@ impl Attempt {
         };
         let whole = self.started + tuning.attempt_limit;
         if whole < end { (whole, Cause::AttemptTimeout) } else { (end, cause) }
+    }
+
+    /// Which of the routes is taken.
+    pub(super) fn route(&self) -> u8 {
+        let count = u8::try_from(self.target.routes.len()).unwrap_or(u8::MAX).max(1);
+        (self.target.first_route + self.routes_failed) % count
     }
 
     /// Whether an answer has been asked for and none has begun.
@@ -220,6 +227,7 @@ impl Attempt {
                 self.exchange(cx, Link { proof, ..link });
                 Step::Progress
             }
+            (Input::Lost { failure, .. }, Stage::Connecting { .. }) => self.route_failed(cx, failure),
             (Input::Lost { failure, .. }, _) => {
                 self.stage = Stage::Ended;
                 Step::Failed { failure, drain: None }
@@ -248,11 +256,24 @@ impl Attempt {
 
     // --- endings ---
 
-    /// It took too long: gives it up and says what that is called.
-    pub(super) fn expire(&mut self, cx: &mut Context<'_>) -> Failure {
+    /// It took too long: gives it up and says what that is called, unless there is another route to take.
+    pub(super) fn expire(&mut self, cx: &mut Context<'_>) -> Option<Failure> {
         let (_, cause) = self.limit(&cx.tuning.attachment);
+        let on_the_way = matches!(self.stage, Stage::Resolving { .. } | Stage::Connecting { .. });
         self.give_up(cx, Ending::Failed);
-        cause.into()
+        if !on_the_way || cause == Cause::AttemptTimeout {
+            return Some(cause.into());
+        }
+        // A proxy that does not answer is not a server that does not answer.
+        let through_proxy =
+            matches!(self.target.routes.get(usize::from(self.route())), Some(Route::Proxy(_)));
+        let cause = if through_proxy { Cause::ProxyUnreachable } else { cause };
+        match self.route_failed(cx, cause.into()) {
+            Step::Failed { failure, .. } => Some(failure),
+            Step::Nothing | Step::Progress | Step::Answered(_) | Step::Declined { .. } | Step::Told(_) => {
+                None
+            }
+        }
     }
 
     /// Drops whatever is under way. Nothing will be heard of it any more.
@@ -295,12 +316,53 @@ impl Attempt {
             Err(failure) => failure,
         };
         // A name service that is down must not take the servers down with it.
-        let Some(address) = self.target.last_good else {
-            self.stage = Stage::Ended;
-            return Step::Failed { failure, drain: None };
+        match self.target.last_good {
+            Some(address) => {
+                self.dial(cx, &[address]);
+                Step::Nothing
+            }
+            None => self.route_failed(cx, failure),
+        }
+    }
+
+    fn has_other_route(&self) -> bool {
+        usize::from(self.routes_failed) + 1 < self.target.routes.len()
+    }
+
+    /// Begins on the route whose turn it is.
+    fn take_route(&mut self, cx: &mut Context<'_>) {
+        let route = self.target.routes.get(usize::from(self.route())).copied().unwrap_or_default();
+        match (route, self.target.server.host.clone()) {
+            (Route::Direct, Host::Address(address)) | (Route::Proxy(_), Host::Address(address)) => {
+                self.dial(cx, &[address]);
+            }
+            (Route::Direct, Host::Name(host)) => {
+                let query = cx.queue.next_query();
+                cx.act(Action::Resolve { query, host });
+                self.stage = Stage::Resolving { query, since: cx.now };
+            }
+            // The proxy looks the name up: ours may not know it.
+            (Route::Proxy(_), Host::Name(_)) => self.dial(cx, &[]),
+        }
+    }
+
+    /// This way leads nowhere: the next one, or the end. When a proxy was among the ways, the server
+    /// is not to blame.
+    fn route_failed<'a>(&mut self, cx: &mut Context<'_>, failure: Failure) -> Step<'a> {
+        if failure.class() == FailureClass::Proxy {
+            self.proxy_failure = Some(failure.cause);
+        }
+        if self.has_other_route() {
+            self.routes_failed += 1;
+            self.take_route(cx);
+            return Step::Nothing;
+        }
+        self.stage = Stage::Ended;
+        let failure = match self.proxy_failure {
+            Some(cause) if cause != failure.cause => Failure::noted(cause, &failure),
+            Some(_) | None => failure,
         };
-        self.dial(cx, &[address]);
-        Step::Nothing
+        Step::Failed { failure, drain: None }
     }
 
     fn dial(&mut self, cx: &mut Context<'_>, addresses: &[IpAddr]) {
@@ -312,7 +374,7 @@ impl Attempt {
             policy: self.target.policy,
             to: interleaved(addresses).map(|address| SocketAddr::new(address, port)).collect(),
             stagger: cx.tuning.attachment.address_stagger,
-            route: Route::Direct,
+            route: self.target.routes.get(usize::from(self.route())).copied().unwrap_or_default(),
         });
         self.stage = Stage::Connecting { link, since: cx.now };
     }

@@ -71,7 +71,8 @@ impl Attachment {
             Step::Nothing | Step::Told(_) => {}
             Step::Progress => {
                 if connected && let Some(time) = connect_time.or(attempt.connect_time) {
-                    self.servers.connected_in(time);
+                    let route = attempt.route();
+                    self.servers.connected_in(time, route);
                     cx.network.heard_somebody();
                 }
             }
@@ -120,8 +121,9 @@ impl Attachment {
                 self.start_beat(cx, retried);
             }
             Talk::Beat { attempt, .. } if attempt.limit(&cx.tuning.attachment).0 <= cx.now => {
-                let failure = attempt.expire(cx);
-                self.beat_failed(cx, failure, false);
+                if let Some(failure) = attempt.expire(cx) {
+                    self.beat_failed(cx, failure, false);
+                }
             }
             Talk::Beat { .. } => {
                 let doubt = active.doubt_at(stagger, &cx.tuning.attachment);

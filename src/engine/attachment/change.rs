@@ -166,7 +166,7 @@ impl Attachment {
     // --- the world ---
 
     pub(in crate::engine) fn network_changed(&mut self, cx: &mut Context<'_>, change: NetworkChange) {
-        self.servers.connect_time = None;
+        self.servers.forget_network();
         match (&self.phase, change) {
             (Phase::Sweeping(_) | Phase::Waiting { .. }, NetworkChange::Gone) => {
                 self.transition_to_no_network(cx)

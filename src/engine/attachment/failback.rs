@@ -236,8 +236,9 @@ impl Prospect {
 
     fn tick(&mut self, cx: &mut Context<'_>, servers: &mut Servers) {
         if let Some(probe) = &mut self.probe {
-            if probe.limit(&cx.tuning.attachment).0 <= cx.now {
-                let failure = probe.expire(cx);
+            if probe.limit(&cx.tuning.attachment).0 <= cx.now
+                && let Some(failure) = probe.expire(cx)
+            {
                 self.failed(cx, servers, &failure);
             }
             return;

@@ -48,7 +48,7 @@ use super::event::span;
 use super::tuning::tuning;
 use super::{Ending, Event, Input, State, Why};
 use crate::settings::Settings;
-use crate::words::{AgentId, ExchangeId, Moment, PolicyId};
+use crate::words::{AgentId, ExchangeId, Moment, PolicyId, Route};
 
 tuning! { "attachment",
     /// S: over how long a fleet spreads when connections in use are lost. 1 s suits some thousand agents on a
@@ -64,6 +64,8 @@ tuning! { "attachment",
     shortest_wait: 1_000 ms,
     /// A connection that takes longer will not be usable.
     connect_limit: 10_000 ms,
+    /// While another route is left, a route has this long to connect.
+    route_limit: 3_000 ms,
     /// Likewise a handshake.
     tls_limit: 10_000 ms,
     /// A busy server may think for a while about the first exchange.
@@ -247,10 +249,10 @@ impl Facts {
 }
 
 impl Attachment {
-    pub(super) fn new(agent: AgentId, settings: Arc<Settings>, at: Moment) -> Self {
+    pub(super) fn new(agent: AgentId, settings: Arc<Settings>, routes: Arc<[Route]>, at: Moment) -> Self {
         Self {
             settings,
-            servers: Servers::new(agent),
+            servers: Servers::new(agent, routes),
             phase: Phase::Starting { at },
             failback: Failback::default(),
             stream: None,

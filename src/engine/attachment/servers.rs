@@ -2,6 +2,7 @@
 //! charged and raced.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::attempt::{Answer, Attempt, Step as Progress, Target};
@@ -13,7 +14,9 @@ use super::roster::{Member, Roster};
 use crate::engine::context::Context;
 use crate::engine::event::Next;
 use crate::engine::{Ending, Event, Input};
-use crate::words::{AgentId, Cause, Errand, Failure, FailureClass, Moment, PolicyId, Purpose, ServerId};
+use crate::words::{
+    AgentId, Cause, Errand, Failure, FailureClass, Moment, PolicyId, Purpose, Route, ServerId,
+};
 
 /// See the module.
 #[derive(Debug)]
@@ -28,6 +31,10 @@ pub(super) struct Servers {
     /// How long connections take on this network.
     pub(super) connect_time: Option<Duration>,
     guard: Guard,
+    /// The ways to the servers, in the program's order.
+    routes: Arc<[Route]>,
+    /// The one that last worked on this network.
+    good_route: u8,
 }
 
 /// How a race ended.
@@ -39,9 +46,17 @@ pub(super) enum Finish {
 }
 
 impl Servers {
-    pub(super) fn new(agent: AgentId) -> Self {
-        let (records, roster) = (Vec::new(), Roster::default());
-        Self { agent, version: 0, records, roster, connect_time: None, guard: Guard::full() }
+    pub(super) fn new(agent: AgentId, routes: Arc<[Route]>) -> Self {
+        Self {
+            agent,
+            version: 0,
+            records: Vec::new(),
+            roster: Roster::default(),
+            connect_time: None,
+            guard: Guard::full(),
+            routes,
+            good_route: 0,
+        }
     }
 
     // --- getters ---
@@ -99,11 +114,20 @@ impl Servers {
             server: member.server.clone(),
             policy: PolicyId { settings: self.version, index: member.server.policy },
             last_good: self.records.get(record).and_then(|record| record.last_good(now, tuning)),
+            routes: self.routes.clone(),
+            first_route: self.good_route,
         }
     }
 
-    /// A connection stood after this long: what is slow and what is not depends on the network.
-    pub(super) fn connected_in(&mut self, time: Duration) {
+    /// Another network: what is slow and which way leads out has to be learned anew.
+    pub(super) fn forget_network(&mut self) {
+        self.connect_time = None;
+        self.good_route = 0;
+    }
+
+    /// A connection stood after this long, by this route.
+    pub(super) fn connected_in(&mut self, time: Duration, route: u8) {
+        self.good_route = route;
         // The weight of TCP's own smoothed round-trip time (RFC 6298).
         self.connect_time = Some(self.connect_time.map_or(time, |smoothed| (smoothed * 7 + time) / 8));
     }
@@ -160,7 +184,8 @@ impl Servers {
         }
         let step = runner.attempt.handle(cx, input);
         if connected && let Some(time) = runner.attempt.connect_time {
-            self.connected_in(time);
+            let route = runner.attempt.route();
+            self.connected_in(time, route);
             cx.network.heard_somebody();
         }
         match step {
@@ -199,8 +224,9 @@ impl Servers {
             let Some(runner) = race.runners.get_mut(index) else {
                 break;
             };
-            let failure = runner.attempt.expire(cx);
-            self.fail(cx, race, index, failure, false);
+            if let Some(failure) = runner.attempt.expire(cx) {
+                self.fail(cx, race, index, failure, false);
+            }
         }
         loop {
             match race.next(cx.now, self.connect_time, tuning) {

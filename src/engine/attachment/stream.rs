@@ -92,8 +92,9 @@ impl Attachment {
         if due.is_none_or(|due| due > cx.now) {
             return;
         }
-        if let Some(mut stream) = self.stream.take() {
-            let failure = stream.expire(cx);
+        if let Some(stream) = &mut self.stream
+            && let Some(failure) = stream.expire(cx)
+        {
             self.stream_lost(cx, false, &failure.to_string());
         }
     }
