@@ -117,7 +117,7 @@ impl Chaos {
         plan.push = push;
         plan.names = named;
         let mut setup = Setup::new(plan.settings(), "x".parse().unwrap());
-        if seed % 2 == 0 {
+        if seed.is_multiple_of(2) {
             setup.routes = [Route::Proxy(0), Route::Direct].into();
         }
         let mut engine = Engine::new(setup, Memory::default(), Away::Unknown, seed, Moment::ORIGIN);

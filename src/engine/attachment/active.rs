@@ -32,6 +32,7 @@ pub(super) struct Active {
 
 /// What is under way with the server in use, or beside it.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a beat on a kept link allocates nothing")]
 pub(super) enum Talk {
     Quiet,
     /// The same server once more, on a fresh link.

@@ -253,7 +253,7 @@ impl Attachment {
                 }
             });
         match running.filter(|_| !grace.is_zero()) {
-            Some(attempt) => self.transition_to_stopping(cx, cx.now + grace, attempt),
+            Some(attempt) => self.transition_to_stopping(cx, cx.now + grace, Box::new(attempt)),
             None => self.transition_to_stopped(cx),
         }
     }

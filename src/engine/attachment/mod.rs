@@ -215,7 +215,7 @@ enum Phase {
     Waiting { until: Moment, why: Why },
     NoNetwork { until: Moment },
     Rejected { until: Moment },
-    Stopping { until: Moment, attempt: Attempt },
+    Stopping { until: Moment, attempt: Box<Attempt> },
     Stopped,
 }
 
@@ -457,7 +457,7 @@ impl Attachment {
         self.leave_phase(cx, Why::Disabled, Phase::Disabled);
     }
 
-    fn transition_to_stopping(&mut self, cx: &mut Context<'_>, until: Moment, attempt: Attempt) {
+    fn transition_to_stopping(&mut self, cx: &mut Context<'_>, until: Moment, attempt: Box<Attempt>) {
         self.leave_phase(cx, Why::Stopping, Phase::Stopping { until, attempt });
     }
 
