@@ -52,6 +52,15 @@ impl Agent {
         })
     }
 
+    /// The event `awaited` comes, and none of the name `unwanted` before it.
+    pub(crate) fn never(&self, unwanted: &str, awaited: &str) {
+        let first = self.process.line(BOUND, awaited, |line| {
+            let event: Value = serde_json::from_str(line).unwrap();
+            (event["event"] == unwanted || event["event"] == awaited).then_some(event)
+        });
+        assert_eq!(first["event"], awaited, "{first}");
+    }
+
     /// The next event of this name about this server.
     pub(crate) fn about(&self, name: &str, server: &str) -> Value {
         self.event(name, |event| event["server"] == server)

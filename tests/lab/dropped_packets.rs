@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use crate::agent::Agent;
@@ -14,6 +14,9 @@ const FIRST: &str = Cable::SERVERS[0];
 const SECOND: &str = Cable::SERVERS[1];
 const THIRD: &str = Cable::SERVERS[2];
 
+/// A name for the first server.
+const NAME: &str = "first.lab";
+
 /// Three managers at the far end of a cable.
 struct Site {
     cable: Cable,
@@ -24,14 +27,20 @@ struct Site {
 impl Site {
     fn new(folder: &Path) -> Self {
         let cable = Cable::new();
-        let certificates = Certificates::new(folder, &Cable::SERVERS);
+        let certificates = Certificates::new(folder, &[&Cable::SERVERS[..], &[NAME]].concat());
         let managers =
             Cable::SERVERS.map(|address| Manager::start(&cable.servers, &certificates, address, "well"));
         Self { cable, certificates, _managers: managers }
     }
 
+    /// An agent with the three as three priorities.
     fn agent(&self, folder: &Path) -> Agent {
-        let servers = Cable::SERVERS.map(|address| json!({ "address": address, "id": address }));
+        self.agent_of(folder, &Cable::SERVERS)
+    }
+
+    fn agent_of(&self, folder: &Path, addresses: &[&str]) -> Agent {
+        let servers: Vec<Value> =
+            addresses.iter().map(|address| json!({ "address": address, "id": address })).collect();
         Agent::start(&self.cable.agent, folder, &self.certificates.authority, &servers)
     }
 }
@@ -85,4 +94,25 @@ fn an_unreachable_host_is_told_from_a_silent_one() {
     agent.fails(FIRST, "refused");
     agent.fails(SECOND, "refused");
     agent.attaches_to(THIRD);
+}
+
+#[test]
+fn a_name_whose_ipv6_address_leads_nowhere_is_reached_over_ipv4_in_the_same_attempt() {
+    let folder = tempdir().unwrap();
+    let site = Site::new(folder.path());
+    site.cable.agent.names(&[(NAME, &[Cable::FIRST_IPV6, FIRST])]);
+    site.cable.drop_packets_to(Cable::FIRST_IPV6);
+    let agent = site.agent_of(folder.path(), &[NAME]);
+    agent.never("attempt_failed", "attached");
+    assert!(site.cable.dropped_packets() > 0, "nobody tried the IPv6 address");
+}
+
+#[test]
+fn a_name_that_nobody_can_look_up_costs_only_its_own_server() {
+    let folder = tempdir().unwrap();
+    let site = Site::new(folder.path());
+    site.cable.agent.names(&[(NAME, &[FIRST])]);
+    let agent = site.agent_of(folder.path(), &["nowhere.lab", NAME]);
+    agent.fails("nowhere.lab", "name");
+    agent.attaches_to(NAME);
 }

@@ -1,6 +1,8 @@
 //! Machines of our own: network namespaces, and a cable between two of them.
 
 use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -21,6 +23,23 @@ impl Namespace {
         namespace
     }
 
+    /// What this machine finds when it looks these names up. Every other name fails: nobody answers for it.
+    pub(crate) fn names(&self, names: &[(&str, &[&str])]) {
+        let lines = |(name, addresses): &(&str, &[&str])| -> String {
+            addresses.iter().map(|address| format!("{address} {name}\n")).collect()
+        };
+        let folder = self.folder();
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("hosts"), names.iter().map(lines).collect::<String>()).unwrap();
+        fs::write(folder.join("resolv.conf"), "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+            .unwrap();
+    }
+
+    /// Files that stand in /etc for whoever runs inside.
+    fn folder(&self) -> PathBuf {
+        Path::new("/etc/netns").join(&self.name)
+    }
+
     /// A command that runs inside. The process it becomes is the program itself, so that signals reach it.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = ip();
@@ -33,14 +52,15 @@ impl Namespace {
     }
 
     /// One statement for the packet filter.
-    fn nft(&self, statement: &str) {
+    fn nft(&self, statement: &str) -> String {
         let nft = tool("nft", "nftables");
-        run(self.command(nft.get_program()).arg(statement));
+        run(self.command(nft.get_program()).arg(statement))
     }
 }
 
 impl Drop for Namespace {
     fn drop(&mut self) {
+        let _ = fs::remove_dir_all(self.folder());
         let _ = ip().args(["netns", "delete", &self.name]).status();
     }
 }
@@ -54,6 +74,8 @@ pub(crate) struct Cable {
 impl Cable {
     pub(crate) const AGENT: &str = "10.77.0.1";
     pub(crate) const SERVERS: [&str; 3] = ["10.77.0.11", "10.77.0.12", "10.77.0.13"];
+    /// The first server has one of the other family as well.
+    pub(crate) const FIRST_IPV6: &str = "2001:db8:77::11";
 
     pub(crate) fn new() -> Self {
         let (agent, servers) = (Namespace::new(), Namespace::new());
@@ -69,7 +91,8 @@ impl Cable {
         for server in Self::SERVERS {
             servers.ip(&["address", "add", &format!("{server}/24"), "dev", "eth0"]);
         }
-        for end in [&agent, &servers] {
+        for (end, address) in [(&agent, "2001:db8:77::1"), (&servers, Self::FIRST_IPV6)] {
+            end.ip(&["-6", "address", "add", &format!("{address}/64"), "dev", "eth0", "nodad"]);
             end.ip(&["link", "set", "eth0", "up"]);
         }
         servers.nft("add table inet lab");
@@ -79,7 +102,15 @@ impl Cable {
 
     /// What goes to this address is lost without a word, also on connections that stand.
     pub(crate) fn drop_packets_to(&self, address: &str) {
-        self.servers.nft(&format!("add rule inet lab input ip daddr {address} drop"));
+        let family = if address.contains(':') { "ip6" } else { "ip" };
+        self.servers.nft(&format!("add rule inet lab input {family} daddr {address} counter drop"));
+    }
+
+    /// How many packets were dropped so far.
+    pub(crate) fn dropped_packets(&self) -> u64 {
+        let rules = self.servers.nft("list chain inet lab input");
+        let counters = rules.split("counter packets ").skip(1);
+        counters.map(|rest| rest.split(' ').next().unwrap().parse::<u64>().unwrap()).sum()
     }
 
     /// What goes to this address comes back as "host unreachable".

@@ -45,7 +45,7 @@ impl Nginx {
         let log = folder.join("access.log");
         let configuration = folder.join("nginx.conf");
         let text = format!(
-            "daemon off; master_process off; pid nginx.pid; error_log stderr warn;
+            "daemon off; master_process off; pid nginx.pid; error_log stderr crit;
              events {{}}
              http {{
                log_format lab '$connection $connection_requests $ssl_protocol $ssl_session_reused $http_homing_purpose $status';
