@@ -112,9 +112,6 @@ fn every_way_to_break_the_contract_has_its_class_and_the_next_server_is_taken() 
         ("status:403", NotAllowed, "status 403"),
         ("status:404", WrongServer, "status 404"),
         ("status:302", WrongServer, "status 302"),
-        ("status:429", Throttled, "asks to wait"),
-        ("status:429:600", Throttled, "asks to wait 600 s"),
-        ("status:429:soon", Throttled, "unreadable Retry-After: soon"),
         ("status:500", ServerError, "server error 500"),
         ("status:500:600", ServerError, "server error 500"),
         ("status:503", ServerError, "server error 503"),
@@ -142,7 +139,23 @@ fn a_server_that_never_finishes_is_passed_over() {
 }
 
 #[test]
-fn a_429_never_moves_the_agent_to_a_lower_priority() {
+fn a_429_is_a_reason_to_wait_and_none_to_take_a_server_of_a_lower_priority() {
+    for (how, words) in [
+        ("status:429", "asks to wait"),
+        ("status:429:600", "asks to wait 600 s"),
+        ("status:429:soon", "unreadable Retry-After: soon"),
+    ] {
+        let site = Site::new(how.parse().unwrap());
+        let (found, detail) = site.failure();
+        assert_eq!(found, FailureClass::Throttled, "{how}: {detail}");
+        assert!(detail.contains(words), "{how}: {detail}");
+        site.until("waiting", |event| matches!(event, Event::Waiting { .. }).then_some(()));
+        assert_eq!(site.good.counts().attach, 0, "{how}");
+    }
+}
+
+#[test]
+fn an_attached_agent_stays_through_a_429() {
     let site = Site::new(Behaviour::Well);
     site.attaches_to("bad");
     site.bad.misbehave("status:429:2".parse().unwrap());
