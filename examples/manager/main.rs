@@ -8,6 +8,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use lexopt::{Arg, Parser, ValueExt};
 
@@ -17,13 +18,39 @@ use server::{Authority, BadIdentity, Behaviour, Config, Document, Identity, Mana
 struct Arguments {
     name: String,
     listen: IpAddr,
-    https: Option<u16>,
-    http: Option<u16>,
+    https: Option<Door>,
+    http: Option<Door>,
     ca_out: Option<PathBuf>,
     identity: Option<(PathBuf, PathBuf)>,
     settings: Document,
     policy: Document,
     behaviour: Behaviour,
+}
+
+/// Where to listen for one protocol, as it is written: a port of `--listen`, or an address of its own.
+#[derive(Clone, Copy)]
+enum Door {
+    Port(u16),
+    Address(SocketAddr),
+}
+
+impl Door {
+    fn at(self, listen: IpAddr) -> SocketAddr {
+        match self {
+            Self::Port(port) => SocketAddr::new(listen, port),
+            Self::Address(address) => address,
+        }
+    }
+}
+
+impl FromStr for Door {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let port = text.parse().map(Self::Port);
+        port.or_else(|_| text.parse().map(Self::Address))
+            .map_err(|_| "it is neither a port nor an address with a port".to_owned())
+    }
 }
 
 /// Where an HTTPS port goes that does not need a privileged user.
@@ -52,13 +79,16 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let https = match arguments.https {
-        Some(port) => Some((SocketAddr::new(arguments.listen, port), identity(&arguments)?)),
+        Some(door) => {
+            let address = door.at(arguments.listen);
+            Some((address, identity(&arguments, address.ip())?))
+        }
         None => None,
     };
     let manager = Manager::start(Config {
         name: arguments.name,
         https,
-        http: arguments.http.map(|port| SocketAddr::new(arguments.listen, port)),
+        http: arguments.http.map(|door| door.at(arguments.listen)),
         settings: arguments.settings,
         policy: arguments.policy,
         behaviour: arguments.behaviour,
@@ -92,7 +122,7 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// The identity that was asked for, or one of a throw-away authority.
-fn identity(arguments: &Arguments) -> Result<Identity, Box<dyn std::error::Error>> {
+fn identity(arguments: &Arguments, address: IpAddr) -> Result<Identity, Box<dyn std::error::Error>> {
     if let Some((certificate, key)) = &arguments.identity {
         return Ok(Identity::read(certificate, key)?);
     }
@@ -107,7 +137,7 @@ fn identity(arguments: &Arguments) -> Result<Identity, Box<dyn std::error::Error
             println!("clients have to trust a throw-away authority; --ca-out FILE writes its certificate")
         }
     }
-    Ok(authority.issue(&[arguments.listen.to_string(), "localhost".to_owned()])?)
+    Ok(authority.issue(&[address.to_string(), "localhost".to_owned()])?)
 }
 
 /// `None` when help was asked for.
@@ -150,7 +180,7 @@ fn arguments(mut parser: Parser) -> Result<Option<Arguments>, lexopt::Error> {
         return Err("--ca-out writes the throw-away authority; with --cert there is none".into());
     }
     if arguments.https.is_none() && arguments.http.is_none() {
-        arguments.https = Some(HTTPS_PORT);
+        arguments.https = Some(Door::Port(HTTPS_PORT));
     }
     Ok(Some(arguments))
 }
@@ -164,6 +194,7 @@ Usage: manager [OPTIONS]
   --listen ADDRESS    the address to listen on (127.0.0.1)
   --https PORT        listen for HTTPS; 0 takes any free port ({HTTPS_PORT} when neither port is given)
   --http PORT         listen for plain HTTP; 0 takes any free port
+                      both also take ADDRESS:PORT
   --cert FILE         certificate chain, PEM, the server's own first; without it a throw-away
                       authority signs a certificate for the address and `localhost`
   --key FILE          the key of that certificate, PEM
