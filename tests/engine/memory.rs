@@ -11,7 +11,7 @@ const DAY: u64 = 24 * 3600;
 
 /// Attached to `b` of the second priority; `a` of the first has come back and answered two probes.
 fn proving() -> World {
-    let mut world = priorities(&[1, 1]).start();
+    let mut world = priorities(&[1, 1]).named().start();
     world.set("a", down());
     world.until_attached("b", s(5));
     world.set("a", up());
@@ -30,7 +30,7 @@ fn proofs(world: &World) -> u8 {
 
 #[test]
 fn an_hour_of_heartbeats_is_one_write() {
-    let mut world = priorities(&[2, 2]).interval(s(10)).start();
+    let mut world = priorities(&[2, 2]).named().interval(s(10)).start();
     world.run(s(3600));
     assert!(world.count(is_heartbeat) > 340);
     assert_eq!(world.memories.len(), 1, "where the server was when it worked: {:?}", world.memories);
@@ -38,7 +38,7 @@ fn an_hour_of_heartbeats_is_one_write() {
 
 #[test]
 fn a_quiet_agent_writes_once_a_day_so_that_a_good_address_does_not_grow_old() {
-    let mut world = priorities(&[2, 2]).start();
+    let mut world = priorities(&[2, 2]).named().start();
     world.run(s(10 * DAY));
     assert_eq!(world.memories.len(), 11);
     let last = &world.memories.last().unwrap().servers[0].last_good.unwrap();
@@ -47,7 +47,7 @@ fn a_quiet_agent_writes_once_a_day_so_that_a_good_address_does_not_grow_old() {
 
 #[test]
 fn an_endless_outage_is_written_down_while_it_changes_what_a_next_life_would_do() {
-    let mut world = priorities(&[2, 2]).start();
+    let mut world = priorities(&[2, 2]).named().start();
     world.set_all(down());
     world.run(s(DAY));
     assert!(world.count(is_waiting) > 1000);
@@ -60,7 +60,7 @@ fn an_endless_outage_is_written_down_while_it_changes_what_a_next_life_would_do(
 
 #[test]
 fn a_laptop_without_a_network_writes_ten_times_and_no_more() {
-    let mut world = priorities(&[2, 2]).start();
+    let mut world = priorities(&[2, 2]).named().start();
     world.run(s(60)).cut_off(true);
     let before = world.memories.len();
     world.run(s(DAY));
@@ -70,7 +70,7 @@ fn a_laptop_without_a_network_writes_ten_times_and_no_more() {
 
 #[test]
 fn misses_that_service_has_forgiven_are_forgotten_on_the_disk_too() {
-    let mut world = priorities(&[1]).start();
+    let mut world = priorities(&[1]).named().start();
     world.set_all(down()).run(s(600)).set_all(up());
     world.until_attached("a", s(100));
     assert!(world.engine.memory().servers[0].misses > 0);
@@ -88,11 +88,12 @@ fn what_a_better_server_has_proved_survives_the_end_of_the_agent() {
 #[test]
 fn what_a_better_server_has_proved_survives_a_second_restart_before_the_agent_was_attached() {
     let world = proving();
-    let mut second = priorities(&[1, 1]).remembering(world.engine.memory().clone(), Away::For(s(30))).start();
+    let mut second =
+        priorities(&[1, 1]).named().remembering(world.engine.memory().clone(), Away::For(s(30))).start();
     second.set_all(black_hole()).run(s(60));
     assert!(!second.memories.is_empty());
     assert_eq!(proofs(&second), 2);
-    second.command(Command::Reconfigure(priorities(&[1, 1, 1]).settings()));
+    second.command(Command::Reconfigure(priorities(&[1, 1, 1]).named().settings()));
     second.command(Command::Stop { grace: Duration::ZERO });
     assert_eq!(proofs(&second), 2);
 }
@@ -112,7 +113,7 @@ fn a_failed_probe_takes_the_proof_from_the_disk() {
 
 #[test]
 fn a_memory_that_could_not_be_stored_is_asked_for_again_with_the_next_heartbeat() {
-    let mut world = priorities(&[1]).start();
+    let mut world = priorities(&[1]).named().start();
     world.until_attached("a", s(5));
     world.run(s(1));
     assert_eq!(world.memories.len(), 1);
@@ -139,7 +140,7 @@ fn an_absurd_memory_harms_nobody() {
         server.proof = Some(homing::engine::Proven { count: u8::MAX, ago: forever });
     }
     for away in [Away::Unknown, Away::For(Duration::MAX)] {
-        let mut world = priorities(&[1, 1]).remembering(memory.clone(), away).start();
+        let mut world = priorities(&[1, 1]).named().remembering(memory.clone(), away).start();
         world.until_attached("a", s(3 * 3600));
     }
 }

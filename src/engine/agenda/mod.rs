@@ -89,7 +89,13 @@ impl Agenda {
 
     pub(super) fn hear(&mut self, cx: &mut Context<'_>, fact: Fact) {
         match fact {
-            Fact::Attached => self.heartbeat.begin(cx),
+            Fact::Attached => {
+                self.heartbeat.begin(cx);
+                // A stream that was open ended with the move.
+                if let Some(push) = &mut self.push {
+                    push.rest();
+                }
+            }
             Fact::Detached => {
                 self.heartbeat.end();
                 if let Some(push) = &mut self.push {
@@ -102,7 +108,7 @@ impl Agenda {
                     push.want(cx.now);
                 }
             }
-            Fact::StreamOpened { .. } => {
+            Fact::StreamOpened => {
                 if let Some(push) = &mut self.push {
                     push.opened(cx.now);
                 }

@@ -21,6 +21,8 @@ pub(super) struct Active {
     /// The connection kept for the next exchange.
     pub(super) link: Option<Link>,
     pub(super) talk: Talk,
+    /// The next exchange with it comes at this time, and not before. Moving elsewhere does not wait for it.
+    pub(super) again: Option<Again>,
     /// A beat fell due while another server was tried.
     pub(super) beat_waits: bool,
     /// The agent means to leave it.
@@ -30,16 +32,19 @@ pub(super) struct Active {
     pub(super) by_failback: bool,
 }
 
+/// The same server once more, on a fresh link.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Again {
+    pub(super) at: Moment,
+    /// A connection broke, and this is the one fresh link it is given.
+    pub(super) retried: bool,
+}
+
 /// What is under way with the server in use, or beside it.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "a beat on a kept link allocates nothing")]
 pub(super) enum Talk {
     Quiet,
-    /// The same server once more, on a fresh link.
-    Again {
-        at: Moment,
-        retried: bool,
-    },
     Beat {
         attempt: Attempt,
         retried: bool,
@@ -61,6 +66,20 @@ pub(super) struct Leave {
 impl Active {
     pub(super) fn record(&self) -> usize {
         self.member.record.into()
+    }
+
+    /// The exchange that is under way with it, if one is.
+    pub(super) fn take_exchange(&mut self) -> Option<Attempt> {
+        match &mut self.talk {
+            Talk::Beat { attempt, .. } if attempt.is_exchanging() => {
+                let Talk::Beat { attempt, .. } = std::mem::replace(&mut self.talk, Talk::Quiet) else {
+                    return None;
+                };
+                Some(attempt)
+            }
+            Talk::Racing(race) => race.take_incumbent_exchange(),
+            Talk::Quiet | Talk::Beat { .. } => None,
+        }
     }
 
     /// When a beat has gone without a sign of life for so long that others are tried beside it, and why.
@@ -105,7 +124,7 @@ impl FirstBytes {
             0 => tuning.first_byte_unknown,
             count => Duration::from_millis((sum / count).into()),
         };
-        (mean * 4 + tuning.silence_margin).clamp(tuning.silence_least, tuning.silence_most)
+        (mean * 4 + tuning.silence_margin).max(tuning.silence_least).min(tuning.silence_most)
     }
 }
 

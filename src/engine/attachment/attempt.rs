@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Tuning;
+use super::roster::Member;
 use crate::engine::context::Context;
 use crate::engine::{Action, Ending, Input, MAX_ADDRESSES};
 use crate::settings::{Protocol, Server};
@@ -36,11 +37,21 @@ pub(super) struct Target {
     pub(super) first_route: u8,
 }
 
+impl Target {
+    /// The settings changed and still name the server as it was: it goes by other numbers now.
+    pub(super) fn renumber(&mut self, member: &Member, settings: u32) {
+        self.record = member.record.into();
+        self.server = member.server.clone();
+        self.policy = PolicyId { settings, index: member.server.policy };
+    }
+}
+
 /// A connection that stands, and who is at its other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Link {
     pub(super) id: LinkId,
-    pub(super) peer: Option<SocketAddr>,
+    /// Where the server's name led; `None` for a literal address, and when a proxy looked it up.
+    pub(super) address: Option<IpAddr>,
     pub(super) proof: Proof,
 }
 
@@ -195,6 +206,11 @@ impl Attempt {
         }
     }
 
+    /// Whether a request is out.
+    pub(super) fn is_exchanging(&self) -> bool {
+        matches!(self.stage, Stage::Exchanging { .. })
+    }
+
     /// Whether an answer has begun.
     pub(super) fn is_answering(&self) -> bool {
         matches!(self.stage, Stage::Exchanging { first_byte: Some(_), .. })
@@ -214,7 +230,9 @@ impl Attempt {
             (Input::Resolved { answer, .. }, Stage::Resolving { .. }) => self.resolved(cx, answer),
             (Input::Connected { link, path }, Stage::Connecting { since, .. }) => {
                 self.connect_time = Some(cx.now.since(since));
-                let link = Link { id: link, peer: Some(path.peer), proof: Proof::Tcp };
+                let named = matches!(self.target.server.host, Host::Name(_));
+                let address = (named && self.is_direct()).then(|| path.peer.ip());
+                let link = Link { id: link, address, proof: Proof::Tcp };
                 self.progress = Some(cx.now);
                 match self.target.server.protocol {
                     Protocol::Https => self.stage = Stage::Securing { link, since: cx.now },
@@ -246,28 +264,24 @@ impl Attempt {
         }
     }
 
-    /// The first thing said on an event stream is the first byte of its answer.
-    pub(super) fn begin_answering(&mut self, now: Moment) {
-        if let Stage::Exchanging { first_byte, .. } = &mut self.stage {
-            first_byte.get_or_insert(now);
-            self.progress = Some(now);
-        }
-    }
-
     // --- endings ---
 
     /// It took too long: gives it up and says what that is called, unless there is another route to take.
     pub(super) fn expire(&mut self, cx: &mut Context<'_>) -> Option<Failure> {
         let (_, cause) = self.limit(&cx.tuning.attachment);
+        if cause == Cause::NameTimeout
+            && let Some(address) = self.target.last_good
+        {
+            self.dial(cx, &[address]);
+            return None;
+        }
         let on_the_way = matches!(self.stage, Stage::Resolving { .. } | Stage::Connecting { .. });
         self.give_up(cx, Ending::Failed);
         if !on_the_way || cause == Cause::AttemptTimeout {
             return Some(cause.into());
         }
         // A proxy that does not answer is not a server that does not answer.
-        let through_proxy =
-            matches!(self.target.routes.get(usize::from(self.route())), Some(Route::Proxy(_)));
-        let cause = if through_proxy { Cause::ProxyUnreachable } else { cause };
+        let cause = if self.is_direct() { cause } else { Cause::ProxyUnreachable };
         match self.route_failed(cx, cause.into()) {
             Step::Failed { failure, .. } => Some(failure),
             Step::Nothing | Step::Progress | Step::Answered(_) | Step::Declined { .. } | Step::Told(_) => {
@@ -323,6 +337,10 @@ impl Attempt {
             }
             None => self.route_failed(cx, failure),
         }
+    }
+
+    fn is_direct(&self) -> bool {
+        self.target.routes.get(usize::from(self.route())).is_none_or(|route| *route == Route::Direct)
     }
 
     fn has_other_route(&self) -> bool {

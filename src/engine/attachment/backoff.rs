@@ -109,6 +109,11 @@ impl Guard {
 pub(super) struct Moves(VecDeque<Moment>);
 
 impl Moves {
+    /// Whether the last loss was one of many.
+    pub(super) fn are_many(&self) -> bool {
+        self.0.len() >= 3
+    }
+
     /// A server in use was lost. Returns the longest pause before the search for another begins.
     pub(super) fn record(&mut self, now: Moment, tuning: &Tuning) -> Duration {
         self.0.retain(|&at| now.since(at) < tuning.moves_window);

@@ -1,7 +1,7 @@
 //! Talking to the server in use: the beat, its doubts and its failures.
 
-use super::active::{Leave, Talk};
-use super::attempt::{Attempt, Step};
+use super::active::{Again, Leave, Talk};
+use super::attempt::{Attempt, Step, Target};
 use super::health::Health;
 use super::plan::Entry;
 use super::race::Race;
@@ -21,11 +21,13 @@ impl Attachment {
             return;
         };
         match (&active.talk, floor) {
+            // The exchange that is planned is this one.
+            _ if active.again.is_some() => {}
             // Nothing is said before the floor the server set, and nobody is dialled twice in a second.
-            (Talk::Quiet, Some(floor)) => active.talk = Talk::Again { at: floor, retried: false },
+            (Talk::Quiet, Some(floor)) => active.again = Some(Again { at: floor, retried: false }),
             (Talk::Quiet, None) => self.start_beat(cx, false),
             (Talk::Racing(race), _) if race.incumbent.is_none() => active.beat_waits = true,
-            (Talk::Again { .. } | Talk::Beat { .. } | Talk::Racing(_), _) => {}
+            (Talk::Beat { .. } | Talk::Racing(_), _) => {}
         }
     }
 
@@ -81,7 +83,7 @@ impl Attachment {
                 active.talk = Talk::Quiet;
                 active.patience.record(answer.first_byte);
                 let record = active.record();
-                self.servers.succeed(cx, record, answer.link.peer.map(|peer| peer.ip()));
+                self.servers.succeed(cx, record, answer.link.address);
                 self.memorable = true;
                 cx.act(Action::Adopt { exchange: answer.exchange });
                 let server = self.servers.id(record);
@@ -90,13 +92,12 @@ impl Attachment {
                 cx.tell(Event::Heartbeat { server, status: answer.status, elapsed: span(answer.elapsed) });
                 self.proved(cx, answer.drain);
             }
-            Step::Declined { status, .. } => {
+            Step::Declined { status, drain } => {
+                self.drained(cx, drain);
                 self.beat_failed(cx, Cause::NotAManager { status }.into(), false);
             }
             Step::Failed { failure, drain } => {
-                if let Some(window) = drain {
-                    self.leave_within(cx, window);
-                }
+                self.drained(cx, drain);
                 // A kept link that breaks before any answer was closed before we spoke: it says nothing of the server.
                 let stale = reused && !was_answering && is_broken(failure.class());
                 if stale {
@@ -116,11 +117,6 @@ impl Attachment {
             return;
         };
         match &mut active.talk {
-            Talk::Again { at, retried } if *at <= cx.now => {
-                let retried = *retried;
-                active.talk = Talk::Quiet;
-                self.start_beat(cx, retried);
-            }
             Talk::Beat { attempt, .. } if attempt.limit(&cx.tuning.attachment).0 <= cx.now => {
                 if let Some(failure) = attempt.expire(cx) {
                     self.beat_failed(cx, failure, false);
@@ -134,11 +130,12 @@ impl Attachment {
             }
             Talk::Racing(_) => self.drive_beside(cx),
             Talk::Quiet => {
-                if let Some(leave) = active.leave.filter(|leave| leave.at <= cx.now) {
+                if let Some(again) = active.again.filter(|again| again.at <= cx.now) {
+                    self.start_beat(cx, again.retried);
+                } else if let Some(leave) = active.leave.filter(|leave| leave.at <= cx.now) {
                     self.move_away(cx, leave);
                 }
             }
-            Talk::Again { .. } => {}
         }
         self.tick_stream(cx);
         self.tick_failback(cx);
@@ -174,20 +171,26 @@ impl Attachment {
         self.drive_beside(cx);
     }
 
+    /// The server in use, under the policy of the settings that named it last.
+    pub(super) fn active_target(&self, cx: &Context<'_>) -> Option<Target> {
+        let active = self.active()?;
+        let target = self.servers.target(cx.now, &active.member, &cx.tuning.attachment);
+        Some(Target { policy: active.policy, ..target })
+    }
+
     /// On the kept link where there is one, else on a fresh one.
     fn start_beat(&mut self, cx: &mut Context<'_>, retried: bool) {
-        let Some(active) = self.active_mut() else {
+        let Some(target) = self.active_target(cx) else {
             return;
         };
         let errand = Errand::Heartbeat { purpose: Purpose::Beat };
-        let (member, policy, link) = (active.member.clone(), active.policy, active.link.take());
+        let link = self.active_mut().and_then(|active| {
+            active.again = None;
+            active.link.take()
+        });
         let attempt = match link {
-            Some(link) => {
-                let mut target = self.servers.target(cx.now, &member, &cx.tuning.attachment);
-                target.policy = policy;
-                Attempt::on_link(cx, target, errand, link)
-            }
-            None => self.servers.begin(cx, &member, errand),
+            Some(link) => Attempt::on_link(cx, target, errand, link),
+            None => self.servers.begin_target(cx, target, errand),
         };
         if let Some(active) = self.active_mut() {
             active.talk = Talk::Beat { attempt, retried, doubted: false };
@@ -202,7 +205,8 @@ impl Attachment {
         };
         let member = active.member.clone();
         let mut plan = self.servers.plan(cx.now, Some(active.record()), None, tuning);
-        let second_opinion = why == Why::ServerSilent;
+        // One that the settings no longer name is left rather than dialled again.
+        let second_opinion = why == Why::ServerSilent && active.listed;
         if second_opinion {
             plan.insert(0, Entry { member: member.clone(), not_before: Moment::ORIGIN });
             if let Some(next) = plan.get_mut(1) {
@@ -243,6 +247,7 @@ impl Attachment {
         let (record, policy) = (active.record(), active.member.server.policy);
         let tuning = &cx.tuning.attachment;
         let server = self.servers.id(record);
+        self.memorable = true;
         match failure.class() {
             FailureClass::Broken if !retried => {
                 self.servers.charge(cx, record, policy, &failure);
@@ -270,13 +275,9 @@ impl Attachment {
                 self.servers.charge(cx, record, policy, &failure);
                 let until = self.servers.record(record).and_then(|record| record.floor()).unwrap_or(cx.now);
                 cx.tell(Event::attempt_failed(server, &failure, Next::Later));
-                let bearable = until.after(cx.now) <= tuning.throttle_bearable;
-                let elsewhere =
-                    !bearable && !self.servers.plan(cx.now, Some(record), None, tuning).is_empty();
-                if elsewhere {
+                self.again(until, false);
+                if until.after(cx.now) > tuning.throttle_bearable {
                     self.move_away(cx, Leave { at: cx.now, why: Why::ServerThrottled, tries: 0 });
-                } else {
-                    self.again(until, false);
                 }
             }
             FailureClass::Refused
@@ -300,7 +301,7 @@ impl Attachment {
 
     fn again(&mut self, at: Moment, retried: bool) {
         if let Some(active) = self.active_mut() {
-            active.talk = Talk::Again { at, retried };
+            active.again = Some(Again { at, retried });
         }
     }
 

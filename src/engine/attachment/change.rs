@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::active::{Active, Leave, Talk};
+use super::active::{Active, Again, Leave, Talk};
 use super::health::Record;
 use super::race::Race;
 use super::roster::{Member, Roster};
@@ -50,7 +50,7 @@ impl Attachment {
         let same = |server: &Server, other: &Server| change.is_same(server, other);
 
         pardon(&mut self.servers.records, cx.now, &old_roster, &self.servers.roster, &change);
-        let roster = &self.servers.roster;
+        let (roster, version) = (&self.servers.roster, self.servers.version);
         let stays = |member: &Member| {
             let record = change.record(member.record.into())?;
             roster.of_record(record).filter(|listed| same(&listed.server, &member.server)).cloned()
@@ -62,21 +62,40 @@ impl Attachment {
             });
 
         match &mut self.phase {
-            Phase::Sweeping(race) => retain(cx, race, &change, &stays),
+            Phase::Sweeping(race) => retain(cx, race, &change, version, &stays),
             Phase::Attached(active) => {
                 let record = change.record(active.record()).unwrap_or_default();
+                let still_listed = stays(&active.member);
                 match &mut active.talk {
-                    Talk::Racing(race) => retain(cx, race, &change, &stays),
-                    Talk::Beat { attempt, .. } => attempt.target.record = record,
-                    Talk::Quiet | Talk::Again { .. } => {}
+                    Talk::Racing(race) if race.incumbent.is_some() && still_listed.is_some() => {
+                        retain(cx, race, &change, version, &stays);
+                    }
+                    // Where the agent meant to move, and from where, is decided anew.
+                    Talk::Racing(race) => {
+                        if race.incumbent.is_some() || active.beat_waits {
+                            active.again = Some(Again { at: cx.now, retried: false });
+                        }
+                        active.beat_waits = false;
+                        for mut runner in race.runners.drain(..) {
+                            runner.give_up(cx, Ending::Reconfigured);
+                        }
+                        active.talk = Talk::Quiet;
+                    }
+                    Talk::Beat { attempt, .. } => match &still_listed {
+                        Some(member) => attempt.target.renumber(member, version),
+                        None => attempt.target.record = record,
+                    },
+                    Talk::Quiet => {}
                 }
                 if let Some(stream) = &mut self.stream {
-                    stream.target.record = record;
+                    match &still_listed {
+                        Some(member) => stream.target.renumber(member, version),
+                        None => stream.target.record = record,
+                    }
                 }
-                self.failback.retain(cx, &stays);
-                let listed = stays(&active.member);
-                active.listed = listed.is_some();
-                match listed {
+                self.failback.retain(cx, version, &stays);
+                active.listed = still_listed.is_some();
+                match still_listed {
                     Some(member) => {
                         active.policy =
                             PolicyId { settings: self.servers.version, index: member.server.policy };
@@ -186,7 +205,7 @@ impl Attachment {
             Phase::Attached(active) => {
                 let mut talk = std::mem::replace(&mut active.talk, Talk::Quiet);
                 match &mut talk {
-                    Talk::Quiet | Talk::Again { .. } => {}
+                    Talk::Quiet => {}
                     Talk::Beat { attempt, .. } => attempt.give_up(cx, Ending::Stale),
                     Talk::Racing(race) => self.servers.disband(cx, race, Ending::Stale),
                 }
@@ -209,16 +228,27 @@ impl Attachment {
     /// Tries again soon, but not more often than links flap.
     fn rearm(&mut self, cx: &mut Context<'_>, why: Why) {
         let tuning = &cx.tuning.attachment;
-        if self.rearmed.is_some_and(|last| cx.now.since(last) < tuning.rearm_interval) {
-            return;
+        let earliest = self.rearmed.map_or(cx.now, |last| (last + tuning.rearm_interval).max(cx.now));
+        let until = earliest + cx.chance.up_to(tuning.rearm_spread);
+        match self.phase {
+            Phase::Waiting { until: planned, .. } | Phase::NoNetwork { until: planned }
+                if planned <= until =>
+            {
+                return;
+            }
+            // A search that is young enough to have begun on this network goes on.
+            Phase::Sweeping(_) if earliest > cx.now => return,
+            Phase::Starting { .. }
+            | Phase::Disabled
+            | Phase::Sweeping(_)
+            | Phase::Attached(_)
+            | Phase::Waiting { .. }
+            | Phase::NoNetwork { .. }
+            | Phase::Rejected { .. }
+            | Phase::Stopping { .. }
+            | Phase::Stopped => {}
         }
-        self.rearmed = Some(cx.now);
-        let until = cx.now + cx.chance.up_to(tuning.rearm_spread);
-        if let Phase::Waiting { until: planned, .. } = self.phase
-            && planned <= until
-        {
-            return;
-        }
+        self.rearmed = Some(until);
         self.transition_to_waiting(cx, until, why);
     }
 
@@ -244,14 +274,7 @@ impl Attachment {
         if matches!(self.phase, Phase::Stopping { .. } | Phase::Stopped) {
             return;
         }
-        let running =
-            self.active_mut().and_then(|active| match std::mem::replace(&mut active.talk, Talk::Quiet) {
-                Talk::Beat { attempt, .. } => Some(attempt),
-                other @ (Talk::Quiet | Talk::Again { .. } | Talk::Racing(_)) => {
-                    active.talk = other;
-                    None
-                }
-            });
+        let running = self.active_mut().and_then(|active| active.take_exchange());
         match running.filter(|_| !grace.is_zero()) {
             Some(attempt) => self.transition_to_stopping(cx, cx.now + grace, Box::new(attempt)),
             None => self.transition_to_stopped(cx),
@@ -331,12 +354,13 @@ fn retain(
     cx: &mut Context<'_>,
     race: &mut Race,
     change: &Change<'_>,
+    settings: u32,
     stays: &impl Fn(&Member) -> Option<Member>,
 ) {
     race.incumbent = race.incumbent.and_then(|record| change.record(record));
     race.runners.retain_mut(|runner| match stays(&runner.member) {
         Some(member) => {
-            runner.attempt.target.record = member.record.into();
+            runner.attempt.target.renumber(&member, settings);
             runner.member = member;
             true
         }

@@ -122,11 +122,16 @@ impl Failback {
     }
 
     /// The settings changed: prospects they no longer name, or name differently, are dropped.
-    pub(super) fn retain(&mut self, cx: &mut Context<'_>, stays: &impl Fn(&Member) -> Option<Member>) {
+    pub(super) fn retain(
+        &mut self,
+        cx: &mut Context<'_>,
+        settings: u32,
+        stays: &impl Fn(&Member) -> Option<Member>,
+    ) {
         self.prospects.retain_mut(|prospect| match stays(&prospect.member) {
             Some(member) => {
                 if let Some(probe) = &mut prospect.probe {
-                    probe.target.record = member.record.into();
+                    probe.target.renumber(&member, settings);
                 }
                 prospect.member = member;
                 true
@@ -207,7 +212,7 @@ impl Failback {
                         prospect.failed(cx, servers, &Cause::Draining.into());
                     }
                     None => {
-                        let address = answer.link.peer.map(|peer| peer.ip());
+                        let address = answer.link.address;
                         prospect.succeeded(cx, servers, address, damping);
                     }
                 }
@@ -265,7 +270,13 @@ impl Prospect {
             }
             return false;
         }
-        if self.move_at.is_some() || self.due > cx.now {
+        if let Some(move_at) = self.move_at {
+            // Neither a proven server is moved to before it may be spoken to.
+            let floor = servers.record(self.member.record.into()).and_then(|record| record.floor());
+            self.move_at = Some(floor.map_or(move_at, |floor| floor.max(move_at)));
+            return false;
+        }
+        if self.due > cx.now {
             return false;
         }
         if self.kind == Kind::Other && self.proof.is_none() {

@@ -26,12 +26,19 @@ pub(super) enum Health {
     Down { until: Moment },
     /// It was left out and may be used again, or answered but has not proved itself yet.
     Probation,
-    /// It asked for patience until then. `status` 429 counts as available.
-    Throttled { until: Moment, status: u16 },
     /// It is not what it should be, or does not want this agent.
     Quarantined { until: Moment, class: FailureClass, policy: u16 },
     /// It asked to be left.
     Draining { until: Moment },
+}
+
+/// The server asked for patience. This stands beside its health: nothing that happens meanwhile shortens it
+/// but a success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Throttle {
+    pub(super) until: Moment,
+    /// 429 counts as available, only not now.
+    pub(super) status: u16,
 }
 
 /// How a plan may use a server. Ordered best first.
@@ -54,6 +61,7 @@ pub(super) struct Record {
     pub(super) health: Health,
     /// Since when it is so.
     pub(super) since: Moment,
+    pub(super) throttle: Option<Throttle>,
     /// Failures in a row; sets how long `Down` lasts.
     pub(super) misses: Misses,
     /// How often it was quarantined in a row.
@@ -67,7 +75,23 @@ pub(super) struct Record {
     /// The last failure and when; boxed, because most servers have none.
     pub(super) last_failure: Option<Box<(Failure, Moment)>>,
     /// Where its name led when it last worked; boxed, because most servers are never dialled.
-    last_good: Option<Box<(IpAddr, Moment)>>,
+    last_good: Option<Box<LastGood>>,
+}
+
+/// An address that worked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LastGood {
+    pub(super) address: IpAddr,
+    /// When this engine knew it to be `age` old.
+    pub(super) at: Moment,
+    /// The clock may be younger than the address.
+    pub(super) age: Duration,
+}
+
+impl LastGood {
+    pub(super) fn age(&self, now: Moment) -> Duration {
+        now.since(self.at).saturating_add(self.age)
+    }
 }
 
 impl Record {
@@ -76,6 +100,7 @@ impl Record {
             id,
             health: Health::Unknown,
             since: now,
+            throttle: None,
             misses: Misses::default(),
             rung: 0,
             last_start: None,
@@ -88,37 +113,40 @@ impl Record {
 
     /// Where its name led, unless that is too long ago to be believed.
     pub(super) fn last_good(&self, now: Moment, tuning: &Tuning) -> Option<IpAddr> {
-        let (address, at) = **self.last_good.as_ref()?;
-        (now.since(at) <= tuning.last_good_age).then_some(address)
+        let known = self.last_good.as_ref()?;
+        (known.age(now) <= tuning.last_good_age).then_some(known.address)
     }
 
-    pub(super) fn last_good_at(&self) -> Option<(IpAddr, Moment)> {
+    pub(super) fn last_good_known(&self) -> Option<LastGood> {
         self.last_good.as_deref().copied()
     }
 
-    pub(super) fn restore_address(&mut self, at: Moment, address: IpAddr) {
-        self.last_good = Some(Box::new((address, at)));
+    pub(super) fn restore_address(&mut self, known: LastGood) {
+        self.last_good = Some(Box::new(known));
     }
 
     pub(super) fn remember_address(&mut self, now: Moment, address: Option<IpAddr>) {
         let Some(address) = address else {
             return;
         };
+        let good = LastGood { address, at: now, age: Duration::ZERO };
         match &mut self.last_good {
-            Some(known) => **known = (address, now),
-            None => self.last_good = Some(Box::new((address, now))),
+            Some(known) => **known = good,
+            None => self.last_good = Some(Box::new(good)),
         }
     }
 
     /// How a plan under this certificate policy may use it.
     pub(super) fn standing(&self, now: Moment, policy: u16) -> Standing {
+        if self.throttle.is_some_and(|throttle| now < throttle.until) {
+            return Standing::Never;
+        }
         let left_out =
             |until: Moment, meanwhile: Standing, after: Standing| if now < until { meanwhile } else { after };
         match self.health {
             Health::Unknown | Health::Up | Health::Probation | Health::Suspect { .. } => Standing::Good,
             Health::Down { until } => left_out(until, Standing::LastResort, Standing::Late),
             Health::Draining { until } => left_out(until, Standing::LastResort, Standing::Good),
-            Health::Throttled { until, .. } => left_out(until, Standing::Never, Standing::Good),
             Health::Quarantined { class: FailureClass::Certificate, policy: under, .. }
                 if under != policy =>
             {
@@ -130,23 +158,27 @@ impl Record {
 
     /// Until when a rule keeps everybody away from it. A probe obeys this too.
     pub(super) fn floor(&self) -> Option<Moment> {
-        match self.health {
+        let health = match self.health {
             Health::Unknown | Health::Up | Health::Probation | Health::Suspect { .. } => None,
-            Health::Down { until }
-            | Health::Draining { until }
-            | Health::Throttled { until, .. }
-            | Health::Quarantined { until, .. } => Some(until),
-        }
+            Health::Down { until } | Health::Draining { until } | Health::Quarantined { until, .. } => {
+                Some(until)
+            }
+        };
+        health.max(self.throttled_until())
     }
 
     /// Until when it asked for patience.
     pub(super) fn throttled_until(&self) -> Option<Moment> {
-        if let Health::Throttled { until, .. } = self.health { Some(until) } else { None }
+        self.throttle.map(|throttle| throttle.until)
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        matches!(self.health, Health::Draining { .. })
     }
 
     /// Whether it asked for patience with a 429: then it is available, only not now.
     pub(super) fn is_available_later(&self, now: Moment) -> bool {
-        matches!(self.health, Health::Throttled { until, status: 429 } if now < until)
+        self.throttle.is_some_and(|throttle| throttle.status == 429 && now < throttle.until)
     }
 
     /// A good exchange. The misses are forgiven only as the service lasts.
@@ -161,11 +193,16 @@ impl Record {
             self.rung = 0;
             self.last_limit = None;
         }
+        self.throttle = None;
+        if matches!(self.health, Health::Draining { until } if now < until) {
+            // It serves, and still wants to be left.
+            return;
+        }
         let proven = self.misses.count() == 0 && self.rung == 0;
         self.become_health(if proven { Health::Up } else { Health::Probation }, now);
     }
 
-    /// A failure, charged by its class. Returns the new health.
+    /// A failure, charged by its class.
     pub(super) fn charge(
         &mut self,
         now: Moment,
@@ -192,11 +229,10 @@ impl Record {
                 self.become_health(Health::Quarantined { until, class: failure.class(), policy }, now);
             }
             Cost::Throttle { status, asked } => {
-                let floor = asked
-                    .unwrap_or(tuning.throttle_default)
-                    .clamp(tuning.throttle_least, tuning.throttle_most);
+                let asked = asked.unwrap_or(tuning.throttle_default);
+                let floor = asked.max(tuning.throttle_least).min(tuning.throttle_most);
                 let until = now + floor + chance.up_to((floor / 4).max(tuning.throttle_spread));
-                self.become_health(Health::Throttled { until, status }, now);
+                self.throttle = Some(Throttle { until, status });
             }
         }
     }
@@ -206,8 +242,7 @@ impl Record {
         self.last_failure = Some(Box::new((failure.clone(), now)));
     }
 
-    /// Another server gave the second opinion: this one is silent, and it is not the network.
-    pub(super) fn go_down(&mut self, now: Moment, tuning: &Tuning, chance: &mut Chance) {
+    fn go_down(&mut self, now: Moment, tuning: &Tuning, chance: &mut Chance) {
         self.service_since = None;
         self.misses.add();
         let until = now + delay(self.misses.count(), tuning.down_ceiling, tuning, chance);
@@ -216,7 +251,7 @@ impl Record {
 
     /// It asked to be left.
     pub(super) fn drain(&mut self, now: Moment, window: Duration, tuning: &Tuning) {
-        let until = now + window.clamp(tuning.drain_most, tuning.throttle_most);
+        let until = now + window.max(tuning.drain_most).min(tuning.throttle_most);
         self.become_health(Health::Draining { until }, now);
     }
 
@@ -237,8 +272,9 @@ impl Record {
         }
     }
 
-    pub(super) fn restore(&mut self, health: Health, misses: Misses) {
+    pub(super) fn restore(&mut self, health: Health, throttle: Option<Throttle>, misses: Misses) {
         self.health = health;
+        self.throttle = throttle;
         self.misses = misses;
     }
 
@@ -253,7 +289,6 @@ impl Record {
             | Health::Up
             | Health::Suspect { .. }
             | Health::Probation
-            | Health::Throttled { .. }
             | Health::Quarantined { .. }
             | Health::Draining { .. } => (1, now),
         };

@@ -32,6 +32,7 @@ mod servers;
 mod stream;
 mod sweep;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use active::{Active, FirstBytes, Leave, Talk};
@@ -48,7 +49,7 @@ use super::event::span;
 use super::tuning::tuning;
 use super::{Ending, Event, Input, State, Why};
 use crate::settings::Settings;
-use crate::words::{AgentId, ExchangeId, Moment, PolicyId, Route};
+use crate::words::{AgentId, Moment, PolicyId, Route};
 
 tuning! { "attachment",
     /// S: over how long a fleet spreads when connections in use are lost. 1 s suits some thousand agents on a
@@ -191,6 +192,8 @@ pub(super) struct Attachment {
     failback: Failback,
     /// The side link of push mode.
     stream: Option<Box<Attempt>>,
+    /// Something was told on it.
+    stream_is_open: bool,
     announced: Announced,
     misses: Misses,
     moves: Moves,
@@ -229,7 +232,7 @@ pub(super) enum Fact {
     /// A heartbeat exchange with the server in use succeeded.
     Proved,
     /// The event stream is open.
-    StreamOpened { exchange: ExchangeId },
+    StreamOpened,
     /// The event stream is gone; `true`: it had been open.
     StreamLost { was_open: bool },
     /// The server does not offer one.
@@ -240,11 +243,11 @@ pub(super) enum Fact {
 
 /// Facts in the order they came about; one input causes only a few.
 #[derive(Debug, Default)]
-pub(super) struct Facts(Vec<Fact>);
+pub(super) struct Facts(VecDeque<Fact>);
 
 impl Facts {
     fn add(&mut self, fact: Fact) {
-        self.0.push(fact);
+        self.0.push_back(fact);
     }
 }
 
@@ -256,6 +259,7 @@ impl Attachment {
             phase: Phase::Starting { at },
             failback: Failback::default(),
             stream: None,
+            stream_is_open: false,
             announced: Announced::default(),
             misses: Misses::default(),
             moves: Moves::default(),
@@ -301,8 +305,10 @@ impl Attachment {
             Phase::Attached(active) => {
                 let quiet = matches!(active.talk, Talk::Quiet);
                 let talk = match &active.talk {
-                    Talk::Quiet => active.leave.map(|leave| leave.at),
-                    Talk::Again { at, .. } => Some(*at),
+                    Talk::Quiet => {
+                        let again = active.again.map(|again| again.at);
+                        again.into_iter().chain(active.leave.map(|leave| leave.at)).min()
+                    }
                     Talk::Beat { attempt, .. } => {
                         let doubt = active.doubt_at(self.servers.stagger(tuning), tuning).map(|(at, _)| at);
                         doubt.into_iter().chain([attempt.limit(tuning).0]).min()
@@ -310,7 +316,7 @@ impl Attachment {
                     Talk::Racing(race) => race.deadline(now, smoothed, tuning),
                 };
                 let failback = self.failback.deadline(quiet, tuning);
-                let stream = self.stream.as_ref().and_then(|stream| stream::limit(stream, tuning));
+                let stream = self.stream_limit(tuning);
                 talk.into_iter().chain(failback).chain(stream).min()
             }
         }
@@ -380,7 +386,7 @@ impl Attachment {
 
     /// What the other parts have to learn, oldest first.
     pub(super) fn poll_fact(&mut self) -> Option<Fact> {
-        (!self.facts.0.is_empty()).then(|| self.facts.0.remove(0))
+        self.facts.0.pop_front()
     }
 
     /// Whether something happened since this was last asked that may have changed the memory.
@@ -411,6 +417,7 @@ impl Attachment {
             since: cx.now,
             link: held.open.then_some(held.link),
             talk: Talk::Quiet,
+            again: None,
             beat_waits: false,
             leave: None,
             patience: FirstBytes::default(),
@@ -430,6 +437,7 @@ impl Attachment {
         cx.tell(Event::Attached { server, priority, elapsed });
         self.sweeps = 0;
         self.rejections = 0;
+        self.misses.begin_service();
         self.facts.add(Fact::Attached);
     }
 
@@ -539,7 +547,7 @@ impl Attachment {
 
     fn end_talk(&mut self, cx: &mut Context<'_>, active: &mut Active, reason: Ending) {
         match std::mem::replace(&mut active.talk, Talk::Quiet) {
-            Talk::Quiet | Talk::Again { .. } => {}
+            Talk::Quiet => {}
             Talk::Beat { mut attempt, .. } => attempt.give_up(cx, reason),
             Talk::Racing(mut race) => self.servers.disband(cx, &mut race, reason),
         }

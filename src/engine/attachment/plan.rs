@@ -43,17 +43,14 @@ pub(super) fn plan(roster: &Roster, request: &Request<'_>, tuning: &Tuning) -> V
                 Standing::Never => {}
             }
         }
-        if members.iter().any(|member| {
-            let record = request.records.get(usize::from(member.record));
-            record.is_some_and(|record| record.is_available_later(request.now))
-        }) {
+        if is_available_later(members, request.records, request.now) {
             break;
         }
     }
     let mut chosen = if in_time.is_empty() { last_resort } else { in_time };
     chosen.sort_by_key(|(standing, member)| (member.priority, *standing, member.rank));
     if let Some(round) = request.rotation {
-        chosen.retain(|(_, member)| takes_part(roster, member, round));
+        rotate(&mut chosen, round);
     }
     let entry = |(_, member): (Standing, &Member)| Entry {
         member: member.clone(),
@@ -66,15 +63,39 @@ pub(super) fn plan(roster: &Roster, request: &Request<'_>, tuning: &Tuning) -> V
     chosen.into_iter().map(entry).collect()
 }
 
+/// When the first server that a plan could contain may be used, if that lies ahead.
+pub(super) fn next_opening(roster: &Roster, records: &[Record], now: Moment) -> Option<Moment> {
+    let mut opening: Option<Moment> = None;
+    for priority in roster.priorities() {
+        let members = roster.priority(priority);
+        let floors = members.iter().filter_map(|member| records.get(usize::from(member.record))?.floor());
+        opening = opening.into_iter().chain(floors.filter(|&floor| floor > now)).min();
+        if is_available_later(members, records, now) {
+            break;
+        }
+    }
+    opening
+}
+
+/// A server that answered 429 is available, only not now.
+fn is_available_later(members: &[Member], records: &[Record], now: Moment) -> bool {
+    let record = |member: &Member| records.get(usize::from(member.record));
+    members.iter().filter_map(record).any(|record| record.is_available_later(now))
+}
+
 /// How many servers of a priority beside the agent's own are tried in one sweep of a long outage: few,
 /// so that the first server to return is not crushed by a fleet.
 const OTHERS: usize = 2;
 
-fn takes_part(roster: &Roster, member: &Member, round: u32) -> bool {
-    let others = roster.priority(member.priority).len().saturating_sub(1);
-    let Some(place) = usize::from(member.rank).checked_sub(1) else {
-        return true;
-    };
-    let first = (round as usize).wrapping_mul(OTHERS) % others.max(1);
-    (place + others - first) % others.max(1) < OTHERS
+/// Keeps of each priority the agent's own server and those of the others whose turn it is.
+fn rotate(chosen: &mut Vec<(Standing, &Member)>, round: u32) {
+    let mut turns: Vec<(u16, u16)> = Vec::new();
+    let mut others: Vec<_> =
+        chosen.iter().filter(|(_, member)| member.rank > 0).map(|(_, m)| (m.priority, m.rank)).collect();
+    others.sort_unstable();
+    for priority in others.chunk_by(|one, other| one.0 == other.0) {
+        let first = (round as usize).wrapping_mul(OTHERS) % priority.len();
+        turns.extend(priority.iter().cycle().skip(first).take(OTHERS.min(priority.len())));
+    }
+    chosen.retain(|(_, member)| member.rank == 0 || turns.contains(&(member.priority, member.rank)));
 }

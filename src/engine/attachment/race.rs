@@ -142,6 +142,8 @@ impl Race {
     /// The settings changed: what failed under the old ones is tried again, not charged.
     pub(super) fn forget_failures(&mut self) {
         self.failed.clear();
+        self.lowest = None;
+        self.last_chances = false;
     }
 
     /// Leaves an empty race behind.
@@ -245,8 +247,13 @@ impl Race {
     }
 
     /// A runner failed. It is out of the race.
-    pub(super) fn failed(&mut self, index: usize, failure: Failure, definite: bool) {
+    ///
+    /// A server that is heard of twice (a silent connection and a fresh one) fails once: the later word counts.
+    pub(super) fn failed(&mut self, index: usize, failure: Failure, definite: bool, charged: bool) {
         let runner = self.runners.remove(index);
+        let record = runner.attempt.target.record;
+        let charged = charged || self.failed.iter().any(|ended| ended.record == record && ended.charged);
+        self.failed.retain(|ended| ended.record != record);
         self.pace.definite |= definite;
         if matches!(failure.cause, Cause::Throttled { status: 429, .. }) {
             let lowest = self.lowest.unwrap_or(u16::MAX).min(runner.member.priority);
@@ -254,12 +261,18 @@ impl Race {
             self.plan.retain(|entry| entry.member.priority <= lowest);
             self.evicted.retain(|entry| entry.member.priority <= lowest);
         }
-        self.failed.push(Ended {
-            record: runner.attempt.target.record,
-            policy: runner.member.server.policy,
-            failure,
-            charged: false,
-        });
+        self.failed.push(Ended { record, policy: runner.member.server.policy, failure, charged });
+    }
+
+    /// The exchange with the server in use beside which this race runs, if one is under way.
+    pub(super) fn take_incumbent_exchange(&mut self) -> Option<Attempt> {
+        let is_it = |runner: &Runner| {
+            runner.held.is_none()
+                && runner.attempt.is_exchanging()
+                && Some(runner.attempt.target.record) == self.incumbent
+        };
+        let index = self.runners.iter().position(is_it)?;
+        Some(self.runners.remove(index).attempt)
     }
 
     /// A runner is out of the race without having failed.
@@ -278,7 +291,8 @@ impl Race {
     pub(super) fn replan(&mut self, plan: Vec<Entry>) {
         let tried = |entry: &Entry| {
             let record = usize::from(entry.member.record);
-            self.runners.iter().any(|runner| runner.attempt.target.record == record)
+            self.incumbent == Some(record)
+                || self.runners.iter().any(|runner| runner.attempt.target.record == record)
                 || self.failed.iter().any(|ended| ended.record == record)
         };
         self.plan = plan.into_iter().filter(|entry| !tried(entry)).collect();
@@ -329,9 +343,8 @@ impl Race {
     /// The next server, unless a success is held that it could not beat.
     fn startable(&self) -> Option<&Entry> {
         let entry = self.plan.front()?;
-        let beaten = self.best_held().is_some_and(|(index, _)| {
-            self.runners.get(index).is_some_and(|held| held.member.priority <= entry.member.priority)
-        });
+        let beats = |held: &Runner| !held.drains() && held.member.priority <= entry.member.priority;
+        let beaten = self.best_held().is_some_and(|(index, _)| self.runners.get(index).is_some_and(beats));
         (!beaten).then_some(entry)
     }
 
@@ -363,7 +376,9 @@ impl Race {
             .enumerate()
             .filter_map(|(index, runner)| Some((index, runner, runner.held.as_ref()?)));
         let since = held.clone().map(|(_, _, held)| held.since).min()?;
-        let best = held.min_by_key(|(_, runner, _)| (runner.member.priority, runner.member.rank))?;
+        // One that wants to be left is still better than none.
+        let best =
+            held.min_by_key(|(_, runner, _)| (runner.drains(), runner.member.priority, runner.member.rank))?;
         Some((best.0, since))
     }
 
@@ -376,7 +391,14 @@ impl Race {
             return by_incumbent;
         }
         let (best, held_since) = self.best_held()?;
-        let best_priority = self.runners.get(best)?.member.priority;
+        let (best_priority, drains) = {
+            let best = self.runners.get(best)?;
+            (best.member.priority, best.drains())
+        };
+        if drains && now < held_since + tuning.reserve && (self.in_flight() > 0 || self.startable().is_some())
+        {
+            return None;
+        }
         let may_still_come = |runner: &&Runner| {
             let attempt = &runner.attempt;
             if self.second_opinion_until.is_some_and(|until| now < until)
@@ -398,6 +420,13 @@ impl Race {
         let may_go = |runner: &Runner| now >= evictable_from(runner, smoothed, tuning);
         let candidates = self.runners.iter().enumerate().filter(|(_, runner)| may_go(runner));
         candidates.min_by_key(|(_, runner)| runner.attempt.started).map(|(index, _)| index)
+    }
+}
+
+impl Runner {
+    /// It answered well and wants to be left.
+    fn drains(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.drain.is_some())
     }
 }
 

@@ -7,7 +7,7 @@ use siphasher::sip::SipHasher13;
 
 use super::backoff::Misses;
 use super::failback::Proof;
-use super::health::{Health, Record};
+use super::health::{Health, LastGood, Record, Throttle};
 use super::{Attachment, Phase, Talk};
 use crate::engine::event::span;
 use crate::engine::memory::{LeftOut, LeftOutReason, Memory, Proven, ServerMemory};
@@ -27,10 +27,8 @@ impl Attachment {
             Phase::Sweeping(race) => (None, Some(race.why)),
             Phase::Attached(active) => match (&active.talk, active.leave) {
                 (Talk::Racing(race), _) => (None, Some(race.why)),
-                (Talk::Quiet | Talk::Again { .. } | Talk::Beat { .. }, Some(leave)) => {
-                    (Some(leave.at), Some(leave.why))
-                }
-                (Talk::Quiet | Talk::Again { .. } | Talk::Beat { .. }, None) => (None, None),
+                (Talk::Quiet | Talk::Beat { .. }, Some(leave)) => (Some(leave.at), Some(leave.why)),
+                (Talk::Quiet | Talk::Beat { .. }, None) => (None, None),
             },
             Phase::Disabled => (None, Some(Why::Disabled)),
             Phase::Stopping { .. } | Phase::Stopped => (None, Some(Why::Stopping)),
@@ -57,7 +55,10 @@ impl Attachment {
         let record = self.servers.record(member.record.into());
         let prospect =
             self.failback.prospects().iter().find(|prospect| prospect.member.record == member.record);
-        let name = record.map_or("unknown", |record| health_name(record.health));
+        let name = record.map_or("unknown", |record| match record.throttled_until() {
+            Some(until) if until > now => "throttled",
+            Some(_) | None => health_name(record.health),
+        });
         ServerSnapshot {
             server: member.server.id.clone(),
             priority: usize::from(member.priority) + 1,
@@ -96,10 +97,13 @@ impl Attachment {
     fn server_memory(&self, index: usize, record: &Record, now: Moment) -> ServerMemory {
         let left_out =
             |why, until: Moment| (until > now).then(|| LeftOut { why, remaining: Span(until.after(now)) });
-        let left_out = match record.health {
+        // A server can be throttled and down: the floor it asked for is the one that must not be forgotten.
+        let throttle = record.throttle.and_then(|throttle| match throttle.status {
+            429 => left_out(LeftOutReason::TooManyRequests, throttle.until),
+            _ => left_out(LeftOutReason::Throttled, throttle.until),
+        });
+        let left_out = throttle.or(match record.health {
             Health::Down { until } => left_out(LeftOutReason::Down, until),
-            Health::Throttled { until, status: 429 } => left_out(LeftOutReason::TooManyRequests, until),
-            Health::Throttled { until, .. } => left_out(LeftOutReason::Throttled, until),
             Health::Quarantined { until, class: FailureClass::NotAllowed, .. } => {
                 left_out(LeftOutReason::NotAllowed, until)
             }
@@ -110,7 +114,7 @@ impl Attachment {
             | Health::Suspect { .. }
             | Health::Probation
             | Health::Draining { .. } => None,
-        };
+        });
         ServerMemory {
             id: record.id.clone(),
             misses: record.misses.count(),
@@ -119,7 +123,7 @@ impl Attachment {
                 .failback
                 .proof(index, &record.id)
                 .map(|proof| Proven { count: proof.count, ago: Span(now.since(proof.first)) }),
-            last_good: record.last_good_at().map(|(address, at)| (address, Span(now.since(at)))),
+            last_good: record.last_good_known().map(|known| (known.address, Span(known.age(now)))),
         }
     }
 
@@ -133,7 +137,6 @@ impl Attachment {
         (self.misses.count().min(TELLING_MISSES), self.failback.damping).hash(&mut digest);
         for (index, record) in self.servers.records.iter().enumerate() {
             let left_out = match record.health {
-                Health::Throttled { until, status } => Some((until, status == 429)),
                 Health::Quarantined { until, class: FailureClass::NotAllowed, .. } => Some((until, false)),
                 Health::Quarantined { .. }
                 | Health::Down { .. }
@@ -145,10 +148,18 @@ impl Attachment {
             };
             let left_out = left_out.filter(|&(until, _)| until > now);
             let proof = self.failback.proof(index, &record.id).map(|proof| (proof.count, proof.first));
-            let last_good = record.last_good_at().map(|(address, at)| (address, at.as_nanos() / DAY_NANOS));
+            let throttle =
+                record.throttle.filter(|throttle| throttle.until > now).map(|t| (t.until, t.status));
+            let last_good =
+                record.last_good_known().map(|known| (known.address, known.at.as_nanos() / DAY_NANOS));
             let misses = record.misses.count().min(TELLING_MISSES);
-            if misses > 0 || left_out.is_some() || proof.is_some() || last_good.is_some() {
-                (&record.id, misses, left_out, proof, last_good).hash(&mut digest);
+            if misses > 0
+                || left_out.is_some()
+                || throttle.is_some()
+                || proof.is_some()
+                || last_good.is_some()
+            {
+                (&record.id, misses, left_out, throttle, proof, last_good).hash(&mut digest);
             }
         }
         digest.finish()
@@ -166,22 +177,22 @@ impl Attachment {
             else {
                 continue;
             };
-            let health = known.left_out.map_or(Health::Unknown, |left_out| {
+            let (mut health, mut throttle) = (Health::Unknown, None);
+            if let Some(left_out) = known.left_out {
                 // A damaged memory must not leave a server out for ever.
-                let remaining = left_out.remaining.0.min(MOST_REMAINING).saturating_sub(gone);
-                let until = now + remaining;
+                let until = now + left_out.remaining.0.min(MOST_REMAINING).saturating_sub(gone);
                 match left_out.why {
-                    LeftOutReason::Down => Health::Down { until },
-                    LeftOutReason::TooManyRequests => Health::Throttled { until, status: 429 },
-                    LeftOutReason::Throttled => Health::Throttled { until, status: 503 },
+                    LeftOutReason::Down => health = Health::Down { until },
+                    LeftOutReason::TooManyRequests => throttle = Some(Throttle { until, status: 429 }),
+                    LeftOutReason::Throttled => throttle = Some(Throttle { until, status: 503 }),
                     LeftOutReason::NotAllowed => {
-                        Health::Quarantined { until, class: FailureClass::NotAllowed, policy: 0 }
+                        health = Health::Quarantined { until, class: FailureClass::NotAllowed, policy: 0 };
                     }
                 }
-            });
-            record.restore(health, Misses::new(known.misses));
+            }
+            record.restore(health, throttle, Misses::new(known.misses));
             if let Some((address, ago)) = known.last_good {
-                record.restore_address(now - ago.0.saturating_add(gone), address);
+                record.restore_address(LastGood { address, at: now, age: ago.0.saturating_add(gone) });
             }
             if let Some(proof) = known.proof {
                 let first = now - proof.ago.0.saturating_add(gone);
@@ -210,7 +221,6 @@ const fn health_name(health: Health) -> &'static str {
         Health::Suspect { .. } => "suspect",
         Health::Down { .. } => "down",
         Health::Probation => "probation",
-        Health::Throttled { .. } => "throttled",
         Health::Quarantined { .. } => "quarantined",
         Health::Draining { .. } => "draining",
     }

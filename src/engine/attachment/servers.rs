@@ -77,7 +77,7 @@ impl Servers {
     /// How long an attempt runs alone before the next is started beside it.
     pub(super) fn stagger(&self, tuning: &super::Tuning) -> Duration {
         self.connect_time.map_or(tuning.stagger_unknown, |time| {
-            (time * 2).clamp(tuning.stagger_least, tuning.stagger_most)
+            (time * 2).max(tuning.stagger_least).min(tuning.stagger_most)
         })
     }
 
@@ -91,6 +91,11 @@ impl Servers {
         plan::plan(&self.roster, &plan::Request { records: &self.records, now, without, rotation }, tuning)
     }
 
+    /// When the first server that a plan could contain may be used.
+    pub(super) fn next_opening(&self, now: Moment) -> Option<Moment> {
+        plan::next_opening(&self.roster, &self.records, now)
+    }
+
     /// From when on the guard lets a sweep of this size begin.
     pub(super) fn guard_opens(&self, attempts: usize, tuning: &super::Tuning) -> Moment {
         self.guard.ready(attempts, self.roster.members().len(), tuning)
@@ -99,8 +104,12 @@ impl Servers {
     // --- attempts ---
 
     pub(super) fn begin(&mut self, cx: &mut Context<'_>, member: &Member, errand: Errand) -> Attempt {
-        self.guard.spend(cx.now, self.roster.members().len(), &cx.tuning.attachment);
         let target = self.target(cx.now, member, &cx.tuning.attachment);
+        self.begin_target(cx, target, errand)
+    }
+
+    pub(super) fn begin_target(&mut self, cx: &mut Context<'_>, target: Target, errand: Errand) -> Attempt {
+        self.guard.spend(cx.now, self.roster.members().len(), &cx.tuning.attachment);
         if let Some(record) = self.records.get_mut(target.record) {
             record.last_start = Some(cx.now);
         }
@@ -166,7 +175,6 @@ impl Servers {
             return false;
         };
         let connected = matches!(input, Input::Connected { .. });
-        let last_hope = is_last_hope(race);
         let Some(runner) = race.runners.get_mut(index) else {
             return false;
         };
@@ -179,6 +187,7 @@ impl Servers {
                 return true;
             }
             // The link of a success in reserve is gone before it was needed.
+            cx.queue.abandon(held.exchange, Ending::Failed);
             self.fail(cx, race, index, Cause::ClosedIdle.into(), true);
             return true;
         }
@@ -191,19 +200,13 @@ impl Servers {
         match step {
             Progress::Nothing | Progress::Told(_) => {}
             Progress::Progress => race.progressed(index, cx.now, &cx.tuning.attachment),
-            Progress::Answered(answer)
-                if answer.drain.is_some()
-                    && race.incumbent != Some(runner.attempt.target.record)
-                    && !last_hope =>
-            {
-                let window = answer.drain.unwrap_or_default();
-                cx.queue.abandon(answer.exchange, Ending::Failed);
-                cx.queue.close(answer.link.id, Ending::Failed);
+            Progress::Answered(answer) => {
                 let record = runner.attempt.target.record;
-                self.drain(cx, record, window);
-                self.fail(cx, race, index, Cause::Draining.into(), true);
+                runner.held = Some(held(cx.now, &answer));
+                if let Some(window) = answer.drain {
+                    self.drain(cx, record, window);
+                }
             }
-            Progress::Answered(answer) => runner.held = Some(held(cx.now, &answer)),
             Progress::Declined { status, drain } => {
                 let failure = Cause::NotAManager { status }.into();
                 self.race_failure(cx, race, index, failure, drain);
@@ -292,15 +295,16 @@ impl Servers {
             return;
         };
         let server = self.id(record);
-        race.failed(index, failure.clone(), definite);
+        // What a server asks for holds from the moment it is heard, whatever becomes of the race.
+        let at_once = failure.class() == FailureClass::Throttled;
+        if at_once {
+            let policy = race.runners.get(index).map_or(0, |runner| runner.member.server.policy);
+            self.charge(cx, record, policy, &failure);
+        }
+        race.failed(index, failure.clone(), definite, at_once);
         let next = if race.in_flight() + race.left() > 0 { Next::NextServer } else { Next::Nothing };
         cx.tell(Event::attempt_failed(server, &failure, next));
     }
-}
-
-/// A server that asks to be left is still better than none.
-fn is_last_hope(race: &Race) -> bool {
-    race.runners.len() == 1 && race.left() == 0
 }
 
 impl Runner {

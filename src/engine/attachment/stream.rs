@@ -3,27 +3,33 @@
 //! If only the stream dies, the server is not charged: a fresh exchange gives the second opinion.
 
 use super::active::Active;
-use super::attempt::{Attempt, Step};
+use super::attempt::Step;
 use super::{Attachment, Fact, Tuning};
 use crate::engine::context::Context;
 use crate::engine::event::{Told, span};
 use crate::engine::{Ending, Event, Input};
-use crate::words::{Errand, Moment, News};
-
-/// A stream that has told something is open, and then it may last for ever.
-pub(super) fn limit(stream: &Attempt, tuning: &Tuning) -> Option<Moment> {
-    (!stream.is_answering()).then(|| stream.limit(tuning).0)
-}
+use crate::words::{Errand, FailureClass, Moment, News};
 
 impl Attachment {
+    /// When opening it has taken too long. An open stream may last for ever.
+    pub(super) fn stream_limit(&self, tuning: &Tuning) -> Option<Moment> {
+        self.stream.as_ref().filter(|_| !self.stream_is_open).map(|stream| stream.limit(tuning).0)
+    }
+
     /// Opens the stream to the server in use, unless it is there already.
     pub(in crate::engine) fn open_stream(&mut self, cx: &mut Context<'_>) {
         if self.stream.is_some() {
             return;
         }
-        if let Some(member) = self.active().map(|active| active.member.clone()) {
-            self.stream = Some(Box::new(self.servers.begin(cx, &member, Errand::Listen)));
+        let Some(target) = self.active_target(cx) else {
+            return;
+        };
+        let throttled = self.servers.record(target.record).and_then(|record| record.throttled_until());
+        if throttled.is_some_and(|until| until > cx.now) {
+            return self.facts.add(Fact::StreamLost { was_open: false });
         }
+        self.stream_is_open = false;
+        self.stream = Some(Box::new(self.servers.begin_target(cx, target, Errand::Listen)));
     }
 
     /// Ends the stream; nobody is told.
@@ -37,20 +43,17 @@ impl Attachment {
         let Some(stream) = self.stream.as_mut().filter(|stream| stream.is_about(&input)) else {
             return false;
         };
-        let was_open = stream.is_answering();
+        let was_open = self.stream_is_open;
         let record = stream.target.record;
-        let exchange = if let Input::Told { exchange, .. } = input { Some(exchange) } else { None };
-        if exchange.is_some() && !was_open {
-            stream.begin_answering(cx.now);
-        }
         let step = stream.handle(cx, input);
         let server = self.servers.id(record);
         match step {
             Step::Nothing | Step::Progress => {}
             Step::Told(news) => {
-                if !was_open && let Some(exchange) = exchange {
+                if !was_open {
+                    self.stream_is_open = true;
                     cx.tell(Event::PushOpened { server: server.clone() });
-                    self.facts.add(Fact::StreamOpened { exchange });
+                    self.facts.add(Fact::StreamOpened);
                 }
                 match news {
                     News::KeepAlive => {}
@@ -60,14 +63,12 @@ impl Attachment {
                         cx.tell(Event::Told { server, kind: Told::Content, name: Some(name.into()) });
                     }
                     News::Command => cx.tell(Event::Told { server, kind: Told::Command, name: None }),
-                    News::Drain(window) => {
-                        self.servers.drain(cx, record, window);
-                        self.leave_within(cx, window);
-                    }
+                    News::Drain(window) => self.drained(cx, Some(window)),
                 }
             }
-            Step::Declined { .. } => {
+            Step::Declined { drain, .. } => {
                 self.stream = None;
+                self.drained(cx, drain);
                 cx.tell(Event::PushUnavailable { server, retry: span(cx.tuning.agenda.push_retry) });
                 self.facts.add(Fact::StreamDeclined);
             }
@@ -78,8 +79,12 @@ impl Attachment {
                 self.stream_lost(cx, was_open, "the server ended it");
             }
             Step::Failed { failure, drain } => {
-                if let Some(window) = drain {
-                    self.leave_within(cx, window);
+                self.drained(cx, drain);
+                // The stream's death says nothing of the server, but what the server asks for holds.
+                if failure.class() == FailureClass::Throttled {
+                    let policy = self.active().map_or(0, |active| active.member.server.policy);
+                    self.servers.charge(cx, record, policy, &failure);
+                    self.memorable = true;
                 }
                 self.stream_lost(cx, was_open, &failure.to_string());
             }
@@ -88,7 +93,7 @@ impl Attachment {
     }
 
     pub(super) fn tick_stream(&mut self, cx: &mut Context<'_>) {
-        let due = self.stream.as_ref().and_then(|stream| limit(stream, &cx.tuning.attachment));
+        let due = self.stream_limit(&cx.tuning.attachment);
         if due.is_none_or(|due| due > cx.now) {
             return;
         }

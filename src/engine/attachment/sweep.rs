@@ -1,5 +1,7 @@
 //! The search for a server: how a sweep begins, and what comes of it.
 
+use std::time::Duration;
+
 use super::backoff::delay;
 use super::race::{Ended, Held, Race, Runner};
 use super::servers::Finish;
@@ -8,10 +10,18 @@ use crate::engine::context::Context;
 use crate::engine::event::span;
 use crate::engine::network::Blame;
 use crate::engine::{Action, Ending, Event, Why};
-use crate::words::{Cause, Failure, FailureClass, Moment};
+use crate::words::{Cause, Failure, FailureClass};
 
 /// Sweeps of an outage that try every server; later ones take turns.
 const WHOLE_SWEEPS: u32 = 3;
+
+/// What a loss means for the search that follows.
+enum Loss {
+    /// The agent had just come back by failback: it returns to where it was.
+    BackAtOnce,
+    /// The search begins after a pause of at most this.
+    Calm(Duration),
+}
 
 impl Attachment {
     /// Begins a sweep now, or says when one can begin.
@@ -20,9 +30,9 @@ impl Attachment {
         let rotation = self.sweeps.checked_sub(WHOLE_SWEEPS);
         let plan = self.servers.plan(cx.now, None, rotation, tuning);
         if plan.is_empty() {
-            let until = self.first_floor().unwrap_or(cx.now + tuning.ceiling);
-            let least = cx.now + tuning.shortest_wait;
-            return self.transition_to_waiting(cx, until.max(least), Why::NothingAvailable);
+            let opens = self.servers.next_opening(cx.now).unwrap_or(cx.now + tuning.ceiling);
+            let until = opens + cx.chance.up_to(tuning.first_window);
+            return self.transition_to_waiting(cx, until, Why::NothingAvailable);
         }
         let opens = self.servers.guard_opens(plan.len(), tuning);
         if opens > cx.now {
@@ -62,7 +72,7 @@ impl Attachment {
         // The race is driven on its own and put back.
         let mut race = match std::mem::replace(&mut active.talk, Talk::Quiet) {
             Talk::Racing(race) => race,
-            other @ (Talk::Quiet | Talk::Again { .. } | Talk::Beat { .. }) => {
+            other @ (Talk::Quiet | Talk::Beat { .. }) => {
                 active.talk = other;
                 return;
             }
@@ -98,24 +108,28 @@ impl Attachment {
         };
         let tuning = &cx.tuning.attachment;
         let (record, policy) = (active.record(), active.member.server.policy);
-        let calm = self.count_loss(cx);
-        let wait = cx.chance.up_to(calm).max(delay(self.misses.count(), tuning.ceiling, tuning, cx.chance));
-        if !wait.is_zero() {
-            if !charged {
-                self.servers.charge(cx, record, policy, &failure);
+        let wait = match self.count_loss(cx) {
+            Loss::BackAtOnce => Duration::ZERO,
+            Loss::Calm(longest) => {
+                cx.chance.up_to(longest).max(delay(self.misses.count(), tuning.ceiling, tuning, cx.chance))
             }
-            let why = if calm.is_zero() { Why::ServerFailed } else { Why::MovedOften };
+        };
+        let ended = Ended { record, policy, failure, charged };
+        if !wait.is_zero() {
+            let alone = Race::new(cx.queue.next_id(), Why::ServerFailed, cx.now, Vec::new()).after(ended);
+            self.blame(cx, &alone);
+            let often = self.moves.are_many();
+            let why = if often { Why::MovedOften } else { Why::ServerFailed };
             return self.transition_to_waiting(cx, cx.now + wait, why);
         }
         let plan = self.servers.plan(cx.now, Some(record), None, tuning);
-        let race = Race::new(cx.queue.next_id(), Why::ServerFailed, cx.now, plan);
-        let race = race.after(Ended { record, policy, failure, charged });
+        let race = Race::new(cx.queue.next_id(), Why::ServerFailed, cx.now, plan).after(ended);
         self.transition_to_sweeping(cx, Box::new(race));
         self.drive_sweep(cx);
     }
 
-    /// The server in use is lost. Returns the longest pause before another is looked for.
-    fn count_loss(&mut self, cx: &mut Context<'_>) -> std::time::Duration {
+    /// The server in use is lost.
+    fn count_loss(&mut self, cx: &mut Context<'_>) -> Loss {
         let tuning = &cx.tuning.attachment;
         let calm = self.moves.record(cx.now, tuning);
         let soon_after_failback =
@@ -123,9 +137,9 @@ impl Attachment {
         if self.active().is_some_and(soon_after_failback) {
             // Back at once, and not so soon again.
             self.failback.damp();
-            return std::time::Duration::ZERO;
+            return Loss::BackAtOnce;
         }
-        calm
+        Loss::Calm(calm)
     }
 
     /// Looks for another server while staying with the present one.
@@ -151,12 +165,6 @@ impl Attachment {
         self.drive_beside(cx);
     }
 
-    /// When the first server that may not be used now may be used.
-    fn first_floor(&self) -> Option<Moment> {
-        let members = self.servers.roster.members().iter();
-        members.filter_map(|member| self.servers.record(member.record.into())?.floor()).min()
-    }
-
     fn won(&mut self, cx: &mut Context<'_>, race: Race, winner: Box<Runner>, held: Held) {
         let record = winner.attempt.target.record;
         self.charge_all(cx, &race);
@@ -176,7 +184,7 @@ impl Attachment {
         if race.incumbent.is_some() && !stays && self.active().is_some() {
             self.count_loss(cx);
         }
-        self.servers.succeed(cx, record, held.link.peer.map(|peer| peer.ip()));
+        self.servers.succeed(cx, record, held.link.address);
         cx.act(Action::Adopt { exchange: held.exchange });
         let answer = held.clone();
         if stays {
@@ -198,29 +206,33 @@ impl Attachment {
     }
 
     /// A heartbeat exchange with the server in use succeeded.
-    pub(super) fn proved(&mut self, cx: &mut Context<'_>, drain: Option<std::time::Duration>) {
+    pub(super) fn proved(&mut self, cx: &mut Context<'_>, drain: Option<Duration>) {
         let Some(active) = self.active() else {
             return;
         };
         let tuning = &cx.tuning.attachment;
-        let (record, service) = (active.record(), cx.now.since(active.since));
+        let (record, service, by_failback) =
+            (active.record(), cx.now.since(active.since), active.by_failback);
         self.misses.forgive(service, tuning);
-        if service >= tuning.failback_trusted {
+        if by_failback && service >= tuning.failback_trusted {
             self.failback.damping = 0;
         }
         self.facts.add(Fact::Proved);
-        if let Some(window) = drain {
-            self.servers.drain(cx, record, window);
-            return self.leave_within(cx, window);
-        }
-        // It no longer asks for what made the agent mean to leave.
+        self.drained(cx, drain);
+        let drains = self.servers.record(record).is_some_and(|record| record.is_draining());
+        // It may no longer ask for what made the agent mean to leave.
         if let Some(active) = self.active_mut() {
-            active.leave = active.leave.filter(|leave| leave.why == Why::NewSettings);
+            let over = |why| why == Why::ServerThrottled || (why == Why::ServerDraining && !drains);
+            active.leave = active.leave.filter(|leave| !over(leave.why));
         }
     }
 
-    /// The server in use asked to be left within this time.
-    pub(super) fn leave_within(&mut self, cx: &mut Context<'_>, window: std::time::Duration) {
+    /// The server in use may have asked to be left within this time.
+    pub(super) fn drained(&mut self, cx: &mut Context<'_>, window: Option<Duration>) {
+        let (Some(window), Some(record)) = (window, self.active().map(super::Active::record)) else {
+            return;
+        };
+        self.servers.drain(cx, record, window);
         let at = cx.now + cx.chance.up_to(window.min(cx.tuning.attachment.drain_most));
         if let Some(active) = self.active_mut()
             && active.leave.is_none()
@@ -248,7 +260,8 @@ impl Attachment {
 
     /// The agent wanted to move and found nobody: it stays.
     fn nobody_better(&mut self, cx: &mut Context<'_>, race: Race) {
-        self.blame(cx, &race);
+        // The server in use answers, so it is not the network.
+        self.charge_all(cx, &race);
         if race.why == Why::BetterServer {
             for ended in &race.failed {
                 self.failback.disappoint(cx, ended.record);
