@@ -1,5 +1,6 @@
 //! A real process of `examples/agent`, heard through the events it prints.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::process::ExitStatus;
@@ -24,10 +25,29 @@ pub(crate) struct Agent {
     process: Process,
 }
 
+/// What an agent lives in that is not the usual.
+pub(crate) struct Conditions<'a> {
+    /// A command that runs another one, such as `unshare`.
+    pub(crate) wrapper: &'a [&'a str],
+    pub(crate) environment: &'a [(&'a str, &'a OsStr)],
+    /// More on its command line.
+    pub(crate) arguments: &'a [&'a str],
+    /// See [`TIME_SCALE`].
+    pub(crate) time_scale: f64,
+    /// Before the scale.
+    pub(crate) heartbeat: &'a str,
+}
+
+impl Default for Conditions<'_> {
+    fn default() -> Self {
+        Self { wrapper: &[], environment: &[], arguments: &[], time_scale: TIME_SCALE, heartbeat: "10s" }
+    }
+}
+
 impl Agent {
     /// Starts it. Each server is one priority, best first.
     pub(crate) fn start(namespace: &Namespace, folder: &Path, authority: &Path, servers: &[Value]) -> Self {
-        Self::start_with(namespace, folder, authority, servers, &[])
+        Self::start_under(&Conditions::default(), namespace, folder, authority, servers)
     }
 
     /// The same, with more on its command line.
@@ -38,6 +58,18 @@ impl Agent {
         servers: &[Value],
         more: &[&str],
     ) -> Self {
+        let conditions = Conditions { arguments: more, ..Conditions::default() };
+        Self::start_under(&conditions, namespace, folder, authority, servers)
+    }
+
+    /// The same under conditions that are not the usual.
+    pub(crate) fn start_under(
+        conditions: &Conditions<'_>,
+        namespace: &Namespace,
+        folder: &Path,
+        authority: &Path,
+        servers: &[Value],
+    ) -> Self {
         let write = |name: &str, value: &Value| {
             let path = folder.join(name);
             fs::write(&path, value.to_string()).unwrap();
@@ -46,12 +78,21 @@ impl Agent {
         let priorities: Vec<Value> = servers.iter().map(|server| json!({ "servers": [server] })).collect();
         let settings = json!({
             "server_lists": [{ "name": "lab", "priorities": priorities }],
-            "group": { "name": "lab", "server_list": "lab", "communication": { "heartbeat_interval": "10s" } },
+            "group": { "name": "lab", "server_list": "lab", "communication": { "heartbeat_interval": conditions.heartbeat } },
         });
-        let mut command = namespace.command(example("agent"));
+        let agent = example("agent");
+        let mut command = match conditions.wrapper {
+            [] => namespace.command(agent),
+            [first, rest @ ..] => {
+                let mut command = namespace.command(first);
+                command.args(rest).arg(agent);
+                command
+            }
+        };
+        command.envs(conditions.environment.iter().copied());
         command.arg("--settings").arg(write("settings.json", &settings));
-        command.arg("--tuning").arg(write("tuning.json", &json!({ "time_scale": TIME_SCALE })));
-        command.arg("--ca").arg(authority).arg("--json").args(more);
+        command.arg("--tuning").arg(write("tuning.json", &json!({ "time_scale": conditions.time_scale })));
+        command.arg("--ca").arg(authority).arg("--json").args(conditions.arguments);
         Self { process: Process::start(&mut command) }
     }
 
@@ -61,6 +102,32 @@ impl Agent {
             let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
             (event["event"] == name && wanted(&event)).then_some(event)
         })
+    }
+
+    /// Every event until one of this name, which is the last of them.
+    pub(crate) fn until(&self, awaited: &str) -> Vec<Value> {
+        let mut events = Vec::new();
+        self.process.line(BOUND, awaited, |line| {
+            let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            events.push(event);
+            (events.last()?["event"] == awaited).then_some(())
+        });
+        events
+    }
+
+    /// So many heartbeats are answered by this server one after the other, and nothing fails meanwhile. Returns when each
+    /// was, in seconds since the start.
+    pub(crate) fn beats_calmly(&self, server: &str, count: usize) -> Vec<f64> {
+        let beat = |_| {
+            let events = self.until("heartbeat");
+            let trouble = ["attempt_failed", "detached", "sweeping", "waiting"];
+            let calm = !events.iter().any(|event| trouble.iter().any(|name| event["event"] == *name));
+            assert!(calm, "{events:#?}");
+            let last = events.last().unwrap();
+            assert_eq!(last["server"], server, "{last}");
+            last["at"].as_f64().unwrap()
+        };
+        (0..count).map(beat).collect()
     }
 
     /// The event `awaited` comes, and none of the name `unwanted` before it.
@@ -92,6 +159,16 @@ impl Agent {
     /// Kills it without a warning.
     pub(crate) fn kill(self) {
         self.process.kill();
+    }
+
+    /// It does not run any more, as in a suspended machine.
+    pub(crate) fn freeze(&self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    /// It goes on where it was frozen.
+    pub(crate) fn thaw(&self) {
+        self.process.signal(Signal::CONT);
     }
 
     /// Ctrl-C, and how it ended.

@@ -1,5 +1,6 @@
-//! Road tests that need root, Linux and the distribution's packages: network namespaces with dropped packets, nginx in
-//! front of a manager, and real processes that are stopped, killed and started again.
+//! Road tests that need root, Linux and the distribution's packages: network namespaces whose packets are lost or late,
+//! servers nobody here wrote (nginx, haproxy, dnsmasq), clocks that jump, and real processes that are stopped, killed
+//! and started again.
 //!
 //! `.ci/run` always runs them. They fail when something they need is missing; nothing is skipped. Each test has its own
 //! network namespaces, processes and folder, and cleans up when it panics too.
@@ -13,13 +14,20 @@
 
 mod agent;
 mod certificates;
+mod haproxy;
 mod manager;
+mod name_server;
 mod namespace;
 mod nginx;
 mod process;
 mod tools;
 
+mod clocks;
 mod dropped_packets;
+mod families;
 mod killed_processes;
+mod looked_up_names;
+mod poor_links;
 mod remembering;
+mod rude_servers;
 mod through_nginx;

@@ -1,5 +1,6 @@
 //! Real processes of `examples/manager`.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -13,7 +14,7 @@ use crate::tools::{example, fetch};
 /// One management server: HTTPS on 443, and plain HTTP on 8014 for its statistics.
 pub(crate) struct Manager {
     process: Process,
-    address: String,
+    address: SocketAddr,
 }
 
 impl Manager {
@@ -29,10 +30,12 @@ impl Manager {
         command.args(["--misbehave", behaviour]);
         command.arg("--cert").arg(&certificates.certificate).arg("--key").arg(&certificates.key);
         let process = Process::start(&mut command);
-        let listening = format!("listening on http://{address}:8014");
+        let address: IpAddr = address.parse().unwrap();
+        let address = SocketAddr::new(address, 8014);
+        let listening = format!("listening on http://{address}");
         process
             .line(Duration::from_secs(10), "the manager listens", |line| (line == listening).then_some(()));
-        Self { process, address: address.to_owned() }
+        Self { process, address }
     }
 
     /// Kills it without a warning. Its open connections are reset or closed by the kernel.
@@ -52,7 +55,7 @@ impl Manager {
 
     /// What it has counted under this name.
     pub(crate) fn count(&self, namespace: &Namespace, name: &str) -> u64 {
-        let page = fetch(namespace, &format!("http://{}:8014/stats", self.address));
+        let page = fetch(namespace, &format!("http://{}/stats", self.address));
         let stats: Value = serde_json::from_str(&page).unwrap();
         stats["counts"][name].as_u64().unwrap_or_else(|| panic!("nothing is counted as `{name}`: {page}"))
     }

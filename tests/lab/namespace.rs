@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
+use crate::process::Process;
 use crate::tools::{run, tool};
 
 /// A network namespace with a name nobody else has. Deleted when dropped.
@@ -28,16 +30,21 @@ impl Namespace {
         let lines = |(name, addresses): &(&str, &[&str])| -> String {
             addresses.iter().map(|address| format!("{address} {name}\n")).collect()
         };
-        self.name_server("127.0.0.1", "timeout:1 attempts:1");
-        fs::write(self.folder().join("hosts"), names.iter().map(lines).collect::<String>()).unwrap();
+        self.etc("hosts", &names.iter().map(lines).collect::<String>());
+        self.name_servers(&["127.0.0.1"], "timeout:1 attempts:1");
     }
 
-    /// Whom this machine asks for names, and how (`resolv.conf(5)`).
-    pub(crate) fn name_server(&self, address: &str, options: &str) {
+    /// Whom this machine asks for names, one after the other, and how (`resolv.conf(5)`).
+    pub(crate) fn name_servers(&self, addresses: &[&str], options: &str) {
+        let lines: String = addresses.iter().map(|address| format!("nameserver {address}\n")).collect();
+        self.etc("resolv.conf", &format!("{lines}options {options}\n"));
+    }
+
+    /// Gives this file of /etc to whoever runs inside.
+    pub(crate) fn etc(&self, name: &str, text: &str) {
         let folder = self.folder();
         fs::create_dir_all(&folder).unwrap();
-        let text = format!("nameserver {address}\noptions {options}\n");
-        fs::write(folder.join("resolv.conf"), text).unwrap();
+        fs::write(folder.join(name), text).unwrap();
     }
 
     /// Files that stand in /etc for whoever runs inside.
@@ -56,6 +63,17 @@ impl Namespace {
         run(ip().args(["-n", &self.name]).args(arguments));
     }
 
+    /// What this machine sends to an address of its own loopback is lost without a word.
+    pub(crate) fn drop_own_packets_to(&self, address: &str) {
+        self.nft(&format!("add rule inet lab input ip daddr {address} counter drop"));
+    }
+
+    fn dropped_packets(&self) -> u64 {
+        let rules = self.nft("list chain inet lab input");
+        let counters = rules.split("counter packets ").skip(1);
+        counters.map(|rest| rest.split(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+    }
+
     /// One statement for the packet filter.
     fn nft(&self, statement: &str) -> String {
         let nft = tool("nft", "nftables");
@@ -72,6 +90,8 @@ impl Drop for Namespace {
 
 /// Two machines and a cable: the agent's has [`Cable::AGENT`], the servers' has all of [`Cable::SERVERS`].
 pub(crate) struct Cable {
+    /// What carries the packets, when it is not the kernel. Goes first, so that its devices do.
+    _carrier: Option<Process>,
     pub(crate) agent: Namespace,
     pub(crate) servers: Namespace,
 }
@@ -79,6 +99,7 @@ pub(crate) struct Cable {
 impl Cable {
     pub(crate) const AGENT: &str = "10.77.0.1";
     pub(crate) const SERVERS: [&str; 3] = ["10.77.0.11", "10.77.0.12", "10.77.0.13"];
+    pub(crate) const AGENT_IPV6: &str = "2001:db8:77::1";
     /// The first server has one of the other family as well.
     pub(crate) const FIRST_IPV6: &str = "2001:db8:77::11";
 
@@ -92,30 +113,83 @@ impl Cable {
             "netns",
             &servers.name,
         ]));
+        Self::connected(agent, servers, None)
+    }
+
+    /// A cable on which every packet takes so long, each way.
+    pub(crate) fn late(by: Duration) -> Self {
+        let (agent, servers) = (Namespace::new(), Namespace::new());
+        let mut command = tool("python3", "python3");
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/late_cable.py"));
+        command.args([&agent.name, &servers.name, &by.as_secs_f64().to_string()]);
+        let carrier = Process::start(&mut command);
+        carrier.line(Duration::from_secs(10), "the cable is there", |line| (line == "ready").then_some(()));
+        Self::connected(agent, servers, Some(carrier))
+    }
+
+    /// Gives both ends their addresses, and a place for the rules of the packet filter.
+    fn connected(agent: Namespace, servers: Namespace, carrier: Option<Process>) -> Self {
         agent.ip(&["address", "add", &format!("{}/24", Self::AGENT), "dev", "eth0"]);
         for server in Self::SERVERS {
             servers.ip(&["address", "add", &format!("{server}/24"), "dev", "eth0"]);
         }
-        for (end, address) in [(&agent, "2001:db8:77::1"), (&servers, Self::FIRST_IPV6)] {
+        for (end, address) in [(&agent, Self::AGENT_IPV6), (&servers, Self::FIRST_IPV6)] {
             end.ip(&["-6", "address", "add", &format!("{address}/64"), "dev", "eth0", "nodad"]);
             end.ip(&["link", "set", "eth0", "up"]);
+            end.nft("add table inet lab");
+            end.nft("add chain inet lab input { type filter hook input priority 0; policy accept; }");
         }
-        servers.nft("add table inet lab");
-        servers.nft("add chain inet lab input { type filter hook input priority 0; policy accept; }");
-        Self { agent, servers }
+        let cable = Self { _carrier: carrier, agent, servers };
+        cable.wait_for_ipv6();
+        cable
+    }
+
+    /// It takes the kernel a second to find the neighbour after a link has come up, and no test is about this second. A port
+    /// where nobody listens shows that the other end is there.
+    fn wait_for_ipv6(&self) {
+        let mut knock = self.agent.command(tool("curl", "curl").get_program());
+        let output = knock
+            .args(["-sS", "--max-time", "20", &format!("http://[{}]:9/", Self::FIRST_IPV6)])
+            .output()
+            .unwrap();
+        // 7: could not connect, because refused; 28 would be the time that is over.
+        assert_eq!(output.status.code(), Some(7), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Takes the agent's addresses of a family away, and with them its routes there.
+    pub(crate) fn agent_has_no(&self, family: &str) {
+        self.agent.ip(&[family, "address", "flush", "dev", "eth0"]);
+    }
+
+    /// Pulls the plug at the agent's end.
+    pub(crate) fn unplug(&self) {
+        self.agent.ip(&["link", "set", "eth0", "down"]);
+    }
+
+    /// Puts it in again.
+    pub(crate) fn plug(&self) {
+        self.agent.ip(&["link", "set", "eth0", "up"]);
+    }
+
+    /// Of a hundred packets so many are lost by chance, in each direction.
+    pub(crate) fn lose_packets(&self, percent: u32) {
+        for end in [&self.agent, &self.servers] {
+            end.nft(&format!(
+                "add rule inet lab input iifname eth0 numgen random mod 100 < {percent} counter drop"
+            ));
+        }
     }
 
     /// What goes to this address is lost without a word, also on connections that stand.
     pub(crate) fn drop_packets_to(&self, address: &str) {
         let family = if address.contains(':') { "ip6" } else { "ip" };
-        self.servers.nft(&format!("add rule inet lab input {family} daddr {address} counter drop"));
+        self.servers
+            .nft(&format!("add rule inet lab input iifname eth0 {family} daddr {address} counter drop"));
     }
 
     /// How many packets were dropped so far.
     pub(crate) fn dropped_packets(&self) -> u64 {
-        let rules = self.servers.nft("list chain inet lab input");
-        let counters = rules.split("counter packets ").skip(1);
-        counters.map(|rest| rest.split(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+        self.agent.dropped_packets() + self.servers.dropped_packets()
     }
 
     /// What goes to this address comes back as "host unreachable".
@@ -127,6 +201,7 @@ impl Cable {
 
     /// Everything gets through again.
     pub(crate) fn let_everything_through(&self) {
+        self.agent.nft("flush chain inet lab input");
         self.servers.nft("flush chain inet lab input");
     }
 }

@@ -102,7 +102,7 @@ fn an_agent_that_ends_does_not_wait_for_a_name_nobody_looks_up() {
     let certificates = Certificates::new(folder.path(), &[SERVER]);
     // The system's resolver gives up after two and a half minutes.
     cable.drop_packets_to(SERVER);
-    cable.agent.name_server(SERVER, "timeout:30 attempts:5");
+    cable.agent.name_servers(&[SERVER], "timeout:30 attempts:5");
     let state = folder.path().join("state");
     let mut agent = agent(&cable.agent, folder.path(), &certificates.authority, "nowhere.lab", &state);
     agent.event("sweeping", |_| true);

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Either, Full, Limited};
+use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{ALLOW, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
@@ -33,13 +33,18 @@ type Answer = Response<Either<Full<Bytes>, Dripping>>;
 
 /// A status body beyond this is refused with 413: the contract's own limit for what an agent sends.
 const BODY_LIMIT: usize = 1024 * 1024;
+/// Tells repetitions of one request from new ones.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// What `drip` waits before each byte: slow enough that nobody would wait for the end.
 const DRIP: Duration = Duration::from_secs(1);
 
 /// Answers one request. Never fails: what goes wrong is an answer too.
 pub(super) async fn answer(manners: Arc<Manners>, request: Request<Incoming>) -> Result<Answer, Infallible> {
-    let mut response =
-        if request.uri().path() == "/stats" { manners.stats() } else { manners.reply(request).await };
+    let mut response = match request.uri().path() {
+        "/stats" if request.method() == Method::GET => manners.stats(),
+        "/stats" => wrong_method(&Method::GET),
+        _ => manners.reply(request).await,
+    };
     let behaviour = manners.behaviour.borrow().clone();
     if let Behaviour::Drain { seconds } = behaviour {
         response.headers_mut().insert("homing-drain", HeaderValue::from(seconds));
@@ -102,17 +107,20 @@ impl Manners {
             return refusal(StatusCode::NOT_FOUND, "this path is not in the wire contract");
         };
         if head.method != errand.method() {
-            let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "this path wants another method");
-            if let Ok(method) = HeaderValue::from_str(errand.method().as_str()) {
-                response.headers_mut().insert(ALLOW, method);
-            }
-            return response;
+            return wrong_method(&errand.method());
         }
-        let Ok(body) = body else {
-            return refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body is broken or larger than 1 MiB");
+        let body = match body {
+            Ok(body) => body,
+            Err(error) if error.is::<LengthLimitError>() => {
+                return refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB");
+            }
+            Err(_) => return refusal(StatusCode::BAD_REQUEST, "the body is broken"),
         };
-        let Some(agent) = text(&head.headers, "homing-agent") else {
-            return refusal(StatusCode::BAD_REQUEST, "the field Homing-Agent is missing");
+        let Some(agent) = text(&head.headers, "homing-agent").filter(|agent| is_agent(agent)) else {
+            return refusal(
+                StatusCode::BAD_REQUEST,
+                "Homing-Agent must be 1 to 128 visible ASCII characters",
+            );
         };
         match errand {
             Errand::Heartbeat => self.heartbeat(agent, &head.headers, &body.to_bytes()),
@@ -133,7 +141,7 @@ impl Manners {
             (Some(Errand::Heartbeat) | None, _) => &mut counts.other,
         };
         *counter += 1;
-        if let Some(key) = text(headers, "idempotency-key") {
+        if let Some(key) = text(headers, IDEMPOTENCY_KEY) {
             counts.key(key);
         }
     }
@@ -142,6 +150,13 @@ impl Manners {
         let Some(purpose @ ("attach" | "beat" | "probe")) = text(headers, "homing-purpose") else {
             return Ok(refusal(StatusCode::BAD_REQUEST, "Homing-Purpose must be attach, beat or probe"));
         };
+        // Without a key an attach cannot be told from another; with one, it has to be a key.
+        if headers.contains_key(IDEMPOTENCY_KEY) && !text(headers, IDEMPOTENCY_KEY).is_some_and(is_key) {
+            return Ok(refusal(
+                StatusCode::BAD_REQUEST,
+                "Idempotency-Key must be a quoted text of at most 64 bytes",
+            ));
+        }
         let answer =
             json!({ "server": self.name, "agent": agent, "purpose": purpose, "received": status.len() });
         let mut response = json_response(StatusCode::OK, &answer);
@@ -197,6 +212,26 @@ fn document(document: &Document, headers: &HeaderMap) -> io::Result<Response<Byt
     }
     response.headers_mut().insert(ETAG, tag);
     Ok(response)
+}
+
+/// What the contract lets an agent call itself.
+fn is_agent(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// A quoted text (RFC 8941, section 3.3.3) that needs no escapes.
+fn is_key(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+    let inside = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    text.len() <= 64 && inside.is_some_and(|inside| !inside.is_empty() && inside.bytes().all(plain))
+}
+
+fn wrong_method(right: &Method) -> Response<Bytes> {
+    let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "this path wants another method");
+    if let Ok(method) = HeaderValue::from_str(right.as_str()) {
+        response.headers_mut().insert(ALLOW, method);
+    }
+    response
 }
 
 fn refusal(status: StatusCode, why: &str) -> Response<Bytes> {

@@ -212,6 +212,12 @@ mod tests {
             ("POST /homing/v1/heartbeat HTTP/1.1\r\nHoming-Agent: a\r\nHoming-Purpose: chat", "400"),
             ("GET /homing/v1/heartbeat HTTP/1.1\r\nHoming-Agent: a", "405"),
             ("GET /homing/v1/settings HTTP/1.1\r\nHoming-Agent: a", "404"),
+            ("DELETE /stats HTTP/1.1", "405"),
+            ("GET /homing/v1/policy HTTP/1.1\r\nHoming-Agent: two words", "400"),
+            (
+                "POST /homing/v1/heartbeat HTTP/1.1\r\nHoming-Agent: a\r\nHoming-Purpose: attach\r\nIdempotency-Key: bare",
+                "400",
+            ),
             ("GET / HTTP/1.1", "404"),
         ] {
             let answer = ask(&manager, head, "").unwrap();
@@ -222,7 +228,7 @@ mod tests {
     #[test]
     fn one_key_twice_is_counted_as_a_repetition() {
         let manager = manager(Behaviour::Well);
-        let attach = "POST /homing/v1/heartbeat HTTP/1.1\r\nHoming-Agent: a\r\nHoming-Purpose: attach\r\nIdempotency-Key: k";
+        let attach = "POST /homing/v1/heartbeat HTTP/1.1\r\nHoming-Agent: a\r\nHoming-Purpose: attach\r\nIdempotency-Key: \"k\"";
         for _ in 0..2 {
             ask(&manager, attach, "").unwrap();
         }
