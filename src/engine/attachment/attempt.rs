@@ -214,7 +214,9 @@ impl Attempt {
             (Input::Resolved { answer, .. }, Stage::Resolving { .. }) => self.resolved(cx, answer),
             (Input::Connected { link, path }, Stage::Connecting { since, .. }) => {
                 self.connect_time = Some(cx.now.since(since));
-                let link = Link { id: link, peer: Some(path.peer), proof: Proof::Tcp };
+                // Where a proxy is says nothing of where the server is.
+                let peer = (!self.is_through_proxy()).then_some(path.peer);
+                let link = Link { id: link, peer, proof: Proof::Tcp };
                 self.progress = Some(cx.now);
                 match self.target.server.protocol {
                     Protocol::Https => self.stage = Stage::Securing { link, since: cx.now },
@@ -265,9 +267,7 @@ impl Attempt {
             return Some(cause.into());
         }
         // A proxy that does not answer is not a server that does not answer.
-        let through_proxy =
-            matches!(self.target.routes.get(usize::from(self.route())), Some(Route::Proxy(_)));
-        let cause = if through_proxy { Cause::ProxyUnreachable } else { cause };
+        let cause = if self.is_through_proxy() { Cause::ProxyUnreachable } else { cause };
         match self.route_failed(cx, cause.into()) {
             Step::Failed { failure, .. } => Some(failure),
             Step::Nothing | Step::Progress | Step::Answered(_) | Step::Declined { .. } | Step::Told(_) => {
@@ -323,6 +323,10 @@ impl Attempt {
             }
             None => self.route_failed(cx, failure),
         }
+    }
+
+    fn is_through_proxy(&self) -> bool {
+        matches!(self.target.routes.get(usize::from(self.route())), Some(Route::Proxy(_)))
     }
 
     fn has_other_route(&self) -> bool {
