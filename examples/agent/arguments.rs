@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use homing::client::{Proxy, RouteChoice};
 use homing::words::{AgentId, Span};
 use lexopt::{Arg, Parser, ValueExt};
 
@@ -16,6 +17,8 @@ Usage: agent                        a story: one agent, five servers, three prio
   --ca FILE         trust the authorities of this PEM file, and no others, instead of what the settings say
   --tuning FILE     constants of the rules, as JSON; `{ \"time_scale\": 0.1 }` runs ten times as fast
   --id ID           who this agent is, often a UUID; two agents with one id are one (example-agent)
+  --route ROUTE     a way to the servers: `direct`, or a proxy as `[USER:PASSWORD@]HOST:PORT`; may be given
+                    several times and is tried in that order (direct)
   --for DURATION    end after this time, for example 60s
   --json            print one event per line, as JSON
   --explain         print the decision table at the end: why this server, and why not the others
@@ -38,6 +41,7 @@ pub(crate) struct Arguments {
     pub(crate) authority: Option<PathBuf>,
     pub(crate) tuning: Option<PathBuf>,
     pub(crate) id: Option<AgentId>,
+    pub(crate) routes: Vec<RouteChoice>,
     pub(crate) duration: Option<Duration>,
     pub(crate) json: bool,
     pub(crate) explain: bool,
@@ -46,11 +50,12 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn read(mut parser: Parser) -> Result<Task, lexopt::Error> {
         let (mut settings, mut authority, mut tuning) = (None, None, None);
+        let mut routes = Vec::new();
         let (mut id, mut duration, mut json, mut explain) = (None, None, false, false);
         // What makes no sense in the story, as it was written.
         let mut live = None;
         while let Some(argument) = parser.next()? {
-            if let Arg::Long(name @ ("ca" | "tuning" | "id" | "for" | "json")) = argument {
+            if let Arg::Long(name @ ("ca" | "tuning" | "id" | "route" | "for" | "json")) = argument {
                 live = Some(format!("--{name}"));
             }
             match argument {
@@ -58,6 +63,7 @@ impl Arguments {
                 Arg::Long("ca") => authority = Some(parser.value()?.into()),
                 Arg::Long("tuning") => tuning = Some(parser.value()?.into()),
                 Arg::Long("id") => id = Some(parser.value()?.parse()?),
+                Arg::Long("route") => routes.push(route(&parser.value()?.string()?)?),
                 Arg::Long("for") => duration = Some(parser.value()?.parse::<Span>()?.0),
                 Arg::Long("json") => json = true,
                 Arg::Long("explain") => explain = true,
@@ -66,11 +72,34 @@ impl Arguments {
             }
         }
         match (settings, live) {
-            (Some(settings), _) => {
-                Ok(Task::Live(Box::new(Self { settings, authority, tuning, id, duration, json, explain })))
-            }
+            (Some(settings), _) => Ok(Task::Live(Box::new(Self {
+                settings,
+                authority,
+                tuning,
+                id,
+                routes,
+                duration,
+                json,
+                explain,
+            }))),
             (None, Some(switch)) => Err(format!("{switch} goes with --settings FILE").into()),
             (None, None) => Ok(Task::Story(explain)),
         }
     }
+}
+
+/// `direct` or `[USER:PASSWORD@]HOST:PORT`.
+fn route(text: &str) -> Result<RouteChoice, String> {
+    if text == "direct" {
+        return Ok(RouteChoice::Direct);
+    }
+    // A password may have an `@`, a host has none. What is wrong with it is said without repeating it.
+    let (user, place) = text.rsplit_once('@').map_or((None, text), |(user, place)| (Some(user), place));
+    let (host, port) = place.rsplit_once(':').ok_or("a proxy is written HOST:PORT")?;
+    let host = host.parse().map_err(|error| format!("the host of the proxy {error}"))?;
+    let port = port.parse().map_err(|error| format!("the port of the proxy: {error}"))?;
+    let proxy = Proxy::new(host, port);
+    let Some(user) = user else { return Ok(proxy.into()) };
+    let (user, password) = user.split_once(':').ok_or("credentials are written USER:PASSWORD")?;
+    proxy.basic(user, password).map(RouteChoice::from).map_err(|error| error.to_string())
 }

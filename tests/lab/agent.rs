@@ -27,6 +27,17 @@ pub(crate) struct Agent {
 impl Agent {
     /// Starts it. Each server is one priority, best first.
     pub(crate) fn start(namespace: &Namespace, folder: &Path, authority: &Path, servers: &[Value]) -> Self {
+        Self::start_by(&[], namespace, folder, authority, servers)
+    }
+
+    /// The same, by these routes.
+    pub(crate) fn start_by(
+        routes: &[&str],
+        namespace: &Namespace,
+        folder: &Path,
+        authority: &Path,
+        servers: &[Value],
+    ) -> Self {
         let write = |name: &str, value: &Value| {
             let path = folder.join(name);
             fs::write(&path, value.to_string()).unwrap();
@@ -41,6 +52,7 @@ impl Agent {
         command.arg("--settings").arg(write("settings.json", &settings));
         command.arg("--tuning").arg(write("tuning.json", &json!({ "time_scale": TIME_SCALE })));
         command.arg("--ca").arg(authority).arg("--json");
+        command.args(routes.iter().flat_map(|route| ["--route", route]));
         Self { process: Process::start(&mut command) }
     }
 

@@ -1,5 +1,5 @@
 //! Road tests that need root, Linux and the distribution's packages: network namespaces with dropped packets, nginx in
-//! front of a manager, and real processes that are stopped, killed and started again.
+//! front of a manager, squid and tinyproxy before it, and real processes that are stopped, killed and started again.
 //!
 //! `.ci/run` always runs them. They fail when something they need is missing; nothing is skipped. Each test has its own
 //! network namespaces, processes and folder, and cleans up when it panics too.
@@ -17,8 +17,10 @@ mod manager;
 mod namespace;
 mod nginx;
 mod process;
+mod proxy;
 mod tools;
 
 mod dropped_packets;
 mod killed_processes;
 mod through_nginx;
+mod through_proxies;
