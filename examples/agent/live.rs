@@ -47,6 +47,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     if !arguments.routes.is_empty() {
         builder = builder.routes(arguments.routes.iter().cloned());
     }
+    if let Some(folder) = &arguments.state {
+        builder = builder.state_folder(folder);
+    }
     let client = builder.start()?;
 
     let end = arguments.duration.map(|duration| Instant::now() + duration);

@@ -22,5 +22,6 @@ mod tools;
 
 mod dropped_packets;
 mod killed_processes;
+mod remembering;
 mod through_nginx;
 mod through_proxies;

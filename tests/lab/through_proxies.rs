@@ -36,7 +36,8 @@ impl Site {
 
     fn agent(&self, server: Value, routes: &[&str]) -> Agent {
         let folder: &Path = self.folder.path();
-        Agent::start_by(routes, &self.cable.agent, folder, &self.certificates.authority, &[server])
+        let routes: Vec<&str> = routes.iter().flat_map(|route| ["--route", route]).collect();
+        Agent::start_with(&self.cable.agent, folder, &self.certificates.authority, &[server], &routes)
     }
 }
 
