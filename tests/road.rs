@@ -3,8 +3,14 @@
 // The helpers of tests may fail like tests; clippy knows only functions marked as such.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "road/credentials.rs"]
+mod credentials;
+#[path = "road/proxy.rs"]
+mod proxy;
 #[path = "road/remember.rs"]
 mod remember;
+#[path = "road/routes.rs"]
+mod routes;
 #[path = "road/server.rs"]
 mod server;
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use homing::client::{Proxy, RouteChoice};
 use homing::words::{AgentId, Span};
 use lexopt::{Arg, Parser, ValueExt};
 
@@ -17,6 +18,8 @@ Usage: agent                        a story: one agent, five servers, three prio
   --tuning FILE     constants of the rules, as JSON; `{ \"time_scale\": 0.1 }` runs ten times as fast
   --state FOLDER    remember there what the next run should know; made if it is not there
   --id ID           who this agent is, often a UUID; two agents with one id are one (example-agent)
+  --route ROUTE     a way to the servers: `direct`, or a proxy as `[USER:PASSWORD@]HOST:PORT`; may be given
+                    several times and is tried in that order (direct)
   --for DURATION    end after this time, for example 60s
   --json            print one event per line, as JSON
   --explain         print the decision table at the end: why this server, and why not the others
@@ -40,6 +43,7 @@ pub(crate) struct Arguments {
     pub(crate) tuning: Option<PathBuf>,
     pub(crate) state: Option<PathBuf>,
     pub(crate) id: Option<AgentId>,
+    pub(crate) routes: Vec<RouteChoice>,
     pub(crate) duration: Option<Duration>,
     pub(crate) json: bool,
     pub(crate) explain: bool,
@@ -48,11 +52,13 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn read(mut parser: Parser) -> Result<Task, lexopt::Error> {
         let (mut settings, mut authority, mut tuning, mut state) = (None, None, None, None);
+        let mut routes = Vec::new();
         let (mut id, mut duration, mut json, mut explain) = (None, None, false, false);
         // What makes no sense in the story, as it was written.
         let mut live = None;
         while let Some(argument) = parser.next()? {
-            if let Arg::Long(name @ ("ca" | "tuning" | "state" | "id" | "for" | "json")) = argument {
+            if let Arg::Long(name @ ("ca" | "tuning" | "state" | "id" | "route" | "for" | "json")) = argument
+            {
                 live = Some(format!("--{name}"));
             }
             match argument {
@@ -61,6 +67,7 @@ impl Arguments {
                 Arg::Long("tuning") => tuning = Some(parser.value()?.into()),
                 Arg::Long("state") => state = Some(parser.value()?.into()),
                 Arg::Long("id") => id = Some(parser.value()?.parse()?),
+                Arg::Long("route") => routes.push(route(&parser.value()?.string()?)?),
                 Arg::Long("for") => duration = Some(parser.value()?.parse::<Span>()?.0),
                 Arg::Long("json") => json = true,
                 Arg::Long("explain") => explain = true,
@@ -75,6 +82,7 @@ impl Arguments {
                 tuning,
                 state,
                 id,
+                routes,
                 duration,
                 json,
                 explain,
@@ -83,4 +91,20 @@ impl Arguments {
             (None, None) => Ok(Task::Story(explain)),
         }
     }
+}
+
+/// `direct` or `[USER:PASSWORD@]HOST:PORT`.
+fn route(text: &str) -> Result<RouteChoice, String> {
+    if text == "direct" {
+        return Ok(RouteChoice::Direct);
+    }
+    // A password may have an `@`, a host has none. What is wrong with it is said without repeating it.
+    let (user, place) = text.rsplit_once('@').map_or((None, text), |(user, place)| (Some(user), place));
+    let (host, port) = place.rsplit_once(':').ok_or("a proxy is written HOST:PORT")?;
+    let host = host.parse().map_err(|error| format!("the host of the proxy {error}"))?;
+    let port = port.parse().map_err(|error| format!("the port of the proxy: {error}"))?;
+    let proxy = Proxy::new(host, port);
+    let Some(user) = user else { return Ok(proxy.into()) };
+    let (user, password) = user.split_once(':').ok_or("credentials are written USER:PASSWORD")?;
+    proxy.basic(user, password).map(RouteChoice::from).map_err(|error| error.to_string())
 }

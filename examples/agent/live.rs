@@ -44,6 +44,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         let tuning = Tuning::parse(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))?;
         builder = builder.tuning(tuning);
     }
+    if !arguments.routes.is_empty() {
+        builder = builder.routes(arguments.routes.iter().cloned());
+    }
     if let Some(folder) = &arguments.state {
         builder = builder.state_folder(folder);
     }

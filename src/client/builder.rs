@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
@@ -10,12 +11,14 @@ use std::time::SystemTime;
 use super::events::EventQueue;
 use super::prepare::{PrepareError, PreparedSettings, prepare};
 use super::remember::{Earlier, Keeper};
-use super::road::Road;
+use super::road::{Outfit, Road};
+use super::routes::{MOST_ROUTES, Routes};
 use super::status::{Hook, Status, StatusCell};
+use super::wallet::{Asked, CredentialsCell, CredentialsHook, Wallet};
 use super::worker::{Message, Worker};
-use super::{Client, ClientEvent, EventCallback, Shared, ThreadHook};
+use super::{Client, ClientEvent, Credentials, EventCallback, RouteChoice, Shared, ThreadHook};
 use crate::engine::{Command, Engine, Setup, Tuning};
-use crate::net::Limits;
+use crate::net::{Limits, NewSocket, SocketHook};
 use crate::platform::{Clock, Sleep, quiet_threads};
 use crate::settings::Settings;
 use crate::store::{Folder, InMemory, Store};
@@ -31,6 +34,10 @@ pub struct Builder {
     status: StatusCell,
     hook: Option<Hook>,
     callback: Option<EventCallback>,
+    routes: Vec<RouteChoice>,
+    credentials: CredentialsCell,
+    credentials_hook: Option<CredentialsHook>,
+    socket_hook: Option<SocketHook>,
     thread_name: String,
     thread_hook: Option<ThreadHook>,
     store: Box<dyn Store>,
@@ -44,6 +51,9 @@ pub enum StartError {
     /// [`Builder::agent_id`] was not called.
     #[error("the agent has no id")]
     NoAgentId,
+    /// [`Builder::routes`] was given no way, or too many.
+    #[error("there must be 1 to {MOST_ROUTES} routes")]
+    BadRoutes,
     /// The settings cannot be put in force.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
@@ -66,6 +76,10 @@ impl Builder {
             status: StatusCell::default(),
             hook: None,
             callback: None,
+            routes: vec![RouteChoice::Direct],
+            credentials: CredentialsCell::default(),
+            credentials_hook: None,
+            socket_hook: None,
             thread_name: "homing".to_owned(),
             thread_hook: None,
             store: Box::new(InMemory::default()),
@@ -125,6 +139,65 @@ impl Builder {
         self
     }
 
+    /// The ways to the servers, best first. Default: [`RouteChoice::Direct`] alone.
+    ///
+    /// They are tried in this order inside one attempt, beginning with the one that last worked on the
+    /// present network. A way that fails is held against the way, never against the server. At least 1
+    /// and at most 8.
+    ///
+    /// ```
+    /// # use homing::client::{Client, Proxy, RouteChoice};
+    /// # fn example(settings: homing::settings::Settings) -> Result<(), Box<dyn std::error::Error>> {
+    /// let proxy = Proxy::new("proxy.example".parse()?, 3128).basic("agent", "password")?;
+    /// let builder = Client::builder(settings).routes([proxy.into(), RouteChoice::Direct]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn routes(mut self, routes: impl IntoIterator<Item = RouteChoice>) -> Self {
+        // One more than there can be is enough to see that there are too many.
+        self.routes = routes.into_iter().take(MOST_ROUTES + 1).collect();
+        self
+    }
+
+    /// What the agent shows servers to be let in; see [`Client::set_credentials`].
+    #[must_use]
+    pub fn credentials(self, credentials: Credentials) -> Self {
+        self.credentials.change(|kept| *kept = credentials);
+        self
+    }
+
+    /// Asked on the client's thread for credentials: before the first exchange over verified TLS, and
+    /// once when a server answers 401 to the credentials there are. `Some` replaces them all, `None`
+    /// keeps them.
+    ///
+    /// After a 401 the exchange is repeated once with the new credentials. Whoever needs time to get
+    /// some returns `None` and calls [`Client::set_credentials`] later; nothing else happens on the
+    /// client's thread while the hook runs. A panic in it is caught and counts as `None`.
+    #[must_use]
+    pub fn credentials_hook(
+        mut self,
+        hook: impl FnMut(Asked) -> Option<Credentials> + Send + 'static,
+    ) -> Self {
+        self.credentials_hook = Some(Box::new(hook));
+        self
+    }
+
+    /// Called on the client's thread with each new socket before it is connected to a server or a
+    /// proxy, and with the address it will be connected to: to mark it, to bind it, or to exempt it
+    /// from the program's own filter.
+    ///
+    /// An error means that this socket is not used; its words stand in the failure of the attempt,
+    /// which is of class `local_network` and costs no server anything. A panic counts as an error.
+    #[must_use]
+    pub fn socket_hook(
+        mut self,
+        hook: impl Fn(NewSocket<'_>, &SocketAddr) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.socket_hook = Some(Arc::new(hook));
+        self
+    }
+
     /// The name of the client's thread. Default `homing`. What follows a zero byte is left out.
     #[must_use]
     pub fn thread_name(mut self, name: &str) -> Self {
@@ -172,6 +245,7 @@ impl Builder {
     /// Nothing is running afterwards.
     pub fn start(self) -> Result<Client, StartError> {
         let agent = self.agent.ok_or(StartError::NoAgentId)?;
+        let Routes { order, proxies } = Routes::new(self.routes).ok_or(StartError::BadRoutes)?;
         let PreparedSettings { settings, policies } = prepare(self.settings)?;
         let seed = self.seed.map_or_else(random, Ok)?;
         let mut keeper = Keeper::new(self.store);
@@ -179,7 +253,8 @@ impl Builder {
         let clock = Clock::new();
         let started = clock.now();
         let sleep = Sleep::new(clock)?;
-        let setup = Setup { tuning: Arc::new(self.tuning), ..Setup::new(settings, agent.clone()) };
+        let setup =
+            Setup { tuning: Arc::new(self.tuning), routes: order, ..Setup::new(settings, agent.clone()) };
         let engine = Engine::new(setup, memory, away, seed, started);
         let location = self.location.map(|name| Message::Command(Command::SetLocation(Some(name))));
         let shared = Arc::new(Shared {
@@ -188,15 +263,25 @@ impl Builder {
             mail: Mutex::new(location.into_iter().collect()),
             waker: sleep.waker(),
             status: self.status.clone(),
+            credentials: self.credentials.clone(),
             events: EventQueue::default(),
             thread: OnceLock::new(),
             join: Mutex::new(None),
             finished: Mutex::new(false),
             finish: std::sync::Condvar::new(),
         });
-        let status = Status { cell: self.status, hook: self.hook };
-        // Even with a fixed seed two lives must not share their idempotency keys.
-        let road = Road::new(agent, self.limits, random()?, policies, status, sleep.waker());
+        let outfit = Outfit {
+            agent,
+            limits: self.limits,
+            // Even with a fixed seed two lives must not share their idempotency keys.
+            life: random()?,
+            policies,
+            status: Status { cell: self.status, hook: self.hook },
+            wallet: Wallet::new(self.credentials, self.credentials_hook),
+            proxies,
+            hook: self.socket_hook,
+        };
+        let road = Road::new(outfit, sleep.waker());
         let worker = Worker {
             client: Client { shared: Arc::clone(&shared), owner: false },
             callback: self.callback,

@@ -44,11 +44,14 @@
 //! the program is not built with `panic = "abort"`.
 
 mod builder;
+mod credentials;
 mod events;
 mod prepare;
 mod remember;
 mod road;
+mod routes;
 mod status;
+mod wallet;
 mod worker;
 
 use std::fmt;
@@ -57,8 +60,13 @@ use std::thread::{self, JoinHandle, ThreadId};
 use std::time::Duration;
 
 pub use builder::{Builder, StartError};
+pub use credentials::{BadCredential, Credentials};
 pub use events::ClientEvent;
 pub use prepare::PrepareError;
+pub use routes::RouteChoice;
+pub use wallet::Asked;
+
+pub use crate::net::{BadProxyCredentials, NewSocket, Proxy};
 
 use crate::engine::{Command, Engine, NetworkChange, Snapshot};
 use crate::platform::{Clock, Waker};
@@ -66,6 +74,7 @@ use crate::settings::Settings;
 use events::EventQueue;
 use prepare::prepare;
 use status::StatusCell;
+use wallet::CredentialsCell;
 use worker::Message;
 
 /// Called with each event, on the client's thread.
@@ -91,6 +100,7 @@ struct Shared {
     mail: Mutex<Vec<Message>>,
     waker: Waker,
     status: StatusCell,
+    credentials: CredentialsCell,
     events: EventQueue,
     thread: OnceLock<ThreadId>,
     join: Mutex<Option<JoinHandle<()>>>,
@@ -109,6 +119,36 @@ impl Client {
     /// The bytes are the product's own. A probe of a server carries none of them.
     pub fn set_status(&self, status: impl AsRef<[u8]>) {
         self.shared.status.set(status.as_ref().into());
+    }
+
+    /// What the agent shows servers from now on, instead of everything it showed them before.
+    ///
+    /// Credentials go with every exchange over verified TLS, and over nothing else: that a server is not
+    /// shown any is logged as a warning, once for each. Servers that refused the old ones are asked
+    /// again; when all had, at once. See also [`Builder::credentials_hook`].
+    pub fn set_credentials(&self, credentials: Credentials) {
+        self.change_credentials(|kept| *kept = credentials);
+    }
+
+    /// Sets one field of the credentials, and keeps the others; see [`set_credentials`](Self::set_credentials).
+    ///
+    /// # Errors
+    /// The field cannot be sent. Nothing has changed.
+    pub fn set_header(&self, name: &str, secret: impl AsRef<[u8]>) -> Result<(), BadCredential> {
+        self.change_credentials(|kept| kept.set(name, secret))
+    }
+
+    /// Removes one field of the credentials; whether it was there.
+    pub fn remove_header(&self, name: &str) -> bool {
+        self.change_credentials(|kept| kept.remove(name))
+    }
+
+    fn change_credentials<T>(&self, change: impl FnOnce(&mut Credentials) -> T) -> T {
+        let (result, changed) = self.shared.credentials.change(change);
+        if changed {
+            self.shared.send(Message::Command(Command::NewCredentials));
+        }
+        result
     }
 
     /// Says that the network changed. Connections are looked at, and waiting times end early.

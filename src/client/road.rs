@@ -10,13 +10,14 @@ use mio::Registry;
 
 use super::prepare::PreparedSettings;
 use super::status::Status;
+use super::wallet::Wallet;
 use crate::engine::{Action, Command, Input, NetworkChange};
-use crate::net::{Answer, Exchange, Limits, Link, Plan, Report, Resolver, wire};
+use crate::net::{Answer, Exchange, Limits, Link, Plan, Proxy, Report, Resolver, SocketHook, wire};
 use crate::platform::Waker;
 use crate::trust;
 use crate::words::{
     AgentId, Cause, Errand, ExchangeId, Failure, LinkId, Moment, Outcome, Path, PolicyId, Proof, Purpose,
-    QueryId, Verdict,
+    QueryId, Route, Verdict,
 };
 
 /// Answers kept until the engine says whether they count. It has at most ten attempts and a few
@@ -43,19 +44,55 @@ pub(super) enum Heard {
     CannotRemember(u64),
 }
 
+/// What a road is made of.
+pub(super) struct Outfit {
+    pub(super) agent: AgentId,
+    pub(super) limits: Limits,
+    /// Makes the idempotency keys of this life of the client differ from those of any other.
+    pub(super) life: u64,
+    /// Verifiers for the first settings.
+    pub(super) policies: Vec<trust::Prepared>,
+    pub(super) status: Status,
+    pub(super) wallet: Wallet,
+    /// In the order of the routes the engine knows.
+    pub(super) proxies: Vec<Arc<Proxy>>,
+    pub(super) hook: Option<SocketHook>,
+}
+
+/// Who wants a name looked up.
+#[derive(PartialEq)]
+enum Asker {
+    Engine(QueryId),
+    /// Every link that waits for the address of this proxy.
+    Proxy(u8),
+}
+
+/// An exchange that is under way.
+struct UnderWay {
+    id: ExchangeId,
+    purpose: Purpose,
+    body: Arc<[u8]>,
+    /// Which credentials the server was shown; `None` when it may be shown no others.
+    credentials: Option<u64>,
+    /// Its first byte was told of.
+    begun: bool,
+}
+
 /// Every link, look-up and answer of a client.
 pub(super) struct Road {
     agent: AgentId,
     limits: Arc<Limits>,
-    /// Makes the idempotency keys of this life of the client differ from those of any other.
     life: u64,
     status: Status,
-    resolver: Resolver,
+    wallet: Wallet,
+    proxies: Vec<Arc<Proxy>>,
+    hook: Option<SocketHook>,
+    resolver: Resolver<Asker>,
     links: BTreeMap<LinkId, Link>,
     /// Links that may have something to do at once.
     pending: BTreeSet<LinkId>,
     /// The exchange under way on each link.
-    exchanges: BTreeMap<LinkId, ExchangeId>,
+    exchanges: BTreeMap<LinkId, UnderWay>,
     /// Bodies of answers whose fate is open.
     answers: BTreeMap<ExchangeId, Arc<[u8]>>,
     /// Bodies of answers that count, for the events that tell of them.
@@ -68,19 +105,16 @@ pub(super) struct Road {
 }
 
 impl Road {
-    pub(super) fn new(
-        agent: AgentId,
-        limits: Limits,
-        life: u64,
-        policies: Vec<trust::Prepared>,
-        status: Status,
-        waker: Waker,
-    ) -> Self {
+    pub(super) fn new(outfit: Outfit, waker: Waker) -> Self {
+        let Outfit { agent, limits, life, policies, status, wallet, proxies, hook } = outfit;
         Self {
             agent,
             limits: Arc::new(limits),
             life,
             status,
+            wallet,
+            proxies,
+            hook,
             resolver: Resolver::system(waker),
             links: BTreeMap::new(),
             pending: BTreeSet::new(),
@@ -108,6 +142,7 @@ impl Road {
         let version = self.policies.last_key_value().map_or(0, |(version, _)| version + 1);
         self.policies.insert(version, prepared.policies);
         self.policies.retain(|kept, _| *kept + 1 >= version);
+        self.wallet.reconfigured();
         Command::Reconfigure(prepared.settings)
     }
 
@@ -130,8 +165,17 @@ impl Road {
 
     /// Looks at everything that may have moved.
     pub(super) fn step(&mut self, registry: &Registry, now: Moment) {
-        for (query, answer) in self.resolver.answers() {
-            self.heard.push_back(Heard::Resolved(query, answer));
+        for (asker, found) in self.resolver.answers() {
+            match asker {
+                Asker::Engine(query) => self.heard.push_back(Heard::Resolved(query, found)),
+                Asker::Proxy(index) => {
+                    let Some(proxy) = self.proxies.get(usize::from(index)) else { continue };
+                    for (id, link) in self.links.iter_mut().filter(|(_, link)| link.is_through(proxy)) {
+                        link.found(&found, now);
+                        self.pending.insert(*id);
+                    }
+                }
+            }
         }
         let due =
             self.links.iter().filter(|(_, link)| link.deadline().is_some_and(|deadline| deadline <= now));
@@ -141,39 +185,93 @@ impl Road {
             if link.step(registry, now) {
                 self.pending.insert(id);
             }
-            while let Some(report) = link.report() {
-                match report {
-                    Report::Connected(path) => self.heard.push_back(Heard::Connected(id, path)),
-                    Report::Secured(proof) => self.heard.push_back(Heard::Secured(id, proof)),
-                    Report::FirstByte(exchange) => self.heard.push_back(Heard::FirstByte(exchange)),
-                    // What was given up meanwhile is no news.
-                    Report::Answered(exchange, answer) if self.exchanges.remove(&id) == Some(exchange) => {
-                        self.heard.push_back(Heard::Answered(exchange, answer));
-                    }
-                    Report::Answered(..) => {}
-                    Report::Lost(failure) => {
-                        self.heard.push_back(Heard::Lost(id, failure));
-                        self.links.remove(&id);
-                        self.exchanges.remove(&id);
-                        break;
-                    }
+            while let Some(report) = self.links.get_mut(&id).and_then(Link::report) {
+                self.report(id, report);
+            }
+        }
+    }
+
+    /// What happened on a link.
+    fn report(&mut self, link: LinkId, report: Report) {
+        match report {
+            Report::Connected(path) => self.heard.push_back(Heard::Connected(link, path)),
+            Report::Secured(proof) => self.heard.push_back(Heard::Secured(link, proof)),
+            Report::FirstByte(exchange) => {
+                if let Some(under_way) = self.exchanges.get_mut(&link)
+                    && !mem::replace(&mut under_way.begun, true)
+                {
+                    self.heard.push_back(Heard::FirstByte(exchange));
                 }
             }
+            Report::Answered(exchange, answer) => {
+                // What was given up meanwhile is no news.
+                let Some(under_way) = self.exchanges.remove(&link).filter(|known| known.id == exchange)
+                else {
+                    return;
+                };
+                if answer.status == 401 {
+                    return self.refused(link, under_way, answer);
+                }
+                if (200..300).contains(&answer.status) {
+                    self.wallet.accepted();
+                }
+                self.heard.push_back(Heard::Answered(exchange, answer));
+            }
+            Report::Lost(failure) => {
+                self.heard.push_back(Heard::Lost(link, failure));
+                self.links.remove(&link);
+                self.exchanges.remove(&link);
+            }
+        }
+    }
+
+    /// The server wants other credentials. If there are others, it is asked once more: on the same
+    /// link the engine need not know; where that was closed, the engine is told that it may try again.
+    fn refused(&mut self, link: LinkId, mut under_way: UnderWay, answer: Answer) {
+        let server = self.links.get(&link).map(|link| link.server().id.clone());
+        let renewed = match (under_way.credentials.take(), server) {
+            (Some(version), Some(server)) => self.wallet.renew(version, &server),
+            _ => false,
+        };
+        if !renewed {
+            return self.heard.push_back(Heard::Answered(under_way.id, answer));
+        }
+        if answer.reusable {
+            return self.say(link, under_way, false);
+        }
+        self.heard.push_back(Heard::Answered(under_way.id, answer));
+        if self.wallet.may_insist() {
+            self.heard.push_back(Heard::Command(Command::NewCredentials));
         }
     }
 
     /// Does what the engine asks for.
     pub(super) fn perform(&mut self, action: Action, now: Moment) {
         match action {
-            Action::Resolve { query, host } => self.resolver.ask(query, &host),
-            Action::Dial { link, server, policy, to, stagger, route: _ } => {
-                log::debug!("link {}: dials {} at {to:?}", link.0, server.id);
+            Action::Resolve { query, host } => self.resolver.ask(Asker::Engine(query), &host),
+            Action::Dial { link, server, policy, to, stagger, route } => {
+                log::debug!("link {}: dials {} at {to:?}, {route:?}", link.0, server.id);
                 let Some(policy) = self.policy(policy) else {
                     let failure = Failure::noted(Cause::TlsFailed, "its certificate policy is not prepared");
                     return self.heard.push_back(Heard::Lost(link, failure));
                 };
-                let plan = Plan { link, server, policy, to, stagger };
-                self.links.insert(link, Link::new(plan, Arc::clone(&self.limits), now));
+                let proxy = match route {
+                    Route::Direct => None,
+                    Route::Proxy(index) => match self.proxies.get(usize::from(index)) {
+                        Some(proxy) => Some(Arc::clone(proxy)),
+                        None => {
+                            let failure = Failure::noted(Cause::ProxyUnreachable, "there is no such proxy");
+                            return self.heard.push_back(Heard::Lost(link, failure));
+                        }
+                    },
+                };
+                let hook = self.hook.clone();
+                let plan = Plan { link, server, policy, to, stagger, proxy, hook };
+                let made = Link::new(plan, Arc::clone(&self.limits), now);
+                if let (Some(name), Route::Proxy(index)) = (made.wanted_name(), route) {
+                    self.resolver.ask(Asker::Proxy(index), name);
+                }
+                self.links.insert(link, made);
                 self.pending.insert(link);
             }
             Action::Exchange { exchange, link, errand, deadline: _ } => self.exchange(exchange, link, errand),
@@ -182,7 +280,7 @@ impl Road {
             }
             Action::Abandon { exchange, reason } => {
                 log::debug!("exchange {}: given up, {}", exchange.0, reason.explain());
-                self.exchanges.retain(|_, under_way| *under_way != exchange);
+                self.exchanges.retain(|_, under_way| under_way.id != exchange);
                 self.answers.remove(&exchange);
             }
             Action::Close { link, reason } => {
@@ -259,23 +357,33 @@ impl Road {
             Errand::Listen => return self.heard.push_back(Heard::Declined(exchange)),
         };
         let body = self.body(purpose);
+        let under_way = UnderWay { id: exchange, purpose, body, credentials: None, begun: false };
+        self.say(link, under_way, true);
+    }
+
+    /// Says it on this link, with the newest credentials. If they are refused, others may be tried when
+    /// `renewable`.
+    fn say(&mut self, link: LinkId, mut under_way: UnderWay, renewable: bool) {
         // Lost meanwhile: the engine is about to hear of it.
         let Some(link) = self.links.get_mut(&link) else { return };
+        let UnderWay { id, purpose, ref body, .. } = under_way;
+        let shown = self.wallet.show(&link.server().id, link.is_verified());
+        under_way.credentials = shown.version.filter(|_| renewable);
         let request = wire::heartbeat(link.server(), &self.agent, purpose, body.len(), self.life);
-        let prepared = request
-            .map_err(|error| error.to_string())
-            .and_then(|request| Exchange::new(request, &body).map_err(|error| error.to_string()));
+        let prepared = request.map_err(|error| error.to_string()).and_then(|request| {
+            Exchange::new(request, &shown.lines, body).map_err(|error| error.to_string())
+        });
         match prepared {
             Ok(prepared) => {
-                if !link.say(exchange, prepared) {
-                    return log::error!("exchange {}: its link is not free", exchange.0);
+                if !link.say(id, prepared) {
+                    return log::error!("exchange {}: its link is not free", id.0);
                 }
-                self.exchanges.insert(link.id(), exchange);
                 self.pending.insert(link.id());
+                self.exchanges.insert(link.id(), under_way);
             }
             Err(error) => {
-                log::error!("exchange {}: cannot be written: {error}", exchange.0);
-                self.heard.push_back(Heard::Declined(exchange));
+                log::error!("exchange {}: cannot be written: {error}", id.0);
+                self.heard.push_back(Heard::Declined(id));
             }
         }
     }

@@ -190,6 +190,8 @@ pub enum Why {
     Asked,
     /// The settings changed.
     NewSettings,
+    /// The application gave other credentials.
+    NewCredentials,
     /// The server in use failed.
     ServerFailed,
     /// The server in use makes no progress; others are tried beside it.
@@ -239,6 +241,7 @@ impl Why {
             Self::Start => "the agent starts",
             Self::Asked => "the application asked",
             Self::NewSettings => "the settings changed",
+            Self::NewCredentials => "the application gave other credentials",
             Self::ServerFailed => "the server in use failed",
             Self::ServerSlow => "the server in use makes no progress",
             Self::ServerSilent => "the server in use is silent",

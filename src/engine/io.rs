@@ -215,6 +215,9 @@ pub enum Command {
     Reconfigure(Arc<Settings>),
     /// Use this location's settings; `None` for the group's.
     SetLocation(Option<Arc<str>>),
+    /// The driver has other credentials from now on: a server that refused the old ones has not refused
+    /// these. Nothing is said to a server in use, which had no objection.
+    NewCredentials,
     /// Finish what is under way within the grace, then stop for good.
     Stop {
         /// How long a running exchange may still take.

@@ -205,6 +205,7 @@ impl Engine {
                 cx.tell(Event::CannotRemember { version });
             }
             Input::Command(Command::BeatNow) => attachment.beat_now(cx),
+            Input::Command(Command::NewCredentials) => attachment.new_credentials(cx),
             Input::Command(Command::Stop { grace }) => attachment.stop(cx, grace),
             Input::Command(Command::Reconfigure(settings)) => {
                 self.settings = settings;

@@ -13,12 +13,14 @@ use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::failure;
+use super::hook::{self, SocketHook};
 use crate::words::{Cause, Failure, FailureClass, Moment};
 
 /// Connections under way to the addresses of one server.
 pub(super) struct Race {
     to: Arc<[SocketAddr]>,
     stagger: Duration,
+    hook: Option<SocketHook>,
     /// Which address is next, and when it starts if nothing happens before.
     next: usize,
     next_start: Moment,
@@ -41,8 +43,13 @@ pub(super) enum Finish {
 
 impl Race {
     /// A race that has not begun: [`step`](Self::step) starts it.
-    pub(super) fn new(to: Arc<[SocketAddr]>, stagger: Duration, now: Moment) -> Self {
-        Self { to, stagger, next: 0, next_start: now, running: Vec::new(), failure: None }
+    pub(super) fn new(
+        to: Arc<[SocketAddr]>,
+        stagger: Duration,
+        hook: Option<SocketHook>,
+        now: Moment,
+    ) -> Self {
+        Self { to, stagger, hook, next: 0, next_start: now, running: Vec::new(), failure: None }
     }
 
     /// When [`step`](Self::step) wants to be called though no socket is ready.
@@ -68,7 +75,7 @@ impl Race {
                     }
                     Err(error) => {
                         self.running.swap_remove(at);
-                        self.failed(&error, now);
+                        self.failed(failure::of_dial(&error), now);
                     }
                 }
             }
@@ -77,9 +84,9 @@ impl Race {
                 break;
             }
             self.next_start = now + self.stagger;
-            match start(address, registry, token(self.next)) {
+            match start(address, self.hook.as_ref(), registry, token(self.next)) {
                 Ok(stream) => self.running.push(Runner { stream, address }),
-                Err(error) => self.failed(&error, now),
+                Err(failure) => self.failed(failure, now),
             }
             self.next += 1;
         }
@@ -88,8 +95,7 @@ impl Race {
     }
 
     /// Keeps the more telling failure and lets the next address start at once.
-    fn failed(&mut self, error: &io::Error, now: Moment) {
-        let failure = failure::of_dial(error);
+    fn failed(&mut self, failure: Failure, now: Moment) {
         // That this machine has no way in one family says nothing when the server refused in the other.
         let telling = |failure: &Failure| failure.class() != FailureClass::LocalNetwork;
         if self.failure.as_ref().is_none_or(|kept| telling(&failure) || !telling(kept)) {
@@ -100,11 +106,28 @@ impl Race {
 }
 
 /// A connection under way, registered.
-fn start(address: SocketAddr, registry: &Registry, token: Token) -> io::Result<TcpStream> {
+fn start(
+    address: SocketAddr,
+    hook: Option<&SocketHook>,
+    registry: &Registry,
+    token: Token,
+) -> Result<TcpStream, Failure> {
+    let socket = socket(address).map_err(|error| failure::of_dial(&error))?;
+    if let Some(hook) = hook {
+        hook::show(hook, &socket, &address)?;
+    }
+    connect(socket, address, registry, token).map_err(|error| failure::of_dial(&error))
+}
+
+fn socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     // A request leaves in one piece; waiting for the acknowledgement of an earlier one gains nothing.
     socket.set_tcp_nodelay(true)?;
+    Ok(socket)
+}
+
+fn connect(socket: Socket, address: SocketAddr, registry: &Registry, token: Token) -> io::Result<TcpStream> {
     match socket.connect(&address.into()) {
         Err(error) if !is_under_way(&error) => return Err(error),
         _ => {}
@@ -144,9 +167,13 @@ mod tests {
     const LONG: Duration = Duration::from_secs(600);
 
     fn run(to: Vec<SocketAddr>, stagger: Duration) -> Finish {
+        run_with(to, stagger, None)
+    }
+
+    fn run_with(to: Vec<SocketAddr>, stagger: Duration, hook: Option<SocketHook>) -> Finish {
         let clock = Clock::new();
         let mut sleep = Sleep::new(clock).unwrap();
-        let mut race = Race::new(to.into(), stagger, clock.now());
+        let mut race = Race::new(to.into(), stagger, hook, clock.now());
         loop {
             if let Some(finish) =
                 race.step(sleep.registry(), |at| Token(Sleep::FIRST_TOKEN + at), clock.now())
@@ -197,6 +224,34 @@ mod tests {
     }
 
     #[test]
+    fn the_hook_sees_each_socket_before_it_is_connected_and_may_refuse_it() {
+        let (_listener, good) = listening();
+        let refused = refusing();
+        let (sender, seen) = std::sync::mpsc::channel();
+        let hook: SocketHook = Arc::new(move |socket, address| {
+            let socket = socket2::SockRef::from(&socket);
+            let is_connected = socket.peer_addr().is_ok();
+            socket.set_keepalive(true)?;
+            sender.send((is_connected, *address)).unwrap();
+            Ok(())
+        });
+        let Finish::Won { stream, .. } = run_with(vec![refused, good], LONG, Some(hook)) else {
+            panic!("lost")
+        };
+        assert_eq!(seen.try_iter().collect::<Vec<_>>(), [(false, refused), (false, good)]);
+        assert!(socket2::SockRef::from(&stream).keepalive().unwrap());
+
+        let hooks: [(SocketHook, &str); 2] = [
+            (Arc::new(|_, _| Err(io::Error::other("no mark today"))), "no mark today"),
+            (Arc::new(|_, _| panic!("a fault of the application")), "the socket hook panicked"),
+        ];
+        for (hook, words) in hooks {
+            let Finish::Lost(failure) = run_with(vec![good], LONG, Some(hook)) else { panic!("won") };
+            assert_eq!((failure.cause, failure.note.as_deref()), (Cause::SocketRefused, Some(words)));
+        }
+    }
+
+    #[test]
     fn a_family_without_a_route_does_not_hide_what_the_server_said_in_the_other() {
         let (local, refused) = (io::ErrorKind::NetworkUnreachable, io::ErrorKind::ConnectionRefused);
         for (kinds, expected) in [
@@ -204,9 +259,9 @@ mod tests {
             ([refused, local], Cause::ConnectionRefused),
             ([local, local], Cause::NoRoute),
         ] {
-            let mut race = Race::new(vec![refusing()].into(), LONG, Moment::ORIGIN);
+            let mut race = Race::new(vec![refusing()].into(), LONG, None, Moment::ORIGIN);
             for kind in kinds {
-                race.failed(&kind.into(), Moment::ORIGIN);
+                race.failed(failure::of_dial(&kind.into()), Moment::ORIGIN);
             }
             assert_eq!(race.failure.unwrap().cause, expected, "{kinds:?}");
         }

@@ -43,12 +43,17 @@ enum State {
 /// Chunk framing may cost this many times the body: chunks of one byte cost six.
 const FRAMING_FACTOR: usize = 8;
 
+const LINE_END: &[u8] = b"\r\n";
+
 /// What a peer must begin with; anything else is recognised by its first bytes.
-const PREFIX: &[u8] = b"HTTP/1.";
+pub(super) const PREFIX: &[u8] = b"HTTP/1.";
 
 impl Exchange {
     /// Prepares a request. It fails only for a request that cannot be written, whatever the peer is.
-    pub(crate) fn new(request: Request<()>, body: &[u8]) -> Result<Self, ureq_proto::Error> {
+    ///
+    /// `secrets` are whole header lines, each with its line end. They are put in here because what the
+    /// protocol library writes it also logs.
+    pub(crate) fn new(request: Request<()>, secrets: &[u8], body: &[u8]) -> Result<Self, ureq_proto::Error> {
         let mut call = Call::new(request)?.proceed();
         let mut written = Vec::new();
         let mut scratch = [0; 2048];
@@ -65,6 +70,10 @@ impl Exchange {
             Some(SendRequestResult::Await100(_)) | None => None,
         };
         let call = call.ok_or(ureq_proto::Error::BodyNotAllowed)?;
+        // Before the blank line.
+        written.truncate(written.len().saturating_sub(LINE_END.len()));
+        written.extend_from_slice(secrets);
+        written.extend_from_slice(LINE_END);
         written.extend_from_slice(body);
         let state = State::Head { call, searched: 0, interim: 0 };
         Ok(Self { request: written, sent: 0, state })
@@ -183,7 +192,7 @@ fn answer(head: Response<()>, body: Vec<u8>, reusable: bool) -> Answer {
 }
 
 /// Where the first head in `input` ends, looking from `from` on.
-fn blank_line(input: &[u8], from: usize) -> Option<usize> {
+pub(super) fn blank_line(input: &[u8], from: usize) -> Option<usize> {
     let rest = input.get(from..)?;
     rest.iter().enumerate().filter(|(_, byte)| **byte == b'\n').find_map(|(at, _)| {
         let length = match rest.get(at + 1..)? {
@@ -196,7 +205,7 @@ fn blank_line(input: &[u8], from: usize) -> Option<usize> {
 }
 
 /// 1xx, but for 101: nobody asked to switch protocols, so that one is final.
-fn is_interim(head: &[u8]) -> bool {
+pub(super) fn is_interim(head: &[u8]) -> bool {
     matches!(head.get(PREFIX.len()..), Some([_, b' ', b'1', rest @ ..]) if !rest.starts_with(b"01"))
 }
 
@@ -276,7 +285,7 @@ mod tests {
             .header("Content-Length", BODY.len().to_string())
             .body(())
             .unwrap();
-        let mut exchange = Exchange::new(request, BODY).unwrap();
+        let mut exchange = Exchange::new(request, b"", BODY).unwrap();
         exchange.sent(usize::MAX);
         exchange
     }
@@ -305,12 +314,22 @@ mod tests {
     }
 
     #[test]
+    fn secrets_stand_among_the_fields() {
+        let request = Request::post("http://10.0.0.1/").header("Content-Length", "2").body(()).unwrap();
+        let exchange = Exchange::new(request, b"authorization: Bearer x\r\na: b\r\n", b"hi").unwrap();
+        let text = String::from_utf8_lossy(exchange.unsent());
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.ends_with("\r\nauthorization: Bearer x\r\na: b"), "{text}");
+        assert_eq!(body, "hi");
+    }
+
+    #[test]
     fn an_empty_body_is_announced_as_one() {
         let request = Request::post("http://10.0.0.1:8014/homing/v1/heartbeat")
             .header("Content-Length", "0")
             .body(())
             .unwrap();
-        let exchange = Exchange::new(request, b"").unwrap();
+        let exchange = Exchange::new(request, b"", b"").unwrap();
         let text = String::from_utf8_lossy(exchange.unsent()).to_lowercase();
         assert!(text.contains("content-length: 0\r\n") && text.ends_with("\r\n\r\n"), "{text}");
     }

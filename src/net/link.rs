@@ -1,6 +1,7 @@
 //! One connection to one server, from the dial to the close.
 //!
-//! A link is dialled, secured when the protocol says so, and then carries one exchange at a time. It
+//! A link is dialled, led through a proxy when the route says so, secured when the protocol says so, and
+//! then carries one exchange at a time. It
 //! is moved on by [`Link::step`], whenever one of its sockets may be ready or its deadline has come,
 //! and it tells what happened in [`Report`]s. Whatever the peer does ends in one of them: an answer,
 //! or the loss of the link with the reason. After a loss the socket is closed already.
@@ -9,7 +10,7 @@
 //! answer come in, so only it can tell slow from dripping.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,25 +19,31 @@ use mio::{Registry, Token};
 use super::Limits;
 use super::dial::{Finish, Race};
 use super::exchange::{Answer, Exchange};
+use super::hook::SocketHook;
+use super::pace::Pace;
+use super::proxy::{self, Proxy, Tunnel};
 use super::tls::{Received, Stream};
 use crate::platform::Sleep;
 use crate::settings::{Protocol, Server};
 use crate::trust::{self, Prepared};
-use crate::words::{Cause, ExchangeId, Failure, LinkId, Moment, Path, Proof};
+use crate::words::{Cause, ExchangeId, Failure, Host, LinkId, Moment, Path, Proof};
 
 /// Where a link leads and how it is made.
 pub(crate) struct Plan {
     pub(crate) link: LinkId,
     pub(crate) server: Arc<Server>,
     pub(crate) policy: Prepared,
+    /// Where the server is; of no interest on the way through a proxy.
     pub(crate) to: Arc<[SocketAddr]>,
     pub(crate) stagger: Duration,
+    pub(crate) proxy: Option<Arc<Proxy>>,
+    pub(crate) hook: Option<SocketHook>,
 }
 
 /// What happened on a link.
 #[derive(Debug)]
 pub(crate) enum Report {
-    /// An address accepted.
+    /// An address accepted, and the proxy opened the way if there is one.
     Connected(Path),
     /// TLS stands.
     Secured(Proof),
@@ -53,17 +60,35 @@ pub(crate) struct Link {
     id: LinkId,
     server: Arc<Server>,
     policy: Prepared,
+    proxy: Option<Arc<Proxy>>,
     limits: Arc<Limits>,
+    /// What the peer has proved so far.
+    proof: Proof,
     state: State,
     reports: VecDeque<Report>,
 }
 
 enum State {
+    /// The addresses of the proxy are being looked up.
+    Naming {
+        stagger: Duration,
+        hook: Option<SocketHook>,
+    },
     Dialling(Race),
+    Tunnelling(Box<Digging>),
     Securing(Stream),
     Idle(Open),
     Talking(Open, Box<Talk>),
     Gone,
+}
+
+/// A connection to a proxy that is asked for the way to the server.
+struct Digging {
+    stream: Stream,
+    address: SocketAddr,
+    tunnel: Tunnel,
+    input: Vec<u8>,
+    pace: Pace,
 }
 
 /// A connection that is ready for exchanges.
@@ -78,15 +103,7 @@ struct Open {
 struct Talk {
     id: ExchangeId,
     exchange: Exchange,
-    /// Bytes of the answer so far.
-    heard: u64,
-    drip: Option<Drip>,
-}
-
-/// Since when how many bytes of an answer were there.
-struct Drip {
-    since: Moment,
-    heard: u64,
+    pace: Pace,
 }
 
 /// Where a step of a state leads.
@@ -107,10 +124,53 @@ const SOCKETS: usize = 16;
 impl Link {
     /// A link about to be dialled; [`step`](Self::step) begins.
     pub(crate) fn new(plan: Plan, limits: Arc<Limits>, now: Moment) -> Self {
-        let Plan { link: id, server, policy, to, stagger } = plan;
-        let to = if to.len() > SOCKETS { to.iter().copied().take(SOCKETS).collect() } else { to };
-        let state = State::Dialling(Race::new(to, stagger, now));
-        Self { id, server, policy, limits, state, reports: VecDeque::new() }
+        let Plan { link: id, server, policy, to, stagger, proxy, hook } = plan;
+        let race = |to: Arc<[SocketAddr]>| {
+            let to = if to.len() > SOCKETS { to.iter().copied().take(SOCKETS).collect() } else { to };
+            State::Dialling(Race::new(to, stagger, hook.clone(), now))
+        };
+        let state = match proxy.as_deref().map(|proxy| (proxy.host(), proxy.port())) {
+            None => race(to),
+            Some((Host::Address(address), port)) => race([SocketAddr::new(*address, port)].into()),
+            Some((Host::Name(_), _)) => State::Naming { stagger, hook },
+        };
+        Self { id, server, policy, proxy, limits, proof: Proof::Tcp, state, reports: VecDeque::new() }
+    }
+
+    /// The name of a proxy that has to be looked up before anything else; [`found`](Self::found) goes on.
+    pub(crate) fn wanted_name(&self) -> Option<&Arc<str>> {
+        match self.proxy.as_deref().filter(|_| matches!(self.state, State::Naming { .. }))?.host() {
+            Host::Name(name) => Some(name),
+            Host::Address(_) => None,
+        }
+    }
+
+    /// The proxy's name was looked up.
+    pub(crate) fn found(&mut self, found: &Result<Arc<[IpAddr]>, Failure>, now: Moment) {
+        let Some(port) = self.proxy.as_deref().map(Proxy::port) else { return };
+        if let State::Naming { stagger, hook } = &mut self.state {
+            match found {
+                Ok(addresses) => {
+                    let to = addresses.iter().map(|address| SocketAddr::new(*address, port));
+                    let race = Race::new(to.take(SOCKETS).collect(), *stagger, hook.take(), now);
+                    self.state = State::Dialling(race);
+                }
+                Err(failure) => {
+                    self.state = State::Gone;
+                    self.reports.push_back(Report::Lost(proxy::not_reached(failure.clone())));
+                }
+            }
+        }
+    }
+
+    /// Whether it leads through this proxy.
+    pub(crate) fn is_through(&self, proxy: &Arc<Proxy>) -> bool {
+        self.proxy.as_ref().is_some_and(|ours| Arc::ptr_eq(ours, proxy))
+    }
+
+    /// Whether the peer has proved by a certificate that it is the server.
+    pub(crate) fn is_verified(&self) -> bool {
+        self.proof >= Proof::Tls
     }
 
     /// Which link this is.
@@ -133,11 +193,16 @@ impl Link {
     pub(crate) fn say(&mut self, id: ExchangeId, exchange: Exchange) -> bool {
         match std::mem::replace(&mut self.state, State::Gone) {
             State::Idle(open) => {
-                let talk = Talk { id, exchange, heard: 0, drip: None };
+                let talk = Talk { id, exchange, pace: Pace::default() };
                 self.state = State::Talking(open, Box::new(talk));
                 true
             }
-            busy @ (State::Dialling(_) | State::Securing(_) | State::Talking(..) | State::Gone) => {
+            busy @ (State::Naming { .. }
+            | State::Dialling(_)
+            | State::Tunnelling(_)
+            | State::Securing(_)
+            | State::Talking(..)
+            | State::Gone) => {
                 self.state = busy;
                 false
             }
@@ -148,8 +213,9 @@ impl Link {
     pub(crate) fn deadline(&self) -> Option<Moment> {
         match &self.state {
             State::Dialling(race) => race.deadline(),
-            State::Talking(_, talk) => talk.drip.as_ref().map(|drip| drip.since + self.limits.drip_window),
-            State::Securing(_) | State::Idle(_) | State::Gone => None,
+            State::Tunnelling(digging) => digging.pace.deadline(&self.limits),
+            State::Talking(_, talk) => talk.pace.deadline(&self.limits),
+            State::Naming { .. } | State::Securing(_) | State::Idle(_) | State::Gone => None,
         }
     }
 
@@ -158,7 +224,9 @@ impl Link {
     pub(crate) fn step(&mut self, registry: &Registry, now: Moment) -> bool {
         for _ in 0..READS {
             let moved = match std::mem::replace(&mut self.state, State::Gone) {
+                naming @ State::Naming { .. } => Ok(Next::Wait(naming)),
                 State::Dialling(race) => self.dial(race, registry, now),
+                State::Tunnelling(digging) => self.dig(digging, now),
                 State::Securing(stream) => self.secure(stream),
                 State::Idle(open) => listen(open),
                 State::Talking(open, talk) => self.talk(open, talk, now),
@@ -189,7 +257,8 @@ impl Link {
         match self.state {
             State::Idle(open) | State::Talking(open, _) => open.stream.close(),
             State::Securing(stream) => stream.close(),
-            State::Dialling(_) | State::Gone => {}
+            State::Tunnelling(digging) => digging.stream.close(),
+            State::Naming { .. } | State::Dialling(_) | State::Gone => {}
         }
     }
 
@@ -198,18 +267,56 @@ impl Link {
         let token = |address: usize| Token(first.wrapping_add(address));
         match race.step(registry, token, now) {
             None => Ok(Next::Wait(State::Dialling(race))),
+            Some(Finish::Lost(failure)) if self.proxy.is_some() => Err(proxy::not_reached(failure)),
             Some(Finish::Lost(failure)) => Err(failure),
             Some(Finish::Won { stream, address }) => {
-                self.reports.push_back(Report::Connected(Path { peer: address }));
-                match self.server.protocol {
-                    Protocol::Http => Ok(Next::On(State::Idle(Open::new(Stream::plain(stream))))),
-                    Protocol::Https => {
-                        let name = trust::expected_name(&self.server.host).ok_or_else(|| {
-                            Failure::noted(Cause::WrongName, "no certificate can carry this name")
-                        })?;
-                        Ok(Next::On(State::Securing(Stream::secure(stream, &self.policy, name)?)))
-                    }
-                }
+                let stream = Stream::plain(stream);
+                let Some(proxy) = &self.proxy else { return self.connected(stream, address, Vec::new()) };
+                let tunnel = Tunnel::new(proxy, &self.server);
+                let (input, pace) = (Vec::new(), Pace::default());
+                Ok(Next::On(State::Tunnelling(Box::new(Digging { stream, address, tunnel, input, pace }))))
+            }
+        }
+    }
+
+    /// Asks the proxy for the way. Until it is open, whatever goes wrong is the proxy's.
+    fn dig(&mut self, mut digging: Box<Digging>, now: Moment) -> Result<Next, Failure> {
+        let broke = |failure: Failure| {
+            if failure.cause == Cause::OutOfResources { failure } else { proxy::no_answer(failure) }
+        };
+        let Digging { stream, tunnel, input, pace, .. } = &mut *digging;
+        let sent = stream.send(tunnel.unsent());
+        if let Ok(length) = sent {
+            tunnel.sent(length);
+        }
+        let before = input.len();
+        let received = stream.receive(input).map_err(broke)?;
+        pace.hear(input.len() - before, now);
+        if tunnel.receive(input, &self.limits)? {
+            let Digging { stream, address, input, .. } = *digging;
+            return self.connected(stream, address, input);
+        }
+        match received {
+            Received::Something => Ok(Next::On(State::Tunnelling(digging))),
+            Received::Blocked => {
+                // As with a server: what cannot be sent may have been answered all the same.
+                sent.map_err(broke)?;
+                pace.check(now, &self.limits).map_err(broke)?;
+                Ok(Next::Wait(State::Tunnelling(digging)))
+            }
+            Received::End { .. } => Err(proxy::no_answer(Cause::Truncated)),
+        }
+    }
+
+    /// The way to the server is open; `early` came from it already.
+    fn connected(&mut self, stream: Stream, peer: SocketAddr, early: Vec<u8>) -> Result<Next, Failure> {
+        self.reports.push_back(Report::Connected(Path { peer }));
+        match self.server.protocol {
+            Protocol::Http => Ok(Next::On(State::Idle(Open { input: early, ..Open::new(stream) }))),
+            Protocol::Https => {
+                let name = trust::expected_name(&self.server.host)
+                    .ok_or_else(|| Failure::noted(Cause::WrongName, "no certificate can carry this name"))?;
+                Ok(Next::On(State::Securing(stream.secure(early, &self.policy, name)?)))
             }
         }
     }
@@ -223,7 +330,8 @@ impl Link {
             if self.policy.proof == Proof::Tcp {
                 log::warn!("{}: connected without any verification (danger_no_verification)", self.server.id);
             }
-            self.reports.push_back(Report::Secured(self.policy.proof));
+            self.proof = self.policy.proof;
+            self.reports.push_back(Report::Secured(self.proof));
             return Ok(Next::On(State::Idle(Open { input, ..Open::new(stream) })));
         }
         match received {
@@ -240,7 +348,9 @@ impl Link {
         }
         let before = open.input.len();
         let received = open.stream.receive(&mut open.input).map_err(|failure| open.broke(&talk, failure))?;
-        talk.hear(open.input.len() - before, now, &mut self.reports);
+        if talk.pace.hear(open.input.len() - before, now) {
+            self.reports.push_back(Report::FirstByte(talk.id));
+        }
         let answer = match (talk.exchange.receive(&mut open.input, &self.limits)?, received) {
             (Some(answer), _) => answer,
             (None, Received::End { clean }) => {
@@ -250,7 +360,7 @@ impl Link {
             (None, Received::Blocked) => {
                 // A request that cannot be sent may have been answered all the same, so this comes after the reading.
                 sent.map_err(|failure| open.broke(&talk, failure))?;
-                talk.check(now, &self.limits)?;
+                talk.pace.check(now, &self.limits)?;
                 return Ok(Next::Wait(State::Talking(open, talk)));
             }
         };
@@ -273,40 +383,11 @@ impl Open {
     /// What it means that the connection broke during this exchange.
     fn broke(&self, talk: &Talk, failure: Failure) -> Failure {
         let at_rest = matches!(failure.cause, Cause::Truncated | Cause::Reset);
-        if self.used && talk.heard == 0 && at_rest {
+        if self.used && !talk.pace.heard_something() && at_rest {
             // The server closed a connection at rest while the next request was on its way to it.
             return Failure::noted(Cause::ClosedIdle, failure);
         }
         failure
-    }
-}
-
-impl Talk {
-    /// Notes that this many bytes came.
-    fn hear(&mut self, bytes: usize, now: Moment, reports: &mut VecDeque<Report>) {
-        if bytes == 0 {
-            return;
-        }
-        if self.heard == 0 {
-            reports.push_back(Report::FirstByte(self.id));
-            self.drip = Some(Drip { since: now, heard: 0 });
-        }
-        self.heard += bytes as u64;
-    }
-
-    /// Fails when the window is over and too little came in it.
-    fn check(&mut self, now: Moment, limits: &Limits) -> Result<(), Failure> {
-        let Some(drip) = &mut self.drip else { return Ok(()) };
-        if now < drip.since + limits.drip_window {
-            return Ok(());
-        }
-        let brought = self.heard - drip.heard;
-        if brought < limits.drip_bytes as u64 {
-            let window = limits.drip_window.as_secs();
-            return Err(Failure::noted(Cause::Dripping, format!("{brought} bytes in {window} s")));
-        }
-        *drip = Drip { since: now, heard: self.heard };
-        Ok(())
     }
 }
 
@@ -373,6 +454,8 @@ mod tests {
             policy,
             to: vec![address].into(),
             stagger: Duration::from_secs(1),
+            proxy: None,
+            hook: None,
         };
         let link = Link::new(plan, Arc::new(limits), clock.now());
         Drive { clock, sleep: Sleep::new(clock).unwrap(), link }
@@ -399,7 +482,7 @@ mod tests {
         fn say(&mut self, id: u64, body: &[u8]) {
             let request =
                 Request::post("http://127.0.0.1/homing/v1/heartbeat").header("Content-Length", body.len());
-            let exchange = Exchange::new(request.body(()).unwrap(), body).unwrap();
+            let exchange = Exchange::new(request.body(()).unwrap(), b"", body).unwrap();
             assert!(self.link.say(ExchangeId(id), exchange));
         }
 
@@ -529,28 +612,6 @@ mod tests {
         .connected();
         drive.say(1, b"");
         assert_eq!(drive.lost(), Cause::Dripping);
-    }
-
-    #[test]
-    fn an_answer_is_slow_or_dripping_by_what_each_window_brings() {
-        let limits = Limits { drip_window: Duration::from_secs(5), drip_bytes: 1000, ..Limits::default() };
-        let request = Request::post("http://a/").header("Content-Length", 0).body(()).unwrap();
-        let exchange = Exchange::new(request, b"").unwrap();
-        let mut talk = Talk { id: ExchangeId(1), exchange, heard: 0, drip: None };
-        let (mut reports, second) = (VecDeque::new(), |at| Moment::ORIGIN + Duration::from_secs(at));
-        // The server may think as long as the engine lets it.
-        assert!(talk.check(second(100), &limits).is_ok());
-        for (at, bytes, fails) in [
-            (100, 1, false),
-            (104, 999, false),
-            (105, 0, false), // 1,000 in the first window
-            (109, 999, false),
-            (110, 0, true), // one less in the second
-        ] {
-            talk.hear(bytes, second(at), &mut reports);
-            assert_eq!(talk.check(second(at), &limits).is_err(), fails, "at {at} s");
-        }
-        assert_eq!(reports.len(), 1);
     }
 
     #[test]

@@ -2,9 +2,11 @@
 //!
 //! Nothing here decides anything. The client hands down what the engine asked for, and hands up what
 //! came of it in the words the engine knows. A `resolver` turns names into addresses on helper
-//! threads. A `dial` races the addresses of one server. A `link` is one connection from the dial
-//! to the close, secured by `tls` when the protocol says so; it carries one `exchange` at a time,
-//! and `wire` alone knows what is said in it. What a peer may make us take in stands in [`Limits`].
+//! threads. A `dial` races the addresses of one server, and shows each new socket to the program's
+//! `hook`. A `link` is one connection from the dial to the close, through a `proxy` when the route
+//! says so, secured by `tls` when the protocol does; it carries one `exchange` at a time, and `wire`
+//! alone knows what is said in it. What a peer may make us take in stands in [`Limits`]; `pace` tells
+//! a slow answer from a dripping one.
 //!
 //! All sockets belong to the client's one thread. They never block it, and none of them is closed
 //! without a reason that reaches the engine.
@@ -12,13 +14,19 @@
 mod dial;
 mod exchange;
 mod failure;
+mod hook;
 mod limits;
 mod link;
+mod pace;
+mod proxy;
 mod resolver;
 mod tls;
 pub(crate) mod wire;
 
 pub(crate) use exchange::{Answer, Exchange};
+pub use hook::NewSocket;
+pub(crate) use hook::SocketHook;
 pub use limits::Limits;
 pub(crate) use link::{Link, Plan, Report};
+pub use proxy::{BadProxyCredentials, Proxy};
 pub(crate) use resolver::Resolver;

@@ -14,7 +14,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use crate::platform::{Waker, quiet_threads};
-use crate::words::{Cause, Failure, QueryId};
+use crate::words::{Cause, Failure};
 
 /// Look-ups at once: enough that two dead name servers in a row do not stop a third name, few enough
 /// that a thread each is no burden.
@@ -28,24 +28,24 @@ const ASKERS: usize = 8;
 const ADDRESSES: usize = 64;
 
 /// The addresses of a name, in the order the system gave them.
-type Found = Result<Arc<[IpAddr]>, Failure>;
+pub(super) type Found = Result<Arc<[IpAddr]>, Failure>;
 
 /// What looks a name up; blocks.
 type LookUp = fn(&str) -> Result<Vec<IpAddr>, Failure>;
 
-/// Looks names up and hands the answers back on one thread.
-pub(crate) struct Resolver {
+/// Looks names up and hands the answers back on one thread. `A` tells the askers apart.
+pub(crate) struct Resolver<A> {
     look_up: LookUp,
     waker: Waker,
     /// Who asks for each name that is under way or waits.
-    askers: BTreeMap<Arc<str>, VecDeque<QueryId>>,
+    askers: BTreeMap<Arc<str>, VecDeque<A>>,
     waiting: VecDeque<Arc<str>>,
     running: usize,
     sender: Sender<(Arc<str>, Found)>,
     receiver: Receiver<(Arc<str>, Found)>,
 }
 
-impl Resolver {
+impl<A: PartialEq> Resolver<A> {
     /// The system's resolver; uses `waker` when an answer is there.
     pub(crate) fn system(waker: Waker) -> Self {
         Self::new(system, waker)
@@ -57,27 +57,30 @@ impl Resolver {
         Self { look_up, waker, askers, waiting, running: 0, sender, receiver }
     }
 
-    /// Asks for the addresses of a name. The answer comes from [`answers`](Self::answers), perhaps never.
-    pub(crate) fn ask(&mut self, query: QueryId, host: &Arc<str>) {
+    /// Asks for the addresses of a name, unless this asker waits for them already. The answer comes from [`answers`](Self::answers), perhaps never.
+    pub(crate) fn ask(&mut self, asker: A, host: &Arc<str>) {
         if let Some(askers) = self.askers.get_mut(host) {
+            if askers.contains(&asker) {
+                return;
+            }
             if askers.len() >= ASKERS {
                 askers.pop_front();
             }
-            askers.push_back(query);
+            askers.push_back(asker);
             return;
         }
-        self.askers.insert(host.clone(), VecDeque::from([query]));
+        self.askers.insert(host.clone(), VecDeque::from([asker]));
         self.waiting.push_back(host.clone());
         self.start();
     }
 
     /// The look-ups that ended since the last call.
-    pub(crate) fn answers(&mut self) -> Vec<(QueryId, Found)> {
+    pub(crate) fn answers(&mut self) -> Vec<(A, Found)> {
         let mut answers = Vec::new();
         while let Ok((host, found)) = self.receiver.try_recv() {
             self.running = self.running.saturating_sub(1);
             let askers = self.askers.remove(&host).unwrap_or_default();
-            answers.extend(askers.into_iter().map(|query| (query, found.clone())));
+            answers.extend(askers.into_iter().map(|asker| (asker, found.clone())));
         }
         self.start();
         answers
@@ -149,6 +152,7 @@ mod tests {
 
     use super::*;
     use crate::platform::{Clock, Sleep};
+    use crate::words::QueryId;
 
     /// Look-ups of names that begin with `hang` wait for this to open.
     static GATE: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
@@ -169,7 +173,7 @@ mod tests {
     }
 
     /// Sleeps until this many answers are there.
-    fn collect(resolver: &mut Resolver, sleep: &mut Sleep, count: usize) -> Vec<(QueryId, Found)> {
+    fn collect(resolver: &mut Resolver<QueryId>, sleep: &mut Sleep, count: usize) -> Vec<(QueryId, Found)> {
         let mut answers = resolver.answers();
         while answers.len() < count {
             sleep.until(None).unwrap();

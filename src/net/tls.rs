@@ -12,8 +12,14 @@ use crate::words::{Cause, Failure};
 
 /// A connection that stands.
 pub(super) struct Stream {
-    tcp: TcpStream,
+    tcp: Socket,
     tls: Option<Box<ClientConnection>>,
+}
+
+/// A socket, and what was read from it before its turn.
+struct Socket {
+    tcp: TcpStream,
+    early: Vec<u8>,
 }
 
 /// What one read brought.
@@ -35,18 +41,20 @@ const CHUNK: usize = 16 * 1024;
 impl Stream {
     /// A connection that carries bytes as they are.
     pub(super) fn plain(tcp: TcpStream) -> Self {
-        Self { tcp, tls: None }
+        Self { tcp: Socket { tcp, early: Vec::new() }, tls: None }
     }
 
-    /// A connection at the beginning of its TLS handshake.
+    /// Begins a TLS handshake on a connection that carried bytes as they are. `early` was read from it
+    /// already and belongs to the handshake.
     pub(super) fn secure(
-        tcp: TcpStream,
+        self,
+        early: Vec<u8>,
         policy: &Prepared,
         name: ServerName<'static>,
     ) -> Result<Self, Failure> {
         let tls =
             ClientConnection::new(policy.config.clone(), name).map_err(|error| trust::failure(&error))?;
-        Ok(Self { tcp, tls: Some(Box::new(tls)) })
+        Ok(Self { tcp: Socket { early, ..self.tcp }, tls: Some(Box::new(tls)) })
     }
 
     pub(super) fn is_handshaking(&self) -> bool {
@@ -140,7 +148,28 @@ impl Stream {
         }
         // The connection is given up whether or not the peer learns of it.
         let _ = self.flush();
-        let _ = self.tcp.shutdown(std::net::Shutdown::Write);
+        let _ = self.tcp.tcp.shutdown(std::net::Shutdown::Write);
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.early.is_empty() {
+            return self.tcp.read(buffer);
+        }
+        let length = self.early.as_slice().read(buffer)?;
+        self.early.drain(..length);
+        Ok(length)
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.tcp.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.tcp.flush()
     }
 }
 

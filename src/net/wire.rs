@@ -34,12 +34,7 @@ pub(crate) fn heartbeat(
     length: usize,
     life: u64,
 ) -> http::Result<Request<()>> {
-    let host = match &server.host {
-        Host::Address(std::net::IpAddr::V6(address)) => format!("[{address}]"),
-        Host::Address(std::net::IpAddr::V4(address)) => address.to_string(),
-        Host::Name(name) => name.to_string(),
-    };
-    let mut request = Request::post(format!("{}://{host}:{}{HEARTBEAT}", server.protocol, server.port))
+    let mut request = Request::post(format!("{}://{}{HEARTBEAT}", server.protocol, authority(server)))
         .header(header::USER_AGENT, concat!("homing/", env!("CARGO_PKG_VERSION")))
         .header(AGENT, agent.as_str())
         .header(PURPOSE, purpose.as_str())
@@ -48,6 +43,16 @@ pub(crate) fn heartbeat(
         request = request.header(IDEMPOTENCY_KEY, format!("\"{life:016x}-{sweep}\""));
     }
     request.body(())
+}
+
+/// Host and port as they are written in a request.
+pub(super) fn authority(server: &Server) -> String {
+    let port = server.port;
+    match &server.host {
+        Host::Address(std::net::IpAddr::V6(address)) => format!("[{address}]:{port}"),
+        Host::Address(std::net::IpAddr::V4(address)) => format!("{address}:{port}"),
+        Host::Name(name) => format!("{name}:{port}"),
+    }
 }
 
 /// What an answer to a heartbeat means. `wall` is the time of day, for a `Retry-After` that names a date.

@@ -98,6 +98,8 @@ pub enum Cause {
     NoRoute,
     /// The system ran out of sockets, ports or memory for them.
     OutOfResources,
+    /// The program's own socket hook did not let the socket be used.
+    SocketRefused,
     /// No name resolves: the name service is dead or out of reach.
     NameServiceDead,
     /// The name does not exist.
@@ -192,7 +194,9 @@ impl Cause {
         match self {
             Self::ConnectionRefused | Self::HostUnreachable => FailureClass::Refused,
             Self::ConnectTimeout | Self::Evicted => FailureClass::NoAnswer,
-            Self::NoRoute | Self::OutOfResources | Self::NameServiceDead => FailureClass::LocalNetwork,
+            Self::NoRoute | Self::OutOfResources | Self::SocketRefused | Self::NameServiceDead => {
+                FailureClass::LocalNetwork
+            }
             Self::NameNotFound | Self::NameServerFailed | Self::NameTimeout => FailureClass::Name,
             Self::CertificateExpired
             | Self::CertificateNotYetValid
@@ -230,6 +234,7 @@ impl fmt::Display for Cause {
             Self::Evicted => "no answer yet, its place was given to another server",
             Self::NoRoute => "this machine has no route to it",
             Self::OutOfResources => "this machine is out of sockets or memory",
+            Self::SocketRefused => "the program did not let the socket be used",
             Self::NameServiceDead => "no name resolves: the name service is out of reach",
             Self::NameNotFound => "the name does not exist",
             Self::NameServerFailed => "the name service answered with an error",

@@ -54,6 +54,18 @@ fn a_failing_proxy_charges_no_server() {
 }
 
 #[test]
+fn where_the_proxy_was_is_not_where_the_server_was() {
+    let mut world = priorities(&[1]).named().routes(&PROXY_FIRST).start();
+    world.until_attached("a", s(1));
+    world.proxy = Reach::Refuses(ms(1));
+    world.names_fail = Some(homing::words::Cause::NameServerFailed);
+    world.break_links("a").run(s(300));
+    // Were it looked for there, the world would have said so.
+    assert!(world.dials("a").len() >= 3, "{}", world.story());
+    assert_ne!(world.state(), State::Attached);
+}
+
+#[test]
 fn a_proxy_that_says_nothing_is_passed_too() {
     let mut world = priorities(&[1]).routes(&PROXY_FIRST).start();
     world.proxy = Reach::Drops;

@@ -1,6 +1,6 @@
 //! Searching for a server, and the waits between searches.
 
-use homing::engine::{Event, NetworkChange, State, Why};
+use homing::engine::{Command, Event, NetworkChange, State, Why};
 use homing::words::Cause;
 
 use crate::world::*;
@@ -199,8 +199,54 @@ fn two_servers_that_do_not_want_this_agent_are_believed() {
     world.run(s(24 * 3600));
     let sweeps = world.count(|event| matches!(event, Event::Sweeping { .. }));
     assert!((6..=20).contains(&sweeps), "10 min doubling to 6 h: {sweeps}");
-    world.set_all(up()).command(homing::engine::Command::BeatNow).run(s(1));
+    world.set_all(up()).command(Command::BeatNow).run(s(1));
     assert_eq!(world.state(), State::Attached);
+}
+
+#[test]
+fn new_credentials_end_a_refusal_at_once() {
+    let mut world = priorities(&[3]).start();
+    world.set_all(status(401));
+    world.until(s(5), "waiting", is_waiting);
+    world.set_all(up()).run(s(200));
+    assert_eq!((world.state(), world.starts.len()), (State::Rejected, 2));
+    world.command(Command::NewCredentials);
+    assert_eq!(world.state(), State::Sweeping);
+    world.run(s(1));
+    assert_eq!(world.state(), State::Attached);
+    assert_eq!(world.count(|event| matches!(event, Event::Sweeping { why: Why::NewCredentials, .. })), 1);
+}
+
+#[test]
+fn new_credentials_are_not_charged_with_a_refusal_of_the_old_ones() {
+    // The only server, two of two, and one of two: the answer to the old credentials comes after the new ones.
+    for (servers, refusing) in [(1, 1), (2, 2), (2, 1)] {
+        let mut world = priorities(&[servers]).start();
+        let ranking = ranking(&world);
+        for server in &ranking[..refusing] {
+            world.set(server, Server { think: ms(300), ..status(401) });
+        }
+        world.run(ms(100)).command(Command::NewCredentials).run(ms(400));
+        for server in &ranking {
+            world.set(server, up());
+        }
+        world.run(s(5));
+        assert_eq!(world.state(), State::Attached, "{servers} {refusing}");
+        assert!(ranking.iter().all(|server| world.health(server) != "quarantined"), "{servers} {refusing}");
+    }
+}
+
+#[test]
+fn new_credentials_say_nothing_to_a_server_that_had_no_objection() {
+    let mut world = priorities(&[1, 1]).interval(s(60)).start();
+    world.set("a", status(403));
+    world.until_attached("b", s(5));
+    let starts = world.starts.len();
+    world.command(Command::NewCredentials).run(ms(100));
+    assert_eq!((world.state(), world.starts.len()), (State::Attached, starts));
+    assert_ne!(world.health("a"), "quarantined", "it may be probed again");
+    world.set("a", up());
+    world.until_attached("a", s(390));
 }
 
 #[test]

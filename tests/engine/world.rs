@@ -63,6 +63,9 @@ pub enum Answer {
     Breaks,
 }
 
+/// Where the proxy is.
+const PROXY: (IpAddr, u16) = (IpAddr::V4(Ipv4Addr::new(10, 9, 9, 9)), 3128);
+
 pub const ROUND_TRIP: Duration = Duration::from_millis(5);
 
 pub fn up() -> Server {
@@ -530,8 +533,12 @@ impl World {
                 let https = server.protocol == Protocol::Https;
                 let peer = match route {
                     Route::Direct => *to.first().expect("an address to dial"),
-                    Route::Proxy(_) => ([10, 9, 9, 9], 3128).into(),
+                    Route::Proxy(_) => PROXY.into(),
                 };
+                assert!(
+                    route != Route::Direct || peer.ip() != PROXY.0,
+                    "{id} was looked for where the proxy is"
+                );
                 self.links.insert(link, Link { server: id.clone(), peer, ready: false, busy: false, https });
                 self.dialled(link, &id, route);
             }

@@ -1,6 +1,6 @@
 //! Road tests that need root, Linux and the distribution's packages: network namespaces whose packets are lost or late,
-//! servers nobody here wrote (nginx, haproxy, dnsmasq), clocks that jump, and real processes that are stopped, killed
-//! and started again.
+//! servers and proxies nobody here wrote (nginx, haproxy, dnsmasq, squid, tinyproxy), clocks that jump, and real
+//! processes that are stopped, killed and started again.
 //!
 //! `.ci/run` always runs them. They fail when something they need is missing; nothing is skipped. Each test has its own
 //! network namespaces, processes and folder, and cleans up when it panics too.
@@ -20,6 +20,7 @@ mod name_server;
 mod namespace;
 mod nginx;
 mod process;
+mod proxy;
 mod tools;
 
 mod clocks;
@@ -31,3 +32,4 @@ mod poor_links;
 mod remembering;
 mod rude_servers;
 mod through_nginx;
+mod through_proxies;

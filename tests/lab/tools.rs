@@ -44,11 +44,17 @@ pub(crate) fn example(name: &str) -> PathBuf {
 
 /// Gets a page from inside a namespace, once its server has come up. Panics when that takes longer than ten seconds.
 pub(crate) fn fetch(namespace: &Namespace, url: &str) -> String {
+    fetch_with(namespace, &[], url)
+}
+
+/// The same, with more arguments for curl.
+pub(crate) fn fetch_with(namespace: &Namespace, arguments: &[&str], url: &str) -> String {
     let curl = tool("curl", "curl");
     let end = Instant::now() + Duration::from_secs(10);
     loop {
         let mut command = namespace.command(curl.get_program());
-        let output = command.args(["-sS", "--fail", "--max-time", "5", url]).output().unwrap();
+        let output =
+            command.args(["-sS", "--fail", "--max-time", "5"]).args(arguments).arg(url).output().unwrap();
         if output.status.success() {
             return String::from_utf8(output.stdout).unwrap();
         }

@@ -269,6 +269,25 @@ impl Attachment {
         }
     }
 
+    /// What was refused to the old credentials was not refused to these. Whoever waited for nothing else
+    /// tries at once.
+    pub(in crate::engine) fn new_credentials(&mut self, cx: &mut Context<'_>) {
+        self.pardon_refusals(cx);
+        match self.phase {
+            Phase::Rejected { .. } | Phase::Waiting { why: Why::NothingAvailable, .. } => {
+                self.sweep(cx, Why::NewCredentials);
+            }
+            Phase::Sweeping(_) => self.credentials_changed = true,
+            Phase::Attached(ref active) => self.credentials_changed = !matches!(active.talk, Talk::Quiet),
+            Phase::Starting { .. }
+            | Phase::Waiting { .. }
+            | Phase::NoNetwork { .. }
+            | Phase::Disabled
+            | Phase::Stopping { .. }
+            | Phase::Stopped => {}
+        }
+    }
+
     /// Finishes a running exchange with the server in use within the grace, then stops for good.
     pub(in crate::engine) fn stop(&mut self, cx: &mut Context<'_>, grace: Duration) {
         if matches!(self.phase, Phase::Stopping { .. } | Phase::Stopped) {

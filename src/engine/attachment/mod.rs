@@ -201,6 +201,8 @@ pub(super) struct Attachment {
     sweeps: u32,
     /// How often in a row all servers did not want this agent.
     rejections: u8,
+    /// New credentials came while an exchange was under way, which may bring a refusal of the old ones.
+    credentials_changed: bool,
     /// When a network change last brought a sweep forward.
     rearmed: Option<Moment>,
     facts: Facts,
@@ -265,6 +267,7 @@ impl Attachment {
             moves: Moves::default(),
             sweeps: 0,
             rejections: 0,
+            credentials_changed: false,
             rearmed: None,
             facts: Facts::default(),
             memorable: false,

@@ -54,11 +54,7 @@ impl Attachment {
         let race = race.take();
         match finish {
             Finish::Won(runner, held) => self.won(cx, race, runner, held),
-            Finish::Rejected => {
-                self.charge_all(cx, &race);
-                self.disband(cx, race, Ending::Failed);
-                self.transition_to_rejected(cx);
-            }
+            Finish::Rejected => self.refused(cx, race),
             Finish::Failed => self.wait_after(cx, race),
         }
     }
@@ -81,11 +77,7 @@ impl Attachment {
         let beside = race.incumbent.is_some();
         match finish {
             Some(Finish::Won(runner, held)) => self.won(cx, *race, runner, held),
-            Some(Finish::Rejected) if beside => {
-                self.charge_all(cx, &race);
-                self.disband(cx, *race, Ending::Failed);
-                self.transition_to_rejected(cx);
-            }
+            Some(Finish::Rejected) if beside => self.refused(cx, *race),
             Some(Finish::Failed) if beside => self.wait_after(cx, *race),
             Some(Finish::Rejected | Finish::Failed) => self.nobody_better(cx, *race),
             None if beside && !race.has(record) => {
@@ -207,6 +199,7 @@ impl Attachment {
 
     /// A heartbeat exchange with the server in use succeeded.
     pub(super) fn proved(&mut self, cx: &mut Context<'_>, drain: Option<Duration>) {
+        self.forgive_old_refusals(cx);
         let Some(active) = self.active() else {
             return;
         };
@@ -241,9 +234,21 @@ impl Attachment {
         }
     }
 
+    /// Two servers, or the only one, do not want this agent. If they said so of credentials that have been
+    /// replaced meanwhile, they are asked again.
+    fn refused(&mut self, cx: &mut Context<'_>, race: Race) {
+        self.charge_all(cx, &race);
+        self.disband(cx, race, Ending::Failed);
+        if self.forgive_old_refusals(cx) {
+            return self.sweep(cx, Why::NewCredentials);
+        }
+        self.transition_to_rejected(cx);
+    }
+
     /// Every server failed, and the agent is attached to none any more.
     fn wait_after(&mut self, cx: &mut Context<'_>, race: Race) {
         let blame = self.blame(cx, &race);
+        self.forgive_old_refusals(cx);
         if self.active().is_some() {
             self.count_loss(cx);
         }
@@ -307,6 +312,16 @@ impl Attachment {
 
     fn disband(&mut self, cx: &mut Context<'_>, mut race: Race, reason: Ending) {
         self.servers.disband(cx, &mut race, reason);
+    }
+
+    /// A race or a beat is over during which the credentials changed: its refusals may be about the old
+    /// ones. Whether that was so.
+    fn forgive_old_refusals(&mut self, cx: &mut Context<'_>) -> bool {
+        let changed = std::mem::take(&mut self.credentials_changed);
+        if changed {
+            self.pardon_refusals(cx);
+        }
+        changed
     }
 
     /// Those who did not want this agent are asked again.

@@ -1,0 +1,222 @@
+//! What an agent shows a server to be let in: header fields of the product's own.
+
+use std::fmt;
+use std::sync::Arc;
+
+use ureq_proto::http::{HeaderName, HeaderValue};
+
+/// Header fields sent with every exchange, such as `Authorization`.
+///
+/// They are sent over verified TLS only: never to an `http` server, never where the settings say
+/// `danger_no_verification`, never to a proxy. They appear in no log, no event and no snapshot;
+/// `Debug` shows the names. Each name stands once; at most [`MOST_FIELDS`](Self::MOST_FIELDS) fields
+/// with together [`MOST_BYTES`](Self::MOST_BYTES) are held. Many servers take no more than 8 KiB.
+///
+/// ```
+/// use homing::client::Credentials;
+///
+/// let mut credentials = Credentials::default();
+/// credentials.set("Authorization", "Bearer 0123456789")?;
+/// assert_eq!(format!("{credentials:?}"), r#"Credentials {"authorization"}"#);
+/// # Ok::<(), homing::client::BadCredential>(())
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Credentials(Vec<(HeaderName, HeaderValue)>);
+
+/// Why a header field cannot be a credential. Never carries the secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadCredential {
+    /// The name is no name of a header field.
+    #[error("`{name}` is no name of a header field")]
+    Name {
+        /// What was given; at most 64 characters of it.
+        name: Box<str>,
+    },
+    /// homing sets this field itself, or it belongs to the connection and not to the request.
+    #[error("`{name}` is set by homing itself, or belongs to the connection and not to the request")]
+    Reserved {
+        /// Which field.
+        name: Box<str>,
+    },
+    /// The secret has a line end or another control character.
+    #[error("the value of `{name}` has a control character, such as a line end")]
+    Value {
+        /// Of which field.
+        name: Box<str>,
+    },
+    /// There would be too many fields.
+    #[error("there can be no more than {} header fields", Credentials::MOST_FIELDS)]
+    TooMany,
+    /// They would be too large together.
+    #[error("the header fields can have no more than {} bytes together", Credentials::MOST_BYTES)]
+    TooLarge,
+}
+
+/// Fields that homing sets or will set, and those that speak of one connection only (RFC 9110, section 7.6.1).
+const RESERVED: [&str; 22] = [
+    "accept",
+    "connection",
+    "content-length",
+    "content-range",
+    "expect",
+    "host",
+    "http2-settings",
+    "idempotency-key",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "keep-alive",
+    "last-event-id",
+    "range",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "via",
+];
+
+/// Whole families of them.
+const RESERVED_PREFIXES: [&str; 2] = ["homing-", "proxy-"];
+
+impl Credentials {
+    /// Fields there can be: one or two are common.
+    pub const MOST_FIELDS: usize = 16;
+    /// Bytes of all names and values together: the largest tickets in use are a few KiB.
+    pub const MOST_BYTES: usize = 16 * 1024;
+
+    /// Sets a field; an earlier value of the same name is replaced. The name may be written in any case.
+    ///
+    /// # Errors
+    /// The field is not set, and an earlier value stays.
+    pub fn set(&mut self, name: &str, secret: impl AsRef<[u8]>) -> Result<(), BadCredential> {
+        let shown = || -> Box<str> { name.chars().filter(|c| !c.is_control()).take(64).collect() };
+        let secret = secret.as_ref();
+        // Before anything is copied.
+        if name.len().saturating_add(secret.len()) > Self::MOST_BYTES {
+            return Err(BadCredential::TooLarge);
+        }
+        let field =
+            HeaderName::from_bytes(name.as_bytes()).map_err(|_| BadCredential::Name { name: shown() })?;
+        let name = field.as_str();
+        let reserved =
+            RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+        if reserved {
+            return Err(BadCredential::Reserved { name: shown() });
+        }
+        let value = HeaderValue::from_bytes(secret).map_err(|_| BadCredential::Value { name: shown() })?;
+        let others = self.0.iter().filter(|(other, _)| *other != field);
+        let (count, bytes) = others.fold((1, size(&field, &value)), |(count, bytes), (name, value)| {
+            (count + 1, bytes + size(name, value))
+        });
+        if count > Self::MOST_FIELDS {
+            return Err(BadCredential::TooMany);
+        }
+        if bytes > Self::MOST_BYTES {
+            return Err(BadCredential::TooLarge);
+        }
+        match self.0.iter_mut().find(|(other, _)| *other == field) {
+            Some((_, old)) => *old = value,
+            None => self.0.push((field, value)),
+        }
+        Ok(())
+    }
+
+    /// Removes a field; whether it was there.
+    pub fn remove(&mut self, name: &str) -> bool {
+        let before = self.0.len();
+        self.0.retain(|(other, _)| !other.as_str().eq_ignore_ascii_case(name));
+        self.0.len() < before
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The names, in lower case.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Header lines, as they are sent.
+    pub(super) fn lines(&self) -> Arc<[u8]> {
+        let mut lines = Vec::new();
+        for (name, value) in &self.0 {
+            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+                lines.extend_from_slice(part);
+            }
+        }
+        lines.into()
+    }
+}
+
+fn size(name: &HeaderName, value: &HeaderValue) -> usize {
+    name.as_str().len() + value.len()
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials ")?;
+        f.debug_set().entries(self.names()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_stands_once_whatever_its_case() {
+        let mut credentials = Credentials::default();
+        assert!(credentials.is_empty());
+        credentials.set("Authorization", "one").unwrap();
+        credentials.set("x-tenant", b"\xfftwo").unwrap();
+        credentials.set("AUTHORIZATION", "three").unwrap();
+        assert_eq!(&*credentials.lines(), b"authorization: three\r\nx-tenant: \xfftwo\r\n");
+        assert!(credentials.remove("Authorization") && !credentials.remove("authorization"));
+        assert_eq!(credentials.names().collect::<Vec<_>>(), ["x-tenant"]);
+    }
+
+    #[test]
+    fn what_could_change_the_request_is_refused_and_the_secret_is_not_repeated() {
+        let mut credentials = Credentials::default();
+        credentials.set("authorization", "kept").unwrap();
+        for name in ["", "a b", "a:b", "a\r\nb", "ü"] {
+            let error = credentials.set(name, "SECRET").unwrap_err();
+            assert!(matches!(error, BadCredential::Name { .. }), "{name:?}: {error}");
+            assert!(!format!("{error} {error:?}").contains("SECRET"));
+        }
+        for name in
+            ["Host", "content-length", "Transfer-Encoding", "Homing-Agent", "Proxy-Authorization", "TE"]
+        {
+            let error = credentials.set(name, "SECRET").unwrap_err();
+            assert!(matches!(error, BadCredential::Reserved { .. }), "{name:?}: {error}");
+        }
+        for secret in ["SECRET\r\nX: y", "SECRET\n", "SECRET\0", "\u{7f}SECRET"] {
+            let error = credentials.set("authorization", secret).unwrap_err();
+            assert!(matches!(error, BadCredential::Value { .. }), "{secret:?}: {error}");
+            assert!(!format!("{error} {error:?}").contains("SECRET"));
+        }
+        assert_eq!(&*credentials.lines(), b"authorization: kept\r\n");
+    }
+
+    #[test]
+    fn they_are_bounded_in_number_and_size() {
+        let mut credentials = Credentials::default();
+        for number in 0..Credentials::MOST_FIELDS {
+            credentials.set(&format!("x-{number}"), "y").unwrap();
+        }
+        assert_eq!(credentials.set("x-more", "y"), Err(BadCredential::TooMany));
+        credentials.set("X-0", "replaced").unwrap();
+
+        let mut credentials = Credentials::default();
+        credentials.set("a", vec![b'x'; Credentials::MOST_BYTES - 1]).unwrap();
+        credentials.set("a", vec![b'y'; Credentials::MOST_BYTES - 1]).unwrap();
+        assert_eq!(credentials.set("b", ""), Err(BadCredential::TooLarge));
+        assert_eq!(credentials.set("a", vec![b'x'; Credentials::MOST_BYTES]), Err(BadCredential::TooLarge));
+    }
+}
