@@ -147,6 +147,7 @@ impl Builder {
         let engine = Engine::new(setup, Memory::default(), Away::Unknown, seed, started);
         let location = self.location.map(|name| Message::Command(Command::SetLocation(Some(name))));
         let shared = Arc::new(Shared {
+            clock,
             engine: Mutex::new(engine),
             mail: Mutex::new(location.into_iter().collect()),
             waker: sleep.waker(),

@@ -56,7 +56,7 @@ pub use events::ClientEvent;
 pub use prepare::PrepareError;
 
 use crate::engine::{Command, Engine, NetworkChange, Snapshot};
-use crate::platform::Waker;
+use crate::platform::{Clock, Waker};
 use crate::settings::Settings;
 use events::EventQueue;
 use prepare::prepare;
@@ -78,6 +78,7 @@ pub struct Client {
 
 /// What the application's threads and the client's have in common.
 struct Shared {
+    clock: Clock,
     engine: Mutex<Engine>,
     mail: Mutex<Vec<Message>>,
     waker: Waker,
@@ -137,7 +138,7 @@ impl Client {
 
     /// How things stand.
     pub fn snapshot(&self) -> Snapshot {
-        self.shared.engine().snapshot()
+        self.shared.engine().snapshot(self.shared.clock.now())
     }
 
     /// How things stand, in words: why this server, why not a better one, and what happens when.

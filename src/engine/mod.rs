@@ -162,11 +162,12 @@ impl Engine {
         &self.memory
     }
 
-    /// Where the agent stands and why. [`Snapshot::explain`] puts it into words.
-    pub fn snapshot(&self) -> Snapshot {
-        let next_heartbeat = self.agenda.next_heartbeat().map(|at| event::span(at.after(self.now)));
+    /// Where the agent stands at this moment and why. [`Snapshot::explain`] puts it into words.
+    pub fn snapshot(&self, now: Moment) -> Snapshot {
+        let now = self.now.max(now);
+        let next_heartbeat = self.agenda.next_heartbeat().map(|at| event::span(at.after(now)));
         let stale_inputs = self.queue.stale_inputs;
-        Snapshot { next_heartbeat, stale_inputs, ..self.attachment.snapshot(self.now) }
+        Snapshot { next_heartbeat, stale_inputs, ..self.attachment.snapshot(now) }
     }
 
     // --- handle ---

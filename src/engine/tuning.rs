@@ -86,7 +86,8 @@ impl Tuning {
     pub fn parse(text: &[u8]) -> Result<Self, BadTuning> {
         let mut reader = serde_json::Deserializer::from_slice(text);
         let unreadable = |path: String, error: serde_json::Error| BadTuning::Unreadable {
-            path: if path == "." { "tuning".to_owned() } else { path },
+            // `serde_path_to_error` has no better names for the whole document, and for text that is no JSON.
+            path: if path == "." || path == "?" { "tuning".to_owned() } else { path },
             message: error.to_string(),
         };
         let document: Document = serde_path_to_error::deserialize(&mut reader)
@@ -216,6 +217,8 @@ mod tests {
         assert!(message(r#"{"time_scale":0}"#).starts_with("time_scale: 0 is out of range"));
         assert!(message("nonsense").starts_with("tuning: expected"));
         assert!(message("{} {}").starts_with("tuning: trailing"));
+        assert!(message("{").starts_with("tuning: EOF"), "{}", message("{"));
+        assert!(message(r#"{"a"}"#).starts_with("tuning: "), "{}", message(r#"{"a"}"#));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::words::{Cause, Failure};
 
 /// Why a connection could not be made.
 pub(super) fn of_dial(error: &Error) -> Failure {
-    Failure::noted(common(error).unwrap_or(Cause::NoRoute), error)
+    with_words(common(error).unwrap_or(Cause::NoRoute), error)
 }
 
 /// Why a connection that stood broke.
@@ -16,7 +16,21 @@ pub(super) fn of_link(error: &Error) -> Failure {
         None | Some(Cause::ConnectTimeout) => Cause::Reset,
         Some(cause) => cause,
     };
-    Failure::noted(cause, error)
+    with_words(cause, error)
+}
+
+/// The words of the system, unless the cause says the same already.
+// The standard library may name more errors in any release.
+#[allow(clippy::wildcard_enum_match_arm)]
+fn with_words(cause: Cause, error: &Error) -> Failure {
+    let says_it_all = match error.kind() {
+        ErrorKind::ConnectionRefused => cause == Cause::ConnectionRefused,
+        ErrorKind::HostUnreachable => cause == Cause::HostUnreachable,
+        ErrorKind::ConnectionReset => cause == Cause::Reset,
+        ErrorKind::TimedOut => cause == Cause::ConnectTimeout,
+        _ => false,
+    };
+    if says_it_all { cause.into() } else { Failure::noted(cause, error) }
 }
 
 // The standard library may name more errors in any release; what is not known is left to the caller.

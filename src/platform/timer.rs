@@ -1,4 +1,4 @@
-//! What ends a sleep at a moment of [`Clock`].
+//! What ends a sleep at a moment of [`Clock`](super::Clock).
 
 #[cfg(target_os = "linux")]
 pub(super) use linux::Timer;

@@ -176,7 +176,7 @@ impl<'de> Deserialize<'de> for File {
             return Err(D::Error::custom("is empty; write the path of a file"));
         }
         if path.len() > PATH_BYTES || path.chars().any(char::is_control) {
-            let problem = format_args!("{} is not the path of a file", quoted(&path));
+            let problem = format!("{} is not the path of a file", quoted(&path));
             return Err(D::Error::custom(problem));
         }
         Ok(Self(path.into()))

@@ -62,7 +62,7 @@ fn the_old_link_stays_until_the_new_one_has_worked() {
 fn a_move_that_fails_leaves_the_agent_where_it_was() {
     let mut world = on_the_lower_priority();
     world.set("a", up());
-    while world.engine.snapshot().servers[0].move_in.is_none() {
+    while world.snapshot().servers[0].move_in.is_none() {
         world.run(s(1));
     }
     world.set("a", down());

@@ -245,7 +245,7 @@ impl Chaos {
         self.drain();
         // Ids given out count from 1; these were never given out.
         let id = id | (1 << 63);
-        let before = (self.engine.snapshot(), self.engine.deadline());
+        let before = (self.engine.snapshot(self.now), self.engine.deadline());
         match kind % 5 {
             0 => self.input(Input::Lost { link: LinkId(id), failure: Cause::Reset.into() }),
             1 => self.done_stale(ExchangeId(id)),
@@ -253,7 +253,7 @@ impl Chaos {
             3 => self.input(Input::Secured { link: LinkId(id), proof: Proof::Pin }),
             _ => self.input(Input::Resolved { query: QueryId(id), answer: Err(Cause::NoRoute.into()) }),
         }
-        let mut after = (self.engine.snapshot(), self.engine.deadline());
+        let mut after = (self.engine.snapshot(self.now), self.engine.deadline());
         let counted = u64::from(!self.stopped);
         assert_eq!(after.0.stale_inputs, before.0.stale_inputs + counted);
         after.0.stale_inputs = before.0.stale_inputs;
@@ -277,7 +277,7 @@ impl Chaos {
         assert!(
             deadline.is_some() || self.stopped,
             "nothing is ever due: {}",
-            self.engine.snapshot().explain()
+            self.engine.snapshot(self.now).explain()
         );
         assert!(self.links.len() <= 10 + 2 + 8, "{} links", self.links.len());
     }
@@ -349,7 +349,7 @@ proptest! {
         }
         chaos.drain();
         // And it always finds its way out again, unless it was told to stop.
-        prop_assert_eq!(chaos.engine.snapshot().active.map(|id| id.to_string()), chaos.active);
+        prop_assert_eq!(chaos.engine.snapshot(chaos.now).active.map(|id| id.to_string()), chaos.active);
     }
 
     #[test]
@@ -362,7 +362,7 @@ proptest! {
             for deed in deeds.clone() {
                 chaos.perform(deed);
             }
-            (chaos.engine.snapshot(), chaos.engine.deadline(), chaos.engine.memory().clone())
+            (chaos.engine.snapshot(chaos.now), chaos.engine.deadline(), chaos.engine.memory().clone())
         };
         prop_assert_eq!(story(), story());
     }

@@ -57,7 +57,7 @@ proptest! {
         }
         let alive = |server: &str| (0..count).any(|index| name(index) == server && servers[index].1);
         let ranked: Vec<_> =
-            world.engine.snapshot().servers.iter().map(|s| (s.priority, s.server.to_string())).collect();
+            world.snapshot().servers.iter().map(|s| (s.priority, s.server.to_string())).collect();
 
         let expected = patient_walk(&ranked, alive);
         world.run(s(25));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use homing::engine::{
-    Action, Away, Command, Engine, Event, Input, Memory, NetworkChange, Setup, State, Tuning,
+    Action, Away, Command, Engine, Event, Input, Memory, NetworkChange, Setup, Snapshot, State, Tuning,
 };
 use homing::settings::{Protocol, Settings};
 use homing::words::{
@@ -445,8 +445,12 @@ impl World {
 
     // --- looking ---
 
+    pub fn snapshot(&self) -> Snapshot {
+        self.engine.snapshot(self.now)
+    }
+
     pub fn state(&self) -> State {
-        self.engine.snapshot().state
+        self.snapshot().state
     }
 
     pub fn active(&self) -> Option<&str> {
@@ -454,7 +458,7 @@ impl World {
     }
 
     pub fn health(&self, server: &str) -> &'static str {
-        let snapshot = self.engine.snapshot();
+        let snapshot = self.snapshot();
         snapshot.servers.iter().find(|s| s.server.as_str() == server).unwrap().health
     }
 
@@ -480,7 +484,7 @@ impl World {
     pub fn story(&self) -> String {
         let line = |(at, event): &(Duration, Event)| format!("{:>10.3} {event:?}\n", at.as_secs_f64());
         let lines: String = self.told.iter().map(line).collect();
-        format!("{lines}{}", self.engine.snapshot().explain())
+        format!("{lines}{}", self.engine.snapshot(self.now).explain())
     }
 
     // --- the driver ---
@@ -725,5 +729,5 @@ pub fn is_waiting(event: &Event) -> bool {
 
 /// The own server of each priority for this plan's agent, and the others in their order.
 pub fn ranking(world: &World) -> Vec<String> {
-    world.engine.snapshot().servers.iter().map(|server| server.server.to_string()).collect()
+    world.snapshot().servers.iter().map(|server| server.server.to_string()).collect()
 }

@@ -9,7 +9,7 @@
 //!            │  └──► Rejected (they do not want this agent)                                     │
 //!            └──────────────────────────────────────────────────────────────────────────────────┘
 //! ```
-//! A *sweep* is a [race](race) over the priorities of the list in force. While attached, a *beat*
+//! A *sweep* is a [race] over the priorities of the list in force. While attached, a *beat*
 //! talks to the server in use alone; only when that fails, or shows no life, are others tried, and
 //! they are tried beside it. Moving to a better server is the business of [failback] alone.
 //!

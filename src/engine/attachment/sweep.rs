@@ -59,11 +59,14 @@ impl Attachment {
             return;
         };
         let record = active.record();
-        let Talk::Racing(race) = &mut active.talk else {
-            return;
+        // The race is driven on its own and put back.
+        let mut race = match std::mem::replace(&mut active.talk, Talk::Quiet) {
+            Talk::Racing(race) => race,
+            other @ (Talk::Quiet | Talk::Again { .. } | Talk::Beat { .. }) => {
+                active.talk = other;
+                return;
+            }
         };
-        // The borrow of the phase ends here: the race is driven on its own and put back.
-        let mut race = Box::new(race.take());
         let finish = self.servers.drive(cx, &mut race);
         let beside = race.incumbent.is_some();
         match finish {
@@ -77,6 +80,7 @@ impl Attachment {
             Some(Finish::Rejected | Finish::Failed) => self.nobody_better(cx, *race),
             None if beside && !race.has(record) => {
                 // The server in use failed for good while others are still being tried.
+                self.count_loss(cx);
                 self.transition_to_sweeping(cx, race);
             }
             None => {
@@ -94,13 +98,8 @@ impl Attachment {
         };
         let tuning = &cx.tuning.attachment;
         let (record, policy) = (active.record(), active.member.server.policy);
-        let soon_after_failback = active.by_failback && cx.now.since(active.since) < tuning.failback_proof;
-        let calm = self.moves.record(cx.now, tuning);
-        let pause = if soon_after_failback { std::time::Duration::ZERO } else { cx.chance.up_to(calm) };
-        if soon_after_failback {
-            self.failback.damp();
-        }
-        let wait = pause.max(delay(self.misses.count(), tuning.ceiling, tuning, cx.chance));
+        let calm = self.count_loss(cx);
+        let wait = cx.chance.up_to(calm).max(delay(self.misses.count(), tuning.ceiling, tuning, cx.chance));
         if !wait.is_zero() {
             if !charged {
                 self.servers.charge(cx, record, policy, &failure);
@@ -113,6 +112,20 @@ impl Attachment {
         let race = race.after(Ended { record, policy, failure, charged });
         self.transition_to_sweeping(cx, Box::new(race));
         self.drive_sweep(cx);
+    }
+
+    /// The server in use is lost. Returns the longest pause before another is looked for.
+    fn count_loss(&mut self, cx: &mut Context<'_>) -> std::time::Duration {
+        let tuning = &cx.tuning.attachment;
+        let calm = self.moves.record(cx.now, tuning);
+        let soon_after_failback =
+            |active: &super::Active| active.by_failback && cx.now.since(active.since) < tuning.failback_proof;
+        if self.active().is_some_and(soon_after_failback) {
+            // Back at once, and not so soon again.
+            self.failback.damp();
+            return std::time::Duration::ZERO;
+        }
+        calm
     }
 
     /// Looks for another server while staying with the present one.
@@ -160,8 +173,8 @@ impl Attachment {
             let policy = self.active().map_or(0, |active| active.member.server.policy);
             self.servers.charge(cx, silent, policy, &Cause::NoFirstByte.into());
         }
-        if race.incumbent.is_some() && !stays {
-            self.moves.record(cx.now, &cx.tuning.attachment);
+        if race.incumbent.is_some() && !stays && self.active().is_some() {
+            self.count_loss(cx);
         }
         self.servers.succeed(cx, record, held.link.peer.map(|peer| peer.ip()));
         cx.act(Action::Adopt { exchange: held.exchange });
@@ -219,6 +232,9 @@ impl Attachment {
     /// Every server failed, and the agent is attached to none any more.
     fn wait_after(&mut self, cx: &mut Context<'_>, race: Race) {
         let blame = self.blame(cx, &race);
+        if self.active().is_some() {
+            self.count_loss(cx);
+        }
         self.misses.add();
         self.sweeps = self.sweeps.saturating_add(1);
         let tuning = &cx.tuning.attachment;

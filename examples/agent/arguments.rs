@@ -1,0 +1,76 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use homing::words::{AgentId, Span};
+use lexopt::{Arg, Parser, ValueExt};
+
+pub(crate) const HELP: &str = "\
+An endpoint agent, as small as one can be.
+
+Usage: agent                        a story: one agent, five servers, three priorities, on this machine
+       agent --settings FILE ...    run against the servers of these settings until Ctrl-C
+
+  --settings FILE   the settings document (docs/settings.md)
+  --ca FILE         trust the authorities of this PEM file, and no others, instead of what the settings say
+  --tuning FILE     constants of the rules, as JSON; `{ \"time_scale\": 0.1 }` runs ten times as fast
+  --id ID           who this agent is, often a UUID; two agents with one id are one (example-agent)
+  --for DURATION    end after this time, for example 60s
+  --json            print one event per line, as JSON
+  --explain         print the decision table at the end: why this server, and why not the others
+  --help
+";
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) enum Task {
+    Help,
+    /// Tell the story; `true` prints the decision table at the end.
+    Story(bool),
+    Live(Box<Arguments>),
+}
+
+/// How to run against real servers.
+#[derive(Debug)]
+pub(crate) struct Arguments {
+    pub(crate) settings: PathBuf,
+    pub(crate) authority: Option<PathBuf>,
+    pub(crate) tuning: Option<PathBuf>,
+    pub(crate) id: Option<AgentId>,
+    pub(crate) duration: Option<Duration>,
+    pub(crate) json: bool,
+    pub(crate) explain: bool,
+}
+
+impl Arguments {
+    pub(crate) fn read(mut parser: Parser) -> Result<Task, lexopt::Error> {
+        let (mut settings, mut authority, mut tuning) = (None, None, None);
+        let (mut id, mut duration, mut json, mut explain) = (None, None, false, false);
+        // What makes no sense in the story, as it was written.
+        let mut live = None;
+        while let Some(argument) = parser.next()? {
+            if let Arg::Long(name @ ("ca" | "tuning" | "id" | "for" | "json")) = argument {
+                live = Some(format!("--{name}"));
+            }
+            match argument {
+                Arg::Long("settings") => settings = Some(parser.value()?.into()),
+                Arg::Long("ca") => authority = Some(parser.value()?.into()),
+                Arg::Long("tuning") => tuning = Some(parser.value()?.into()),
+                Arg::Long("id") => id = Some(parser.value()?.parse()?),
+                Arg::Long("for") => duration = Some(parser.value()?.parse::<Span>()?.0),
+                Arg::Long("json") => json = true,
+                Arg::Long("explain") => explain = true,
+                Arg::Short('h') | Arg::Long("help") => return Ok(Task::Help),
+                other @ (Arg::Short(_) | Arg::Long(_) | Arg::Value(_)) => return Err(other.unexpected()),
+            }
+        }
+        match (settings, live) {
+            (Some(settings), _) => {
+                Ok(Task::Live(Box::new(Self { settings, authority, tuning, id, duration, json, explain })))
+            }
+            (None, Some(switch)) => Err(format!("{switch} goes with --settings FILE").into()),
+            (None, None) => Ok(Task::Story(explain)),
+        }
+    }
+}

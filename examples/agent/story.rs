@@ -1,0 +1,232 @@
+//! The story: one agent, five servers in three priorities, everything on this machine and twenty times as fast as in
+//! the field.
+//!
+//! Nothing in it is staged: the servers are real, with real sockets and certificates, and each step waits for what the
+//! agent says of itself. A step that does not come true within its bound ends the story with an error.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use homing::client::Client;
+use homing::engine::{Event, Tuning};
+use homing::settings::Settings;
+use homing::words::ServerId;
+use serde_json::{Value, json};
+
+use crate::server::{Authority, Behaviour, Config, Document, Manager};
+use crate::timeline::Line;
+
+/// The servers by priority, best first.
+const CAST: [&[&str]; 3] = [&["alpha", "bravo"], &["charlie", "delta"], &[LAST]];
+const LAST: &str = "echo";
+/// A heartbeat of 20 s comes each second, and the way back to a better server takes 20 s instead of 390 s at most.
+const TIME_SCALE: f64 = 0.05;
+const HEARTBEAT: &str = "20s";
+/// For a step that needs a heartbeat or a search: ten times what it takes.
+const SOON: Duration = Duration::from_secs(10);
+/// For the way back, which is slow on purpose: its longest time, scaled, and as much again.
+const LATER: Duration = Duration::from_secs(25);
+/// The random numbers of the agent: with other ones the same story has other times.
+const SEED: u64 = 7;
+
+/// Everybody who plays a part.
+struct Stage {
+    managers: BTreeMap<&'static str, Manager>,
+    client: Client,
+    began: Instant,
+    heartbeats: u32,
+    moves: u32,
+}
+
+/// Tells it to the end.
+pub(crate) fn tell(explain: bool) -> Result<(), Box<dyn Error>> {
+    let mut stage = Stage::set()?;
+    stage.play()?;
+    if explain {
+        println!("\n{}", stage.client.explain());
+    }
+    stage.leave()
+}
+
+impl Stage {
+    fn set() -> Result<Self, Box<dyn Error>> {
+        let authority = Authority::new("homing story, throw-away authority")?;
+        let folder = tempfile::tempdir()?;
+        let bundle = folder.path().join("authority.pem");
+        std::fs::write(&bundle, authority.pem())?;
+
+        let mut managers = BTreeMap::new();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        for name in CAST.concat() {
+            let identity = authority.issue(&[address.ip().to_string()])?;
+            let manager = Manager::start(Config {
+                name: name.to_owned(),
+                https: Some((address, identity)),
+                http: None,
+                settings: Document::None,
+                policy: Document::Text(Bytes::from_static(b"{}")),
+                behaviour: Behaviour::Well,
+            })?;
+            managers.insert(name, manager);
+        }
+        println!("One agent, five management servers on this machine, in three priorities:");
+        for (index, names) in CAST.iter().enumerate() {
+            println!("  priority {}: {}", index + 1, names.join(", "));
+        }
+        println!(
+            "Time runs {} times as fast as in the field; sockets, TLS and certificates are real.",
+            1.0 / TIME_SCALE
+        );
+
+        let entry = |name: &&str| {
+            let port = managers.get(*name).and_then(|manager| manager.https).map(|address| address.port());
+            json!({ "address": address.ip(), "https_port": port, "id": name })
+        };
+        let priorities: Vec<Value> = CAST
+            .iter()
+            .map(|names| json!({ "servers": names.iter().map(entry).collect::<Vec<_>>() }))
+            .collect();
+        let document = json!({
+            "certificate": { "roots": [{ "bundle": bundle }] },
+            "server_lists": [{ "name": "story", "priorities": priorities }],
+            "group": { "name": "story", "server_list": "story", "communication": { "heartbeat_interval": HEARTBEAT } },
+        });
+        let settings: Settings = document.to_string().parse()?;
+        let client = Client::builder(settings)
+            .agent_id("story-agent".parse()?)
+            .tuning(Tuning::default().with_time_scale(TIME_SCALE)?)
+            .seed(SEED)
+            .status(r#"{"state":"fine"}"#)
+            .start()?;
+        Ok(Self { managers, client, began: Instant::now(), heartbeats: 0, moves: 0 })
+    }
+
+    fn play(&mut self) -> Result<(), String> {
+        self.chapter("The agent looks for a server of the first priority.");
+        let first = self.attached("attach to priority 1", SOON, 1)?;
+
+        self.chapter("It beats.");
+        for _ in 0..2 {
+            self.until("a heartbeat", SOON, |event| {
+                matches!(event, Event::Heartbeat { server, .. } if *server == first).then_some(())
+            })?;
+        }
+
+        self.chapter("Its server dies. The other one of the same priority takes over.");
+        self.kill(&first)?;
+        let second = self.attached("attach to the other server of priority 1", SOON, 1)?;
+
+        self.chapter("That one dies too, and with it the whole priority. The next priority takes over.");
+        self.kill(&second)?;
+        self.attached("attach to priority 2", SOON, 2)?;
+
+        self.chapter("The first server comes back. The agent lets it prove itself, and returns.");
+        self.start(&first)?;
+        self.until("the way back", LATER, |event| {
+            matches!(event, Event::Failback { to, .. } if *to == first).then_some(())
+        })?;
+        let back = self.attached("attach to the first server again", SOON, 1)?;
+        if back != first {
+            return Err(format!("the agent went back to {back}, not to {first}"));
+        }
+
+        self.chapter("Every server dies. The agent waits, and looks again and again.");
+        for name in CAST.concat() {
+            self.kill(&ServerId::new(name))?;
+        }
+        self.until("waiting", SOON, |event| matches!(event, Event::Waiting { .. }).then_some(()))?;
+
+        self.chapter("One comes back, the last of the list. That is enough.");
+        self.start(&ServerId::new(LAST))?;
+        self.attached("attach to priority 3", LATER, 3)?;
+        Ok(())
+    }
+
+    /// Stops the agent, and says what it was.
+    fn leave(mut self) -> Result<(), Box<dyn Error>> {
+        self.client.stop(Duration::from_secs(1));
+        self.until("the end", SOON, |event| matches!(event, Event::Stopped {}).then_some(()))?;
+        println!(
+            "\nEvery step came true, in {:.1} s: attached {} times, {} heartbeats answered.",
+            self.began.elapsed().as_secs_f64(),
+            self.moves,
+            self.heartbeats
+        );
+        println!("What the servers saw:");
+        println!(
+            "  {:<10} {:>8} {:>8} {:>8} {:>12} {:>15}",
+            "", "attach", "beat", "probe", "connections", "TLS full/again"
+        );
+        for name in CAST.concat() {
+            let Some(counts) = self.managers.get(name).map(Manager::counts) else { continue };
+            println!(
+                "  {name:<10} {:>8} {:>8} {:>8} {:>12} {:>15}",
+                counts.attach,
+                counts.beat,
+                counts.probe,
+                counts.connections,
+                format!("{}/{}", counts.full_handshakes, counts.resumed_handshakes),
+            );
+        }
+        Ok(())
+    }
+
+    fn chapter(&self, text: &str) {
+        println!("\n{:9.3}  {text}", self.began.elapsed().as_secs_f64());
+    }
+
+    fn kill(&self, server: &ServerId) -> Result<(), String> {
+        self.manager(server)?.misbehave(Behaviour::Refuse);
+        let why = "its connections are closed, nothing listens on its port";
+        Line::new("> is killed", server, why).print(self.began.elapsed());
+        Ok(())
+    }
+
+    fn start(&self, server: &ServerId) -> Result<(), String> {
+        self.manager(server)?.misbehave(Behaviour::Well);
+        Line::new("> is started", server, "it listens on its port again").print(self.began.elapsed());
+        Ok(())
+    }
+
+    fn manager(&self, server: &ServerId) -> Result<&Manager, String> {
+        self.managers.get(server.as_str()).ok_or_else(|| format!("{server} is not in the cast"))
+    }
+
+    /// Waits until the agent attaches; it has to be to this priority.
+    fn attached(&mut self, step: &str, bound: Duration, wanted: usize) -> Result<ServerId, String> {
+        let (server, priority) = self.until(step, bound, |event| {
+            let Event::Attached { server, priority, .. } = event else { return None };
+            Some((server.clone(), *priority))
+        })?;
+        if priority == Some(wanted) {
+            return Ok(server);
+        }
+        Err(format!("{step}: the agent attached to {server} of priority {priority:?} instead"))
+    }
+
+    /// Prints what happens until it is what the step is about.
+    fn until<T>(
+        &mut self,
+        step: &str,
+        bound: Duration,
+        mut wanted: impl FnMut(&Event) -> Option<T>,
+    ) -> Result<T, String> {
+        let end = Instant::now() + bound;
+        while let Some(event) = self.client.next_event(end.saturating_duration_since(Instant::now())) {
+            self.heartbeats += u32::from(matches!(event.event, Event::Heartbeat { .. }));
+            self.moves += u32::from(matches!(event.event, Event::Attached { .. }));
+            // The only warning there is says that the heartbeat is short; it is, for the sake of the story.
+            let told = !matches!(event.event, Event::SettingsWarning { .. });
+            if let Some(line) = Line::of(&event.event).filter(|_| told) {
+                line.print(self.began.elapsed());
+            }
+            if let Some(found) = wanted(&event.event) {
+                return Ok(found);
+            }
+        }
+        Err(format!("this step did not come true within {bound:?}: {step}\n{}", self.client.explain()))
+    }
+}

@@ -1,0 +1,218 @@
+//! A small management server for trying homing out: `cargo run --example manager -- --help`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people to run by hand")]
+
+mod server;
+
+use std::fs;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use lexopt::{Arg, Parser, ValueExt};
+
+use server::{Authority, BadIdentity, Behaviour, Config, Document, Identity, Manager};
+
+/// What stands on the command line.
+struct Arguments {
+    name: String,
+    listen: IpAddr,
+    https: Option<Door>,
+    http: Option<Door>,
+    ca_out: Option<PathBuf>,
+    identity: Option<(PathBuf, PathBuf)>,
+    settings: Document,
+    policy: Document,
+    behaviour: Behaviour,
+}
+
+/// Where to listen for one protocol, as it is written: a port of `--listen`, or an address of its own.
+#[derive(Clone, Copy)]
+enum Door {
+    Port(u16),
+    Address(SocketAddr),
+}
+
+impl Door {
+    fn at(self, listen: IpAddr) -> SocketAddr {
+        match self {
+            Self::Port(port) => SocketAddr::new(listen, port),
+            Self::Address(address) => address,
+        }
+    }
+}
+
+impl FromStr for Door {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let port = text.parse().map(Self::Port);
+        port.or_else(|_| text.parse().map(Self::Address))
+            .map_err(|_| "it is neither a port nor an address with a port".to_owned())
+    }
+}
+
+/// Where an HTTPS port goes that does not need a privileged user.
+const HTTPS_PORT: u16 = 8443;
+
+fn main() -> ExitCode {
+    let arguments = match arguments(Parser::from_env()) {
+        Ok(Some(arguments)) => arguments,
+        Ok(None) => {
+            print!("{}", help());
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("manager: {error}\nTry `--help`.");
+            return ExitCode::from(2);
+        }
+    };
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("manager: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    let https = match arguments.https {
+        Some(door) => {
+            let address = door.at(arguments.listen);
+            Some((address, identity(&arguments, address.ip())?))
+        }
+        None => None,
+    };
+    let manager = Manager::start(Config {
+        name: arguments.name,
+        https,
+        http: arguments.http.map(|door| door.at(arguments.listen)),
+        settings: arguments.settings,
+        policy: arguments.policy,
+        behaviour: arguments.behaviour,
+    })?;
+    for (protocol, address) in [("https", manager.https), ("http", manager.http)] {
+        if let Some(address) = address {
+            println!("listening on {protocol}://{address}");
+        }
+    }
+    for line in io::stdin().lines() {
+        match line?.trim() {
+            "" => {}
+            "stats" => println!("{}", serde_json::to_string(&manager.counts())?),
+            "quit" => {
+                manager.stop();
+                return Ok(());
+            }
+            how => match how.parse::<Behaviour>() {
+                Ok(behaviour) => {
+                    manager.misbehave(behaviour);
+                    println!("now: {how}");
+                }
+                Err(error) => eprintln!("manager: {error}"),
+            },
+        }
+    }
+    // Nobody types any more (it runs in the background): serve until a signal ends the process.
+    loop {
+        std::thread::park();
+    }
+}
+
+/// The identity that was asked for, or one of a throw-away authority.
+fn identity(arguments: &Arguments, address: IpAddr) -> Result<Identity, Box<dyn std::error::Error>> {
+    if let Some((certificate, key)) = &arguments.identity {
+        return Ok(Identity::read(certificate, key)?);
+    }
+    let authority = Authority::new("homing example, throw-away authority")?;
+    match &arguments.ca_out {
+        Some(path) => {
+            fs::write(path, authority.pem())
+                .map_err(|error| BadIdentity::Read { path: path.clone(), error })?;
+            println!("clients have to trust {}", path.display());
+        }
+        None => {
+            println!("clients have to trust a throw-away authority; --ca-out FILE writes its certificate")
+        }
+    }
+    Ok(authority.issue(&[address.to_string(), "localhost".to_owned()])?)
+}
+
+/// `None` when help was asked for.
+fn arguments(mut parser: Parser) -> Result<Option<Arguments>, lexopt::Error> {
+    let mut arguments = Arguments {
+        name: "manager".to_owned(),
+        listen: Ipv4Addr::LOCALHOST.into(),
+        https: None,
+        http: None,
+        ca_out: None,
+        identity: None,
+        settings: Document::None,
+        policy: Document::Text(bytes::Bytes::from_static(b"{\"policy\":\"example\"}\n")),
+        behaviour: Behaviour::Well,
+    };
+    let (mut certificate, mut key) = (None, None);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("name") => arguments.name = parser.value()?.string()?,
+            Arg::Long("listen") => arguments.listen = parser.value()?.parse()?,
+            Arg::Long("https") => arguments.https = Some(parser.value()?.parse()?),
+            Arg::Long("http") => arguments.http = Some(parser.value()?.parse()?),
+            Arg::Long("ca-out") => arguments.ca_out = Some(parser.value()?.into()),
+            Arg::Long("cert") => certificate = Some(parser.value()?.into()),
+            Arg::Long("key") => key = Some(parser.value()?.into()),
+            Arg::Long("settings") => arguments.settings = Document::File(parser.value()?.into()),
+            Arg::Long("policy") => arguments.policy = Document::File(parser.value()?.into()),
+            Arg::Long("misbehave") => arguments.behaviour = parser.value()?.parse()?,
+            Arg::Short('h') | Arg::Long("help") => return Ok(None),
+            other @ (Arg::Short(_) | Arg::Long(_) | Arg::Value(_)) => return Err(other.unexpected()),
+        }
+    }
+    arguments.identity = match (certificate, key) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        (Some(_), None) => return Err("--cert needs --key".into()),
+        (None, Some(_)) => return Err("--key needs --cert".into()),
+    };
+    if arguments.identity.is_some() && arguments.ca_out.is_some() {
+        return Err("--ca-out writes the throw-away authority; with --cert there is none".into());
+    }
+    if arguments.https.is_none() && arguments.http.is_none() {
+        arguments.https = Some(Door::Port(HTTPS_PORT));
+    }
+    Ok(Some(arguments))
+}
+
+fn help() -> String {
+    let mut text = format!(
+        "A small management server that speaks docs/wire.md, and misbehaves on request.
+
+Usage: manager [OPTIONS]
+
+  --listen ADDRESS    the address to listen on (127.0.0.1)
+  --https PORT        listen for HTTPS; 0 takes any free port ({HTTPS_PORT} when neither port is given)
+  --http PORT         listen for plain HTTP; 0 takes any free port
+                      both also take ADDRESS:PORT
+  --cert FILE         certificate chain, PEM, the server's own first; without it a throw-away
+                      authority signs a certificate for the address and `localhost`
+  --key FILE          the key of that certificate, PEM
+  --ca-out FILE       write the throw-away authority's certificate here
+  --settings FILE     the settings to hand out, read anew for each request (none)
+  --policy FILE       the policy to hand out, read anew for each request (a line of JSON)
+  --name NAME         stands in every answer (manager)
+  --misbehave HOW     one of the list below (well)
+  --help
+
+While it runs it reads lines from standard input: a HOW of the list below changes its behaviour,
+`stats` prints what was asked of it so far (as GET /stats does), `quit` ends it.
+
+HOW is one of
+"
+    );
+    for (how, what) in Behaviour::LIST {
+        text.push_str(&format!("  {how:<20}{what}\n"));
+    }
+    text
+}

@@ -1,0 +1,253 @@
+//! From a request to an answer: the wire contract of `docs/wire.md`, seen from the server.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Either, Full, Limited};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::header::{ALLOW, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, RETRY_AFTER};
+use hyper::{Method, Request, Response, StatusCode};
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::time::Sleep;
+
+use super::document::Edition;
+use super::{Behaviour, Counts, Document};
+
+/// What the answers of one manager depend on.
+pub(super) struct Manners {
+    pub(super) name: String,
+    pub(super) settings: Document,
+    pub(super) policy: Document,
+    pub(super) behaviour: watch::Receiver<Behaviour>,
+    pub(super) counts: Arc<Mutex<Counts>>,
+}
+
+type Answer = Response<Either<Full<Bytes>, Dripping>>;
+
+/// A status body beyond this is refused with 413: the contract's own limit for what an agent sends.
+const BODY_LIMIT: usize = 1024 * 1024;
+/// What `drip` waits before each byte: slow enough that nobody would wait for the end.
+const DRIP: Duration = Duration::from_secs(1);
+
+/// Answers one request. Never fails: what goes wrong is an answer too.
+pub(super) async fn answer(manners: Arc<Manners>, request: Request<Incoming>) -> Result<Answer, Infallible> {
+    let mut response =
+        if request.uri().path() == "/stats" { manners.stats() } else { manners.reply(request).await };
+    let behaviour = manners.behaviour.borrow().clone();
+    if let Behaviour::Drain { seconds } = behaviour {
+        response.headers_mut().insert("homing-drain", HeaderValue::from(seconds));
+    }
+    manners.counts().answered(response.status().as_u16());
+    let drip = behaviour == Behaviour::Drip;
+    Ok(response
+        .map(|body| if drip { Either::Right(Dripping::new(body)) } else { Either::Left(Full::new(body)) }))
+}
+
+/// What the contract lets a client ask for.
+#[derive(Clone, Copy)]
+enum Errand {
+    Heartbeat,
+    Settings,
+    Policy,
+}
+
+impl Errand {
+    fn of(path: &str) -> Option<Self> {
+        match path {
+            "/homing/v1/heartbeat" => Some(Self::Heartbeat),
+            "/homing/v1/settings" => Some(Self::Settings),
+            "/homing/v1/policy" => Some(Self::Policy),
+            _ => None,
+        }
+    }
+
+    fn method(self) -> Method {
+        match self {
+            Self::Heartbeat => Method::POST,
+            Self::Settings | Self::Policy => Method::GET,
+        }
+    }
+}
+
+impl Manners {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stats(&self) -> Response<Bytes> {
+        let counts = self.counts().clone();
+        json_response(StatusCode::OK, &json!({ "server": self.name, "counts": counts }))
+    }
+
+    async fn reply(&self, request: Request<Incoming>) -> Response<Bytes> {
+        let errand = Errand::of(request.uri().path());
+        let (head, body) = request.into_parts();
+        let body = Limited::new(body, BODY_LIMIT).collect().await;
+        self.count(errand, &head.headers);
+        let mut behaviour = self.behaviour.clone();
+        // A sender that is gone means that the manager stops; the answer will not be read by anybody.
+        let _ = behaviour.wait_for(|now| !matches!(now, Behaviour::Mute | Behaviour::Silent)).await;
+        let mischief = mischief(&behaviour.borrow());
+        if let Some(response) = mischief {
+            return response;
+        }
+        let Some(errand) = errand else {
+            return refusal(StatusCode::NOT_FOUND, "this path is not in the wire contract");
+        };
+        if head.method != errand.method() {
+            let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "this path wants another method");
+            if let Ok(method) = HeaderValue::from_str(errand.method().as_str()) {
+                response.headers_mut().insert(ALLOW, method);
+            }
+            return response;
+        }
+        let Ok(body) = body else {
+            return refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body is broken or larger than 1 MiB");
+        };
+        let Some(agent) = text(&head.headers, "homing-agent") else {
+            return refusal(StatusCode::BAD_REQUEST, "the field Homing-Agent is missing");
+        };
+        match errand {
+            Errand::Heartbeat => self.heartbeat(agent, &head.headers, &body.to_bytes()),
+            Errand::Settings => document(&self.settings, &head.headers),
+            Errand::Policy => document(&self.policy, &head.headers),
+        }
+        .unwrap_or_else(|error| refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()))
+    }
+
+    fn count(&self, errand: Option<Errand>, headers: &HeaderMap) {
+        let mut counts = self.counts();
+        let counter = match (errand, text(headers, "homing-purpose")) {
+            (Some(Errand::Heartbeat), Some("attach")) => &mut counts.attach,
+            (Some(Errand::Heartbeat), Some("beat")) => &mut counts.beat,
+            (Some(Errand::Heartbeat), Some("probe")) => &mut counts.probe,
+            (Some(Errand::Settings), _) => &mut counts.settings,
+            (Some(Errand::Policy), _) => &mut counts.policy,
+            (Some(Errand::Heartbeat) | None, _) => &mut counts.other,
+        };
+        *counter += 1;
+        if let Some(key) = text(headers, "idempotency-key") {
+            counts.key(key);
+        }
+    }
+
+    fn heartbeat(&self, agent: &str, headers: &HeaderMap, status: &[u8]) -> io::Result<Response<Bytes>> {
+        let Some(purpose @ ("attach" | "beat" | "probe")) = text(headers, "homing-purpose") else {
+            return Ok(refusal(StatusCode::BAD_REQUEST, "Homing-Purpose must be attach, beat or probe"));
+        };
+        let answer =
+            json!({ "server": self.name, "agent": agent, "purpose": purpose, "received": status.len() });
+        let mut response = json_response(StatusCode::OK, &answer);
+        for (field, document) in [("homing-settings", &self.settings), ("homing-policy", &self.policy)] {
+            if let Some(Edition { tag, .. }) = document.edition()? {
+                response.headers_mut().insert(field, header(&tag)?);
+            }
+        }
+        Ok(response)
+    }
+}
+
+/// The answer to everything while the server misbehaves in a way that needs no request to be understood.
+fn mischief(behaviour: &Behaviour) -> Option<Response<Bytes>> {
+    match behaviour {
+        Behaviour::Well
+        | Behaviour::Refuse
+        | Behaviour::Silent
+        | Behaviour::Mute
+        | Behaviour::WrongCertificate
+        | Behaviour::Drip
+        | Behaviour::Drain { .. } => None,
+        Behaviour::Status { status, retry_after } => {
+            let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            let mut response = refusal(status, "as it was told");
+            if let Some(value) = retry_after.as_deref().and_then(|text| HeaderValue::from_str(text).ok()) {
+                response.headers_mut().insert(RETRY_AFTER, value);
+            }
+            Some(response)
+        }
+        Behaviour::Empty => Some(Response::new(Bytes::new())),
+        Behaviour::Html => {
+            let mut response =
+                Response::new(Bytes::from_static(b"<!doctype html><title>Wi-Fi</title>Please sign in.\n"));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+            Some(response)
+        }
+    }
+}
+
+/// A document, or 304 when the client has this edition, or 404 when there is none.
+fn document(document: &Document, headers: &HeaderMap) -> io::Result<Response<Bytes>> {
+    let Some(edition) = document.edition()? else {
+        return Ok(refusal(StatusCode::NOT_FOUND, "this server has none"));
+    };
+    let known = text(headers, IF_NONE_MATCH.as_str()).is_some_and(|tags| edition.is_named_by(tags));
+    let tag = header(&edition.tag)?;
+    let mut response = if known { Response::new(Bytes::new()) } else { Response::new(edition.text) };
+    if known {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    } else {
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    response.headers_mut().insert(ETAG, tag);
+    Ok(response)
+}
+
+fn refusal(status: StatusCode, why: &str) -> Response<Bytes> {
+    json_response(status, &json!({ "error": why }))
+}
+
+fn json_response(status: StatusCode, value: &serde_json::Value) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(format!("{value}\n")));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn header(text: &str) -> io::Result<HeaderValue> {
+    HeaderValue::from_str(text).map_err(io::Error::other)
+}
+
+/// A body that comes one byte at a time.
+pub(super) struct Dripping {
+    rest: Bytes,
+    pause: Pin<Box<Sleep>>,
+}
+
+impl Dripping {
+    fn new(rest: Bytes) -> Self {
+        Self { rest, pause: Box::pin(tokio::time::sleep(DRIP)) }
+    }
+}
+
+impl Body for Dripping {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.rest.is_empty() {
+            return Poll::Ready(None);
+        }
+        ready!(self.pause.as_mut().poll(context));
+        self.pause = Box::pin(tokio::time::sleep(DRIP));
+        let byte = self.rest.split_to(1);
+        Poll::Ready(Some(Ok(Frame::data(byte))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.rest.len() as u64)
+    }
+}

@@ -1,0 +1,85 @@
+//! How a manager behaves: well, or badly in one of the ways that servers in the field do.
+
+use std::str::FromStr;
+
+/// One way to behave. As text it is one of [`Behaviour::LIST`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Behaviour {
+    /// As the wire contract says.
+    #[default]
+    Well,
+    /// Nothing listens; open connections are closed.
+    Refuse,
+    /// Connections are accepted, and then nothing is read and nothing said: not even a TLS handshake.
+    Silent,
+    /// Requests are read and never answered.
+    Mute,
+    /// Every request is answered with this status.
+    Status {
+        /// 100 to 599.
+        status: u16,
+        /// The value of `Retry-After`, good or garbage.
+        retry_after: Option<String>,
+    },
+    /// New TLS connections get a certificate of an authority that nobody knows.
+    WrongCertificate,
+    /// Good answers whose bodies come one byte a second.
+    Drip,
+    /// Good answers that ask the client to leave within so many seconds.
+    Drain {
+        /// The value of `Homing-Drain`.
+        seconds: u64,
+    },
+    /// 200 without the fields that make it the answer of a management server.
+    Empty,
+    /// 200 with a web page, as a captive portal gives it.
+    Html,
+}
+
+impl Behaviour {
+    /// Every behaviour as it is written, and what it does.
+    pub(crate) const LIST: &[(&str, &str)] = &[
+        ("well", "as the wire contract says (the default)"),
+        ("refuse", "stop listening, close every connection, keep the ports"),
+        ("silent", "accept connections, then read nothing and say nothing"),
+        ("mute", "read requests and never answer them"),
+        ("status:CODE", "answer everything with this status, for example status:500"),
+        ("status:CODE:RETRY", "the same with `Retry-After: RETRY`, for example status:429:600"),
+        ("wrong-certificate", "show a certificate of an authority that nobody knows"),
+        ("drip", "send the body one byte a second"),
+        ("drain:SECONDS", "ask the client to leave within so many seconds"),
+        ("empty", "answer 200 without the Homing- fields"),
+        ("html", "answer 200 with a web page"),
+    ];
+}
+
+/// The text is none of [`Behaviour::LIST`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no behaviour; see --help for the list")]
+pub(crate) struct BadBehaviour(String);
+
+impl FromStr for Behaviour {
+    type Err = BadBehaviour;
+
+    fn from_str(text: &str) -> Result<Self, BadBehaviour> {
+        let bad = || BadBehaviour(text.to_owned());
+        let mut parts = text.splitn(3, ':');
+        let behaviour = match (parts.next().unwrap_or_default(), parts.next(), parts.next()) {
+            ("well", None, None) => Self::Well,
+            ("refuse", None, None) => Self::Refuse,
+            ("silent", None, None) => Self::Silent,
+            ("mute", None, None) => Self::Mute,
+            ("status", Some(code), retry) => Self::Status {
+                status: code.parse().ok().filter(|code| (100..=599).contains(code)).ok_or_else(bad)?,
+                retry_after: retry.map(str::to_owned),
+            },
+            ("wrong-certificate", None, None) => Self::WrongCertificate,
+            ("drip", None, None) => Self::Drip,
+            ("drain", Some(seconds), None) => Self::Drain { seconds: seconds.parse().map_err(|_| bad())? },
+            ("empty", None, None) => Self::Empty,
+            ("html", None, None) => Self::Html,
+            _ => return Err(bad()),
+        };
+        Ok(behaviour)
+    }
+}

@@ -1,0 +1,55 @@
+//! The settings and the policy that a manager hands out, each with its entity tag.
+
+use std::hash::Hasher;
+use std::io;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use siphasher::sip::SipHasher24;
+
+/// Where a document comes from.
+#[derive(Clone, Debug)]
+pub(crate) enum Document {
+    /// There is none: 404, and no entity tag in the answers to heartbeats.
+    None,
+    /// These bytes.
+    Text(Bytes),
+    /// A file, read anew for each request: an edit shows at the next heartbeat.
+    File(PathBuf),
+}
+
+/// A document as it is now.
+#[derive(Clone, Debug)]
+pub(crate) struct Edition {
+    pub(crate) text: Bytes,
+    /// Its strong entity tag, with the quotes, as `ETag` and `Homing-…` carry it.
+    pub(crate) tag: String,
+}
+
+impl Document {
+    /// The present edition; `None` when there is no such document.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(crate) fn edition(&self) -> io::Result<Option<Edition>> {
+        let text = match self {
+            Self::None => return Ok(None),
+            Self::Text(text) => text.clone(),
+            Self::File(path) => std::fs::read(path)
+                .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?
+                .into(),
+        };
+        // Any digest that differs when the bytes do will make an entity tag; nobody has to trust it.
+        let mut digest = SipHasher24::new();
+        digest.write(&text);
+        Ok(Some(Edition { tag: format!("\"{:016x}\"", digest.finish()), text }))
+    }
+}
+
+impl Edition {
+    /// Whether the value of an `If-None-Match` names this edition (RFC 9110, section 13.1.2: weak comparison).
+    pub(crate) fn is_named_by(&self, if_none_match: &str) -> bool {
+        let strong = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+        if_none_match.trim() == "*" || if_none_match.split(',').any(|tag| strong(tag) == self.tag)
+    }
+}
