@@ -55,7 +55,7 @@ fn engine(agent: usize, settings: &Arc<Settings>) -> Engine {
 
 /// The server this agent calls its own.
 fn own(agent: usize, settings: &Arc<Settings>) -> ServerId {
-    let servers = engine(agent, settings).snapshot().servers;
+    let servers = engine(agent, settings).snapshot(Moment::ORIGIN).servers;
     servers.into_iter().find(|server| server.rank == 1).expect("a list of servers has a first").server
 }
 
