@@ -15,6 +15,7 @@
 //!   event loop drives it directly.
 //! - `client` (feature `client`, on by default): the engine on one background thread, over real
 //!   sockets, TLS and HTTP/1.1. What most programs use.
+//! - `store` (with the client): where it keeps what must outlive the process.
 //! - [`words`]: the plain values all of them speak.
 //!
 //! # What it does
@@ -43,6 +44,8 @@ pub mod net;
 #[cfg(feature = "client")]
 mod platform;
 pub mod settings;
+#[cfg(feature = "client")]
+pub mod store;
 #[cfg(feature = "client")]
 pub mod trust;
 pub mod words;

@@ -3,6 +3,8 @@
 // The helpers of tests may fail like tests; clippy knows only functions marked as such.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "road/remember.rs"]
+mod remember;
 #[path = "road/server.rs"]
 mod server;
 
@@ -415,6 +417,30 @@ fn a_heartbeat_under_way_may_end_within_the_grace() {
         wait_for(&client, |event| (event.body.as_deref() == Some(b"just in time")).then_some(()));
     });
     assert_eq!(client.snapshot().state, State::Stopped);
+}
+
+#[test]
+fn a_heartbeat_that_takes_longer_than_the_grace_is_given_up() {
+    let (asked, was_asked) = channel();
+    let server = Server::plain("a", move |conversation| {
+        conversation.request();
+        conversation.say(&ok("attached"));
+        conversation.request();
+        asked.send(()).unwrap();
+        conversation.wait_for_end();
+    });
+    for grace in [Duration::from_millis(300), Duration::ZERO] {
+        let client = builder(settings(&[&server], public())).tuning(Tuning::default()).start().unwrap();
+        attached(&client);
+        client.beat_now();
+        was_asked.recv().unwrap();
+        let started = Instant::now();
+        client.stop(grace);
+        let took = started.elapsed();
+        assert!(took >= grace && took < grace + Duration::from_secs(3), "{took:?} for {grace:?}");
+        assert_eq!(client.snapshot().state, State::Stopped);
+    }
+    server.wait_until_idle();
 }
 
 #[test]

@@ -15,6 +15,7 @@ Usage: agent                        a story: one agent, five servers, three prio
   --settings FILE   the settings document (docs/settings.md)
   --ca FILE         trust the authorities of this PEM file, and no others, instead of what the settings say
   --tuning FILE     constants of the rules, as JSON; `{ \"time_scale\": 0.1 }` runs ten times as fast
+  --state FOLDER    remember there what the next run should know; made if it is not there
   --id ID           who this agent is, often a UUID; two agents with one id are one (example-agent)
   --for DURATION    end after this time, for example 60s
   --json            print one event per line, as JSON
@@ -37,6 +38,7 @@ pub(crate) struct Arguments {
     pub(crate) settings: PathBuf,
     pub(crate) authority: Option<PathBuf>,
     pub(crate) tuning: Option<PathBuf>,
+    pub(crate) state: Option<PathBuf>,
     pub(crate) id: Option<AgentId>,
     pub(crate) duration: Option<Duration>,
     pub(crate) json: bool,
@@ -45,18 +47,19 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn read(mut parser: Parser) -> Result<Task, lexopt::Error> {
-        let (mut settings, mut authority, mut tuning) = (None, None, None);
+        let (mut settings, mut authority, mut tuning, mut state) = (None, None, None, None);
         let (mut id, mut duration, mut json, mut explain) = (None, None, false, false);
         // What makes no sense in the story, as it was written.
         let mut live = None;
         while let Some(argument) = parser.next()? {
-            if let Arg::Long(name @ ("ca" | "tuning" | "id" | "for" | "json")) = argument {
+            if let Arg::Long(name @ ("ca" | "tuning" | "state" | "id" | "for" | "json")) = argument {
                 live = Some(format!("--{name}"));
             }
             match argument {
                 Arg::Long("settings") => settings = Some(parser.value()?.into()),
                 Arg::Long("ca") => authority = Some(parser.value()?.into()),
                 Arg::Long("tuning") => tuning = Some(parser.value()?.into()),
+                Arg::Long("state") => state = Some(parser.value()?.into()),
                 Arg::Long("id") => id = Some(parser.value()?.parse()?),
                 Arg::Long("for") => duration = Some(parser.value()?.parse::<Span>()?.0),
                 Arg::Long("json") => json = true,
@@ -66,9 +69,16 @@ impl Arguments {
             }
         }
         match (settings, live) {
-            (Some(settings), _) => {
-                Ok(Task::Live(Box::new(Self { settings, authority, tuning, id, duration, json, explain })))
-            }
+            (Some(settings), _) => Ok(Task::Live(Box::new(Self {
+                settings,
+                authority,
+                tuning,
+                state,
+                id,
+                duration,
+                json,
+                explain,
+            }))),
             (None, Some(switch)) => Err(format!("{switch} goes with --settings FILE").into()),
             (None, None) => Ok(Task::Story(explain)),
         }

@@ -44,6 +44,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         let tuning = Tuning::parse(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))?;
         builder = builder.tuning(tuning);
     }
+    if let Some(folder) = &arguments.state {
+        builder = builder.state_folder(folder);
+    }
     let client = builder.start()?;
 
     let end = arguments.duration.map(|duration| Instant::now() + duration);

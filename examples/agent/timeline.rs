@@ -62,6 +62,7 @@ impl Line {
             Event::CannotRemember { version } => {
                 Self::new("cannot remember", "", format!("version {version}"))
             }
+            Event::MemoryIgnored { reason } => Self::new("knows nothing", "", reason),
             Event::Stopped {} => Self::new("STOPPED", "", ""),
             other => Self::new("event", "", format!("{other:?}")),
         };

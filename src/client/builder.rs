@@ -2,19 +2,23 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
+use std::time::SystemTime;
 
 use super::events::EventQueue;
 use super::prepare::{PrepareError, PreparedSettings, prepare};
+use super::remember::{Earlier, Keeper};
 use super::road::Road;
 use super::status::{Hook, Status, StatusCell};
 use super::worker::{Message, Worker};
-use super::{Client, ClientEvent, EventCallback, Shared};
-use crate::engine::{Away, Command, Engine, Memory, Setup, Tuning};
+use super::{Client, ClientEvent, EventCallback, Shared, ThreadHook};
+use crate::engine::{Command, Engine, Setup, Tuning};
 use crate::net::Limits;
 use crate::platform::{Clock, Sleep, quiet_threads};
 use crate::settings::Settings;
+use crate::store::{Folder, InMemory, Store};
 use crate::words::AgentId;
 
 /// A client that has not been started.
@@ -28,6 +32,8 @@ pub struct Builder {
     hook: Option<Hook>,
     callback: Option<EventCallback>,
     thread_name: String,
+    thread_hook: Option<ThreadHook>,
+    store: Box<dyn Store>,
     seed: Option<u64>,
 }
 
@@ -61,6 +67,8 @@ impl Builder {
             hook: None,
             callback: None,
             thread_name: "homing".to_owned(),
+            thread_hook: None,
+            store: Box::new(InMemory::default()),
             seed: None,
         }
     }
@@ -124,6 +132,30 @@ impl Builder {
         self
     }
 
+    /// Called once on the client's thread, before anything else happens there: to set its priority, or to
+    /// enter it into the product's own books. A panic in it is caught and logged. The short-lived threads
+    /// that look names up do not call it.
+    #[must_use]
+    pub fn on_thread_start(mut self, hook: impl FnOnce() + Send + 'static) -> Self {
+        self.thread_hook = Some(Box::new(hook));
+        self
+    }
+
+    /// Where the client keeps what must outlive the process. Without it, and without
+    /// [`state_folder`](Self::state_folder), nothing does. The later of the two counts.
+    #[must_use]
+    pub fn store(mut self, store: impl Store + 'static) -> Self {
+        self.store = Box::new(store);
+        self
+    }
+
+    /// Keeps what must outlive the process in this folder, which is made if it is not there; see [`Folder`]
+    /// for what is asked of it. The same as [`store`](Self::store) with a [`Folder`].
+    #[must_use]
+    pub fn state_folder(self, path: impl AsRef<Path>) -> Self {
+        self.store(Folder::new(path))
+    }
+
     /// Fixes every random choice, for demonstrations and tests. Without it the system chooses, and
     /// a fleet that starts together spreads.
     #[must_use]
@@ -132,7 +164,9 @@ impl Builder {
         self
     }
 
-    /// Reads the files that the settings name, and starts the client's thread.
+    /// Reads the files that the settings name and what is stored of an earlier life, and starts the
+    /// client's thread. A store that cannot be read is no reason not to start:
+    /// [`Event::MemoryIgnored`](crate::engine::Event::MemoryIgnored) tells of it.
     ///
     /// # Errors
     /// Nothing is running afterwards.
@@ -140,11 +174,13 @@ impl Builder {
         let agent = self.agent.ok_or(StartError::NoAgentId)?;
         let PreparedSettings { settings, policies } = prepare(self.settings)?;
         let seed = self.seed.map_or_else(random, Ok)?;
+        let mut keeper = Keeper::new(self.store);
+        let Earlier { memory, away, problem } = keeper.load(SystemTime::now());
         let clock = Clock::new();
         let started = clock.now();
         let sleep = Sleep::new(clock)?;
         let setup = Setup { tuning: Arc::new(self.tuning), ..Setup::new(settings, agent.clone()) };
-        let engine = Engine::new(setup, Memory::default(), Away::Unknown, seed, started);
+        let engine = Engine::new(setup, memory, away, seed, started);
         let location = self.location.map(|name| Message::Command(Command::SetLocation(Some(name))));
         let shared = Arc::new(Shared {
             clock,
@@ -168,6 +204,9 @@ impl Builder {
             started,
             sleep,
             road,
+            keeper,
+            memory_problem: problem,
+            thread_hook: self.thread_hook,
             end: None,
             stopped: false,
         };

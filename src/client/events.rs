@@ -152,6 +152,7 @@ fn is_progress(event: &Event) -> bool {
         | Event::Told { .. }
         | Event::SettingsWarning { .. }
         | Event::CannotRemember { .. }
+        | Event::MemoryIgnored { .. }
         | Event::Stopped {} => false,
     }
 }

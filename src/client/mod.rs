@@ -30,9 +30,13 @@
 //! All signals are blocked on the client's threads, except those a fault of the thread itself raises.
 //!
 //! # What outlives the process
-//! Nothing, for now. What the engine remembers, it remembers for the life of the client: after a
-//! restart it knows no server's past. The engine is told that its memory is kept, and that is meant
-//! in this sense.
+//! One small value: which servers failed and were left out, how far a better one had proved itself, where
+//! names led when they last worked. With [`Builder::state_folder`] or [`Builder::store`] the next client
+//! goes on from there, also after a reboot; without, it begins with nothing known. It is written on the
+//! client's thread when something has changed that a next life would act upon: for a quiet agent about
+//! once a day. What cannot be read or written costs progress and nothing else:
+//! [`Event::MemoryIgnored`](crate::engine::Event::MemoryIgnored) and
+//! [`Event::CannotRemember`](crate::engine::Event::CannotRemember) tell of it, and the log says why.
 //!
 //! # Panics
 //! No panic leaves the library. One of the application's callback is caught and logged. One of the
@@ -42,6 +46,7 @@
 mod builder;
 mod events;
 mod prepare;
+mod remember;
 mod road;
 mod status;
 mod worker;
@@ -65,6 +70,9 @@ use worker::Message;
 
 /// Called with each event, on the client's thread.
 type EventCallback = Box<dyn FnMut(&Client, &ClientEvent) + Send>;
+
+/// Called once, at the start of the client's thread.
+type ThreadHook = Box<dyn FnOnce() + Send>;
 
 /// How long [`Client::stop`] waits beyond the grace for a thread that is held up in a callback.
 const HELD_UP: Duration = Duration::from_secs(5);

@@ -40,6 +40,7 @@ pub(super) enum Heard {
     Declined(ExchangeId),
     Lost(LinkId, Failure),
     Remembered(u64),
+    CannotRemember(u64),
 }
 
 /// Every link, look-up and answer of a client.
@@ -191,8 +192,8 @@ impl Road {
                     link.close();
                 }
             }
-            // Kept in memory, for the life of the client: see the documentation of the client.
-            Action::Remember { version } => self.heard.push_back(Heard::Remembered(version)),
+            // The worker's: it has the store.
+            Action::Remember { .. } => {}
         }
     }
 
@@ -213,6 +214,7 @@ impl Road {
             Heard::FirstByte(exchange) => engine(Input::FirstByte { exchange }),
             Heard::Lost(link, failure) => engine(Input::Lost { link, failure }),
             Heard::Remembered(version) => engine(Input::Remembered(version)),
+            Heard::CannotRemember(version) => engine(Input::CannotRemember(version)),
             Heard::Declined(exchange) => {
                 let verdict = Verdict::Declined { status: 0 };
                 engine(Input::Done { exchange, outcome: Outcome { verdict, drain: None } })

@@ -4,12 +4,13 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::prepare::PreparedSettings;
+use super::remember::Keeper;
 use super::road::{Heard, Road};
-use super::{Client, ClientEvent, EventCallback, Shared};
-use crate::engine::{Command, Event, NetworkChange};
+use super::{Client, ClientEvent, EventCallback, Shared, ThreadHook};
+use crate::engine::{Action, Command, Event, NetworkChange};
 use crate::net::Link;
 use crate::platform::{Clock, Sleep};
 use crate::words::Moment;
@@ -38,6 +39,10 @@ pub(super) struct Worker {
     pub(super) started: Moment,
     pub(super) sleep: Sleep,
     pub(super) road: Road,
+    pub(super) keeper: Keeper,
+    /// Why what an earlier life remembered is not used.
+    pub(super) memory_problem: Option<String>,
+    pub(super) thread_hook: Option<ThreadHook>,
     /// When the loop ends even if the engine does not.
     pub(super) end: Option<Moment>,
     pub(super) stopped: bool,
@@ -48,6 +53,11 @@ impl Worker {
     pub(super) fn run(mut self) {
         // Only this thread sets it.
         let _ = self.client.shared.thread.set(thread::current().id());
+        if let Some(hook) = self.thread_hook.take()
+            && catch_unwind(AssertUnwindSafe(hook)).is_err()
+        {
+            log::error!("the hook at the start of the thread panicked; the client goes on");
+        }
         match catch_unwind(AssertUnwindSafe(|| self.turns())) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
@@ -64,6 +74,9 @@ impl Worker {
     }
 
     fn turns(&mut self) -> io::Result<()> {
+        if let Some(reason) = self.memory_problem.take() {
+            self.deliver(Event::MemoryIgnored { reason });
+        }
         while !self.stopped {
             self.read_mail();
             self.road.step(self.sleep.registry(), self.clock.now());
@@ -124,13 +137,25 @@ impl Worker {
             });
             // The engine is free again: the application may look at it from its callback.
             for action in actions {
-                self.road.perform(action, now);
+                if let Action::Remember { version } = action {
+                    self.remember(version);
+                } else {
+                    self.road.perform(action, now);
+                }
             }
             for event in events {
                 self.deliver(event);
             }
             self.road.settle();
         }
+    }
+
+    /// Stores what the engine remembers, and tells it whether that worked.
+    fn remember(&mut self, version: u64) {
+        // A copy, so that the application can look at the engine while a disk takes its time.
+        let memory = self.client.shared.engine().memory().clone();
+        let saved = self.keeper.save(&memory, SystemTime::now());
+        self.road.hear(if saved { Heard::Remembered(version) } else { Heard::CannotRemember(version) });
     }
 
     fn deliver(&mut self, event: Event) {

@@ -139,6 +139,12 @@ pub enum Event {
         /// The version that is not stored.
         version: u64,
     },
+    /// What an earlier life of the agent remembered cannot be used; this one begins with nothing known.
+    /// Told by the driver, as the first event.
+    MemoryIgnored {
+        /// Why, in words.
+        reason: String,
+    },
     /// The engine has stopped. The last event.
     Stopped {},
 }

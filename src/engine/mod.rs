@@ -94,6 +94,8 @@ pub struct Engine {
     agenda: Agenda,
     memory: Memory,
     memory_version: u64,
+    /// What the memory was when it was last asked to be stored, in a number; `None` when it could not be.
+    memory_digest: Option<u64>,
 }
 
 /// What a deadline is for.
@@ -125,6 +127,7 @@ impl Engine {
         attachment.install(&mut cx, &effective);
         attachment.restore(&memory, away, now);
         warn(&mut cx, &settings);
+        let memory_digest = Some(attachment.memory_digest(now));
         Self {
             agent,
             settings,
@@ -134,6 +137,7 @@ impl Engine {
             agenda,
             memory,
             memory_version: 0,
+            memory_digest,
             chance,
             queue,
             network,
@@ -193,7 +197,13 @@ impl Engine {
             Input::ClockStepped => {}
             // Nothing waits for the memory yet; settings on trial will.
             Input::Remembered(_) => {}
-            Input::CannotRemember(version) => cx.tell(Event::CannotRemember { version }),
+            Input::CannotRemember(version) => {
+                // Asked again as soon as something happens that might be worth it.
+                if version == self.memory_version {
+                    self.memory_digest = None;
+                }
+                cx.tell(Event::CannotRemember { version });
+            }
             Input::Command(Command::BeatNow) => attachment.beat_now(cx),
             Input::Command(Command::Stop { grace }) => attachment.stop(cx, grace),
             Input::Command(Command::Reconfigure(settings)) => {
@@ -246,11 +256,16 @@ impl Engine {
 
     // --- helpers ---
 
-    /// Asks for the memory to be stored when it changed in a way that matters.
+    /// Asks for the memory to be stored when it changed in a way that matters: a write wears a disk out and wakes it up.
     fn remember(&mut self) {
         if !self.attachment.take_memorable() {
             return;
         }
+        let digest = Some(self.attachment.memory_digest(self.now));
+        if self.memory_digest == digest {
+            return;
+        }
+        self.memory_digest = digest;
         self.memory = self.attachment.memory(self.now);
         self.memory_version += 1;
         self.queue.act(Action::Remember { version: self.memory_version });

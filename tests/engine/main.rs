@@ -13,6 +13,7 @@
 mod attached;
 mod failback;
 mod fleet;
+mod memory;
 mod promises;
 mod push;
 mod race;

@@ -241,6 +241,7 @@ impl Plan {
             streams: BTreeMap::new(),
             names_fail: None,
             wait_for_drain: false,
+            memories: Vec::new(),
         }
     }
 }
@@ -301,6 +302,8 @@ pub struct World {
     pub names_fail: Option<Cause>,
     /// Leaves what the engine decided in its queues: draining late must be safe.
     pub wait_for_drain: bool,
+    /// Every memory the engine asked to be stored.
+    pub memories: Vec<Memory>,
 }
 
 impl World {
@@ -556,7 +559,10 @@ impl World {
                 assert!(self.links.remove(&link).is_some(), "closed a link twice\n{}", self.story());
                 self.streams.retain(|_, (stream, _)| *stream != link);
             }
-            Action::Remember { version } => self.input(Input::Remembered(version)),
+            Action::Remember { version } => {
+                self.memories.push(self.engine.memory().clone());
+                self.input(Input::Remembered(version));
+            }
             other => panic!("an action this world does not know: {other:?}"),
         }
     }

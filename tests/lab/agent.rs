@@ -27,6 +27,17 @@ pub(crate) struct Agent {
 impl Agent {
     /// Starts it. Each server is one priority, best first.
     pub(crate) fn start(namespace: &Namespace, folder: &Path, authority: &Path, servers: &[Value]) -> Self {
+        Self::start_with(namespace, folder, authority, servers, &[])
+    }
+
+    /// The same, with more on its command line.
+    pub(crate) fn start_with(
+        namespace: &Namespace,
+        folder: &Path,
+        authority: &Path,
+        servers: &[Value],
+        more: &[&str],
+    ) -> Self {
         let write = |name: &str, value: &Value| {
             let path = folder.join(name);
             fs::write(&path, value.to_string()).unwrap();
@@ -40,7 +51,7 @@ impl Agent {
         let mut command = namespace.command(example("agent"));
         command.arg("--settings").arg(write("settings.json", &settings));
         command.arg("--tuning").arg(write("tuning.json", &json!({ "time_scale": TIME_SCALE })));
-        command.arg("--ca").arg(authority).arg("--json");
+        command.arg("--ca").arg(authority).arg("--json").args(more);
         Self { process: Process::start(&mut command) }
     }
 
@@ -76,6 +87,11 @@ impl Agent {
     pub(crate) fn fails(&self, server: &str, class: &str) {
         let event = self.about("attempt_failed", server);
         assert_eq!(event["class"], class, "{event}");
+    }
+
+    /// Kills it without a warning.
+    pub(crate) fn kill(self) {
+        self.process.kill();
     }
 
     /// Ctrl-C, and how it ended.

@@ -21,4 +21,5 @@ mod tools;
 
 mod dropped_packets;
 mod killed_processes;
+mod remembering;
 mod through_nginx;

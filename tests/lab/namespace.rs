@@ -28,11 +28,16 @@ impl Namespace {
         let lines = |(name, addresses): &(&str, &[&str])| -> String {
             addresses.iter().map(|address| format!("{address} {name}\n")).collect()
         };
+        self.name_server("127.0.0.1", "timeout:1 attempts:1");
+        fs::write(self.folder().join("hosts"), names.iter().map(lines).collect::<String>()).unwrap();
+    }
+
+    /// Whom this machine asks for names, and how (`resolv.conf(5)`).
+    pub(crate) fn name_server(&self, address: &str, options: &str) {
         let folder = self.folder();
         fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("hosts"), names.iter().map(lines).collect::<String>()).unwrap();
-        fs::write(folder.join("resolv.conf"), "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
-            .unwrap();
+        let text = format!("nameserver {address}\noptions {options}\n");
+        fs::write(folder.join("resolv.conf"), text).unwrap();
     }
 
     /// Files that stand in /etc for whoever runs inside.

@@ -82,6 +82,7 @@ impl Attachment {
                 active.patience.record(answer.first_byte);
                 let record = active.record();
                 self.servers.succeed(cx, record, answer.link.peer.map(|peer| peer.ip()));
+                self.memorable = true;
                 cx.act(Action::Adopt { exchange: answer.exchange });
                 let server = self.servers.id(record);
                 self.announced.settings(cx, &server, answer.settings);

@@ -13,7 +13,7 @@ use super::roster::Member;
 use super::servers::Servers;
 use crate::engine::context::Context;
 use crate::engine::{Ending, Event, Input};
-use crate::words::{Cause, Errand, Failure, Moment, Purpose};
+use crate::words::{Cause, Errand, Failure, Moment, Purpose, ServerId};
 
 /// Successes a prospect needs, at least: one could be luck, two could be one short spell.
 const PROOFS: u8 = 3;
@@ -25,9 +25,9 @@ pub(super) struct Failback {
     prospects: Vec<Prospect>,
     /// How often the dwell was doubled, because a server was lost soon after the agent came back to it.
     pub(super) damping: u8,
-    /// Proofs from before a restart.
-    earlier: Vec<(usize, Proof)>,
-    /// A probe ended: what is remembered of its server changed.
+    /// Proofs from before a restart, until the agent is attached again and knows whom it would rather be on.
+    earlier: Vec<(ServerId, Proof)>,
+    /// A probe ended: what is remembered of its server may have changed.
     pub(super) memorable: bool,
 }
 
@@ -69,6 +69,15 @@ impl Failback {
         &self.prospects
     }
 
+    /// How far this server has proved itself.
+    pub(super) fn proof(&self, record: usize, id: &ServerId) -> Option<Proof> {
+        let mut prospects = self.prospects.iter();
+        match prospects.find(|prospect| usize::from(prospect.member.record) == record) {
+            Some(prospect) => prospect.proof,
+            None => self.earlier.iter().find(|(earlier, _)| earlier == id).map(|&(_, proof)| proof),
+        }
+    }
+
     /// `may_move`: nothing else is under way with the server in use, so a settled move can begin.
     pub(super) fn deadline(&self, may_move: bool, tuning: &Tuning) -> Option<Moment> {
         self.prospects.iter().filter_map(|prospect| prospect.deadline(may_move, tuning)).min()
@@ -100,8 +109,7 @@ impl Failback {
                 None => {
                     let due = cx.now + cadence(cx, 0);
                     let (misses, probe, move_at) = (0, None, None);
-                    let earlier =
-                        self.earlier.iter().find(|(record, _)| *record == usize::from(member.record));
+                    let earlier = self.earlier.iter().find(|(id, _)| *id == member.server.id);
                     let proof = earlier.map(|&(_, proof)| proof);
                     self.prospects.push(Prospect { member, kind, misses, due, probe, proof, move_at });
                 }
@@ -131,8 +139,15 @@ impl Failback {
     }
 
     /// The agent is on no server, or on one the list does not name: there is nothing to come back from.
+    ///
+    /// One that stops leaves off in the middle: the next life goes on where this one was.
     pub(super) fn rest(&mut self, cx: &mut Context<'_>, reason: Ending) {
         for mut prospect in std::mem::take(&mut self.prospects) {
+            if reason == Ending::Stopped
+                && let Some(proof) = prospect.proof
+            {
+                self.remember(prospect.member.server.id.clone(), proof);
+            }
             prospect.drop_probe(cx, reason);
         }
     }
@@ -145,8 +160,8 @@ impl Failback {
     }
 
     /// A server had been proving itself before a restart; should it be a prospect again, it goes on from there.
-    pub(super) fn remember(&mut self, record: Option<usize>, proof: Proof) {
-        self.earlier.extend(record.map(|record| (record, proof)));
+    pub(super) fn remember(&mut self, server: ServerId, proof: Proof) {
+        self.earlier.push((server, proof));
     }
 
     /// The move to this server failed: it begins anew.
@@ -155,6 +170,7 @@ impl Failback {
             self.prospects.iter_mut().filter(|prospect| usize::from(prospect.member.record) == record)
         {
             prospect.set_back(cx);
+            self.memorable = true;
         }
     }
 
@@ -197,9 +213,13 @@ impl Failback {
                 }
             }
             Step::Declined { status, .. } => {
+                self.memorable = true;
                 prospect.failed(cx, servers, &Cause::NotAManager { status }.into());
             }
-            Step::Failed { failure, .. } => prospect.failed(cx, servers, &failure),
+            Step::Failed { failure, .. } => {
+                self.memorable = true;
+                prospect.failed(cx, servers, &failure);
+            }
         }
         true
     }
@@ -207,7 +227,7 @@ impl Failback {
     /// Starts and expires probes. Returns the best server whose time to move has come.
     pub(super) fn tick(&mut self, cx: &mut Context<'_>, servers: &mut Servers) -> Option<Member> {
         for prospect in &mut self.prospects {
-            prospect.tick(cx, servers);
+            self.memorable |= prospect.tick(cx, servers);
         }
         let ready = self.prospects.iter().filter(|prospect| prospect.move_at.is_some_and(|at| at <= cx.now));
         ready
@@ -234,17 +254,19 @@ impl Prospect {
         }
     }
 
-    fn tick(&mut self, cx: &mut Context<'_>, servers: &mut Servers) {
+    /// Whether a probe ended because its time was over.
+    fn tick(&mut self, cx: &mut Context<'_>, servers: &mut Servers) -> bool {
         if let Some(probe) = &mut self.probe {
             if probe.limit(&cx.tuning.attachment).0 <= cx.now
                 && let Some(failure) = probe.expire(cx)
             {
                 self.failed(cx, servers, &failure);
+                return true;
             }
-            return;
+            return false;
         }
         if self.move_at.is_some() || self.due > cx.now {
-            return;
+            return false;
         }
         if self.kind == Kind::Other && self.proof.is_none() {
             self.rotate(servers);
@@ -257,6 +279,7 @@ impl Prospect {
                 self.probe = Some(Box::new(servers.begin(cx, &self.member, errand)));
             }
         }
+        false
     }
 
     fn succeeded(

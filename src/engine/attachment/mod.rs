@@ -383,7 +383,7 @@ impl Attachment {
         (!self.facts.0.is_empty()).then(|| self.facts.0.remove(0))
     }
 
-    /// Whether the memory differs in a way that matters from when this was last asked.
+    /// Whether something happened since this was last asked that may have changed the memory.
     pub(super) fn take_memorable(&mut self) -> bool {
         std::mem::take(&mut self.memorable) | std::mem::take(&mut self.failback.memorable)
     }

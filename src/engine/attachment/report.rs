@@ -1,6 +1,9 @@
 //! The attachment as others see it: the snapshot, and the memory.
 
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
+
+use siphasher::sip::SipHasher13;
 
 use super::backoff::Misses;
 use super::failback::Proof;
@@ -110,17 +113,47 @@ impl Attachment {
             | Health::Probation
             | Health::Draining { .. } => None,
         };
-        let prospect =
-            self.failback.prospects().iter().find(|prospect| usize::from(prospect.member.record) == index);
         ServerMemory {
             id: record.id.clone(),
             misses: record.misses.count(),
             left_out,
-            proof: prospect
-                .and_then(|prospect| prospect.proof)
+            proof: self
+                .failback
+                .proof(index, &record.id)
                 .map(|proof| Proven { count: proof.count, ago: Span(now.since(proof.first)) }),
             last_good: record.last_good_at().map(|(address, at)| (address, Span(now.since(at)))),
         }
+    }
+
+    /// A number that differs when the memory differs in a way worth a write to a disk.
+    ///
+    /// Left out is what no later life would act upon differently: that an address worked a minute later
+    /// than was written (its age is believed by the day), misses beyond those that change a wait, and until when a server is down (never more than
+    /// about two minutes, less than a restart takes; that it failed once more is in its misses).
+    pub(in crate::engine) fn memory_digest(&self, now: Moment) -> u64 {
+        let mut digest = SipHasher13::new();
+        (self.misses.count().min(TELLING_MISSES), self.failback.damping).hash(&mut digest);
+        for (index, record) in self.servers.records.iter().enumerate() {
+            let left_out = match record.health {
+                Health::Throttled { until, status } => Some((until, status == 429)),
+                Health::Quarantined { until, class: FailureClass::NotAllowed, .. } => Some((until, false)),
+                Health::Quarantined { .. }
+                | Health::Down { .. }
+                | Health::Unknown
+                | Health::Up
+                | Health::Suspect { .. }
+                | Health::Probation
+                | Health::Draining { .. } => None,
+            };
+            let left_out = left_out.filter(|&(until, _)| until > now);
+            let proof = self.failback.proof(index, &record.id).map(|proof| (proof.count, proof.first));
+            let last_good = record.last_good_at().map(|(address, at)| (address, at.as_nanos() / DAY_NANOS));
+            let misses = record.misses.count().min(TELLING_MISSES);
+            if misses > 0 || left_out.is_some() || proof.is_some() || last_good.is_some() {
+                (&record.id, misses, left_out, proof, last_good).hash(&mut digest);
+            }
+        }
+        digest.finish()
     }
 
     pub(in crate::engine) fn restore(&mut self, memory: &Memory, away: Away, now: Moment) {
@@ -150,12 +183,11 @@ impl Attachment {
             });
             record.restore(health, Misses::new(known.misses));
             if let Some((address, ago)) = known.last_good {
-                record.restore_address(now - (ago.0 + gone), address);
+                record.restore_address(now - ago.0.saturating_add(gone), address);
             }
             if let Some(proof) = known.proof {
-                let first = now - (proof.ago.0 + gone);
-                let index = self.find(&known.id);
-                self.failback.remember(index, Proof { first, count: proof.count });
+                let first = now - proof.ago.0.saturating_add(gone);
+                self.failback.remember(known.id.clone(), Proof { first, count: proof.count });
             }
         }
     }
@@ -167,6 +199,11 @@ impl Attachment {
 
 /// The longest any rule leaves a server out: a throttle of an hour with its spread, or a quarantine.
 const MOST_REMAINING: Duration = Duration::from_secs(2 * 3600);
+
+/// Waiting times have doubled to the longest ceiling there is, 600 s, after ten misses.
+const TELLING_MISSES: u8 = 10;
+
+const DAY_NANOS: u64 = 24 * 3600 * 1_000_000_000;
 
 const fn health_name(health: Health) -> &'static str {
     match health {

@@ -1,0 +1,306 @@
+//! What the engine remembers, on its way to the store and back.
+//!
+//! The engine knows no wall clock: its memory holds what *remained* of each duration. So a memory is put
+//! into an envelope that says when it was saved, and whoever takes it out again learns how long the agent
+//! was away, or that nobody can tell. The envelope also says its format and carries a check sum: a disk
+//! may lose bytes in the middle, and half a memory is worse than none.
+//!
+//! ```json
+//! { "version": 1, "saved_at": 1795308654123, "check": "0f1e2d3c4b5a6978", "memory": { "misses": 0, … } }
+//! ```
+
+use std::hash::Hasher;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use siphasher::sip::SipHasher24;
+
+use crate::engine::{Away, Memory, ServerMemory};
+use crate::store::{MAX_VALUE, Store};
+
+/// The name of the value in the store.
+const NAME: &str = "memory";
+
+/// The format of the envelope. Another one is not guessed at.
+const VERSION: u32 = 1;
+
+/// 2026-01-01: this code is no older, so a clock that says so is wrong.
+const WRITTEN: Duration = Duration::from_secs(1_767_225_600);
+
+/// An agent that was away for longer is more likely to have a wrong clock.
+const LONGEST_AWAY: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// The store of a client, and what goes through it.
+pub(super) struct Keeper {
+    store: Box<dyn Store>,
+}
+
+/// What an earlier life left behind.
+#[derive(Debug)]
+pub(super) struct Earlier {
+    pub(super) memory: Memory,
+    pub(super) away: Away,
+    /// Why it is nothing, when there should have been something.
+    pub(super) problem: Option<String>,
+}
+
+impl Keeper {
+    pub(super) fn new(store: Box<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// What an earlier life left behind; nothing when there was none, or when it cannot be used.
+    pub(super) fn load(&mut self, now: SystemTime) -> Earlier {
+        let value = guarded(|| self.store.load(NAME)).map_err(|error| error.to_string());
+        let opened = value.and_then(|value| value.map(|value| open(&value, now)).transpose());
+        let (memory, away, problem) = match opened {
+            Ok(Some((memory, away))) => (memory, away, None),
+            Ok(None) => (Memory::default(), Away::Unknown, None),
+            Err(problem) => {
+                log::warn!("the agent begins with nothing remembered: {problem}");
+                (Memory::default(), Away::Unknown, Some(problem))
+            }
+        };
+        Earlier { memory, away, problem }
+    }
+
+    /// Keeps a memory for the next life. Whether it could be.
+    pub(super) fn save(&mut self, memory: &Memory, now: SystemTime) -> bool {
+        let saved = seal(memory, now).and_then(|value| guarded(|| self.store.save(NAME, &value)));
+        if let Err(error) = &saved {
+            log::warn!("what the agent should remember is not stored: {error}");
+        }
+        saved.is_ok()
+    }
+}
+
+/// A panic of the application's store is an error of it.
+fn guarded<T>(call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(io::Error::other("the store panicked")))
+}
+
+#[derive(Serialize, Deserialize)]
+struct Envelope {
+    version: u32,
+    /// Milliseconds since 1970.
+    saved_at: u64,
+    check: String,
+    /// Not a [`Memory`] yet: the sum is over what was written, also over what we do not know.
+    memory: serde_json::Value,
+}
+
+impl Envelope {
+    /// Against accidents, not against people: the key is no secret.
+    fn sum(&self) -> String {
+        let mut sum = SipHasher24::new();
+        sum.write(format!("{} {} {}", self.version, self.saved_at, self.memory).as_bytes());
+        format!("{:016x}", sum.finish())
+    }
+}
+
+/// Puts a memory into its envelope.
+fn seal(memory: &Memory, now: SystemTime) -> io::Result<Vec<u8>> {
+    let saved_at = u64::try_from(since_1970(now).as_millis()).unwrap_or(u64::MAX);
+    let mut servers: Vec<&ServerMemory> = memory.servers.iter().collect();
+    servers.sort_by_key(|server| worth(server));
+    let mut kept = memory.clone();
+    loop {
+        let memory = serde_json::to_value(&kept)?;
+        let mut envelope = Envelope { version: VERSION, saved_at, check: String::new(), memory };
+        envelope.check = envelope.sum();
+        let mut text = serde_json::to_vec(&envelope)?;
+        text.push(b'\n');
+        if text.len() <= MAX_VALUE || servers.is_empty() {
+            return Ok(text);
+        }
+        // Thousands of servers, and something to remember of all of them.
+        servers.truncate(servers.len() / 2);
+        kept.servers = servers.iter().map(|&server| server.clone()).collect();
+    }
+}
+
+/// What is given up last if there is no room comes first.
+const fn worth(server: &ServerMemory) -> u8 {
+    match server {
+        ServerMemory { proof: Some(_), .. } => 0,
+        ServerMemory { last_good: Some(_), .. } => 1,
+        ServerMemory { left_out: Some(_), .. } => 2,
+        ServerMemory { .. } => 3,
+    }
+}
+
+/// Takes a memory out of its envelope, and says how long it was in there.
+fn open(value: &[u8], now: SystemTime) -> Result<(Memory, Away), String> {
+    if value.len() > MAX_VALUE {
+        return Err(format!("what was stored has {} bytes; at most {MAX_VALUE} are ours", value.len()));
+    }
+    #[derive(Deserialize)]
+    struct Version {
+        version: u32,
+    }
+    let damaged = |error: serde_json::Error| format!("what was stored is damaged: {error}");
+    let Version { version } = serde_json::from_slice(value).map_err(damaged)?;
+    if version != VERSION {
+        return Err(format!("what was stored is of format {version}; this is format {VERSION}"));
+    }
+    let envelope: Envelope = serde_json::from_slice(value).map_err(damaged)?;
+    if envelope.check != envelope.sum() {
+        return Err("what was stored is damaged: its check sum does not fit".to_owned());
+    }
+    let away = away(Duration::from_millis(envelope.saved_at), since_1970(now));
+    Ok((serde_json::from_value(envelope.memory).map_err(damaged)?, away))
+}
+
+/// How long an agent was away that saved then and is back now, by the wall clock.
+fn away(saved: Duration, now: Duration) -> Away {
+    match now.checked_sub(saved) {
+        Some(gone) if saved >= WRITTEN && gone <= LONGEST_AWAY => Away::For(gone),
+        // Set back, not set at all, or far ahead.
+        Some(_) | None => Away::Unknown,
+    }
+}
+
+fn since_1970(time: SystemTime) -> Duration {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::InMemory;
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + WRITTEN + Duration::from_secs(seconds)
+    }
+
+    fn memory(servers: usize) -> Memory {
+        let server = |number| {
+            serde_json::json!({
+                "id": format!("https://server-{number}.example:443"), "misses": 3,
+                "left_out": { "why": "down", "remaining": "1m 3s 123ms" },
+                "proof": (number == servers - 1).then(|| serde_json::json!({ "count": 2, "ago": "50s" })),
+                "last_good": ["2001:db8:1111:2222:3333:4444:5555:6666", "1h 2m 3s 4ms 5us 6ns"],
+            })
+        };
+        let servers: Vec<_> = (0..servers).map(server).collect();
+        serde_json::from_value(serde_json::json!({ "misses": 2, "damping": 1, "servers": servers })).unwrap()
+    }
+
+    #[test]
+    fn a_memory_comes_back_with_the_time_it_was_away() {
+        let value = seal(&memory(3), at(1000)).unwrap();
+        let opened = open(&value, at(1090)).unwrap();
+        assert_eq!(opened, (memory(3), Away::For(Duration::from_secs(90))));
+    }
+
+    #[test]
+    fn an_unbelievable_clock_deducts_nothing() {
+        let (year, built) = (Duration::from_secs(365 * 24 * 3600), WRITTEN);
+        let second = Duration::from_secs(1);
+        for (saved, now, expected) in [
+            (built, built, Away::For(Duration::ZERO)),
+            (built + second, built + second * 61, Away::For(second * 60)),
+            (built, built + year * 10, Away::For(year * 10)),
+            (built, built + year * 10 + second, Away::Unknown), // away for too long
+            (built + second, built, Away::Unknown),             // set back, or saved in the future
+            (built - second, built + second, Away::Unknown),    // saved before the clock was set
+            (Duration::ZERO, second, Away::Unknown),            // no battery, both times
+            (built, Duration::ZERO, Away::Unknown),             // 1970 now
+            (Duration::MAX, built, Away::Unknown),
+        ] {
+            assert_eq!(away(saved, now), expected, "{saved:?} {now:?}");
+        }
+    }
+
+    #[test]
+    fn a_clock_before_1970_and_one_far_ahead_can_save() {
+        for now in [UNIX_EPOCH - Duration::from_secs(1), UNIX_EPOCH + Duration::from_secs(1 << 40)] {
+            let value = seal(&memory(1), now).unwrap();
+            assert_eq!(open(&value, at(0)).unwrap(), (memory(1), Away::Unknown));
+        }
+    }
+
+    #[test]
+    fn what_was_cut_or_changed_at_any_byte_is_not_believed() {
+        let value = seal(&memory(2), at(0)).unwrap();
+        let whole = open(&value, at(60)).unwrap();
+        // The last byte is the end of the line.
+        for length in 0..value.len() - 1 {
+            let problem = open(&value[..length], at(60)).unwrap_err();
+            assert!(problem.starts_with("what was stored is damaged: "), "{length}: {problem}");
+        }
+        let mut noticed = 0;
+        for place in 0..value.len() {
+            for wrong in [value[place] ^ 1, value[place] ^ 0x20, 0, b'0', b'"', b' ', 0xFF] {
+                let mut value = value.clone();
+                value[place] = wrong;
+                match open(&value, at(60)) {
+                    Ok(opened) => assert_eq!(opened, whole, "byte {place} as {wrong}"),
+                    Err(_) => noticed += 1,
+                }
+            }
+        }
+        assert!(noticed > value.len() * 6);
+    }
+
+    #[test]
+    fn another_format_is_named() {
+        let value = br#"{ "version": 2, "what": "ever" }"#;
+        let problem = open(value, at(0)).unwrap_err();
+        assert_eq!(problem, "what was stored is of format 2; this is format 1");
+    }
+
+    #[test]
+    fn of_thousands_of_servers_the_most_telling_are_kept() {
+        let many = memory(4096);
+        let value = seal(&many, at(0)).unwrap();
+        assert!((MAX_VALUE / 3..=MAX_VALUE).contains(&value.len()), "{}", value.len());
+        let (kept, _) = open(&value, at(0)).unwrap();
+        assert!(kept.servers.len() >= 512, "{}", kept.servers.len());
+        assert_eq!(kept.servers.first(), many.servers.last(), "the one that was proving itself");
+        assert_eq!((kept.misses, kept.damping), (2, 1));
+    }
+
+    /// Fails in every way a store can.
+    struct Broken(fn() -> io::Result<()>);
+
+    impl Store for Broken {
+        fn load(&mut self, _: &str) -> io::Result<Option<Vec<u8>>> {
+            self.0().map(|()| Some(vec![b' '; MAX_VALUE + 1]))
+        }
+
+        fn save(&mut self, _: &str, _: &[u8]) -> io::Result<()> {
+            self.0()
+        }
+    }
+
+    #[test]
+    fn a_broken_store_is_a_problem_and_a_memory_of_nothing() {
+        let full = || Err(io::Error::from(io::ErrorKind::StorageFull));
+        for (store, expected) in [
+            (Broken(full), "no storage space"),
+            (Broken(|| panic!("a fault of the application")), "the store panicked"),
+            (Broken(|| Ok(())), "what was stored has 262145 bytes; at most 262144 are ours"),
+        ] {
+            let mut keeper = Keeper::new(Box::new(store));
+            let earlier = keeper.load(at(0));
+            assert_eq!((earlier.memory, earlier.away), (Memory::default(), Away::Unknown));
+            assert_eq!(earlier.problem.as_deref(), Some(expected));
+        }
+        assert!(!Keeper::new(Box::new(Broken(full))).save(&memory(1), at(0)));
+        assert!(!Keeper::new(Box::new(Broken(|| panic!("again")))).save(&memory(1), at(0)));
+    }
+
+    #[test]
+    fn a_first_start_is_no_problem() {
+        let store = InMemory::default();
+        let mut keeper = Keeper::new(Box::new(store.clone()));
+        let first = keeper.load(at(0));
+        assert_eq!((first.memory, first.problem), (Memory::default(), None));
+        assert!(keeper.save(&memory(1), at(0)));
+        let second = Keeper::new(Box::new(store)).load(at(5));
+        assert_eq!((second.memory, second.away), (memory(1), Away::For(Duration::from_secs(5))));
+    }
+}
