@@ -82,6 +82,12 @@ impl Worker {
             self.road.step(self.sleep.registry(), self.clock.now());
             self.watch_time();
             self.tell_engine();
+            if self.road.is_pending() && !self.stopped {
+                // What the engine asked for leaves at once, without a look at the sockets before. Once only:
+                // a peer that sends without end must not keep the others from their turn.
+                self.road.step(self.sleep.registry(), self.clock.now());
+                self.tell_engine();
+            }
             if !self.stopped {
                 self.wait()?;
             }

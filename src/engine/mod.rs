@@ -302,3 +302,23 @@ fn warn(cx: &mut Context<'_>, settings: &Settings) {
         cx.tell(Event::SettingsWarning { warning: lint.to_string() });
     }
 }
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_stays_small() {
+        for (part, size, most) in [
+            ("network", size_of::<Network>(), 16),
+            ("attachment", size_of::<Attachment>(), 384),
+            ("agenda", size_of::<Agenda>(), 128),
+            ("queue", size_of::<Queue>(), 80),
+            ("memory", size_of::<Memory>(), 32),
+            ("action", size_of::<Action>(), 80),
+            ("event", size_of::<Event>(), 64),
+        ] {
+            assert!(size <= most, "{part}: {size} bytes");
+        }
+    }
+}

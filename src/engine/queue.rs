@@ -5,6 +5,10 @@ use std::collections::VecDeque;
 use super::{Action, Ending, Event};
 use crate::words::{ExchangeId, LinkId, QueryId};
 
+/// Room that stays when all is drained: enough for a heartbeat, so that steady beats allocate nothing. What a
+/// search or a long list of warnings needed is given back, for an engine spends its life beating.
+const ROOM: usize = 4;
+
 /// Actions and events in the order they were decided.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -50,14 +54,22 @@ impl Queue {
     }
 
     pub(super) fn poll_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+        pop(&mut self.actions)
     }
 
     pub(super) fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        pop(&mut self.events)
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.actions.is_empty() && self.events.is_empty()
     }
+}
+
+fn pop<T>(queue: &mut VecDeque<T>) -> Option<T> {
+    let oldest = queue.pop_front();
+    if oldest.is_none() && queue.capacity() > ROOM {
+        queue.shrink_to(ROOM);
+    }
+    oldest
 }

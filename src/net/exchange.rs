@@ -59,7 +59,7 @@ impl Exchange {
         let mut scratch = [0; 2048];
         while !call.can_proceed() {
             let length = call.write(&mut scratch)?;
-            written.extend(scratch.iter().take(length));
+            written.extend_from_slice(scratch.get(..length).unwrap_or_default());
         }
         let call = match call.proceed()? {
             Some(SendRequestResult::SendBody(mut call)) => {
@@ -116,7 +116,8 @@ impl Exchange {
                     if end > limits.head_bytes {
                         return Err(Cause::HeadTooLarge.into());
                     }
-                    let head: Vec<u8> = input.drain(..end).collect();
+                    let rest = input.split_off(end);
+                    let head = std::mem::replace(input, rest);
                     if is_interim(&head) {
                         if interim >= limits.interim_answers {
                             return Err(Cause::TooManyInterim.into());
@@ -256,7 +257,8 @@ fn read_body(
     limits: &Limits,
 ) -> Result<usize, Failure> {
     let mut used = 0;
-    let mut scratch = [0; 4096];
+    // Bodies are small and this is cleared for each: more would cost a heartbeat more than it saves a long answer.
+    let mut scratch = [0; 1024];
     loop {
         let rest = input.get(used..).unwrap_or_default();
         let (taken, made) =
@@ -268,7 +270,7 @@ fn read_body(
         if body.len() + made > limits.body_bytes {
             return Err(Cause::BodyTooLarge.into());
         }
-        body.extend(scratch.iter().take(made));
+        body.extend_from_slice(scratch.get(..made).unwrap_or_default());
     }
 }
 

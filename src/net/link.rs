@@ -445,6 +445,7 @@ mod tests {
             weight: 1,
             inside: true,
             policy: 0,
+            literal: None,
         };
         let policy = trust::prepare(&CertificatePolicy::default(), &trust::Files::new()).unwrap();
         let clock = Clock::new();

@@ -160,6 +160,7 @@ mod tests {
             weight: 1,
             inside: true,
             policy: 0,
+            literal: None,
         };
         heartbeat(&server, &"agent-1".parse().unwrap(), purpose, 3, 0xabc).unwrap()
     }

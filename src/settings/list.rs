@@ -57,6 +57,8 @@ pub struct Server {
     pub inside: bool,
     /// Its certificate policy: index into [`Settings::policies`](super::Settings::policies).
     pub policy: u16,
+    /// Where a dial leads when the host is an address; kept ready, so that no dial has to make it.
+    pub(crate) literal: Option<Arc<[SocketAddr]>>,
 }
 
 /// A management server list: priorities, best first.
@@ -136,6 +138,7 @@ impl ListReader<'_> {
         let (protocol, port) = endpoint(&text);
         let document::Server { address, weight, inside, .. } = text;
         Server {
+            literal: literal(&address.0, port),
             host: address.0,
             protocol,
             port,
@@ -150,6 +153,13 @@ impl ListReader<'_> {
 impl Server {
     fn is_reached_like(&self, text: &document::Server) -> bool {
         self.host == text.address.0 && (self.protocol, self.port) == endpoint(text)
+    }
+}
+
+fn literal(host: &Host, port: u16) -> Option<Arc<[SocketAddr]>> {
+    match host {
+        Host::Address(address) => Some(Arc::from([SocketAddr::new(*address, port)])),
+        Host::Name(_) => None,
     }
 }
 

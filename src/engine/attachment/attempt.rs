@@ -352,7 +352,10 @@ impl Attempt {
         let route = self.target.routes.get(usize::from(self.route())).copied().unwrap_or_default();
         match (route, self.target.server.host.clone()) {
             (Route::Direct, Host::Address(address)) | (Route::Proxy(_), Host::Address(address)) => {
-                self.dial(cx, &[address]);
+                match self.target.server.literal.clone() {
+                    Some(to) => self.dial_to(cx, to),
+                    None => self.dial(cx, &[address]),
+                }
             }
             (Route::Direct, Host::Name(host)) => {
                 let query = cx.queue.next_query();
@@ -384,13 +387,17 @@ impl Attempt {
     }
 
     fn dial(&mut self, cx: &mut Context<'_>, addresses: &[IpAddr]) {
-        let link = cx.queue.next_link();
         let port = self.target.server.port;
+        self.dial_to(cx, interleaved(addresses).map(|address| SocketAddr::new(address, port)).collect());
+    }
+
+    fn dial_to(&mut self, cx: &mut Context<'_>, to: Arc<[SocketAddr]>) {
+        let link = cx.queue.next_link();
         cx.act(Action::Dial {
             link,
             server: self.target.server.clone(),
             policy: self.target.policy,
-            to: interleaved(addresses).map(|address| SocketAddr::new(address, port)).collect(),
+            to,
             stagger: cx.tuning.attachment.address_stagger,
             route: self.target.routes.get(usize::from(self.route())).copied().unwrap_or_default(),
         });

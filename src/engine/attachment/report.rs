@@ -91,7 +91,9 @@ impl Attachment {
                 && memory.last_good.is_none();
             (!nothing).then_some(memory)
         });
-        Memory { misses: self.misses.count(), damping: self.failback.damping, servers: remembered.collect() }
+        let mut servers: Vec<_> = remembered.collect();
+        servers.shrink_to_fit();
+        Memory { misses: self.misses.count(), damping: self.failback.damping, servers }
     }
 
     fn server_memory(&self, index: usize, record: &Record, now: Moment) -> ServerMemory {

@@ -343,3 +343,14 @@ fn held(now: Moment, answer: &Answer<'_>) -> Held {
         drain: answer.drain,
     }
 }
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_costs_an_engine_at_most_128_bytes() {
+        let size = size_of::<Record>() + size_of::<Member>();
+        assert!(size <= 128, "{size}");
+    }
+}

@@ -1,0 +1,108 @@
+//! How fast an engine is, how much it holds, and that a steady one allocates nothing.
+//!
+//! `cargo bench --bench engine`
+#![allow(
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::wildcard_enum_match_arm,
+    reason = "a program that measures, not a library"
+)]
+
+#[path = "support/agent.rs"]
+mod agent;
+#[path = "support/counting.rs"]
+mod counting;
+#[path = "support/table.rs"]
+mod table;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use agent::{Agent, settings};
+use counting::{Counting, allocations, live_bytes};
+use divan::counter::ItemsCount;
+use homing::engine::{Engine, Tuning};
+use homing::words::Route;
+use table::Table;
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+const SERVERS: usize = 32;
+
+/// How an agent beats, and what that means.
+const WAYS: [(&str, &str, &str); 3] = [
+    ("pull", "30s", "over a kept connection"),
+    ("pull", "300s", "over a new connection each"),
+    ("push", "300s", "beside an event stream"),
+];
+
+fn main() {
+    let mut table = Table::new("an engine with 32 servers, heartbeats that all succeed, 1,000,000 of them");
+    for (mode, interval, what) in WAYS {
+        let mut agent = steady(mode, interval);
+        // Within a day of virtual time: once a day the memory is stored, and making it allocates.
+        let allocated = allocations();
+        agent.beat(150);
+        let allocated = allocations() - allocated;
+        let (inputs, began) = (agent.inputs, Instant::now());
+        agent.beat(1_000_000);
+        let elapsed = began.elapsed();
+        let inputs = agent.inputs - inputs;
+        let each = elapsed.as_secs_f64() * 1e6 / inputs as f64;
+        table.at_most(&format!("time per input, {what} (driver included)"), each, 2.0, "us");
+        table.at_most(
+            &format!("allocations in 150 heartbeats of one day, {what}"),
+            allocated as f64,
+            0.0,
+            "",
+        );
+    }
+
+    let mut table = Table::new("bytes of one attached engine beside the shared settings and tuning");
+    for mode in ["pull", "push"] {
+        let (few, many) = (bytes(8, mode), bytes(72, mode));
+        table.at_most(&format!("{mode}, 8 servers"), few as f64, 3072.0, "B");
+        table.at_most(&format!("{mode}, each further server"), (many - few) as f64 / 64.0, 128.0, "B");
+    }
+    table.says("of which the value Engine itself", format!("{} B", size_of::<Engine>()));
+
+    println!();
+    divan::main();
+}
+
+fn steady(mode: &str, interval: &str) -> Agent {
+    let tuning = Arc::new(Tuning::default());
+    let mut agent =
+        Agent::new("agent-1", &settings(SERVERS, mode, interval), &tuning, &Arc::from([Route::Direct]));
+    agent.beat(100);
+    agent
+}
+
+/// What one engine holds after 20 heartbeats, the mean of 100 agents.
+fn bytes(servers: usize, mode: &str) -> usize {
+    const ENGINES: usize = 100;
+    let (settings, tuning, routes) =
+        (settings(servers, mode, "300s"), Arc::default(), Arc::from([Route::Direct]));
+    let ids: Vec<String> = (0..ENGINES).map(|n| format!("f81d4fae-7dec-11d0-a765-{n:012}")).collect();
+    let mut engines: Vec<Engine> = Vec::with_capacity(ENGINES);
+    let before = live_bytes();
+    for id in &ids {
+        let mut agent = Agent::new(id, &settings, &tuning, &routes);
+        agent.beat(20);
+        engines.push(agent.engine);
+    }
+    (live_bytes() - before) / ENGINES + size_of::<Engine>()
+}
+
+/// A thousand heartbeats; the items are inputs.
+#[divan::bench(args = WAYS.map(|(mode, interval, _)| format!("{mode}/{interval}")))]
+fn thousand_beats(bencher: divan::Bencher<'_, '_>, way: &str) {
+    let (mode, interval) = way.split_once('/').expect("two words");
+    let mut agent = steady(mode, interval);
+    let before = agent.inputs;
+    agent.beat(1000);
+    let inputs = agent.inputs - before;
+    bencher.counter(ItemsCount::new(inputs)).bench_local(|| agent.beat(1000));
+}

@@ -1,0 +1,84 @@
+//! The other end: a TLS 1.3 server that answers every heartbeat with one small write, and counts.
+
+use std::io::{self, BufRead, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::thread;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::crypto::ring;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
+
+/// What a server answers: the two tags and seventeen bytes of the product's own.
+const ANSWER: &str = "HTTP/1.1 200 OK\r\nHoming-Settings: \"s-7\"\r\nHoming-Policy: \"p-3\"\r\n\
+    Content-Length: 17\r\n\r\n{\"all\":\"is well\"}";
+
+static FULL: AtomicU64 = AtomicU64::new(0);
+static RESUMED: AtomicU64 = AtomicU64::new(0);
+static REQUESTS: AtomicU64 = AtomicU64::new(0);
+
+/// Serves until standard input ends. Prints its port, and for each line of input its counts since the last.
+pub fn serve(authority: &Path) -> io::Result<()> {
+    let config = config(authority).map_err(io::Error::other)?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    println!("{}", listener.local_addr()?.port());
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let config = Arc::clone(&config);
+            // A client that leaves is no fault of the server.
+            thread::spawn(move || _ = converse(stream, config));
+        }
+    });
+    for line in io::stdin().lock().lines() {
+        line?;
+        let [full, resumed, requests] = [&FULL, &RESUMED, &REQUESTS].map(|count| count.swap(0, SeqCst));
+        println!("{full} {resumed} {requests}");
+    }
+    Ok(())
+}
+
+fn converse(mut tcp: TcpStream, config: Arc<ServerConfig>) -> io::Result<()> {
+    tcp.set_nodelay(true)?;
+    let mut tls = ServerConnection::new(config).map_err(io::Error::other)?;
+    while tls.is_handshaking() {
+        tls.complete_io(&mut tcp)?;
+    }
+    let count = if tls.handshake_kind() == Some(HandshakeKind::Resumed) { &RESUMED } else { &FULL };
+    count.fetch_add(1, SeqCst);
+    let mut stream = StreamOwned::new(tls, tcp);
+    let (mut heard, mut chunk) = (Vec::new(), [0; 4096]);
+    loop {
+        let length = stream.read(&mut chunk)?;
+        if length == 0 {
+            return Ok(());
+        }
+        heard.extend_from_slice(&chunk[..length]);
+        // The head names a body of a known length; whatever follows the head counts towards it.
+        let Some(head) = heard.windows(4).position(|end| end == b"\r\n\r\n") else { continue };
+        if heard.len() >= head + 4 + super::STATUS.len() {
+            heard.clear();
+            REQUESTS.fetch_add(1, SeqCst);
+            stream.write_all(ANSWER.as_bytes())?;
+            stream.flush()?;
+        }
+    }
+}
+
+/// A throw-away authority, whose certificate is written to this file, and a server it vouches for.
+fn config(authority: &Path) -> Result<Arc<ServerConfig>, Box<dyn std::error::Error + Send + Sync>> {
+    let mut params = CertificateParams::new(Vec::new())?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, "throw-away authority");
+    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
+    std::fs::write(authority, issuer.pem())?;
+    let key = KeyPair::generate()?;
+    let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned()])?.signed_by(&key, &*issuer)?;
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der())?)?;
+    Ok(Arc::new(config))
+}
