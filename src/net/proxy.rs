@@ -199,6 +199,7 @@ mod tests {
 
     fn server(host: &str, port: u16) -> Server {
         Server {
+            literal: None,
             id: ServerId::new("a"),
             host: host.parse().unwrap(),
             protocol: Protocol::Https,

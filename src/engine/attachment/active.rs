@@ -42,7 +42,6 @@ pub(super) struct Again {
 
 /// What is under way with the server in use, or beside it.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a beat on a kept link allocates nothing")]
 pub(super) enum Talk {
     Quiet,
     Beat {
