@@ -17,6 +17,7 @@ mod memory;
 mod promises;
 mod push;
 mod race;
+mod regressions;
 mod routes;
 mod sweeping;
 mod world;

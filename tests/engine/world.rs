@@ -243,6 +243,8 @@ impl Plan {
             inputs: 0,
             streams: BTreeMap::new(),
             names_fail: None,
+            look_up_time: ms(1),
+            names_hang: false,
             wait_for_drain: false,
             memories: Vec::new(),
         }
@@ -303,6 +305,10 @@ pub struct World {
     pub streams: BTreeMap<ExchangeId, (LinkId, String)>,
     /// Why names do not resolve at present.
     pub names_fail: Option<Cause>,
+    /// How long a look-up takes.
+    pub look_up_time: Duration,
+    /// Names are not answered at all.
+    pub names_hang: bool,
     /// Leaves what the engine decided in its queues: draining late must be safe.
     pub wait_for_drain: bool,
     /// Every memory the engine asked to be stored.
@@ -486,6 +492,12 @@ impl World {
         self.starts.iter().filter(|(_, id)| id == server).map(|(at, _)| at.since(self.started)).collect()
     }
 
+    /// Under which policies a server was dialled.
+    pub fn dialled_policies(&self, server: &str) -> Vec<PolicyId> {
+        let dials = self.starts.iter().zip(&self.policies);
+        dials.filter(|((_, id), _)| id == server).map(|(_, policy)| *policy).collect()
+    }
+
     /// Every event on a line, for a failed assertion.
     pub fn story(&self) -> String {
         let line = |(at, event): &(Duration, Event)| format!("{:>10.3} {event:?}\n", at.as_secs_f64());
@@ -522,7 +534,9 @@ impl World {
         match action {
             Action::Resolve { query, host } => {
                 let server = host.strip_suffix(".test").unwrap().to_owned();
-                self.later(ms(1), Happening::Resolved(query, server));
+                if !self.names_hang {
+                    self.later(self.look_up_time, Happening::Resolved(query, server));
+                }
             }
             Action::Dial { link, server, to, policy, route, .. } => {
                 self.policies.push(policy);

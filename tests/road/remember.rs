@@ -118,7 +118,7 @@ fn where_a_name_led_is_remembered() {
 
 #[test]
 fn a_hundred_heartbeats_are_one_write() {
-    let server = Server::plain("a", well);
+    let server = Server::plain("a", well).called("localhost");
     let store = Counted::default();
     let client = builder(settings(&[&server], public())).store(store.clone()).start().unwrap();
     for _ in 0..50 {
@@ -132,7 +132,7 @@ fn a_hundred_heartbeats_are_one_write() {
 
 #[test]
 fn a_full_disk_is_told_and_tried_again_until_there_is_room() {
-    let server = Server::plain("a", well);
+    let server = Server::plain("a", well).called("localhost");
     let store = Counted::default();
     store.failures.store(3, Ordering::SeqCst);
     let client = builder(settings(&[&server], public())).store(store.clone()).start().unwrap();
@@ -161,7 +161,7 @@ fn starts_anyway(builder: Builder, reason: &str) {
 #[test]
 fn a_damaged_file_is_told_first_and_then_replaced() {
     let state = tempfile::tempdir().unwrap();
-    let server = Server::plain("a", well);
+    let server = Server::plain("a", well).called("localhost");
     let builder = || builder(settings(&[&server], public())).state_folder(state.path());
     let client = builder().start().unwrap();
     attached(&client);
