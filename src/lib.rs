@@ -32,8 +32,8 @@
 //! - It says nothing of its own: bodies of requests and answers belong to the product.
 //! - It does not poll the operating system for network changes yet: tell it with `network_changed`.
 //! - Event streams (push mode) are decided by the engine and not yet spoken by the client, which
-//!   falls back to pull; pins, revocation lists, client certificates and reference servers
-//!   are parsed and validated, and refused with an error where they would have to be enforced.
+//!   falls back to pull. Pins, revocation lists, client certificates and reference servers are parsed
+//!   and validated, and refused with an error where they would have to be enforced.
 //! - No OCSP, no alternative content sources, no PAC files, no vendor's own wire protocol.
 
 #[cfg(feature = "client")]
