@@ -14,6 +14,9 @@
 mod dial;
 mod exchange;
 mod failure;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hook;
 mod limits;
 mod link;

@@ -11,6 +11,7 @@
 )]
 
 mod attached;
+mod chaos;
 mod failback;
 mod fleet;
 mod memory;

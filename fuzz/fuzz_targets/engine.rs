@@ -1,0 +1,10 @@
+//! The engine's promises of safety, under whatever world the fuzzer writes.
+#![no_main]
+
+#[path = "../../tests/engine/chaos.rs"]
+mod chaos;
+
+use chaos::{Deed, Opening, live_through};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|story: (Opening, Vec<Deed>)| live_through(story.0, &story.1));

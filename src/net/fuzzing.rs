@@ -1,0 +1,50 @@
+//! A door for the fuzzer, which is outside and has to come at what is inside. It is not there in any other build.
+
+use std::time::SystemTime;
+
+use super::wire;
+use super::{Answer, Exchange, Limits};
+use crate::words::{Failure, Outcome, Verdict};
+
+/// Lets an exchange take in these pieces of an answer, one after the other, and then the end of the connection.
+///
+/// Returns the status and the body. Checks on the way that what is held stays within the limits.
+pub fn take_in(
+    pieces: &[&[u8]],
+    clean: bool,
+    limits: &Limits,
+    wall: SystemTime,
+) -> Result<(u16, Vec<u8>), Failure> {
+    let request = ureq_proto::http::Request::post("https://mgmt.example/homing/v1/heartbeat")
+        .header("Content-Length", "0")
+        .body(());
+    let Some(mut exchange) = request.ok().and_then(|request| Exchange::new(request, b"", b"").ok()) else {
+        unreachable!("this request can be written")
+    };
+    exchange.sent(usize::MAX);
+    let mut input = Vec::new();
+    for piece in pieces {
+        input.extend_from_slice(piece);
+        if let Some(answer) = exchange.receive(&mut input, limits)? {
+            return Ok(understood(answer, limits, wall));
+        }
+        assert!(input.len() <= limits.head_bytes, "{} bytes are held", input.len());
+    }
+    exchange.ended(clean).map(|answer| understood(answer, limits, wall))
+}
+
+fn understood(answer: Answer, limits: &Limits, wall: SystemTime) -> (u16, Vec<u8>) {
+    assert!(answer.body.len() <= limits.body_bytes && answer.fields.len() <= limits.head_fields);
+    let Outcome { verdict, .. } = wire::outcome(&answer, wall, limits);
+    match verdict {
+        Verdict::Success { status, settings, policy } => {
+            assert!((200..=299).contains(&status) && (settings.is_some() || policy.is_some()));
+            assert!(
+                settings.into_iter().chain(policy).all(|tag| (1..=limits.tag_bytes).contains(&tag.len()))
+            );
+        }
+        Verdict::Failed(failure) => assert!(failure.to_string().chars().count() < 300),
+        Verdict::Declined { .. } => {}
+    }
+    (answer.status, answer.body)
+}

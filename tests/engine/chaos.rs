@@ -1,0 +1,393 @@
+//! A chaotic driver of the engine: it answers what was asked, what was not asked, twice, late, or never;
+//! it jumps in time and drains when it likes. After everything it does, it looks whether the promises hold.
+//!
+//! `promises` lets it loose with deeds that `proptest` draws, `fuzz/fuzz_targets/engine.rs` includes this
+//! file and has the fuzzer write the deeds. So it knows nothing but the library and `serde_json`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use homing::engine::{Action, Away, Command, Engine, Event, Input, Memory, NetworkChange, Setup};
+use homing::settings::Settings;
+use homing::words::{Cause, ExchangeId, LinkId, Moment, News, Outcome, Path, Proof, QueryId, Route, Verdict};
+
+/// One thing to do. The index of a link or an exchange is taken modulo how many there are.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(fuzzing, derive(arbitrary::Arbitrary))]
+pub enum Deed {
+    Pass { milliseconds: u32 },
+    WaitForDeadline,
+    Drain,
+    Resolve(u8, bool),
+    Connect(u8),
+    Secure(u8),
+    Lose(u8, Trouble),
+    FirstByte(u8),
+    Done(u8, Answer),
+    Tell(u8, u8),
+    Stale(u64, u8),
+    Network(bool),
+    Resume,
+    BeatNow,
+    Reconfigure(u8),
+    Location(bool),
+    CannotRemember,
+    Stop,
+}
+
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(fuzzing, derive(arbitrary::Arbitrary))]
+pub enum Answer {
+    Good,
+    Drain,
+    Declined,
+    Fails(Trouble),
+}
+
+/// What can go wrong: something of each kind the engine treats in its own way.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(fuzzing, derive(arbitrary::Arbitrary))]
+pub enum Trouble {
+    ConnectionRefused,
+    ConnectTimeout,
+    NoRoute,
+    Reset,
+    UnknownIssuer,
+    NotHttp,
+    BodyTooLarge,
+    ClosedIdle,
+    NotAllowed,
+    ServerError,
+    Throttled { seconds: Option<u32> },
+    ThrottledForEver,
+}
+
+impl Trouble {
+    fn cause(self) -> Cause {
+        match self {
+            Self::ConnectionRefused => Cause::ConnectionRefused,
+            Self::ConnectTimeout => Cause::ConnectTimeout,
+            Self::NoRoute => Cause::NoRoute,
+            Self::Reset => Cause::Reset,
+            Self::UnknownIssuer => Cause::UnknownIssuer,
+            Self::NotHttp => Cause::NotHttp,
+            Self::BodyTooLarge => Cause::BodyTooLarge,
+            Self::ClosedIdle => Cause::ClosedIdle,
+            Self::NotAllowed => Cause::NotAllowed { status: 401 },
+            Self::ServerError => Cause::ServerError { status: 500 },
+            Self::Throttled { seconds } => Cause::Throttled {
+                status: 429,
+                retry_after: seconds.map(|seconds| Duration::from_secs(seconds.into())),
+            },
+            Self::ThrottledForEver => Cause::Throttled { status: 503, retry_after: Some(Duration::MAX) },
+        }
+    }
+}
+
+/// How a story begins.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(fuzzing, derive(arbitrary::Arbitrary))]
+pub struct Opening {
+    pub shape: u8,
+    pub push: bool,
+    pub named: bool,
+    pub seed: u64,
+}
+
+/// Does all of it; then every server is well, and the agent has to find its way out again.
+pub fn live_through(opening: Opening, deeds: &[Deed]) {
+    let mut chaos = Chaos::new(opening);
+    for &deed in deeds {
+        chaos.perform(deed);
+    }
+    chaos.drain();
+    chaos.recover();
+    assert_eq!(chaos.engine.snapshot(chaos.now).active.map(|id| id.to_string()), chaos.active);
+}
+
+/// Priorities of these sizes.
+const SHAPES: [&[u32]; 4] = [&[1], &[3], &[2, 2], &[1, 0, 12]];
+
+fn settings(shape: u8, push: bool, named: bool) -> Arc<Settings> {
+    let mut numbers = 1u32..;
+    let mut server = |number: u32| {
+        let id = format!("s{number}");
+        let address =
+            if named { format!("{id}.test") } else { Ipv4Addr::from(0x0A00_0000 + number).to_string() };
+        serde_json::json!({ "id": id, "address": address })
+    };
+    let priorities: Vec<_> = SHAPES[usize::from(shape) % SHAPES.len()]
+        .iter()
+        .map(|&size| (0..size).filter_map(|_| numbers.next()).map(&mut server).collect::<Vec<_>>())
+        .map(|servers| serde_json::json!({ "servers": servers }))
+        .collect();
+    let text = serde_json::json!({
+        "server_lists": [{ "name": "main", "priorities": priorities }],
+        "group": { "name": "g", "server_list": "main", "communication": {
+            "heartbeat_interval": "30s",
+            "mode": if push { "push" } else { "pull" },
+        } },
+    });
+    Arc::new(text.to_string().parse().unwrap())
+}
+
+/// What the engine has been given and has not given back.
+pub struct Chaos {
+    pub engine: Engine,
+    pub now: Moment,
+    queries: Vec<QueryId>,
+    links: BTreeMap<LinkId, bool>,
+    exchanges: BTreeMap<ExchangeId, LinkId>,
+    succeeded: BTreeSet<ExchangeId>,
+    adopted: BTreeSet<ExchangeId>,
+    active: Option<String>,
+    stopped: bool,
+}
+
+impl Chaos {
+    pub fn new(opening: Opening) -> Self {
+        let Opening { shape, push, named, seed } = opening;
+        let mut setup = Setup::new(settings(shape, push, named), "x".parse().unwrap());
+        if seed.is_multiple_of(2) {
+            setup.routes = [Route::Proxy(0), Route::Direct].into();
+        }
+        let mut engine = Engine::new(setup, Memory::default(), Away::Unknown, seed, Moment::ORIGIN);
+        engine.handle(Moment::ORIGIN, Input::Timeout);
+        Self {
+            engine,
+            now: Moment::ORIGIN,
+            queries: Vec::new(),
+            links: BTreeMap::new(),
+            exchanges: BTreeMap::new(),
+            succeeded: BTreeSet::new(),
+            adopted: BTreeSet::new(),
+            active: None,
+            stopped: false,
+        }
+    }
+
+    fn link(&self, index: u8) -> Option<LinkId> {
+        self.links.keys().nth(usize::from(index) % self.links.len().max(1)).copied()
+    }
+
+    fn exchange(&self, index: u8) -> Option<ExchangeId> {
+        self.exchanges.keys().nth(usize::from(index) % self.exchanges.len().max(1)).copied()
+    }
+
+    fn input(&mut self, input: Input<'_>) {
+        self.engine.handle(self.now, input);
+    }
+
+    fn lose(&mut self, link: LinkId, trouble: Trouble) {
+        self.links.remove(&link);
+        self.exchanges.retain(|_, on| *on != link);
+        self.input(Input::Lost { link, failure: trouble.cause().into() });
+    }
+
+    fn done(&mut self, exchange: ExchangeId, answer: Answer) {
+        self.exchanges.remove(&exchange);
+        let (verdict, drain) = match answer {
+            Answer::Good => (Verdict::Success { status: 200, settings: Some("a"), policy: Some("b") }, None),
+            Answer::Drain => {
+                (Verdict::Success { status: 200, settings: None, policy: None }, Some(Duration::MAX))
+            }
+            Answer::Declined => (Verdict::Declined { status: 404 }, Some(Duration::from_secs(1))),
+            Answer::Fails(trouble) => (Verdict::Failed(trouble.cause().into()), None),
+        };
+        if matches!(verdict, Verdict::Success { .. }) {
+            self.succeeded.insert(exchange);
+        }
+        self.input(Input::Done { exchange, outcome: Outcome { verdict, drain } });
+    }
+
+    pub fn perform(&mut self, deed: Deed) {
+        match deed {
+            Deed::Pass { milliseconds } => {
+                self.now = self.now + Duration::from_millis(milliseconds.into());
+                self.input(Input::Timeout);
+            }
+            Deed::WaitForDeadline => {
+                self.drain();
+                if let Some((deadline, _)) = self.engine.deadline() {
+                    self.now = deadline;
+                    self.input(Input::Timeout);
+                }
+            }
+            Deed::Drain => self.drain(),
+            Deed::Resolve(index, ok) => {
+                if let Some(&query) = self.queries.get(usize::from(index)) {
+                    let address: [IpAddr; 1] = [Ipv4Addr::LOCALHOST.into()];
+                    let answer = if ok { Ok(&address[..]) } else { Err(Cause::NameTimeout.into()) };
+                    self.input(Input::Resolved { query, answer });
+                }
+            }
+            Deed::Connect(index) => {
+                if let Some(link) = self.link(index) {
+                    self.input(Input::Connected { link, path: Path { peer: ([10, 0, 0, 1], 443).into() } });
+                }
+            }
+            Deed::Secure(index) => {
+                if let Some(link) = self.link(index) {
+                    self.input(Input::Secured { link, proof: Proof::Tls });
+                }
+            }
+            Deed::Lose(index, trouble) => {
+                if let Some(link) = self.link(index) {
+                    self.lose(link, trouble);
+                }
+            }
+            Deed::FirstByte(index) => {
+                if let Some(exchange) = self.exchange(index) {
+                    self.input(Input::FirstByte { exchange });
+                }
+            }
+            Deed::Done(index, answer) => {
+                if let Some(exchange) = self.exchange(index) {
+                    self.done(exchange, answer);
+                }
+            }
+            Deed::Tell(index, kind) => {
+                if let Some(exchange) = self.exchange(index) {
+                    let news =
+                        [News::KeepAlive, News::Settings("x"), News::Command, News::Drain(Duration::MAX)];
+                    self.input(Input::Told { exchange, news: news[usize::from(kind) % 4] });
+                }
+            }
+            Deed::Stale(id, kind) => self.stale(id, kind),
+            Deed::Network(up) => {
+                self.input(Input::Network(if up { NetworkChange::Changed } else { NetworkChange::Gone }));
+            }
+            Deed::Resume => self.input(Input::Resumed),
+            Deed::BeatNow => self.input(Input::Command(Command::BeatNow)),
+            Deed::Reconfigure(shape) => {
+                self.input(Input::Command(Command::Reconfigure(settings(shape, false, false))));
+            }
+            Deed::Location(some) => {
+                self.input(Input::Command(Command::SetLocation(some.then(|| "nowhere".into()))));
+            }
+            Deed::CannotRemember => self.input(Input::CannotRemember(7)),
+            Deed::Stop => self.input(Input::Command(Command::Stop { grace: Duration::from_secs(2) })),
+        }
+    }
+
+    /// From now on every server answers well. Whatever was before, the agent is attached within the longest
+    /// wait there is: nine hours, when everybody had said for long that they do not want it.
+    fn recover(&mut self) {
+        let end = self.now + Duration::from_secs(10 * 3600);
+        self.input(Input::Network(NetworkChange::Changed));
+        while !self.stopped && self.active.is_none() {
+            self.drain();
+            for query in std::mem::take(&mut self.queries) {
+                let address: [IpAddr; 1] = [Ipv4Addr::LOCALHOST.into()];
+                self.input(Input::Resolved { query, answer: Ok(&address) });
+            }
+            self.drain();
+            for link in self.links.keys().copied().collect::<Vec<_>>() {
+                self.input(Input::Connected { link, path: Path { peer: ([10, 0, 0, 1], 443).into() } });
+                self.input(Input::Secured { link, proof: Proof::Tls });
+            }
+            self.drain();
+            for exchange in self.exchanges.keys().copied().collect::<Vec<_>>() {
+                self.done(exchange, Answer::Good);
+            }
+            self.drain();
+            let due = self.engine.deadline().map_or(end, |(at, _)| at);
+            assert!(due <= end || self.active.is_some(), "{}", self.engine.snapshot(self.now).explain());
+            self.now = self.now.max(due);
+            self.input(Input::Timeout);
+        }
+    }
+
+    /// Stale and invented ids change nothing that anybody can see.
+    fn stale(&mut self, id: u64, kind: u8) {
+        self.drain();
+        // Ids given out count from 1; these were never given out.
+        let id = id | (1 << 63);
+        let before = (self.engine.snapshot(self.now), self.engine.deadline());
+        match kind % 5 {
+            0 => self.input(Input::Lost { link: LinkId(id), failure: Cause::Reset.into() }),
+            1 => self.done_stale(ExchangeId(id)),
+            2 => self.input(Input::FirstByte { exchange: ExchangeId(id) }),
+            3 => self.input(Input::Secured { link: LinkId(id), proof: Proof::Pin }),
+            _ => self.input(Input::Resolved { query: QueryId(id), answer: Err(Cause::NoRoute.into()) }),
+        }
+        let mut after = (self.engine.snapshot(self.now), self.engine.deadline());
+        let counted = u64::from(!self.stopped);
+        assert_eq!(after.0.stale_inputs, before.0.stale_inputs + counted);
+        after.0.stale_inputs = before.0.stale_inputs;
+        assert_eq!(before, after);
+    }
+
+    fn done_stale(&mut self, exchange: ExchangeId) {
+        let verdict = Verdict::Success { status: 200, settings: None, policy: None };
+        self.input(Input::Done { exchange, outcome: Outcome { verdict, drain: None } });
+    }
+
+    pub fn drain(&mut self) {
+        while let Some(action) = self.engine.poll_action() {
+            self.act(action);
+        }
+        while let Some(event) = self.engine.poll_event() {
+            self.watch(&event);
+        }
+        let deadline = self.engine.deadline();
+        assert!(deadline.is_none_or(|(at, _)| at > self.now), "a busy loop: {deadline:?} at {:?}", self.now);
+        assert!(
+            deadline.is_some() || self.stopped,
+            "nothing is ever due: {}",
+            self.engine.snapshot(self.now).explain()
+        );
+        assert!(self.links.len() <= 10 + 2 + 8, "{} links", self.links.len());
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Resolve { query, .. } => self.queries.insert(0, query),
+            Action::Dial { link, to, route, .. } => {
+                assert!(!to.is_empty() || route != Route::Direct);
+                assert!(self.links.insert(link, true).is_none(), "an id was reused");
+            }
+            Action::Exchange { exchange, link, .. } => {
+                // The link may be lost while the request for the exchange waits to be drained.
+                if self.links.contains_key(&link) {
+                    assert!(self.exchanges.values().all(|&on| on != link), "two exchanges on one link");
+                    self.exchanges.insert(exchange, link);
+                }
+            }
+            Action::Adopt { exchange } => {
+                assert!(self.succeeded.contains(&exchange), "adopted what did not succeed");
+                assert!(self.adopted.insert(exchange), "adopted twice");
+            }
+            Action::Abandon { exchange, .. } => {
+                self.exchanges.remove(&exchange);
+            }
+            Action::Close { link, .. } => {
+                self.links.remove(&link);
+                self.exchanges.retain(|_, on| *on != link);
+            }
+            Action::Remember { version } => self.input(Input::Remembered(version)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn watch(&mut self, event: &Event) {
+        assert!(!self.stopped, "{event:?} after the end");
+        match event {
+            Event::Attached { server, .. } => {
+                assert!(self.active.is_none(), "two active servers");
+                assert!(!self.adopted.is_empty(), "active without a success");
+                self.active = Some(server.to_string());
+            }
+            Event::Detached { server, .. } => {
+                assert_eq!(self.active.take().as_deref(), Some(server.as_str()));
+            }
+            Event::Stopped {} => {
+                self.stopped = true;
+                assert!(self.links.is_empty(), "links outlive the engine");
+            }
+            _ => {}
+        }
+    }
+}
