@@ -45,15 +45,19 @@ mod linux {
             deadline: Option<Moment>,
             clock: Clock,
         ) -> io::Result<Option<Duration>> {
-            if deadline.is_some_and(|deadline| deadline <= clock.now()) {
-                return Ok(Some(Duration::ZERO));
+            let left = deadline.map(|deadline| deadline.after(clock.now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Ok(left);
             }
             if deadline != self.armed {
                 // Zero disarms. The count of expirations is never read: a new setting clears it, and
-                // the registration is edge-triggered.
-                let value = timespec(deadline.map_or(0, Moment::as_nanos));
-                let spec = Itimerspec { it_interval: timespec(0), it_value: value };
-                timerfd_settime(&self.file, TimerfdTimerFlags::ABSTIME, &spec)?;
+                // the registration is edge-triggered. Set as what is left, not as a moment: what shifts the
+                // time of day for a program (libfaketime) shifts moments given to timers, too.
+                let spec = Itimerspec {
+                    it_interval: timespec(Duration::ZERO),
+                    it_value: timespec(left.unwrap_or_default()),
+                };
+                timerfd_settime(&self.file, TimerfdTimerFlags::empty(), &spec)?;
                 self.armed = deadline;
             }
             Ok(None)
@@ -65,11 +69,10 @@ mod linux {
         }
     }
 
-    fn timespec(nanos: u64) -> Timespec {
-        // Below 2^64 / 10^9, so both parts fit the signed fields.
+    fn timespec(duration: Duration) -> Timespec {
         Timespec {
-            tv_sec: i64::try_from(nanos / 1_000_000_000).unwrap_or(i64::MAX),
-            tv_nsec: i64::try_from(nanos % 1_000_000_000).unwrap_or(0),
+            tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: duration.subsec_nanos().into(),
         }
     }
 }

@@ -73,26 +73,27 @@ fn an_agent_that_was_killed_finds_its_server_though_no_name_resolves_any_more() 
 fn a_full_disk_costs_the_memory_and_nothing_else_until_there_is_room() {
     let folder = tempdir().unwrap();
     let cable = Cable::new();
-    let certificates = Certificates::new(folder.path(), &[SERVER]);
+    let certificates = Certificates::new(folder.path(), &[SERVER, NAME]);
+    cable.agent.names(&[(NAME, &[SERVER])]);
     let _manager = Manager::start(&cable.servers, &certificates, SERVER, "well");
     let disk = Disk::mount(folder.path().join("disk"), "64k");
     let state = disk.0.join("state");
     fs::DirBuilder::new().create(&state).unwrap();
     let filling = disk.fill();
-    let agent = agent(&cable.agent, folder.path(), &certificates.authority, SERVER, &state);
-    agent.attaches_to(SERVER);
+    let agent = agent(&cable.agent, folder.path(), &certificates.authority, NAME, &state);
+    agent.attaches_to(NAME);
     for _ in 0..2 {
         agent.event("cannot_remember", |_| true);
-        agent.about("heartbeat", SERVER);
+        agent.about("heartbeat", NAME);
     }
     assert_eq!(fs::read_dir(&state).unwrap().count(), 0, "nothing half written is left");
     fs::remove_file(filling).unwrap();
     // The first may have been under way.
     for _ in 0..3 {
-        agent.about("heartbeat", SERVER);
+        agent.about("heartbeat", NAME);
     }
     let stored = fs::read_to_string(state.join("memory")).unwrap();
-    assert!(stored.contains(SERVER), "{stored}");
+    assert!(stored.contains(NAME), "{stored}");
 }
 
 #[test]

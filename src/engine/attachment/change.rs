@@ -212,6 +212,7 @@ impl Attachment {
                 if let Some(link) = active.link.take() {
                     cx.queue.close(link.id, Ending::Stale);
                 }
+                active.beat_waits = false;
                 self.failback.drop_probes(cx);
                 self.end_stream(cx, Ending::Stale);
                 self.facts.add(Fact::Refresh { resumed: why == Why::Resumed });
