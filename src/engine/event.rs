@@ -226,8 +226,6 @@ pub enum Why {
     TooManyAttempts,
     /// The agent moved three times within two minutes, and calms down.
     MovedOften,
-    /// A success.
-    Succeeded,
     /// Communication is switched off in the settings.
     Disabled,
     /// The application stops the engine.
@@ -259,7 +257,6 @@ impl Why {
             Self::WaitOver => "the waiting time is over",
             Self::TooManyAttempts => "too many attempts in ten minutes; the servers are spared",
             Self::MovedOften => "the agent moved often within two minutes and calms down",
-            Self::Succeeded => "a server answered",
             Self::Disabled => "communication is switched off in the settings",
             Self::Stopping => "the application stops the agent",
         }

@@ -81,6 +81,7 @@ fn a_drain_does_not_shorten_a_floor() {
     world.run(s(5));
     world.set("a", throttling(503, 600));
     world.until(s(120), "throttled", |e| matches!(e, Event::AttemptFailed { .. }));
+    assert_eq!(world.streams.len(), 1, "the stream outlives the throttled beat and can tell of the drain");
     world.tell_streams(News::Drain(s(5))).suspend(s(1)).run(s(400));
 }
 

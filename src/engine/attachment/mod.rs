@@ -521,31 +521,11 @@ impl Attachment {
     // --- helpers ---
 
     fn active(&self) -> Option<&Active> {
-        match &self.phase {
-            Phase::Attached(active) => Some(active),
-            Phase::Starting { .. }
-            | Phase::Disabled
-            | Phase::Sweeping(_)
-            | Phase::Waiting { .. }
-            | Phase::NoNetwork { .. }
-            | Phase::Rejected { .. }
-            | Phase::Stopping { .. }
-            | Phase::Stopped => None,
-        }
+        if let Phase::Attached(active) = &self.phase { Some(active) } else { None }
     }
 
     fn active_mut(&mut self) -> Option<&mut Active> {
-        match &mut self.phase {
-            Phase::Attached(active) => Some(active),
-            Phase::Starting { .. }
-            | Phase::Disabled
-            | Phase::Sweeping(_)
-            | Phase::Waiting { .. }
-            | Phase::NoNetwork { .. }
-            | Phase::Rejected { .. }
-            | Phase::Stopping { .. }
-            | Phase::Stopped => None,
-        }
+        if let Phase::Attached(active) = &mut self.phase { Some(active) } else { None }
     }
 
     fn end_talk(&mut self, cx: &mut Context<'_>, active: &mut Active, reason: Ending) {
