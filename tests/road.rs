@@ -5,6 +5,8 @@
 
 #[path = "road/credentials.rs"]
 mod credentials;
+#[path = "road/ending.rs"]
+mod ending;
 #[path = "road/proxy.rs"]
 mod proxy;
 #[path = "road/remember.rs"]

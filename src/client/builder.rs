@@ -4,10 +4,11 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::SystemTime;
 
+use super::ending::Ending;
 use super::events::EventQueue;
 use super::prepare::{PrepareError, PreparedSettings, prepare};
 use super::remember::{Earlier, Keeper};
@@ -242,7 +243,7 @@ impl Builder {
     /// [`Event::MemoryIgnored`](crate::engine::Event::MemoryIgnored) tells of it.
     ///
     /// # Errors
-    /// Nothing is running afterwards.
+    /// Nothing is running afterwards, and every hook, callback and store the builder was given is dropped.
     pub fn start(self) -> Result<Client, StartError> {
         let agent = self.agent.ok_or(StartError::NoAgentId)?;
         let Routes { order, proxies } = Routes::new(self.routes).ok_or(StartError::BadRoutes)?;
@@ -265,10 +266,7 @@ impl Builder {
             status: self.status.clone(),
             credentials: self.credentials.clone(),
             events: EventQueue::default(),
-            thread: OnceLock::new(),
-            join: Mutex::new(None),
-            finished: Mutex::new(false),
-            finish: std::sync::Condvar::new(),
+            ending: Ending::default(),
         });
         let outfit = Outfit {
             agent,
@@ -297,7 +295,7 @@ impl Builder {
         };
         let thread = thread::Builder::new().name(self.thread_name);
         let handle = quiet_threads(|| thread.spawn(move || worker.run()))?;
-        *shared.join.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
+        shared.ending.keep(handle);
         Ok(Client { shared, owner: true })
     }
 }

@@ -77,7 +77,7 @@ struct Inner {
 }
 
 impl EventQueue {
-    /// Adds an event. When the queue is full, the least useful one makes room.
+    /// Adds an event; none can follow the end. When the queue is full, the least useful one makes room.
     pub(super) fn push(&self, event: ClientEvent) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if inner.events.len() >= CAPACITY {
@@ -85,8 +85,10 @@ impl EventQueue {
             inner.events.remove(victim);
             inner.lost += 1;
         }
+        // With the event, not after it: whoever has fetched it must not wait for another.
+        inner.closed |= matches!(event.event, Event::Stopped {});
         inner.events.push_back(event);
-        self.changed.notify_one();
+        self.changed.notify_all();
     }
 
     /// No more events come.
@@ -109,6 +111,12 @@ impl EventQueue {
             }
             inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// Whether no more events come and all were fetched.
+    pub(super) fn has_ended(&self) -> bool {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.closed && inner.events.is_empty()
     }
 
     /// Events that had to make room.
@@ -222,6 +230,19 @@ mod tests {
         queue.push(event(Event::Stopped {}));
         queue.close();
         assert_eq!(reader.join().unwrap(), (true, false));
+    }
+
+    #[test]
+    fn a_queue_has_ended_with_the_last_event_fetched() {
+        let queue = EventQueue::default();
+        queue.push(event(state(State::Stopped)));
+        assert_eq!(drain(&queue).len(), 1);
+        assert!(!queue.has_ended());
+        queue.push(event(Event::Stopped {}));
+        assert!(!queue.has_ended());
+        assert_eq!(queue.next(Duration::MAX).unwrap().event, Event::Stopped {});
+        assert!(queue.has_ended());
+        assert_eq!(queue.next(Duration::MAX), None);
     }
 
     #[test]

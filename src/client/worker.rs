@@ -3,7 +3,6 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
-use std::thread;
 use std::time::{Duration, SystemTime};
 
 use super::prepare::PreparedSettings;
@@ -51,8 +50,7 @@ pub(super) struct Worker {
 impl Worker {
     /// Runs until the engine has stopped. A panic ends it too, but goes no further.
     pub(super) fn run(mut self) {
-        // Only this thread sets it.
-        let _ = self.client.shared.thread.set(thread::current().id());
+        self.client.shared.ending.began_here();
         if let Some(hook) = self.thread_hook.take()
             && catch_unwind(AssertUnwindSafe(hook)).is_err()
         {
@@ -68,9 +66,17 @@ impl Worker {
         if !self.stopped {
             self.deliver(Event::Stopped {});
         }
-        let Self { client, road, .. } = self;
-        road.close();
-        client.shared.finish();
+        self.end();
+    }
+
+    /// Drops what the application gave, and says so.
+    fn end(self) {
+        let Self { client, callback, road, keeper, .. } = self;
+        let_go(|| drop(callback));
+        let_go(|| drop(keeper));
+        let_go(|| road.close());
+        client.shared.events.close();
+        client.shared.ending.finish();
     }
 
     fn turns(&mut self) -> io::Result<()> {
@@ -192,6 +198,13 @@ impl Worker {
 /// the deadline alone: a callback that took its time is no suspend.
 fn was_suspended(deadline: Option<Moment>, before: Moment, now: Moment) -> bool {
     deadline.is_some_and(|deadline| now.since(deadline.max(before)) > RESUME)
+}
+
+/// A panic in a drop of the application's keeps nobody from the end.
+fn let_go(drop: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(drop)).is_err() {
+        log::error!("what the application gave panicked when it was dropped; the client ends");
+    }
 }
 
 impl Shared {
