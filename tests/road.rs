@@ -15,6 +15,9 @@ mod remember;
 mod routes;
 #[path = "road/server.rs"]
 mod server;
+#[cfg(target_os = "linux")]
+#[path = "road/waitable.rs"]
+mod waitable;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;

@@ -56,6 +56,7 @@ mod wallet;
 mod worker;
 
 use std::fmt;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -67,6 +68,7 @@ pub use routes::RouteChoice;
 pub use wallet::Asked;
 
 pub use crate::net::{BadProxyCredentials, NewSocket, Proxy};
+pub use crate::platform::Waitable;
 
 use crate::engine::{Command, Engine, NetworkChange, Snapshot};
 use crate::platform::{Clock, Waker};
@@ -202,6 +204,20 @@ impl Client {
     /// the oldest first; of changes of state the newest of each kind stays.
     pub fn next_event(&self, timeout: Duration) -> Option<ClientEvent> {
         self.shared.events.next(timeout)
+    }
+
+    /// What a loop of the program's own can wait on: a descriptor that is ready to be read, on Windows an event
+    /// object that is signalled, while events wait to be fetched, [`Event::Stopped`](crate::engine::Event::Stopped)
+    /// among them, and at no other time. With an event callback that is never.
+    ///
+    /// It is level-triggered: whoever fetches one event and leaves the others finds it ready again. It is only to be
+    /// waited on; nothing may be read from it, and it is closed with the client. It is made when it is first
+    /// asked for, and is the same from then on. Programs that are started do not inherit it.
+    ///
+    /// # Errors
+    /// The system has no descriptor left. The next call tries again.
+    pub fn waitable(&self) -> io::Result<Waitable<'_>> {
+        self.shared.events.waitable()
     }
 
     /// How many events had to make room for newer ones because nobody fetched them.
