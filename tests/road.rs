@@ -7,6 +7,8 @@
 mod credentials;
 #[path = "road/ending.rs"]
 mod ending;
+#[path = "road/journal.rs"]
+mod journal;
 #[path = "road/proxy.rs"]
 mod proxy;
 #[path = "road/remember.rs"]

@@ -68,10 +68,10 @@ pub use routes::RouteChoice;
 pub use wallet::Asked;
 
 pub use crate::net::{BadProxyCredentials, NewSocket, Proxy};
-pub use crate::platform::Waitable;
+pub use crate::platform::{LogLevel, Waitable};
 
 use crate::engine::{Command, Engine, NetworkChange, Snapshot};
-use crate::platform::{Clock, Waker};
+use crate::platform::{Clock, Journal, Waker, journal};
 use crate::settings::Settings;
 use ending::Ending;
 use events::EventQueue;
@@ -86,13 +86,22 @@ type EventCallback = Box<dyn FnMut(&Client, &ClientEvent) + Send>;
 /// Called once, at the start of the client's thread.
 type ThreadHook = Box<dyn FnOnce() + Send>;
 
-/// An agent at work. Dropping it is [`stop`](Self::stop) without grace, or with the grace given before.
+/// An agent at work.
+///
+/// Dropping it is [`stop`](Self::stop) without grace, or with the grace given before.
 ///
 /// # Its end
 /// [`begin_stop`](Self::begin_stop) asks for it, [`stop`](Self::stop) asks and waits for a while,
 /// [`join`](Self::join) waits as long as it takes. The first grace counts, whoever gave it.
 /// The last event is [`Event::Stopped`](crate::engine::Event::Stopped). Then the client's thread drops every
 /// hook, callback and store that the builder was given, and ends; all of them are gone when `join` returns.
+///
+/// # Logging
+/// What goes wrong without being an event is logged, to [`Builder::on_log`] or, without it, to the `log` crate,
+/// with targets that begin with `homing`. That holds for everything a client does: on its own thread, on those that
+/// look names up, in [`Builder::start`] and inside the methods of this type. No message carries a secret, the body
+/// of a heartbeat or the body of an answer. What the TLS library (rustls) has to say goes to the `log` crate
+/// only.
 pub struct Client {
     shared: Arc<Shared>,
     /// The application's own client, as opposed to the one its callbacks see.
@@ -102,6 +111,7 @@ pub struct Client {
 /// What the application's threads and the client's have in common.
 struct Shared {
     clock: Clock,
+    journal: Journal,
     engine: Mutex<Engine>,
     mail: Mutex<Vec<Message>>,
     waker: Waker,
@@ -249,8 +259,9 @@ impl Client {
     /// seconds beyond the first grace; that the thread is then left behind is logged as an error.
     pub fn stop(&self, grace: Duration) {
         self.begin_stop(grace);
+        let _here = self.shared.journal.enter();
         if !self.shared.ending.is_here() && !self.shared.ending.wait(Duration::ZERO) {
-            log::error!("the client's thread is held up in a callback and is left behind");
+            journal::tell!(Error, "the client's thread is held up in a callback and is left behind");
         }
     }
 
@@ -260,9 +271,10 @@ impl Client {
     /// On the client's own thread it returns at once. Any number of threads may wait. When it has waited for
     /// five seconds and five seconds have passed since the grace, a warning is logged, once.
     pub fn join(&self) {
+        let _here = self.shared.journal.enter();
         if !self.shared.ending.is_here() {
             self.shared.ending.wait_patiently(|| {
-                log::warn!("the client's thread is held up in a callback; its end is waited for");
+                journal::tell!(Warn, "the client's thread is held up in a callback; its end is waited for");
             });
         }
     }
@@ -285,6 +297,7 @@ impl fmt::Debug for Client {
 impl Shared {
     fn send(&self, message: Message) {
         self.mail.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+        let _here = self.journal.enter();
         self.waker.wake();
     }
 

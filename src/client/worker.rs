@@ -11,7 +11,7 @@ use super::road::{Heard, Road};
 use super::{Client, ClientEvent, EventCallback, Shared, ThreadHook};
 use crate::engine::{Action, Command, Event, NetworkChange};
 use crate::net::Link;
-use crate::platform::{Clock, Sleep};
+use crate::platform::{Clock, Sleep, journal};
 use crate::words::Moment;
 
 /// A wake this much after its moment was no sleep of ours: the machine was suspended, or the process
@@ -51,17 +51,21 @@ impl Worker {
     /// Runs until the engine has stopped. A panic ends it too, but goes no further.
     pub(super) fn run(mut self) {
         self.client.shared.ending.began_here();
+        let journal = self.client.shared.journal.clone();
+        let _here = journal.enter();
         if let Some(hook) = self.thread_hook.take()
             && catch_unwind(AssertUnwindSafe(hook)).is_err()
         {
-            log::error!("the hook at the start of the thread panicked; the client goes on");
+            journal::tell!(Error, "the hook at the start of the thread panicked; the client goes on");
         }
         match catch_unwind(AssertUnwindSafe(|| self.turns())) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                log::error!("the client ends: the system can no longer wait for sockets: {error}")
+                journal::tell!(Error, "the client ends: the system can no longer wait for sockets: {error}")
             }
-            Err(_) => log::error!("the client ends: its thread panicked, which is a fault of homing"),
+            Err(_) => {
+                journal::tell!(Error, "the client ends: its thread panicked, which is a fault of homing")
+            }
         }
         if !self.stopped {
             self.deliver(Event::Stopped {});
@@ -75,6 +79,7 @@ impl Worker {
         let_go(|| drop(callback));
         let_go(|| drop(keeper));
         let_go(|| road.close());
+        let_go(|| client.shared.journal.close());
         client.shared.events.close();
         client.shared.ending.finish();
     }
@@ -173,7 +178,7 @@ impl Worker {
         let event = ClientEvent { at: self.clock.now().since(self.started), event, body };
         let Some(callback) = &mut self.callback else { return self.client.shared.events.push(event) };
         if catch_unwind(AssertUnwindSafe(|| callback(&self.client, &event))).is_err() {
-            log::error!("the event callback panicked; the client goes on");
+            journal::tell!(Error, "the event callback panicked; the client goes on");
         }
     }
 
@@ -203,7 +208,7 @@ fn was_suspended(deadline: Option<Moment>, before: Moment, now: Moment) -> bool 
 /// A panic in a drop of the application's keeps nobody from the end.
 fn let_go(drop: impl FnOnce()) {
     if catch_unwind(AssertUnwindSafe(drop)).is_err() {
-        log::error!("what the application gave panicked when it was dropped; the client ends");
+        journal::tell!(Error, "what the application gave panicked when it was dropped; the client ends");
     }
 }
 

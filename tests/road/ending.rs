@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use homing::client::{Client, StartError};
+use homing::client::{Client, LogLevel, StartError};
 use homing::engine::{Event, State, Tuning};
 use homing::store::Store;
 
@@ -46,8 +46,8 @@ fn guarded(
     dropped: &Sender<(&'static str, ThreadId)>,
 ) -> homing::client::Builder {
     let guard = |name| Guard(name, dropped.clone());
-    let (event, beat, credentials, socket, thread) =
-        (guard("event"), guard("beat"), guard("credentials"), guard("socket"), guard("thread"));
+    let (event, beat, credentials, socket, thread, log) =
+        (guard("event"), guard("beat"), guard("credentials"), guard("socket"), guard("thread"), guard("log"));
     builder
         .on_event(move |_, _| event.stay())
         .heartbeat_hook(move || {
@@ -62,11 +62,12 @@ fn guarded(
             socket.stay();
             Ok(())
         })
+        .on_log(LogLevel::Trace, move |_, _| log.stay())
         .on_thread_start(move || drop(thread))
         .store(Sieve(guard("store")))
 }
 
-const GIVEN: [&str; 6] = ["beat", "credentials", "event", "socket", "store", "thread"];
+const GIVEN: [&str; 7] = ["beat", "credentials", "event", "log", "socket", "store", "thread"];
 
 #[test]
 fn everything_given_is_dropped_on_the_clients_thread_before_a_join_returns() {
