@@ -26,7 +26,8 @@
 //!
 //! # Threads
 //! Every method may be called from any thread, also from the callbacks. Callbacks run on the
-//! client's thread, one at a time, with no lock held; while one runs, the client does nothing else.
+//! client's thread, one at a time, with no lock held; while one runs, the client does nothing else. One that
+//! takes more than five seconds is logged, with how long it took.
 //! All signals are blocked on the client's threads, except those a fault of the thread itself raises.
 //!
 //! # What outlives the process

@@ -11,14 +11,13 @@
 
 use std::hash::Hasher;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher24;
 
 use crate::engine::{Away, Memory, ServerMemory};
-use crate::platform::journal;
+use crate::platform::{callback, journal};
 use crate::store::{MAX_VALUE, Store};
 
 /// The name of the value in the store.
@@ -79,7 +78,8 @@ impl Keeper {
 
 /// A panic of the application's store is an error of it.
 fn guarded<T>(call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(io::Error::other("the store panicked")))
+    let result = callback::call("the store", "that counts as an error of it", call);
+    result.unwrap_or_else(|| Err(io::Error::other("the store panicked")))
 }
 
 #[derive(Serialize, Deserialize)]

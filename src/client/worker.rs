@@ -11,7 +11,7 @@ use super::road::{Heard, Road};
 use super::{Client, ClientEvent, EventCallback, Shared, ThreadHook};
 use crate::engine::{Action, Command, Event, NetworkChange};
 use crate::net::Link;
-use crate::platform::{Clock, Sleep, journal};
+use crate::platform::{Clock, Sleep, callback, journal};
 use crate::words::Moment;
 
 /// A wake this much after its moment was no sleep of ours: the machine was suspended, or the process
@@ -53,10 +53,8 @@ impl Worker {
         self.client.shared.ending.began_here();
         let journal = self.client.shared.journal.clone();
         let _here = journal.enter();
-        if let Some(hook) = self.thread_hook.take()
-            && catch_unwind(AssertUnwindSafe(hook)).is_err()
-        {
-            journal::tell!(Error, "the hook at the start of the thread panicked; the client goes on");
+        if let Some(hook) = self.thread_hook.take() {
+            callback::call("the thread hook", "the client goes on", hook);
         }
         match catch_unwind(AssertUnwindSafe(|| self.turns())) {
             Ok(Ok(())) => {}
@@ -176,10 +174,8 @@ impl Worker {
         self.stopped = matches!(event, Event::Stopped {});
         let body = if matches!(event, Event::Heartbeat { .. }) { self.road.adopted() } else { None };
         let event = ClientEvent { at: self.clock.now().since(self.started), event, body };
-        let Some(callback) = &mut self.callback else { return self.client.shared.events.push(event) };
-        if catch_unwind(AssertUnwindSafe(|| callback(&self.client, &event))).is_err() {
-            journal::tell!(Error, "the event callback panicked; the client goes on");
-        }
+        let Some(told) = &mut self.callback else { return self.client.shared.events.push(event) };
+        callback::call("the event callback", "the client goes on", || told(&self.client, &event));
     }
 
     /// Stands still until there is something to do.
@@ -207,9 +203,7 @@ fn was_suspended(deadline: Option<Moment>, before: Moment, now: Moment) -> bool 
 
 /// A panic in a drop of the application's keeps nobody from the end.
 fn let_go(drop: impl FnOnce()) {
-    if catch_unwind(AssertUnwindSafe(drop)).is_err() {
-        journal::tell!(Error, "what the application gave panicked when it was dropped; the client ends");
-    }
+    callback::call("dropping what the application gave", "the client ends all the same", drop);
 }
 
 impl Shared {

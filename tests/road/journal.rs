@@ -121,4 +121,8 @@ fn whoever_waits_for_a_callback_says_so_and_goes_on_waiting() {
         release.send(()).unwrap();
     });
     assert!(client.has_ended());
+    let (level, text) = messages.recv().unwrap();
+    assert!(level == LogLevel::Warn && text.starts_with("the event callback took "), "{text}");
+    assert!(text.ends_with(" s; the client did nothing else meanwhile"), "{text}");
+    assert_eq!(messages.iter().count(), 0);
 }
