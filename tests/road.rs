@@ -5,6 +5,10 @@
 
 #[path = "road/credentials.rs"]
 mod credentials;
+#[path = "road/ending.rs"]
+mod ending;
+#[path = "road/journal.rs"]
+mod journal;
 #[path = "road/proxy.rs"]
 mod proxy;
 #[path = "road/remember.rs"]
@@ -13,6 +17,9 @@ mod remember;
 mod routes;
 #[path = "road/server.rs"]
 mod server;
+#[cfg(target_os = "linux")]
+#[path = "road/waitable.rs"]
+mod waitable;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher24;
 
 use crate::engine::{Away, Memory, ServerMemory};
+use crate::platform::journal;
 use crate::store::{MAX_VALUE, Store};
 
 /// The name of the value in the store.
@@ -59,7 +60,7 @@ impl Keeper {
             Ok(Some((memory, away))) => (memory, away, None),
             Ok(None) => (Memory::default(), Away::Unknown, None),
             Err(problem) => {
-                log::warn!("the agent begins with nothing remembered: {problem}");
+                journal::tell!(Warn, "the agent begins with nothing remembered: {problem}");
                 (Memory::default(), Away::Unknown, Some(problem))
             }
         };
@@ -70,7 +71,7 @@ impl Keeper {
     pub(super) fn save(&mut self, memory: &Memory, now: SystemTime) -> bool {
         let saved = seal(memory, now).and_then(|value| guarded(|| self.store.save(NAME, &value)));
         if let Err(error) = &saved {
-            log::warn!("what the agent should remember is not stored: {error}");
+            journal::tell!(Warn, "what the agent should remember is not stored: {error}");
         }
         saved.is_ok()
     }

@@ -3,6 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::platform::journal;
+
 /// Asked on the client's thread for the newest status, just before it is sent; `None` leaves it as it is.
 pub(super) type Hook = Box<dyn FnMut() -> Option<Vec<u8>> + Send>;
 
@@ -33,7 +35,7 @@ impl Status {
             match catch_unwind(AssertUnwindSafe(hook)) {
                 Ok(Some(status)) => self.cell.set(status.into()),
                 Ok(None) => {}
-                Err(_) => log::error!("the heartbeat hook panicked; the status before it is sent"),
+                Err(_) => journal::tell!(Error, "the heartbeat hook panicked; the status before it is sent"),
             }
         }
         self.cell.get()

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Credentials;
+use crate::platform::journal;
 use crate::words::ServerId;
 
 /// Why the credentials hook is asked.
@@ -82,7 +83,7 @@ impl Wallet {
         if !verified {
             let has_any = self.hook.is_some() || self.cell.look(|kept| !kept.credentials.is_empty());
             if has_any && self.unverified.insert(server.clone()) {
-                log::warn!("{server}: is shown no credentials, because it is not verified");
+                journal::tell!(Warn, "{server}: is shown no credentials, because it is not verified");
             }
             return Shown { lines: Arc::from([]), version: None };
         }
@@ -128,7 +129,9 @@ impl Wallet {
                 self.cell.change(|credentials| *credentials = newest);
             }
             Ok(None) => {}
-            Err(_) => log::error!("the credentials hook panicked; the credentials before it are used"),
+            Err(_) => {
+                journal::tell!(Error, "the credentials hook panicked; the credentials before it are used")
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use socket2::Socket;
 
+use crate::platform::journal;
 use crate::words::{Cause, Failure};
 
 /// A socket that was just made and is about to be connected, lent to the program's socket hook.
@@ -29,7 +30,7 @@ pub(super) fn show(hook: &SocketHook, socket: &Socket, address: &SocketAddr) -> 
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(Failure::noted(Cause::SocketRefused, error)),
         Err(_) => {
-            log::error!("the socket hook panicked; the socket is not used");
+            journal::tell!(Error, "the socket hook panicked; the socket is not used");
             Err(Failure::noted(Cause::SocketRefused, "the socket hook panicked"))
         }
     }
