@@ -16,10 +16,13 @@ pub(super) struct Stream {
     tls: Option<Box<ClientConnection>>,
 }
 
-/// A socket, and what was read from it before its turn.
+/// A socket, and what is known of it.
 struct Socket {
     tcp: TcpStream,
+    /// What was read from it before its turn.
     early: Vec<u8>,
+    /// It was not found empty since the system last said that there may be something.
+    is_readable: bool,
 }
 
 /// What one read brought.
@@ -41,7 +44,12 @@ const CHUNK: usize = 16 * 1024;
 impl Stream {
     /// A connection that carries bytes as they are.
     pub(super) fn plain(tcp: TcpStream) -> Self {
-        Self { tcp: Socket { tcp, early: Vec::new() }, tls: None }
+        Self { tcp: Socket { tcp, early: Vec::new(), is_readable: true }, tls: None }
+    }
+
+    /// The system says that there may be something to read.
+    pub(super) fn ready(&mut self) {
+        self.tcp.is_readable = true;
     }
 
     /// Begins a TLS handshake on a connection that carried bytes as they are. `early` was read from it
@@ -152,10 +160,23 @@ impl Stream {
     }
 }
 
+impl Socket {
+    /// Reads, unless it is known that there is nothing: between two words of a peer that would be a system
+    /// call for each of ours.
+    fn fetch(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.is_readable {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let read = self.tcp.read(buffer);
+        self.is_readable = !read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        read
+    }
+}
+
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.early.is_empty() {
-            return self.tcp.read(buffer);
+            return self.fetch(buffer);
         }
         let length = self.early.as_slice().read(buffer)?;
         self.early.drain(..length);
@@ -165,7 +186,10 @@ impl Read for Socket {
 
 impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.tcp.write(bytes)
+        let written = self.tcp.write(bytes);
+        // A peer that takes no more may have said why.
+        self.is_readable |= written.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::WouldBlock);
+        written
     }
 
     fn flush(&mut self) -> io::Result<()> {
