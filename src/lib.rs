@@ -39,6 +39,8 @@
 #[cfg(feature = "client")]
 pub mod client;
 pub mod engine;
+#[cfg(feature = "capi")]
+pub mod ffi;
 #[cfg(feature = "client")]
 pub mod net;
 #[cfg(feature = "client")]

@@ -22,7 +22,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("net", &["words", "settings", "trust", "platform"]),
     ("store", &["words", "platform"]),
     ("client", &["words", "settings", "engine", "trust", "platform", "net", "store"]),
-    ("ffi", &["words", "settings", "engine", "trust", "client"]),
+    ("ffi", &["words", "settings", "engine", "trust", "net", "store", "client"]),
 ];
 
 /// The floors that may touch the world. The others are told everything.

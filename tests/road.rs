@@ -5,6 +5,10 @@
 
 #[path = "road/credentials.rs"]
 mod credentials;
+#[path = "road/ending.rs"]
+mod ending;
+#[path = "road/journal.rs"]
+mod journal;
 #[path = "road/proxy.rs"]
 mod proxy;
 #[path = "road/remember.rs"]
@@ -14,6 +18,9 @@ mod routes;
 #[path = "road/server.rs"]
 #[allow(dead_code, reason = "other tests need the rest of what a server can do")]
 mod server;
+#[cfg(target_os = "linux")]
+#[path = "road/waitable.rs"]
+mod waitable;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;

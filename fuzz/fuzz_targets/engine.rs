@@ -3,6 +3,8 @@
 
 #[path = "../../tests/engine/chaos.rs"]
 mod chaos;
+#[path = "../../tests/engine/mount.rs"]
+mod mount;
 
 use chaos::{Deed, Opening, live_through};
 use libfuzzer_sys::fuzz_target;

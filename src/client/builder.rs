@@ -4,10 +4,11 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::SystemTime;
 
+use super::ending::Ending;
 use super::events::EventQueue;
 use super::prepare::{PrepareError, PreparedSettings, prepare};
 use super::remember::{Earlier, Keeper};
@@ -16,10 +17,10 @@ use super::routes::{MOST_ROUTES, Routes};
 use super::status::{Hook, Status, StatusCell};
 use super::wallet::{Asked, CredentialsCell, CredentialsHook, Wallet};
 use super::worker::{Message, Worker};
-use super::{Client, ClientEvent, Credentials, EventCallback, RouteChoice, Shared, ThreadHook};
+use super::{Client, ClientEvent, Credentials, EventCallback, LogLevel, RouteChoice, Shared, ThreadHook};
 use crate::engine::{Command, Engine, Setup, Tuning};
 use crate::net::{Limits, NewSocket, SocketHook};
-use crate::platform::{Clock, Sleep, quiet_threads};
+use crate::platform::{Clock, Journal, Sleep, quiet_threads};
 use crate::settings::Settings;
 use crate::store::{Folder, InMemory, Store};
 use crate::words::AgentId;
@@ -42,6 +43,7 @@ pub struct Builder {
     thread_hook: Option<ThreadHook>,
     store: Box<dyn Store>,
     seed: Option<u64>,
+    journal: Journal,
 }
 
 /// Why a client was not started.
@@ -84,6 +86,7 @@ impl Builder {
             thread_hook: None,
             store: Box::new(InMemory::default()),
             seed: None,
+            journal: Journal::default(),
         }
     }
 
@@ -214,6 +217,26 @@ impl Builder {
         self
     }
 
+    /// Called with each message for the log, as important as `most` or more, instead of the `log` crate; see
+    /// [`Client`] for what is logged. Less important ones are not put into words.
+    ///
+    /// It is called on whichever thread speaks, also on several at once, and holds up the client when it takes
+    /// long. A panic in it is caught. What it makes homing say meanwhile goes to the `log` crate. It must not
+    /// [`join`](Client::join) its client, which could not end before it returns.
+    ///
+    /// ```
+    /// # use homing::client::{Client, LogLevel};
+    /// # fn example(settings: homing::settings::Settings) {
+    /// let builder = Client::builder(settings)
+    ///     .on_log(LogLevel::Warn, |level, message| eprintln!("homing: {level}: {message}"));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn on_log(mut self, most: LogLevel, hook: impl Fn(LogLevel, &str) + Send + Sync + 'static) -> Self {
+        self.journal = Journal::new(most, hook);
+        self
+    }
+
     /// Where the client keeps what must outlive the process. Without it, and without
     /// [`state_folder`](Self::state_folder), nothing does. The later of the two counts.
     #[must_use]
@@ -242,8 +265,9 @@ impl Builder {
     /// [`Event::MemoryIgnored`](crate::engine::Event::MemoryIgnored) tells of it.
     ///
     /// # Errors
-    /// Nothing is running afterwards.
+    /// Nothing is running afterwards, and every hook, callback and store the builder was given is dropped.
     pub fn start(self) -> Result<Client, StartError> {
+        let _here = self.journal.enter();
         let agent = self.agent.ok_or(StartError::NoAgentId)?;
         let Routes { order, proxies } = Routes::new(self.routes).ok_or(StartError::BadRoutes)?;
         let PreparedSettings { settings, policies } = prepare(self.settings)?;
@@ -259,16 +283,14 @@ impl Builder {
         let location = self.location.map(|name| Message::Command(Command::SetLocation(Some(name))));
         let shared = Arc::new(Shared {
             clock,
+            journal: self.journal,
             engine: Mutex::new(engine),
             mail: Mutex::new(location.into_iter().collect()),
             waker: sleep.waker(),
             status: self.status.clone(),
             credentials: self.credentials.clone(),
             events: EventQueue::default(),
-            thread: OnceLock::new(),
-            join: Mutex::new(None),
-            finished: Mutex::new(false),
-            finish: std::sync::Condvar::new(),
+            ending: Ending::default(),
         });
         let outfit = Outfit {
             agent,
@@ -297,7 +319,7 @@ impl Builder {
         };
         let thread = thread::Builder::new().name(self.thread_name);
         let handle = quiet_threads(|| thread.spawn(move || worker.run()))?;
-        *shared.join.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
+        shared.ending.keep(handle);
         Ok(Client { shared, owner: true })
     }
 }

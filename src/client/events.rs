@@ -1,8 +1,9 @@
 //! What the application is told, and the queue in which it waits.
 
 use std::collections::VecDeque;
+use std::io;
 use std::mem::discriminant;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -10,6 +11,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::engine::Event;
+use crate::platform::{Flag, Waitable};
 
 /// Events that wait for an application that does not fetch them. At two or three events a beat that
 /// is a day and a half of a quiet agent, or several minutes of a very busy one, in about 200 KiB.
@@ -67,6 +69,8 @@ impl Serialize for ClientEvent {
 pub(super) struct EventQueue {
     inner: Mutex<Inner>,
     changed: Condvar,
+    /// Up while events wait; changed under the lock only. Not there before somebody asks for it.
+    flag: OnceLock<Flag>,
 }
 
 #[derive(Debug, Default)]
@@ -77,30 +81,34 @@ struct Inner {
 }
 
 impl EventQueue {
-    /// Adds an event. When the queue is full, the least useful one makes room.
+    /// Adds an event; none can follow the end. When the queue is full, the least useful one makes room.
     pub(super) fn push(&self, event: ClientEvent) {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.lock();
         if inner.events.len() >= CAPACITY {
             let victim = inner.least_useful(&event);
             inner.events.remove(victim);
             inner.lost += 1;
         }
+        // With the event, not after it: whoever has fetched it must not wait for another.
+        inner.closed |= matches!(event.event, Event::Stopped {});
         inner.events.push_back(event);
-        self.changed.notify_one();
+        self.signal(&inner);
+        self.changed.notify_all();
     }
 
     /// No more events come.
     pub(super) fn close(&self) {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+        self.lock().closed = true;
         self.changed.notify_all();
     }
 
     /// The oldest event; waits for one at most this long, and not at all when none can come any more.
     pub(super) fn next(&self, timeout: Duration) -> Option<ClientEvent> {
         let started = Instant::now();
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.lock();
         loop {
             if let Some(event) = inner.events.pop_front() {
+                self.signal(&inner);
                 return Some(event);
             }
             let left = timeout.saturating_sub(started.elapsed());
@@ -111,9 +119,38 @@ impl EventQueue {
         }
     }
 
+    /// Whether no more events come and all were fetched.
+    pub(super) fn has_ended(&self) -> bool {
+        let inner = self.lock();
+        inner.closed && inner.events.is_empty()
+    }
+
     /// Events that had to make room.
     pub(super) fn lost(&self) -> u64 {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).lost
+        self.lock().lost
+    }
+
+    /// What is ready while events wait.
+    pub(super) fn waitable(&self) -> io::Result<Waitable<'_>> {
+        // Under the lock, so that no event comes between the look and the flag.
+        let inner = self.lock();
+        if let Some(flag) = self.flag.get() {
+            return Ok(flag.waitable());
+        }
+        let made = Flag::new()?;
+        let flag = self.flag.get_or_init(|| made);
+        self.signal(&inner);
+        Ok(flag.waitable())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn signal(&self, inner: &Inner) {
+        if let Some(flag) = self.flag.get() {
+            flag.set(!inner.events.is_empty());
+        }
     }
 }
 
@@ -222,6 +259,19 @@ mod tests {
         queue.push(event(Event::Stopped {}));
         queue.close();
         assert_eq!(reader.join().unwrap(), (true, false));
+    }
+
+    #[test]
+    fn a_queue_has_ended_with_the_last_event_fetched() {
+        let queue = EventQueue::default();
+        queue.push(event(state(State::Stopped)));
+        assert_eq!(drain(&queue).len(), 1);
+        assert!(!queue.has_ended());
+        queue.push(event(Event::Stopped {}));
+        assert!(!queue.has_ended());
+        assert_eq!(queue.next(Duration::MAX).unwrap().event, Event::Stopped {});
+        assert!(queue.has_ended());
+        assert_eq!(queue.next(Duration::MAX), None);
     }
 
     #[test]

@@ -26,7 +26,8 @@
 //!
 //! # Threads
 //! Every method may be called from any thread, also from the callbacks. Callbacks run on the
-//! client's thread, one at a time, with no lock held; while one runs, the client does nothing else.
+//! client's thread, one at a time, with no lock held; while one runs, the client does nothing else. One that
+//! takes more than five seconds is logged, with how long it took.
 //! All signals are blocked on the client's threads, except those a fault of the thread itself raises.
 //!
 //! # What outlives the process
@@ -45,6 +46,7 @@
 
 mod builder;
 mod credentials;
+mod ending;
 mod events;
 mod prepare;
 mod remember;
@@ -55,8 +57,8 @@ mod wallet;
 mod worker;
 
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
-use std::thread::{self, JoinHandle, ThreadId};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use builder::{Builder, StartError};
@@ -67,10 +69,12 @@ pub use routes::RouteChoice;
 pub use wallet::Asked;
 
 pub use crate::net::{BadProxyCredentials, NewSocket, Proxy};
+pub use crate::platform::{LogLevel, Waitable};
 
 use crate::engine::{Command, Engine, NetworkChange, Snapshot};
-use crate::platform::{Clock, Waker};
+use crate::platform::{Clock, Journal, Waker, journal};
 use crate::settings::Settings;
+use ending::Ending;
 use events::EventQueue;
 use prepare::prepare;
 use status::StatusCell;
@@ -83,10 +87,22 @@ type EventCallback = Box<dyn FnMut(&Client, &ClientEvent) + Send>;
 /// Called once, at the start of the client's thread.
 type ThreadHook = Box<dyn FnOnce() + Send>;
 
-/// How long [`Client::stop`] waits beyond the grace for a thread that is held up in a callback.
-const HELD_UP: Duration = Duration::from_secs(5);
-
-/// An agent at work. Dropping it stops it, without grace.
+/// An agent at work.
+///
+/// Dropping it is [`stop`](Self::stop) without grace, or with the grace given before.
+///
+/// # Its end
+/// [`begin_stop`](Self::begin_stop) asks for it, [`stop`](Self::stop) asks and waits for a while,
+/// [`join`](Self::join) waits as long as it takes. The first grace counts, whoever gave it.
+/// The last event is [`Event::Stopped`](crate::engine::Event::Stopped). Then the client's thread drops every
+/// hook, callback and store that the builder was given, and ends; all of them are gone when `join` returns.
+///
+/// # Logging
+/// What goes wrong without being an event is logged, to [`Builder::on_log`] or, without it, to the `log` crate,
+/// with targets that begin with `homing`. That holds for everything a client does: on its own thread, on those that
+/// look names up, in [`Builder::start`] and inside the methods of this type. No message carries a secret, the body
+/// of a heartbeat or the body of an answer. What the TLS library (rustls) has to say goes to the `log` crate
+/// only.
 pub struct Client {
     shared: Arc<Shared>,
     /// The application's own client, as opposed to the one its callbacks see.
@@ -96,16 +112,14 @@ pub struct Client {
 /// What the application's threads and the client's have in common.
 struct Shared {
     clock: Clock,
+    journal: Journal,
     engine: Mutex<Engine>,
     mail: Mutex<Vec<Message>>,
     waker: Waker,
     status: StatusCell,
     credentials: CredentialsCell,
     events: EventQueue,
-    thread: OnceLock<ThreadId>,
-    join: Mutex<Option<JoinHandle<()>>>,
-    finished: Mutex<bool>,
-    finish: Condvar,
+    ending: Ending,
 }
 
 impl Client {
@@ -203,31 +217,66 @@ impl Client {
         self.shared.events.next(timeout)
     }
 
+    /// What a loop of the program's own can wait on: a descriptor that is ready to be read, on Windows an event
+    /// object that is signalled, while events wait to be fetched, [`Event::Stopped`](crate::engine::Event::Stopped)
+    /// among them, and at no other time. With an event callback that is never.
+    ///
+    /// It is level-triggered: whoever fetches one event and leaves the others finds it ready again. It is only to be
+    /// waited on; nothing may be read from it, and it is closed with the client. It is made when it is first
+    /// asked for, and is the same from then on. Programs that are started do not inherit it.
+    ///
+    /// # Errors
+    /// The system has no descriptor left. The next call tries again.
+    pub fn waitable(&self) -> io::Result<Waitable<'_>> {
+        self.shared.events.waitable()
+    }
+
     /// How many events had to make room for newer ones because nobody fetched them.
     pub fn lost_events(&self) -> u64 {
         self.shared.events.lost()
     }
 
-    /// Stops for good. An exchange under way may take until the end of the grace.
+    /// Whether the client has stopped and all its events were fetched: from now on
+    /// [`next_event`](Self::next_event) returns `None` at once. With an event callback: whether the client has
+    /// stopped. Its thread may still be about to end; [`join`](Self::join) waits for that.
+    pub fn has_ended(&self) -> bool {
+        self.shared.events.has_ended()
+    }
+
+    /// Asks for the end and returns at once. An exchange under way may take until the end of the grace.
+    ///
+    /// The first grace counts: nothing that is called later, also not [`stop`](Self::stop) and the drop,
+    /// makes it longer or shorter.
+    pub fn begin_stop(&self, grace: Duration) {
+        if self.shared.ending.ask(grace) {
+            self.shared.send(Message::Stop(grace));
+        }
+    }
+
+    /// Stops for good: [`begin_stop`](Self::begin_stop), and then waits for the end.
     ///
     /// Returns when the client's thread has ended, except on that thread itself, where it returns at
     /// once. It never waits for a name look-up, and for a callback that does not return at most five
-    /// seconds beyond the grace. A second call changes nothing.
+    /// seconds beyond the first grace; that the thread is then left behind is logged as an error.
     pub fn stop(&self, grace: Duration) {
-        self.shared.send(Message::Stop(grace));
-        if self.shared.thread.get() == Some(&thread::current().id()) {
-            return;
+        self.begin_stop(grace);
+        let _here = self.shared.journal.enter();
+        if !self.shared.ending.is_here() && !self.shared.ending.wait(Duration::ZERO) {
+            journal::tell!(Error, "the client's thread is held up in a callback and is left behind");
         }
-        let finished = self.shared.finished.lock().unwrap_or_else(PoisonError::into_inner);
-        let limit = grace.saturating_add(HELD_UP);
-        let finished = self.shared.finish.wait_timeout_while(finished, limit, |finished| !*finished);
-        if !*finished.unwrap_or_else(PoisonError::into_inner).0 {
-            log::error!("the client's thread is held up in a callback and is left behind");
-            return;
-        }
-        if let Some(thread) = self.shared.join.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // It has caught its own panics.
-            let _ = thread.join();
+    }
+
+    /// Waits until the client's thread has ended, however long a callback holds it up. It asks for
+    /// nothing: without [`begin_stop`](Self::begin_stop) it may wait for ever.
+    ///
+    /// On the client's own thread it returns at once. Any number of threads may wait. When it has waited for
+    /// five seconds and five seconds have passed since the grace, a warning is logged, once.
+    pub fn join(&self) {
+        let _here = self.shared.journal.enter();
+        if !self.shared.ending.is_here() {
+            self.shared.ending.wait_patiently(|| {
+                journal::tell!(Warn, "the client's thread is held up in a callback; its end is waited for");
+            });
         }
     }
 }
@@ -249,17 +298,11 @@ impl fmt::Debug for Client {
 impl Shared {
     fn send(&self, message: Message) {
         self.mail.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+        let _here = self.journal.enter();
         self.waker.wake();
     }
 
     fn take_mail(&self) -> Vec<Message> {
         std::mem::take(&mut self.mail.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// The client's thread has nothing more to do.
-    fn finish(&self) {
-        self.events.close();
-        *self.finished.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.finish.notify_all();
     }
 }

@@ -11,13 +11,13 @@
 
 use std::hash::Hasher;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher24;
 
 use crate::engine::{Away, Memory, ServerMemory};
+use crate::platform::{callback, journal};
 use crate::store::{MAX_VALUE, Store};
 
 /// The name of the value in the store.
@@ -59,7 +59,7 @@ impl Keeper {
             Ok(Some((memory, away))) => (memory, away, None),
             Ok(None) => (Memory::default(), Away::Unknown, None),
             Err(problem) => {
-                log::warn!("the agent begins with nothing remembered: {problem}");
+                journal::tell!(Warn, "the agent begins with nothing remembered: {problem}");
                 (Memory::default(), Away::Unknown, Some(problem))
             }
         };
@@ -70,7 +70,7 @@ impl Keeper {
     pub(super) fn save(&mut self, memory: &Memory, now: SystemTime) -> bool {
         let saved = seal(memory, now).and_then(|value| guarded(|| self.store.save(NAME, &value)));
         if let Err(error) = &saved {
-            log::warn!("what the agent should remember is not stored: {error}");
+            journal::tell!(Warn, "what the agent should remember is not stored: {error}");
         }
         saved.is_ok()
     }
@@ -78,7 +78,8 @@ impl Keeper {
 
 /// A panic of the application's store is an error of it.
 fn guarded<T>(call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(io::Error::other("the store panicked")))
+    let result = callback::call("the store", "that counts as an error of it", call);
+    result.unwrap_or_else(|| Err(io::Error::other("the store panicked")))
 }
 
 #[derive(Serialize, Deserialize)]

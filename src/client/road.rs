@@ -13,7 +13,7 @@ use super::status::Status;
 use super::wallet::Wallet;
 use crate::engine::{Action, Command, Input, NetworkChange};
 use crate::net::{Answer, Exchange, Limits, Link, Plan, Proxy, Report, Resolver, SocketHook, wire};
-use crate::platform::Waker;
+use crate::platform::{Waker, journal};
 use crate::trust;
 use crate::words::{
     AgentId, Cause, Errand, ExchangeId, Failure, LinkId, Moment, Outcome, Path, PolicyId, Proof, Purpose,
@@ -251,7 +251,7 @@ impl Road {
         match action {
             Action::Resolve { query, host } => self.resolver.ask(Asker::Engine(query), &host),
             Action::Dial { link, server, policy, to, stagger, route } => {
-                log::debug!("link {}: dials {} at {to:?}, {route:?}", link.0, server.id);
+                journal::tell!(Debug, "link {}: dials {} at {to:?}, {route:?}", link.0, server.id);
                 let Some(policy) = self.policy(policy) else {
                     let failure = Failure::noted(Cause::TlsFailed, "its certificate policy is not prepared");
                     return self.heard.push_back(Heard::Lost(link, failure));
@@ -280,12 +280,12 @@ impl Road {
                 self.adopted.push_back(self.answers.remove(&exchange).unwrap_or_default())
             }
             Action::Abandon { exchange, reason } => {
-                log::debug!("exchange {}: given up, {}", exchange.0, reason.explain());
+                journal::tell!(Debug, "exchange {}: given up, {}", exchange.0, reason.explain());
                 self.exchanges.retain(|_, under_way| under_way.id != exchange);
                 self.answers.remove(&exchange);
             }
             Action::Close { link, reason } => {
-                log::debug!("link {}: closed, {}", link.0, reason.explain());
+                journal::tell!(Debug, "link {}: closed, {}", link.0, reason.explain());
                 self.exchanges.remove(&link);
                 if let Some(link) = self.links.remove(&link) {
                     link.close();
@@ -372,7 +372,7 @@ impl Road {
         under_way.credentials = shown.version.filter(|_| renewable);
         let head = wire::heartbeat(link.server(), &self.agent, purpose, body.len(), self.life);
         if !link.say(id, Exchange::new(&[head.as_bytes(), &shown.lines], body)) {
-            return log::error!("exchange {}: its link is not free", id.0);
+            return journal::tell!(Error, "exchange {}: its link is not free", id.0);
         }
         self.pending.insert(link.id());
         self.exchanges.insert(link.id(), under_way);

@@ -1,7 +1,8 @@
 //! What the product has to say with each heartbeat.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::platform::callback;
 
 /// Asked on the client's thread for the newest status, just before it is sent; `None` leaves it as it is.
 pub(super) type Hook = Box<dyn FnMut() -> Option<Vec<u8>> + Send>;
@@ -30,10 +31,9 @@ impl Status {
     /// The status to send now. No lock is held while the hook runs.
     pub(super) fn newest(&mut self) -> Arc<[u8]> {
         if let Some(hook) = &mut self.hook {
-            match catch_unwind(AssertUnwindSafe(hook)) {
-                Ok(Some(status)) => self.cell.set(status.into()),
-                Ok(None) => {}
-                Err(_) => log::error!("the heartbeat hook panicked; the status before it is sent"),
+            let status = callback::call("the heartbeat hook", "the status before it is sent", hook);
+            if let Some(status) = status.flatten() {
+                self.cell.set(status.into());
             }
         }
         self.cell.get()

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Credentials;
+use crate::platform::{callback, journal};
 use crate::words::ServerId;
 
 /// Why the credentials hook is asked.
@@ -82,7 +82,7 @@ impl Wallet {
         if !verified {
             let has_any = self.hook.is_some() || self.cell.look(|kept| !kept.credentials.is_empty());
             if has_any && self.unverified.insert(server.clone()) {
-                log::warn!("{server}: is shown no credentials, because it is not verified");
+                journal::tell!(Warn, "{server}: is shown no credentials, because it is not verified");
             }
             return Shown { lines: Arc::from([]), version: None };
         }
@@ -123,12 +123,10 @@ impl Wallet {
     /// No lock is held while the hook runs.
     fn ask(&mut self, asked: Asked) {
         let Some(hook) = &mut self.hook else { return };
-        match catch_unwind(AssertUnwindSafe(|| hook(asked))) {
-            Ok(Some(newest)) => {
-                self.cell.change(|credentials| *credentials = newest);
-            }
-            Ok(None) => {}
-            Err(_) => log::error!("the credentials hook panicked; the credentials before it are used"),
+        let after_a_panic = "the credentials before it are used";
+        let newest = callback::call("the credentials hook", after_a_panic, || hook(asked));
+        if let Some(newest) = newest.flatten() {
+            self.cell.change(|credentials| *credentials = newest);
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
-use std::thread;
 use std::time::{Duration, SystemTime};
 
 use super::prepare::PreparedSettings;
@@ -12,7 +11,7 @@ use super::road::{Heard, Road};
 use super::{Client, ClientEvent, EventCallback, Shared, ThreadHook};
 use crate::engine::{Action, Command, Event, NetworkChange};
 use crate::net::Link;
-use crate::platform::{Clock, Sleep};
+use crate::platform::{Clock, Sleep, callback, journal};
 use crate::words::Moment;
 
 /// A wake this much after its moment was no sleep of ours: the machine was suspended, or the process
@@ -51,26 +50,36 @@ pub(super) struct Worker {
 impl Worker {
     /// Runs until the engine has stopped. A panic ends it too, but goes no further.
     pub(super) fn run(mut self) {
-        // Only this thread sets it.
-        let _ = self.client.shared.thread.set(thread::current().id());
-        if let Some(hook) = self.thread_hook.take()
-            && catch_unwind(AssertUnwindSafe(hook)).is_err()
-        {
-            log::error!("the hook at the start of the thread panicked; the client goes on");
+        self.client.shared.ending.began_here();
+        let journal = self.client.shared.journal.clone();
+        let _here = journal.enter();
+        if let Some(hook) = self.thread_hook.take() {
+            callback::call("the thread hook", "the client goes on", hook);
         }
         match catch_unwind(AssertUnwindSafe(|| self.turns())) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                log::error!("the client ends: the system can no longer wait for sockets: {error}")
+                journal::tell!(Error, "the client ends: the system can no longer wait for sockets: {error}")
             }
-            Err(_) => log::error!("the client ends: its thread panicked, which is a fault of homing"),
+            Err(_) => {
+                journal::tell!(Error, "the client ends: its thread panicked, which is a fault of homing")
+            }
         }
         if !self.stopped {
             self.deliver(Event::Stopped {});
         }
-        let Self { client, road, .. } = self;
-        road.close();
-        client.shared.finish();
+        self.end();
+    }
+
+    /// Drops what the application gave, and says so.
+    fn end(self) {
+        let Self { client, callback, road, keeper, .. } = self;
+        let_go(|| drop(callback));
+        let_go(|| drop(keeper));
+        let_go(|| road.close());
+        let_go(|| client.shared.journal.close());
+        client.shared.events.close();
+        client.shared.ending.finish();
     }
 
     fn turns(&mut self) -> io::Result<()> {
@@ -165,10 +174,8 @@ impl Worker {
         self.stopped = matches!(event, Event::Stopped {});
         let body = if matches!(event, Event::Heartbeat { .. }) { self.road.adopted() } else { None };
         let event = ClientEvent { at: self.clock.now().since(self.started), event, body };
-        let Some(callback) = &mut self.callback else { return self.client.shared.events.push(event) };
-        if catch_unwind(AssertUnwindSafe(|| callback(&self.client, &event))).is_err() {
-            log::error!("the event callback panicked; the client goes on");
-        }
+        let Some(told) = &mut self.callback else { return self.client.shared.events.push(event) };
+        callback::call("the event callback", "the client goes on", || told(&self.client, &event));
     }
 
     /// Stands still until there is something to do.
@@ -192,6 +199,11 @@ impl Worker {
 /// the deadline alone: a callback that took its time is no suspend.
 fn was_suspended(deadline: Option<Moment>, before: Moment, now: Moment) -> bool {
     deadline.is_some_and(|deadline| now.since(deadline.max(before)) > RESUME)
+}
+
+/// A panic in a drop of the application's keeps nobody from the end.
+fn let_go(drop: impl FnOnce()) {
+    callback::call("dropping what the application gave", "the client ends all the same", drop);
 }
 
 impl Shared {

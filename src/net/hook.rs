@@ -7,11 +7,11 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 #[cfg(windows)]
 use std::os::windows::io::{AsRawSocket, AsSocket, BorrowedSocket, RawSocket};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use socket2::Socket;
 
+use crate::platform::callback;
 use crate::words::{Cause, Failure};
 
 /// A socket that was just made and is about to be connected, lent to the program's socket hook.
@@ -25,13 +25,10 @@ pub(crate) type SocketHook = Arc<dyn Fn(NewSocket<'_>, &SocketAddr) -> io::Resul
 
 /// Shows the socket to the hook. Its error, and its panic, mean that this socket is not to be used.
 pub(super) fn show(hook: &SocketHook, socket: &Socket, address: &SocketAddr) -> Result<(), Failure> {
-    match catch_unwind(AssertUnwindSafe(|| hook(NewSocket(socket), address))) {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(Failure::noted(Cause::SocketRefused, error)),
-        Err(_) => {
-            log::error!("the socket hook panicked; the socket is not used");
-            Err(Failure::noted(Cause::SocketRefused, "the socket hook panicked"))
-        }
+    match callback::call("the socket hook", "the socket is not used", || hook(NewSocket(socket), address)) {
+        Some(Ok(())) => Ok(()),
+        Some(Err(error)) => Err(Failure::noted(Cause::SocketRefused, error)),
+        None => Err(Failure::noted(Cause::SocketRefused, "the socket hook panicked")),
     }
 }
 

@@ -23,7 +23,7 @@ use super::hook::SocketHook;
 use super::pace::Pace;
 use super::proxy::{self, Proxy, Tunnel};
 use super::tls::{Received, Stream};
-use crate::platform::Sleep;
+use crate::platform::{Sleep, journal};
 use crate::settings::{Protocol, Server};
 use crate::trust::{self, Prepared};
 use crate::words::{Cause, ExchangeId, Failure, Host, LinkId, Moment, Path, Proof};
@@ -338,7 +338,11 @@ impl Link {
         if !stream.is_handshaking() {
             stream.flush()?;
             if self.policy.proof == Proof::Tcp {
-                log::warn!("{}: connected without any verification (danger_no_verification)", self.server.id);
+                journal::tell!(
+                    Warn,
+                    "{}: connected without any verification (danger_no_verification)",
+                    self.server.id
+                );
             }
             self.proof = self.policy.proof;
             self.reports.push_back(Report::Secured(self.proof));

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use crate::platform::{Waker, quiet_threads};
+use crate::platform::{Journal, Waker, quiet_threads};
 use crate::words::{Cause, Failure};
 
 /// Look-ups at once: enough that two dead name servers in a row do not stop a third name, few enough
@@ -94,7 +94,9 @@ impl<A: PartialEq> Resolver<A> {
             self.running += 1;
             let (look_up, sender, waker, name) =
                 (self.look_up, self.sender.clone(), self.waker.clone(), host.clone());
+            let journal = Journal::here();
             let work = move || {
+                let _here = journal.enter();
                 let found = look_up(&name).map(|addresses| addresses.into_iter().take(ADDRESSES).collect());
                 if sender.send((name, found)).is_ok() {
                     waker.wake();

@@ -2,13 +2,19 @@
 //!
 //! A [`Clock`] that is never set and, where the system has one, runs through suspend. A [`Sleep`]
 //! that ends at a moment of that clock, when a socket is ready, or when another thread asks for it.
-//! And [`quiet_threads`], which keeps the product's signals away from our threads; where there are users,
+//! A [`Flag`] that an event loop of the application's can wait on. And [`quiet_threads`], which keeps the product's signals away from our threads; where there are users,
 //! `effective_user` says which one we are. Everything above is the same on every system.
+//!
+//! Beside it, on every system alike: the [`journal`], which takes the messages of every floor to the right
+//! reader, and the one way to [`callback`]s of the application.
 //!
 //! What was run: Linux. The portable halves are written for the other systems that mio knows; they
 //! compile by design and promise no more than their documentation says.
 
+pub(crate) mod callback;
 mod clock;
+mod flag;
+pub(crate) mod journal;
 mod signals;
 mod sleep;
 mod timer;
@@ -16,6 +22,10 @@ mod timer;
 mod user;
 
 pub(crate) use clock::Clock;
+pub(crate) use flag::Flag;
+pub use flag::Waitable;
+pub(crate) use journal::Journal;
+pub use journal::LogLevel;
 pub(crate) use signals::quiet_threads;
 pub(crate) use sleep::{Sleep, Waker};
 #[cfg(unix)]

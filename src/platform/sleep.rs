@@ -7,6 +7,7 @@ use std::sync::Arc;
 use mio::{Events, Poll, Registry, Token};
 
 use super::Clock;
+use super::journal;
 use super::timer::Timer;
 use crate::words::Moment;
 
@@ -80,7 +81,7 @@ impl Waker {
     pub(crate) fn wake(&self) {
         // It fails only when the system has no memory for one counter; the sleep then ends at its deadline.
         if let Err(error) = self.0.wake() {
-            log::warn!("cannot wake the client's thread: {error}");
+            journal::tell!(Warn, "cannot wake the client's thread: {error}");
         }
     }
 }

@@ -15,6 +15,7 @@ use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{MAX_VALUE, Store, check_name, check_value};
+use crate::platform::journal;
 
 /// The ending of files that are being written. No name of a value has a full stop.
 const UNFINISHED: &str = "new";
@@ -75,7 +76,7 @@ impl Folder {
             let ours = entry.file_name().to_str().is_some_and(is_unfinished);
             // One that cannot be removed is in nobody's way.
             if ours && let Err(error) = fs::remove_file(&path) {
-                log::warn!("{}", cannot("remove", &path, &error));
+                journal::tell!(Warn, "{}", cannot("remove", &path, &error));
             }
         }
         Ok(())

@@ -2,16 +2,19 @@
 //! it jumps in time and drains when it likes. After everything it does, it looks whether the promises hold.
 //!
 //! `promises` lets it loose with deeds that `proptest` draws, `fuzz/fuzz_targets/engine.rs` includes this
-//! file and has the fuzzer write the deeds. So it knows nothing but the library and `serde_json`.
+//! file and has the fuzzer write the deeds. So it knows nothing but the library,
+//! `serde_json` and `mount`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use homing::engine::{Action, Away, Command, Engine, Event, Input, Memory, NetworkChange, Setup};
+use homing::engine::{Action, Away, Command, Event, Input, Memory, NetworkChange, Setup};
 use homing::settings::Settings;
 use homing::words::{Cause, ExchangeId, LinkId, Moment, News, Outcome, Path, Proof, QueryId, Route, Verdict};
+
+use crate::mount::{self, Engine};
 
 /// One thing to do. The index of a link or an exchange is taken modulo how many there are.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +84,9 @@ impl Trouble {
                 status: 429,
                 retry_after: seconds.map(|seconds| Duration::from_secs(seconds.into())),
             },
-            Self::ThrottledForEver => Cause::Throttled { status: 503, retry_after: Some(Duration::MAX) },
+            Self::ThrottledForEver => {
+                Cause::Throttled { status: 503, retry_after: Some(Duration::from_millis(u64::MAX)) }
+            }
         }
     }
 }
@@ -153,7 +158,7 @@ impl Chaos {
         if seed.is_multiple_of(2) {
             setup.routes = [Route::Proxy(0), Route::Direct].into();
         }
-        let mut engine = Engine::new(setup, Memory::default(), Away::Unknown, seed, Moment::ORIGIN);
+        let mut engine = mount::engine(setup, "{}", Memory::default(), Away::Unknown, seed, Moment::ORIGIN);
         engine.handle(Moment::ORIGIN, Input::Timeout);
         Self {
             engine,
@@ -190,9 +195,10 @@ impl Chaos {
         self.exchanges.remove(&exchange);
         let (verdict, drain) = match answer {
             Answer::Good => (Verdict::Success { status: 200, settings: Some("a"), policy: Some("b") }, None),
-            Answer::Drain => {
-                (Verdict::Success { status: 200, settings: None, policy: None }, Some(Duration::MAX))
-            }
+            Answer::Drain => (
+                Verdict::Success { status: 200, settings: None, policy: None },
+                Some(Duration::from_millis(u64::MAX)),
+            ),
             Answer::Declined => (Verdict::Declined { status: 404 }, Some(Duration::from_secs(1))),
             Answer::Fails(trouble) => (Verdict::Failed(trouble.cause().into()), None),
         };
@@ -250,8 +256,12 @@ impl Chaos {
             }
             Deed::Tell(index, kind) => {
                 if let Some(exchange) = self.exchange(index) {
-                    let news =
-                        [News::KeepAlive, News::Settings("x"), News::Command, News::Drain(Duration::MAX)];
+                    let news = [
+                        News::KeepAlive,
+                        News::Settings("x"),
+                        News::Command,
+                        News::Drain(Duration::from_millis(u64::MAX)),
+                    ];
                     self.input(Input::Told { exchange, news: news[usize::from(kind) % 4] });
                 }
             }

@@ -15,6 +15,7 @@ mod chaos;
 mod failback;
 mod fleet;
 mod memory;
+mod mount;
 mod promises;
 mod push;
 mod race;

@@ -8,14 +8,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use homing::engine::{
-    Action, Away, Command, Engine, Event, Input, Memory, NetworkChange, Setup, Snapshot, State, Tuning,
-};
+use homing::engine::{Action, Away, Command, Event, Input, Memory, NetworkChange, Setup, Snapshot, State};
 use homing::settings::{Protocol, Settings};
 use homing::words::{
     Cause, Errand, ExchangeId, Failure, LinkId, Moment, News, Outcome, Path, PolicyId, Proof, QueryId, Route,
     Verdict,
 };
+
+use crate::mount::{self, Engine};
 
 pub fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -215,9 +215,8 @@ impl Plan {
 
     pub fn start_at(self, now: Moment) -> World {
         let mut setup = Setup::new(self.settings(), self.agent.parse().unwrap());
-        setup.tuning = Arc::new(Tuning::parse(self.tuning.as_bytes()).unwrap());
         setup.routes = self.routes.clone().into();
-        let mut engine = Engine::new(setup, self.memory.clone(), self.away, self.seed, now);
+        let mut engine = mount::engine(setup, &self.tuning, self.memory.clone(), self.away, self.seed, now);
         engine.handle(now, Input::Timeout);
         let servers = self.priorities.iter().flatten().map(|id| (id.clone(), up())).collect();
         World {

@@ -1,0 +1,1158 @@
+// homing.h - made by tests/header.rs from src/ffi. Do not edit.
+//
+// homing keeps an endpoint agent attached to the right management server.
+//
+// There are two ways to use it. A homing_client has a thread of its own, sockets, TLS and HTTP, and tells what happens
+// by callback or on demand: what most programs want. A homing_engine decides and does nothing else: no thread, no
+// clock, no socket; a product that owns its event loop drives it.
+//
+// Names. Functions are homing_<noun>_<verb>, constants HOMING_<NOUN>_<WORD>. Units stand in names: _ms is
+// milliseconds, _ns nanoseconds.
+//
+// Status. A function that can fail returns a homing_status: 0 (HOMING_OK) when it worked, a negative HOMING_ERROR_...
+// when not. The numbers of all constants keep their meaning for ever, and new ones are added: ignore events and actions
+// you do not know, and treat every negative status as a failure. Outputs are written only on success. Nothing to tell is
+// no failure: the output is then NULL, 0, or a view of nothing.
+// Functions whose failures are worth a sentence take a homing_error **error, which may be NULL; it is written only on
+// failure.
+//
+// Handles. Types without visible members are handles. A handle that was written to an out parameter belongs to the
+// caller, who frees it exactly once with the function of its noun; homing_..._free(NULL) does nothing. Handles are never
+// shared between processes.
+//
+// Parameters. What comes in is checked: NULL, alignment, range, UTF-8, length. What cannot be checked is the caller's
+// promise: that a pointer points to what its type says, that a text without a length ends with NUL, that a handle was not
+// freed. What comes in is copied, unless said otherwise: it may go away when the function returns. Enumerations are plain
+// integers. A text that comes in is NUL-terminated UTF-8, except where a length stands beside it.
+//
+// Views. homing_text and homing_bytes are pointer and length, point into memory of homing, and are NOT
+// NUL-terminated: print with "%.*s", (int)text.len, text.data. How long they live is said where they are given out.
+//
+// Structs with struct_size grow: later versions append members, and nothing else ever changes. Set all of it to zero, then
+// struct_size to sizeof it. Zero is the default of every member. A program that was compiled against an older header
+// runs with a newer library; one that was compiled against a newer header than the library it meets gets
+// HOMING_ERROR_STRUCT_SIZE. Structs without struct_size never change.
+//
+// Threads. Handles that never change (settings, events, snapshots, strings, errors) may be read by any number of threads
+// at once. A client may be used by any number of threads at once, also from its own callbacks. An engine belongs to one
+// thread at a time. Freeing a handle while another thread uses it is a fault of the caller.
+//
+// Callbacks. The first parameter is always the user_data of the options. Callbacks run on the client's thread, one at a
+// time, with no lock held, and may call every function of the client, homing_client_stop and homing_client_free too.
+// While one runs, its client does nothing else; other clients are not affected. A callback must return: one that throws
+// or jumps out is not supported. drop_user_data is called exactly once, after the last callback, on the client's thread;
+// when a start failed it is not called, and user_data is still the caller's.
+//
+// Faults. No panic leaves homing. Should one happen inside a function, the function returns HOMING_ERROR_INTERNAL (or, if it
+// returns no status, what it returns for NULL); the handle is poisoned, answers HOMING_ERROR_POISONED from then on, and
+// can only be freed. The program goes on.
+//
+// Process. homing changes nothing process-wide: no signal handler, no locale, no environment, no global logger. After
+// fork a child may use no client of its parent; homing_client_free of one does nothing there. The shared library
+// is never unloaded: dlclose leaves it in memory.
+
+#ifndef HOMING_H
+#define HOMING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// ------------------------------------------------------------------------------------------------
+// Text and bytes across the boundary.
+
+// A view of UTF-8 text that homing owns: not NUL-terminated, print it with %.*s.
+//
+// data is NULL where there is no text, and not NULL where there is an empty one. How long the view
+// lives is said where it is given out.
+typedef struct {
+    // The first byte, or NULL.
+    const char *data;
+    // How many bytes.
+    size_t len;
+} homing_text;
+
+// A view of bytes that homing owns. data is NULL where there are none.
+typedef struct {
+    // The first byte, or NULL.
+    const uint8_t *data;
+    // How many.
+    size_t len;
+} homing_bytes;
+
+// ------------------------------------------------------------------------------------------------
+// Which homing this is.
+
+// The version of the header, and of the library it was made with. Before version 1, a change of the second
+// number may break programs; from version 1 on, only a change of the first.
+#define HOMING_VERSION_MAJOR 0
+
+// See HOMING_VERSION_MAJOR.
+#define HOMING_VERSION_MINOR 1
+
+// See HOMING_VERSION_MAJOR.
+#define HOMING_VERSION_PATCH 0
+
+// The version of the library the program runs with: major << 16 | minor << 8 | patch.
+//
+// Any thread. Compare it with the HOMING_VERSION_... of the header the program was compiled with.
+uint32_t homing_version(void);
+
+// The same as text, such as 0.1.0, living for ever.
+//
+// Any thread.
+homing_text homing_version_text(void);
+
+// ------------------------------------------------------------------------------------------------
+// What functions return.
+
+// It worked.
+#define HOMING_OK 0
+
+// A pointer that must not be NULL is NULL, or is not aligned for its type.
+#define HOMING_ERROR_NULL (-1)
+
+// A text is not UTF-8.
+#define HOMING_ERROR_UTF8 (-2)
+
+// A number, a length or a text is outside of what is allowed.
+#define HOMING_ERROR_RANGE (-3)
+
+// struct_size is too small to be right, or larger than this library knows: then the program was compiled
+// against a newer homing than the one it runs with.
+#define HOMING_ERROR_STRUCT_SIZE (-4)
+
+// The settings document cannot be used; the error's message says where and what.
+#define HOMING_ERROR_SETTINGS (-5)
+
+// The tuning, or the limits, cannot be used.
+#define HOMING_ERROR_TUNING (-6)
+
+// The text cannot be an agent id: 1 to 128 visible ASCII characters.
+#define HOMING_ERROR_AGENT_ID (-7)
+
+// A file that the settings name cannot be read.
+#define HOMING_ERROR_FILE (-8)
+
+// A certificate policy of the settings cannot be enforced.
+#define HOMING_ERROR_CERTIFICATE (-9)
+
+// A header field cannot be sent.
+#define HOMING_ERROR_CREDENTIAL (-10)
+
+// A route is none, or there are too many.
+#define HOMING_ERROR_ROUTE (-11)
+
+// What an earlier engine remembered cannot be read.
+#define HOMING_ERROR_MEMORY (-12)
+
+// The system gave no thread, no descriptor, no randomness or no memory.
+#define HOMING_ERROR_SYSTEM (-13)
+
+// The client or engine has stopped; nothing more comes.
+#define HOMING_ERROR_STOPPED (-14)
+
+// Another thread is inside a function of this handle, which belongs to one thread at a time.
+#define HOMING_ERROR_BUSY (-15)
+
+// A fault of homing was caught while this handle was in use. It can only be freed. Please report it.
+#define HOMING_ERROR_POISONED (-16)
+
+// A fault of homing was caught. Please report it.
+#define HOMING_ERROR_INTERNAL (-17)
+
+// What a function returns: HOMING_OK, or one of the negative numbers HOMING_ERROR_....
+typedef int32_t homing_status;
+
+// What a status means, in a sentence that lives for ever. data is NULL for a number this version does not know.
+//
+// Any thread.
+homing_text homing_status_text(homing_status status);
+
+// ------------------------------------------------------------------------------------------------
+// Text that the caller owns.
+
+// Text that was made for the caller, who owns it. Any thread may read it.
+typedef struct homing_string homing_string;
+
+// The text. The view lives until the string is freed. NULL gives no text.
+homing_text homing_string_text(const homing_string *string);
+
+// Frees a string. NULL is fine.
+void homing_string_free(homing_string *string);
+
+// ------------------------------------------------------------------------------------------------
+// The sentence that goes with a failed call.
+
+// Why a call failed, for a log or a person: where, what, and what to do.
+//
+// Functions that can fail in ways worth a sentence take a homing_error **error. It may be NULL. When the
+// call fails, and only then, it is set to an error that the caller owns. Any thread may read it.
+typedef struct homing_error homing_error;
+
+// The status the failed call returned. 0 for NULL.
+homing_status homing_error_status(const homing_error *error);
+
+// The sentence: UTF-8, lower case, no full stop. The view lives until the error is freed.
+homing_text homing_error_message(const homing_error *error);
+
+// Frees an error. NULL is fine.
+void homing_error_free(homing_error *error);
+
+// ------------------------------------------------------------------------------------------------
+// Internet addresses.
+
+// An internet address and a port. This struct never grows.
+typedef struct {
+    // The address in network order. An IPv4 address has the first four bytes; the others are zero.
+    uint8_t ip[16];
+    // 4 or 6.
+    uint32_t family;
+    // 0 to 65535, in the order of this machine.
+    uint32_t port;
+    // The scope of an IPv6 link-local address; otherwise 0.
+    uint32_t scope_id;
+} homing_address;
+
+// ------------------------------------------------------------------------------------------------
+// Settings: parsed once, valid for ever.
+
+// The text was written by a person: an unknown field is a misspelt one, and an error.
+#define HOMING_SOURCE_PERSON 0
+
+// The text came from a server: an unknown field is one of next year, and a warning.
+#define HOMING_SOURCE_SERVER 1
+
+// A settings document that was understood. It never changes; any number of threads, clients and engines may
+// use one at the same time. Clients and engines keep what they need: it may be freed once they were made.
+typedef struct homing_settings homing_settings;
+
+// Reads a settings document: UTF-8 JSON of len bytes at json, at most 4 MiB, not NUL-terminated.
+//
+// source is HOMING_SOURCE_.... On success *out is owned by the caller. Any thread.
+//
+// Errors: HOMING_ERROR_SETTINGS with the first thing that is wrong and its place.
+homing_status homing_settings_parse(const uint8_t *json,
+                                    size_t len,
+                                    int32_t source,
+                                    homing_settings **out,
+                                    homing_error **error);
+
+// Reads the settings document in a file that a person wrote. path is NUL-terminated UTF-8; a relative one
+// is relative to the working folder of the process.
+//
+// On success *out is owned by the caller. Any thread; it waits for the disk.
+//
+// Errors: HOMING_ERROR_FILE, HOMING_ERROR_SETTINGS.
+homing_status homing_settings_read(const char *path,
+                                   homing_settings **out,
+                                   homing_error **error);
+
+// How many things in the text were ignored or merged. 0 for NULL.
+size_t homing_settings_warning_count(const homing_settings *settings);
+
+// One of them: where and what. No text for an index beyond the last. The view lives until the settings are freed.
+homing_text homing_settings_warning(const homing_settings *settings,
+                                    size_t index);
+
+// How many things are allowed but hardly meant. 0 for NULL.
+size_t homing_settings_lint_count(const homing_settings *settings);
+
+// One of them: where, what, and what to do about it. No text for an index beyond the last. The view lives until
+// the settings are freed.
+homing_text homing_settings_lint(const homing_settings *settings,
+                                 size_t index);
+
+// How many servers the document names, each counted once. 0 for NULL.
+size_t homing_settings_server_count(const homing_settings *settings);
+
+// The id of one of them, in the order of the file. No text for an index beyond the last. The view lives until
+// the settings are freed.
+homing_text homing_settings_server(const homing_settings *settings,
+                                   size_t index);
+
+// How many locations the document names. 0 for NULL.
+size_t homing_settings_location_count(const homing_settings *settings);
+
+// The name of one of them, in the order of the file. No text for an index beyond the last. The view lives until
+// the settings are freed.
+homing_text homing_settings_location(const homing_settings *settings,
+                                     size_t index);
+
+// Frees settings. NULL is fine.
+void homing_settings_free(homing_settings *settings);
+
+// ------------------------------------------------------------------------------------------------
+// States and reasons as numbers, and what the numbers mean.
+
+// Made, and not yet begun.
+#define HOMING_STATE_STARTING 1
+
+// Searching, and attached to nobody.
+#define HOMING_STATE_SWEEPING 2
+
+// Attached to a server.
+#define HOMING_STATE_ATTACHED 3
+
+// Attached to nobody; the next search begins later.
+#define HOMING_STATE_WAITING 4
+
+// Attached to nobody, because this machine has no network.
+#define HOMING_STATE_NO_NETWORK 5
+
+// Attached to nobody, because the servers do not want this agent.
+#define HOMING_STATE_REJECTED 6
+
+// Communication is switched off in the settings.
+#define HOMING_STATE_DISABLED 7
+
+// Finishing what is under way.
+#define HOMING_STATE_STOPPING 8
+
+// Stopped for good.
+#define HOMING_STATE_STOPPED 9
+
+// The engine has just been made.
+#define HOMING_REASON_START 1
+
+// The application asked.
+#define HOMING_REASON_ASKED 2
+
+// The settings changed.
+#define HOMING_REASON_NEW_SETTINGS 3
+
+// The application gave other credentials.
+#define HOMING_REASON_NEW_CREDENTIALS 4
+
+// The server in use failed.
+#define HOMING_REASON_SERVER_FAILED 5
+
+// The server in use makes no progress; others are tried beside it.
+#define HOMING_REASON_SERVER_SLOW 6
+
+// The server in use is silent; a second opinion is sought.
+#define HOMING_REASON_SERVER_SILENT 7
+
+// The server in use asked to be left.
+#define HOMING_REASON_SERVER_DRAINING 8
+
+// The server in use asks for more patience than there is.
+#define HOMING_REASON_SERVER_THROTTLED 9
+
+// An exchange with a better server, or the agent's own, succeeded.
+#define HOMING_REASON_BETTER_SERVER 10
+
+// Another server answered in its place.
+#define HOMING_REASON_OTHER_SERVER_ANSWERED 11
+
+// Every server of the list failed.
+#define HOMING_REASON_ALL_FAILED 12
+
+// Nobody answers: it may be the network.
+#define HOMING_REASON_NETWORK_SUSPECT 13
+
+// This machine has no usable network.
+#define HOMING_REASON_NO_NETWORK 14
+
+// The network changed, or came back.
+#define HOMING_REASON_NETWORK_CHANGED 15
+
+// The machine was suspended and runs again.
+#define HOMING_REASON_RESUMED 16
+
+// Two servers, or the only one, do not want this agent.
+#define HOMING_REASON_REJECTED 17
+
+// Every server asks for patience or may not be used now.
+#define HOMING_REASON_NOTHING_AVAILABLE 18
+
+// The waiting time is over.
+#define HOMING_REASON_WAIT_OVER 19
+
+// Too many attempts in ten minutes; the servers are spared.
+#define HOMING_REASON_TOO_MANY_ATTEMPTS 20
+
+// The agent moved often within two minutes, and calms down.
+#define HOMING_REASON_MOVED_OFTEN 21
+
+// Communication is switched off in the settings.
+#define HOMING_REASON_DISABLED 22
+
+// The application stops the agent.
+#define HOMING_REASON_STOPPING 23
+
+// What a reason means, in words that live for ever: the server in use failed. data is NULL for a number this
+// version does not know.
+//
+// Any thread.
+homing_text homing_reason_text(int32_t reason);
+
+// The name of a state, as JSON has it, living for ever: no_network. data is NULL for a number this version
+// does not know.
+//
+// Any thread.
+homing_text homing_state_name(int32_t state);
+
+// ------------------------------------------------------------------------------------------------
+// Failures: what a driver reports, and what an event tells.
+
+// Connection refused, or the network said that the host cannot be reached.
+#define HOMING_CLASS_REFUSED 1
+
+// Nobody answered.
+#define HOMING_CLASS_NO_ANSWER 2
+
+// This machine has no way to anybody.
+#define HOMING_CLASS_LOCAL_NETWORK 3
+
+// The name did not resolve.
+#define HOMING_CLASS_NAME 4
+
+// The server did not prove that it is the server.
+#define HOMING_CLASS_CERTIFICATE 5
+
+// The server says that it has a fault.
+#define HOMING_CLASS_SERVER_ERROR 6
+
+// The server asks for patience.
+#define HOMING_CLASS_THROTTLED 7
+
+// The server does not want this agent.
+#define HOMING_CLASS_NOT_ALLOWED 8
+
+// The connection stands and nothing comes.
+#define HOMING_CLASS_SILENT 9
+
+// Something answers, but it is not a management server.
+#define HOMING_CLASS_WRONG_SERVER 10
+
+// The connection broke in the middle.
+#define HOMING_CLASS_BROKEN 11
+
+// The server went beyond a limit of size or time.
+#define HOMING_CLASS_LIMIT 12
+
+// The proxy failed, not the server.
+#define HOMING_CLASS_PROXY 13
+
+// The server asks to be left.
+#define HOMING_CLASS_DRAINING 14
+
+// The server closed a connection on which nothing was under way.
+#define HOMING_CLASS_CLOSED_IDLE 15
+
+// The host answered with a reset: nothing listens on that port.
+#define HOMING_CAUSE_CONNECTION_REFUSED 1
+
+// A router answered that the host cannot be reached (ICMP).
+#define HOMING_CAUSE_HOST_UNREACHABLE 2
+
+// No answer to the connection attempt within its limit.
+#define HOMING_CAUSE_CONNECT_TIMEOUT 3
+
+// No answer yet when the place was needed for another server.
+#define HOMING_CAUSE_EVICTED 4
+
+// This machine has no route, or no usable interface.
+#define HOMING_CAUSE_NO_ROUTE 5
+
+// The system ran out of sockets, ports or memory for them.
+#define HOMING_CAUSE_OUT_OF_RESOURCES 6
+
+// The program's own socket hook did not let the socket be used.
+#define HOMING_CAUSE_SOCKET_REFUSED 7
+
+// No name resolves: the name service is dead or out of reach.
+#define HOMING_CAUSE_NAME_SERVICE_DEAD 8
+
+// The name does not exist.
+#define HOMING_CAUSE_NAME_NOT_FOUND 9
+
+// The name service answered with an error.
+#define HOMING_CAUSE_NAME_SERVER_FAILED 10
+
+// The name service did not answer within the limit.
+#define HOMING_CAUSE_NAME_TIMEOUT 11
+
+// The certificate has expired.
+#define HOMING_CAUSE_CERTIFICATE_EXPIRED 12
+
+// The certificate is not valid yet.
+#define HOMING_CAUSE_CERTIFICATE_NOT_YET_VALID 13
+
+// Nobody the policy trusts has issued it.
+#define HOMING_CAUSE_UNKNOWN_ISSUER 14
+
+// It is for another name.
+#define HOMING_CAUSE_WRONG_NAME 15
+
+// It has been revoked.
+#define HOMING_CAUSE_REVOKED 16
+
+// It is none of the pinned keys.
+#define HOMING_CAUSE_PIN_MISMATCH 17
+
+// It is unusable for another reason.
+#define HOMING_CAUSE_BAD_CERTIFICATE 18
+
+// A 5xx answer without a usable Retry-After.
+#define HOMING_CAUSE_SERVER_ERROR 19
+
+// 429, or 503 with a Retry-After.
+#define HOMING_CAUSE_THROTTLED 20
+
+// 401 or 403.
+#define HOMING_CAUSE_NOT_ALLOWED 21
+
+// A TLS alert about our own certificate.
+#define HOMING_CAUSE_CLIENT_CERTIFICATE_REFUSED 22
+
+// No first byte of an answer within the limit.
+#define HOMING_CAUSE_NO_FIRST_BYTE 23
+
+// A status no management server gives to this errand: 3xx, other 4xx, or a 2xx without the Homing- fields.
+#define HOMING_CAUSE_NOT_A_MANAGER 24
+
+// What came back is not HTTP.
+#define HOMING_CAUSE_NOT_HTTP 25
+
+// The connection was reset.
+#define HOMING_CAUSE_RESET 26
+
+// The connection was closed before the answer was complete.
+#define HOMING_CAUSE_TRUNCATED 27
+
+// A TLS error or alert that concerns no certificate.
+#define HOMING_CAUSE_TLS_FAILED 28
+
+// The TLS handshake took too long.
+#define HOMING_CAUSE_TLS_TIMEOUT 29
+
+// The exchange took too long.
+#define HOMING_CAUSE_EXCHANGE_TIMEOUT 30
+
+// The whole attempt took too long.
+#define HOMING_CAUSE_ATTEMPT_TIMEOUT 31
+
+// The head of the answer is too large, or has too many fields.
+#define HOMING_CAUSE_HEAD_TOO_LARGE 32
+
+// Too many interim (1xx) answers.
+#define HOMING_CAUSE_TOO_MANY_INTERIM 33
+
+// The body of the answer is too large.
+#define HOMING_CAUSE_BODY_TOO_LARGE 34
+
+// The body comes too slowly.
+#define HOMING_CAUSE_DRIPPING 35
+
+// The proxy cannot be reached, or its name does not resolve.
+#define HOMING_CAUSE_PROXY_UNREACHABLE 36
+
+// The proxy wants other credentials (407).
+#define HOMING_CAUSE_PROXY_NOT_ALLOWED 37
+
+// The proxy refused the way to the server, or answered what is no answer to CONNECT.
+#define HOMING_CAUSE_PROXY_REFUSED 38
+
+// The server asks to be left.
+#define HOMING_CAUSE_DRAINING 39
+
+// The server closed a connection on which nothing was under way.
+#define HOMING_CAUSE_CLOSED_IDLE 40
+
+// The machine was suspended; what the connection is worth is not known.
+#define HOMING_CAUSE_SUSPENDED 41
+
+// A failure, as the driver of an engine saw it. Zero everything, set struct_size and cause, and what the cause asks for.
+typedef struct {
+    // sizeof(homing_failure).
+    size_t struct_size;
+    // HOMING_CAUSE_....
+    int32_t cause;
+    // HTTP status, for the causes that come from one; otherwise 0.
+    uint32_t status;
+    // For HOMING_CAUSE_THROTTLED: for how many milliseconds the server asks, or NULL when it does not say.
+    const uint64_t *retry_after_ms;
+    // The words of the system or of a library, or NULL: NUL-terminated, at most 200 characters are kept.
+    const char *note;
+} homing_failure;
+
+// ------------------------------------------------------------------------------------------------
+// How things stand, at one moment.
+
+// A picture of an engine at one moment. It never changes; any thread may read it.
+typedef struct homing_snapshot homing_snapshot;
+
+// Where the agent stands.
+typedef struct {
+    // sizeof(homing_summary), set by the caller.
+    size_t struct_size;
+    // HOMING_STATE_....
+    int32_t state;
+    // Why it searches, waits or does nothing: HOMING_REASON_...; 0 when all is well.
+    int32_t reason;
+    // The server it is attached to, if any. Lives until the snapshot is freed.
+    homing_text active;
+    // For how long it has been attached, in milliseconds; -1 when it is not.
+    int64_t attached_for_ms;
+    // Until the next heartbeat, in milliseconds; -1 when none is due.
+    int64_t next_heartbeat_ms;
+    // Until the next search, in milliseconds; -1 when none is due.
+    int64_t next_search_ms;
+    // Inputs that named something the engine had given up.
+    uint64_t stale_inputs;
+    // How many servers the list in force has.
+    size_t server_count;
+} homing_summary;
+
+// How one server stands. All views live until the snapshot is freed.
+typedef struct {
+    // sizeof(homing_standing), set by the caller.
+    size_t struct_size;
+    // Its id.
+    homing_text server;
+    // Its priority, from 1.
+    uint32_t priority;
+    // Its rank for this agent within the priority, from 1: 1 is the agent's own server.
+    uint32_t rank;
+    // unknown, up, suspect, down, probation, throttled, quarantined or draining.
+    homing_text health;
+    // For how long it has been so, in milliseconds.
+    int64_t since_ms;
+    // How long it is left out, in milliseconds; -1 when it is not.
+    int64_t left_out_ms;
+    // Its last failure in words, if there was one.
+    homing_text last_failure;
+    // How long ago that was, in milliseconds; -1 when there was none.
+    int64_t last_failure_ago_ms;
+    // Until it is next probed as a better server than the one in use, in milliseconds; -1 when it is not.
+    int64_t next_probe_ms;
+    // Until the agent moves to it, in milliseconds; -1 when it does not.
+    int64_t move_in_ms;
+} homing_standing;
+
+// Writes where the agent stands to *summary, whose struct_size the caller has set.
+homing_status homing_snapshot_summary(const homing_snapshot *snapshot, homing_summary *summary);
+
+// Writes how one server stands to *standing, whose struct_size the caller has set. Servers come in the
+// order in which they would be tried; index counts from 0.
+//
+// Errors: HOMING_ERROR_RANGE for an index beyond the last.
+homing_status homing_snapshot_server(const homing_snapshot *snapshot,
+                                     size_t index,
+                                     homing_standing *standing);
+
+// All of it as JSON. The view lives until the snapshot is freed.
+homing_text homing_snapshot_json(const homing_snapshot *snapshot);
+
+// All of it in words, for a person: why this server, why not a better one, and what happens when. Several
+// lines. The view lives until the snapshot is freed.
+homing_text homing_snapshot_explain(const homing_snapshot *snapshot);
+
+// Frees a snapshot. NULL is fine.
+void homing_snapshot_free(homing_snapshot *snapshot);
+
+// ------------------------------------------------------------------------------------------------
+// Something the application may want to know.
+
+// state changed; reason says why.
+#define HOMING_EVENT_STATE 1
+
+// A search for a server begins; reason says why.
+#define HOMING_EVENT_SWEEPING 2
+
+// The agent is attached to server, of priority; duration_ms since the search began.
+#define HOMING_EVENT_ATTACHED 3
+
+// The agent is no longer attached to server; reason says why.
+#define HOMING_EVENT_DETACHED 4
+
+// An attempt on server failed: class, text in words, and what is done next.
+#define HOMING_EVENT_ATTEMPT_FAILED 5
+
+// server answered a heartbeat with http_status after duration_ms; body is its answer.
+#define HOMING_EVENT_HEARTBEAT 6
+
+// server named a new entity tag of the settings: text.
+#define HOMING_EVENT_SETTINGS_ANNOUNCED 7
+
+// server named a new entity tag of the policy: text.
+#define HOMING_EVENT_POLICY_ANNOUNCED 8
+
+// No server is attached, and the next search begins in duration_ms; reason says why.
+#define HOMING_EVENT_WAITING 9
+
+// The agent goes back from server to other_server, which is better or its own.
+#define HOMING_EVENT_FAILBACK 10
+
+// server, which would be better than the present one, was asked; text is its failure, if any.
+#define HOMING_EVENT_PROBED 11
+
+// The event stream of push mode with server opened.
+#define HOMING_EVENT_PUSH_OPENED 12
+
+// The event stream with server ended; text says why. Heartbeats go on.
+#define HOMING_EVENT_PUSH_LOST 13
+
+// server does not offer an event stream; it is asked again in duration_ms.
+#define HOMING_EVENT_PUSH_UNAVAILABLE 14
+
+// server has new content of the name text.
+#define HOMING_EVENT_TOLD_CONTENT 15
+
+// server has a command for the product.
+#define HOMING_EVENT_TOLD_COMMAND 16
+
+// The settings are in force but something about them is odd: text.
+#define HOMING_EVENT_SETTINGS_WARNING 17
+
+// The memory could not be stored; the engine goes on without.
+#define HOMING_EVENT_CANNOT_REMEMBER 18
+
+// What an earlier life remembered cannot be used; text says why.
+#define HOMING_EVENT_MEMORY_IGNORED 19
+
+// It has stopped. The last event.
+#define HOMING_EVENT_STOPPED 20
+
+// Other servers of the same search are tried.
+#define HOMING_NEXT_NEXT_SERVER 1
+
+// The same server is tried once more, on a fresh connection.
+#define HOMING_NEXT_SAME_SERVER 2
+
+// It stays with this server and asks again later.
+#define HOMING_NEXT_LATER 3
+
+// Nothing is left to try in this search.
+#define HOMING_NEXT_NOTHING 4
+
+// Something the application may want to know. It never changes; any thread may read it.
+//
+// An event that was pulled is owned by the caller, and freed by homing_event_free. One that a callback is
+// given belongs to homing and lives until the callback returns. All views live as long as their event. What a
+// kind of event does not have is NULL, 0 or -1, as is everything of an event that is NULL.
+typedef struct homing_event homing_event;
+
+// What happened: HOMING_EVENT_.... Later versions tell more kinds: ignore those you do not know.
+int32_t homing_event_kind(const homing_event *event);
+
+// When: nanoseconds since the start of the client, suspended time included; for an engine, on its driver's clock.
+uint64_t homing_event_at_ns(const homing_event *event);
+
+// The event as one flat JSON object: {"at":1.25,"event":"attached","server":"a",...}, at in seconds.
+homing_text homing_event_json(const homing_event *event);
+
+// The id of the server it is about.
+homing_text homing_event_server(const homing_event *event);
+
+// The id of the server a failback leads to.
+homing_text homing_event_other_server(const homing_event *event);
+
+// The state that was entered: HOMING_STATE_....
+int32_t homing_event_state(const homing_event *event);
+
+// Why: HOMING_REASON_....
+int32_t homing_event_reason(const homing_event *event);
+
+// The kind of failure of an attempt: HOMING_CLASS_....
+int32_t homing_event_class(const homing_event *event);
+
+// What is done after a failed attempt: HOMING_NEXT_....
+int32_t homing_event_next(const homing_event *event);
+
+// The text of the kinds that have one.
+homing_text homing_event_text(const homing_event *event);
+
+// The priority of the server the agent is attached to, from 1; 0 when the list does not name it.
+uint32_t homing_event_priority(const homing_event *event);
+
+// The HTTP status of a heartbeat's answer.
+uint32_t homing_event_http_status(const homing_event *event);
+
+// The duration of the kinds that have one, in milliseconds; -1 for the others.
+int64_t homing_event_duration_ms(const homing_event *event);
+
+// The body of a heartbeat's answer: bytes of the product's own. Of the managed client alone; who drives an
+// engine has the bytes already.
+homing_bytes homing_event_body(const homing_event *event);
+
+// Frees an event that was pulled. NULL is fine.
+void homing_event_free(homing_event *event);
+
+// ------------------------------------------------------------------------------------------------
+// What came of an exchange, and what was said on a stream.
+
+// The errand was done. For a heartbeat: a complete 2xx answer with Homing-Settings or Homing-Policy, or what
+// counts for that in the product's own protocol.
+#define HOMING_VERDICT_SUCCESS 1
+
+// The server works but does not do this errand. It costs the server nothing.
+#define HOMING_VERDICT_DECLINED 2
+
+// It did not work; failure says how.
+#define HOMING_VERDICT_FAILED 3
+
+// A comment that keeps the connection alive.
+#define HOMING_NEWS_KEEP_ALIVE 1
+
+// The settings have a new entity tag.
+#define HOMING_NEWS_SETTINGS 2
+
+// The policy has a new entity tag.
+#define HOMING_NEWS_POLICY 3
+
+// New content of this name waits.
+#define HOMING_NEWS_CONTENT 4
+
+// The server has a command for the product.
+#define HOMING_NEWS_COMMAND 5
+
+// The server asks to be left within a time.
+#define HOMING_NEWS_DRAIN 6
+
+// How an exchange ended. Zero everything, set struct_size and verdict, and what applies.
+typedef struct {
+    // sizeof(homing_outcome).
+    size_t struct_size;
+    // HOMING_VERDICT_....
+    int32_t verdict;
+    // HTTP status, or whatever number the product's protocol has, at most 65535; for the event only.
+    uint32_t status;
+    // The current entity tag of the settings, NUL-terminated UTF-8 of at most 1,024 bytes; NULL when none was named.
+    const char *settings_tag;
+    // The current entity tag of the policy; as above.
+    const char *policy_tag;
+    // For HOMING_VERDICT_FAILED: what went wrong.
+    const homing_failure *failure;
+    // The server asks to be left within this many milliseconds; NULL when it does not.
+    const uint64_t *drain_ms;
+} homing_outcome;
+
+// ------------------------------------------------------------------------------------------------
+// What an engine wants done to the world.
+
+// There is nothing to do.
+#define HOMING_ACTION_NONE 0
+
+// Look the name host up, both families. Answered by homing_engine_resolved or homing_engine_resolve_failed
+// with query, once, at any time.
+#define HOMING_ACTION_RESOLVE 1
+
+// Open the connection link to server by route, and secure it when is_tls: race addresses, best first, each
+// stagger_ns after the one before, or at once when that failed. For a proxy there may be none: it looks host up.
+// Answered by homing_engine_connected, then for TLS homing_engine_secured; or by homing_engine_lost at any time.
+#define HOMING_ACTION_DIAL 2
+
+// Say what errand asks for on link, which is ready, and hear the answer of exchange. Answered by
+// homing_engine_first_byte, then homing_engine_done; or by homing_engine_lost of the link. The engine gives it
+// up by itself at deadline_ns; a driver need not watch it.
+#define HOMING_ACTION_EXCHANGE 3
+
+// The answer of exchange counts: give its body to the product. The others of a search are abandoned.
+#define HOMING_ACTION_ADOPT 4
+
+// Drop exchange, or the answer kept for it; ending says why. Its link gets a close of its own.
+#define HOMING_ACTION_ABANDON 5
+
+// Close link, cleanly where possible; ending says why. It is not named again.
+#define HOMING_ACTION_CLOSE 6
+
+// Store what homing_engine_memory gives. Answered by homing_engine_remembered or homing_engine_cannot_remember
+// with version; a later version replaces it.
+#define HOMING_ACTION_REMEMBER 7
+
+// One of several attempts of a search: POST /homing/v1/heartbeat with Homing-Purpose: attach. All attempts of one
+// sweep carry the same body and the same Idempotency-Key.
+#define HOMING_ERRAND_ATTACH 1
+
+// The regular heartbeat: POST /homing/v1/heartbeat with Homing-Purpose: beat.
+#define HOMING_ERRAND_BEAT 2
+
+// Is that server well? The same with Homing-Purpose: probe and an empty body.
+#define HOMING_ERRAND_PROBE 3
+
+// GET /homing/v1/events: a stream that stays open. Who does not offer it says HOMING_VERDICT_DECLINED.
+#define HOMING_ERRAND_LISTEN 4
+
+// A connection of our own to the server's address; proxies are 0 to 7.
+#define HOMING_ROUTE_DIRECT (-1)
+
+// Another server won the race. Losing is not failing.
+#define HOMING_ENDING_LOST_RACE 1
+
+// Its place was needed for another server.
+#define HOMING_ENDING_EVICTED 2
+
+// It failed or took too long.
+#define HOMING_ENDING_FAILED 3
+
+// The next exchange is too far off to keep a connection open.
+#define HOMING_ENDING_IDLE 4
+
+// The agent moved to another server.
+#define HOMING_ENDING_MOVED 5
+
+// A probe has its answer.
+#define HOMING_ENDING_PROBED 6
+
+// The machine was suspended, or the network changed.
+#define HOMING_ENDING_STALE 7
+
+// The settings no longer name this server, or name it otherwise.
+#define HOMING_ENDING_RECONFIGURED 8
+
+// The engine stops, or communication was switched off.
+#define HOMING_ENDING_STOPPED 9
+
+// What an engine wants done. What a kind of action does not have is 0 or NULL.
+//
+// All views live until the next call of a function that takes the engine without const.
+typedef struct {
+    // sizeof(homing_action), set by the caller.
+    size_t struct_size;
+    // HOMING_ACTION_.... Later versions may ask for more: ignore those you do not know.
+    int32_t kind;
+    // HOMING_ENDING_...: why something is given up, for the log.
+    int32_t ending;
+    // Names a look-up.
+    uint64_t query;
+    // Names a connection.
+    uint64_t link;
+    // Names a request and its answer.
+    uint64_t exchange;
+    // Names a version of the memory.
+    uint64_t version;
+    // The name to look up, or the host to dial: a name or an address, which TLS expects the server to be.
+    homing_text host;
+    // The id of the server to dial.
+    homing_text server;
+    // The addresses to race, best first.
+    const homing_address *addresses;
+    // How many: at most 16.
+    size_t address_count;
+    // The port to dial.
+    uint32_t port;
+    // 1 when the link is to be secured with TLS, else 0.
+    uint32_t is_tls;
+    // HOMING_ROUTE_DIRECT, or which proxy of the driver's list.
+    int32_t route;
+    // HOMING_ERRAND_....
+    int32_t errand;
+    // Which search an attempt belongs to.
+    uint64_t sweep;
+    // How long an address has before the next one is started beside it, in nanoseconds.
+    uint64_t stagger_ns;
+    // When the engine gives the exchange up, on the driver's clock.
+    uint64_t deadline_ns;
+    // In which settings the certificate policy stands: 0 for the first ones, n for those of the n-th reconfigure.
+    uint32_t policy_settings;
+    // Which policy of those settings.
+    uint32_t policy_index;
+} homing_action;
+
+// ------------------------------------------------------------------------------------------------
+// An engine in a product's own event loop: the driven mount.
+
+// Actions or events wait to be drained.
+#define HOMING_WAKE_DRAIN 1
+
+// A limit, a start, a probe or the end of a wait.
+#define HOMING_WAKE_ATTACHMENT 2
+
+// A heartbeat or a stream is due.
+#define HOMING_WAKE_AGENDA 3
+
+// The network changed: there is, or may be, a usable one.
+#define HOMING_NETWORK_CHANGED 1
+
+// There is no address beyond link-local, or no route.
+#define HOMING_NETWORK_GONE 2
+
+// It accepted a connection. Any hotel network can do that.
+#define HOMING_PROOF_TCP 1
+
+// A verified certificate chain and name.
+#define HOMING_PROOF_TLS 2
+
+// The key is the one in the settings.
+#define HOMING_PROOF_PIN 3
+
+// Every decision homing makes, and nothing else: no clock, no thread, no socket.
+//
+// The driver says what happened (homing_engine_connected, ...), drains homing_engine_next_action and
+// homing_engine_next_event until they have nothing, does what they ask for, and comes back with
+// homing_engine_timeout at the time that homing_engine_deadline names. Everything may be drained in any order and
+// late. Inputs that name something the engine has given up are ignored, and counted in the snapshot.
+//
+// Times named now_ns are nanoseconds on a clock that is never set, of the driver's choice of origin; where the
+// system has one, a clock that runs through suspend (CLOCK_BOOTTIME). An earlier time than the last counts as the last.
+//
+// An engine belongs to one thread at a time; where two use it at once, one gets HOMING_ERROR_BUSY. It never blocks.
+typedef struct homing_engine homing_engine;
+
+// What an engine is made of. Zero everything, set struct_size and agent_id, and what is to differ from the default.
+typedef struct {
+    // sizeof(homing_engine_options).
+    size_t struct_size;
+    // Who this agent is: 1 to 128 visible ASCII characters, NUL-terminated. Required; the same after every restart.
+    const char *agent_id;
+    // The constants of the rules as JSON, NUL-terminated; NULL for the defaults.
+    const char *tuning_json;
+    // What the engine before this one asked to be remembered, memory_len bytes; NULL for a new agent.
+    const uint8_t *memory;
+    // Bytes of it; at most 256 KiB.
+    size_t memory_len;
+    // How many milliseconds ago that was stored; NULL when the wall clock is not believable.
+    const uint64_t *away_ms;
+    // Decides every random choice: random bits, except in tests.
+    uint64_t seed;
+    // The ways to the servers in the order in which they are tried, HOMING_ROUTE_DIRECT or the number of a proxy of
+    // the driver's list, 0 to 7; NULL for direct alone.
+    const int32_t *routes;
+    // How many ways: at most 8.
+    size_t route_count;
+} homing_engine_options;
+
+// Makes an engine. Nothing happens before the first homing_engine_timeout.
+//
+// settings may be freed afterwards. On success the caller owns *out.
+//
+// Errors: HOMING_ERROR_AGENT_ID, HOMING_ERROR_TUNING, HOMING_ERROR_ROUTE, and HOMING_ERROR_MEMORY, after which a
+// driver tries again without the memory: that costs progress, nothing else.
+homing_status homing_engine_new(const homing_settings *settings,
+                                const homing_engine_options *options,
+                                uint64_t now_ns,
+                                homing_engine **out,
+                                homing_error **error);
+
+// The next thing to do to the world, written to *action, whose struct_size the caller has set:
+// HOMING_ACTION_NONE when there is none.
+homing_status homing_engine_next_action(homing_engine *engine, homing_action *action);
+
+// The next thing to tell the application: *out is an event the caller owns, or NULL when there is none.
+homing_status homing_engine_next_event(homing_engine *engine,
+                                       homing_event **out);
+
+// When to call homing_engine_timeout, on the driver's clock: *at_ns, which is UINT64_MAX when nothing is ever due.
+// While something waits to be drained it is the time of the last input. *wake, unless NULL, is HOMING_WAKE_...: why;
+// 0 when nothing is due.
+homing_status homing_engine_deadline(const homing_engine *engine,
+                                     uint64_t *at_ns,
+                                     int32_t *wake);
+
+// What must outlive the process, as of the last HOMING_ACTION_REMEMBER: JSON, to be stored as it is. On success the
+// caller owns *out.
+homing_status homing_engine_memory(const homing_engine *engine,
+                                   homing_string **out);
+
+// How things stand at this moment. On success the caller owns *out.
+homing_status homing_engine_snapshot(const homing_engine *engine,
+                                     uint64_t now_ns,
+                                     homing_snapshot **out);
+
+// The time that homing_engine_deadline named has come. Early or late is fine.
+homing_status homing_engine_timeout(homing_engine *engine, uint64_t now_ns);
+
+// The look-up query ended with these addresses, in the order the system gave them; their ports are ignored, and what
+// is beyond the first 64 is not read. None means that the name does not exist.
+homing_status homing_engine_resolved(homing_engine *engine,
+                                     uint64_t now_ns,
+                                     uint64_t query,
+                                     const homing_address *addresses,
+                                     size_t count);
+
+// The look-up query failed.
+homing_status homing_engine_resolve_failed(homing_engine *engine,
+                                           uint64_t now_ns,
+                                           uint64_t query,
+                                           const homing_failure *failure);
+
+// The connection link stands, with this address.
+homing_status homing_engine_connected(homing_engine *engine,
+                                      uint64_t now_ns,
+                                      uint64_t link,
+                                      const homing_address *peer);
+
+// TLS stands on the connection link, and the peer has proved what proof says: HOMING_PROOF_....
+homing_status homing_engine_secured(homing_engine *engine,
+                                    uint64_t now_ns,
+                                    uint64_t link,
+                                    int32_t proof);
+
+// The connection link is gone, with whatever was under way on it.
+homing_status homing_engine_lost(homing_engine *engine,
+                                 uint64_t now_ns,
+                                 uint64_t link,
+                                 const homing_failure *failure);
+
+// The first byte of the answer of exchange arrived.
+homing_status homing_engine_first_byte(homing_engine *engine, uint64_t now_ns, uint64_t exchange);
+
+// The exchange ended and its link stands. When the link does not, homing_engine_lost follows.
+homing_status homing_engine_done(homing_engine *engine,
+                                 uint64_t now_ns,
+                                 uint64_t exchange,
+                                 const homing_outcome *outcome);
+
+// Something was said on the open event stream exchange: HOMING_NEWS_.... The first of these means that it is open.
+// about is NUL-terminated UTF-8, at most 1,024 bytes: the entity tag, or the name of the content; for other news NULL.
+// drain_ms is for HOMING_NEWS_DRAIN.
+homing_status homing_engine_told(homing_engine *engine,
+                                 uint64_t now_ns,
+                                 uint64_t exchange,
+                                 int32_t kind,
+                                 const char *about,
+                                 uint64_t drain_ms);
+
+// The network changed: HOMING_NETWORK_....
+homing_status homing_engine_network_changed(homing_engine *engine, uint64_t now_ns, int32_t change);
+
+// The machine was suspended and runs again.
+homing_status homing_engine_resumed(homing_engine *engine, uint64_t now_ns);
+
+// The wall clock was set.
+homing_status homing_engine_clock_stepped(homing_engine *engine, uint64_t now_ns);
+
+// This version of the memory is stored.
+homing_status homing_engine_remembered(homing_engine *engine, uint64_t now_ns, uint64_t version);
+
+// This version of the memory could not be stored.
+homing_status homing_engine_cannot_remember(homing_engine *engine,
+                                            uint64_t now_ns,
+                                            uint64_t version);
+
+// Make a heartbeat now; when nothing is attached, try now.
+homing_status homing_engine_beat_now(homing_engine *engine, uint64_t now_ns);
+
+// The driver has other credentials from now on: a server that refused the old ones has not refused these.
+homing_status homing_engine_new_credentials(homing_engine *engine,
+                                            uint64_t now_ns);
+
+// Use these settings from now on; they may be freed afterwards. The engine keeps its server when they still name it.
+homing_status homing_engine_reconfigure(homing_engine *engine,
+                                        uint64_t now_ns,
+                                        const homing_settings *settings);
+
+// Use the settings of this location, NUL-terminated UTF-8; NULL, and a name that is no location, mean the group's.
+homing_status homing_engine_set_location(homing_engine *engine,
+                                         uint64_t now_ns,
+                                         const char *location);
+
+// Finish what is under way within the grace, then stop for good; HOMING_EVENT_STOPPED is the last event.
+homing_status homing_engine_stop(homing_engine *engine,
+                                 uint64_t now_ns,
+                                 uint64_t grace_ms);
+
+// Frees an engine. NULL is fine. Nothing is said to anybody: what is open stays the driver's.
+void homing_engine_free(homing_engine *engine);
+
+#ifdef __cplusplus
+} // extern "C"
+#endif
+
+#endif // HOMING_H

@@ -1,0 +1,238 @@
+//! What an engine wants done to the world.
+
+use std::ptr;
+use std::sync::Arc;
+
+use super::address::homing_address;
+use super::boundary::Growing;
+use super::text::homing_text;
+use crate::engine::{Action, Ending};
+use crate::settings::{Protocol, Server};
+use crate::words::{Errand, PolicyId, Purpose, Route};
+
+/// There is nothing to do.
+pub const HOMING_ACTION_NONE: i32 = 0;
+/// Look the name `host` up, both families. Answered by `homing_engine_resolved` or `homing_engine_resolve_failed`
+/// with `query`, once, at any time.
+pub const HOMING_ACTION_RESOLVE: i32 = 1;
+/// Open the connection `link` to `server` by `route`, and secure it when `is_tls`: race `addresses`, best first, each
+/// `stagger_ns` after the one before, or at once when that failed. For a proxy there may be none: it looks `host` up.
+/// Answered by `homing_engine_connected`, then for TLS `homing_engine_secured`; or by `homing_engine_lost` at any time.
+pub const HOMING_ACTION_DIAL: i32 = 2;
+/// Say what `errand` asks for on `link`, which is ready, and hear the answer of `exchange`. Answered by
+/// `homing_engine_first_byte`, then `homing_engine_done`; or by `homing_engine_lost` of the link. The engine gives it
+/// up by itself at `deadline_ns`; a driver need not watch it.
+pub const HOMING_ACTION_EXCHANGE: i32 = 3;
+/// The answer of `exchange` counts: give its body to the product. The others of a search are abandoned.
+pub const HOMING_ACTION_ADOPT: i32 = 4;
+/// Drop `exchange`, or the answer kept for it; `ending` says why. Its link gets a close of its own.
+pub const HOMING_ACTION_ABANDON: i32 = 5;
+/// Close `link`, cleanly where possible; `ending` says why. It is not named again.
+pub const HOMING_ACTION_CLOSE: i32 = 6;
+/// Store what `homing_engine_memory` gives. Answered by `homing_engine_remembered` or `homing_engine_cannot_remember`
+/// with `version`; a later version replaces it.
+pub const HOMING_ACTION_REMEMBER: i32 = 7;
+
+/// One of several attempts of a search: `POST /homing/v1/heartbeat` with `Homing-Purpose: attach`. All attempts of one
+/// `sweep` carry the same body and the same `Idempotency-Key`.
+pub const HOMING_ERRAND_ATTACH: i32 = 1;
+/// The regular heartbeat: `POST /homing/v1/heartbeat` with `Homing-Purpose: beat`.
+pub const HOMING_ERRAND_BEAT: i32 = 2;
+/// Is that server well? The same with `Homing-Purpose: probe` and an empty body.
+pub const HOMING_ERRAND_PROBE: i32 = 3;
+/// `GET /homing/v1/events`: a stream that stays open. Who does not offer it says `HOMING_VERDICT_DECLINED`.
+pub const HOMING_ERRAND_LISTEN: i32 = 4;
+
+/// A connection of our own to the server's address; proxies are 0 to 7.
+pub const HOMING_ROUTE_DIRECT: i32 = -1;
+
+/// Another server won the race. Losing is not failing.
+pub const HOMING_ENDING_LOST_RACE: i32 = 1;
+/// Its place was needed for another server.
+pub const HOMING_ENDING_EVICTED: i32 = 2;
+/// It failed or took too long.
+pub const HOMING_ENDING_FAILED: i32 = 3;
+/// The next exchange is too far off to keep a connection open.
+pub const HOMING_ENDING_IDLE: i32 = 4;
+/// The agent moved to another server.
+pub const HOMING_ENDING_MOVED: i32 = 5;
+/// A probe has its answer.
+pub const HOMING_ENDING_PROBED: i32 = 6;
+/// The machine was suspended, or the network changed.
+pub const HOMING_ENDING_STALE: i32 = 7;
+/// The settings no longer name this server, or name it otherwise.
+pub const HOMING_ENDING_RECONFIGURED: i32 = 8;
+/// The engine stops, or communication was switched off.
+pub const HOMING_ENDING_STOPPED: i32 = 9;
+
+/// What an engine wants done. What a kind of action does not have is 0 or NULL.
+///
+/// All views live until the next call of a function that takes the engine without `const`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct homing_action {
+    /// `sizeof(homing_action)`, set by the caller.
+    pub struct_size: usize,
+    /// `HOMING_ACTION_…`. Later versions may ask for more: ignore those you do not know.
+    pub kind: i32,
+    /// `HOMING_ENDING_…`: why something is given up, for the log.
+    pub ending: i32,
+    /// Names a look-up.
+    pub query: u64,
+    /// Names a connection.
+    pub link: u64,
+    /// Names a request and its answer.
+    pub exchange: u64,
+    /// Names a version of the memory.
+    pub version: u64,
+    /// The name to look up, or the host to dial: a name or an address, which TLS expects the server to be.
+    pub host: homing_text,
+    /// The id of the server to dial.
+    pub server: homing_text,
+    /// The addresses to race, best first.
+    pub addresses: *const homing_address,
+    /// How many: at most 16.
+    pub address_count: usize,
+    /// The port to dial.
+    pub port: u32,
+    /// 1 when the link is to be secured with TLS, else 0.
+    pub is_tls: u32,
+    /// `HOMING_ROUTE_DIRECT`, or which proxy of the driver's list.
+    pub route: i32,
+    /// `HOMING_ERRAND_…`.
+    pub errand: i32,
+    /// Which search an attempt belongs to.
+    pub sweep: u64,
+    /// How long an address has before the next one is started beside it, in nanoseconds.
+    pub stagger_ns: u64,
+    /// When the engine gives the exchange up, on the driver's clock.
+    pub deadline_ns: u64,
+    /// In which settings the certificate policy stands: 0 for the first ones, n for those of the n-th reconfigure.
+    pub policy_settings: u32,
+    /// Which policy of those settings.
+    pub policy_index: u32,
+}
+
+// SAFETY: `repr(C)`, the size first, numbers in pairs, and all zero are numbers, NULL and views of nothing.
+unsafe impl Growing for homing_action {
+    const LEAST: usize = size_of::<usize>() + 8;
+}
+
+impl homing_action {
+    const NONE: Self = Self {
+        struct_size: 0,
+        kind: HOMING_ACTION_NONE,
+        ending: 0,
+        query: 0,
+        link: 0,
+        exchange: 0,
+        version: 0,
+        host: homing_text::NONE,
+        server: homing_text::NONE,
+        addresses: ptr::null(),
+        address_count: 0,
+        port: 0,
+        is_tls: 0,
+        route: 0,
+        errand: 0,
+        sweep: 0,
+        stagger_ns: 0,
+        deadline_ns: 0,
+        policy_settings: 0,
+        policy_index: 0,
+    };
+}
+
+/// The last action that was given out, and what its views point to.
+#[derive(Default)]
+pub(super) struct Current {
+    name: Option<Arc<str>>,
+    server: Option<Arc<Server>>,
+    host: String,
+    addresses: Vec<homing_address>,
+}
+
+impl Current {
+    /// What C is shown of an action. Views of the one before it end here.
+    pub(super) fn show(&mut self, action: Option<Action>) -> homing_action {
+        self.name = None;
+        self.server = None;
+        self.addresses.clear();
+        let none = homing_action::NONE;
+        match action {
+            None => none,
+            Some(Action::Resolve { query, host }) => homing_action {
+                kind: HOMING_ACTION_RESOLVE,
+                query: query.0,
+                host: homing_text::new(self.name.insert(host)),
+                ..none
+            },
+            Some(Action::Dial { link, server, policy, to, stagger, route }) => {
+                self.host.clear();
+                // Writing into a string does not fail.
+                let _ = std::fmt::Write::write_fmt(&mut self.host, format_args!("{}", server.host));
+                self.addresses.extend(to.iter().map(|address| homing_address::from(*address)));
+                let server = self.server.insert(server);
+                let PolicyId { settings, index } = policy;
+                homing_action {
+                    kind: HOMING_ACTION_DIAL,
+                    link: link.0,
+                    host: homing_text::new(&self.host),
+                    server: homing_text::new(server.id.as_str()),
+                    addresses: self.addresses.as_ptr(),
+                    address_count: self.addresses.len(),
+                    port: server.port.into(),
+                    is_tls: u32::from(server.protocol == Protocol::Https),
+                    route: match route {
+                        Route::Direct => HOMING_ROUTE_DIRECT,
+                        Route::Proxy(index) => index.into(),
+                    },
+                    stagger_ns: u64::try_from(stagger.as_nanos()).unwrap_or(u64::MAX),
+                    policy_settings: settings,
+                    policy_index: index.into(),
+                    ..none
+                }
+            }
+            Some(Action::Exchange { exchange, link, errand, deadline }) => {
+                let (errand, sweep) = match errand {
+                    Errand::Heartbeat { purpose: Purpose::Attach { sweep } } => (HOMING_ERRAND_ATTACH, sweep),
+                    Errand::Heartbeat { purpose: Purpose::Beat } => (HOMING_ERRAND_BEAT, 0),
+                    Errand::Heartbeat { purpose: Purpose::Probe } => (HOMING_ERRAND_PROBE, 0),
+                    Errand::Listen => (HOMING_ERRAND_LISTEN, 0),
+                };
+                let deadline_ns = deadline.as_nanos();
+                let (kind, exchange, link) = (HOMING_ACTION_EXCHANGE, exchange.0, link.0);
+                homing_action { kind, exchange, link, errand, sweep, deadline_ns, ..none }
+            }
+            Some(Action::Adopt { exchange }) => {
+                homing_action { kind: HOMING_ACTION_ADOPT, exchange: exchange.0, ..none }
+            }
+            Some(Action::Abandon { exchange, reason }) => homing_action {
+                kind: HOMING_ACTION_ABANDON,
+                exchange: exchange.0,
+                ending: ending_code(reason),
+                ..none
+            },
+            Some(Action::Close { link, reason }) => {
+                homing_action { kind: HOMING_ACTION_CLOSE, link: link.0, ending: ending_code(reason), ..none }
+            }
+            Some(Action::Remember { version }) => {
+                homing_action { kind: HOMING_ACTION_REMEMBER, version, ..none }
+            }
+        }
+    }
+}
+
+const fn ending_code(value: Ending) -> i32 {
+    match value {
+        Ending::LostRace => HOMING_ENDING_LOST_RACE,
+        Ending::Evicted => HOMING_ENDING_EVICTED,
+        Ending::Failed => HOMING_ENDING_FAILED,
+        Ending::Idle => HOMING_ENDING_IDLE,
+        Ending::Moved => HOMING_ENDING_MOVED,
+        Ending::Probed => HOMING_ENDING_PROBED,
+        Ending::Stale => HOMING_ENDING_STALE,
+        Ending::Reconfigured => HOMING_ENDING_RECONFIGURED,
+        Ending::Stopped => HOMING_ENDING_STOPPED,
+    }
+}

@@ -1,0 +1,604 @@
+//! An engine in a product's own event loop: the driven mount.
+
+use std::ffi::c_char;
+use std::sync::{Arc, Mutex, TryLockError};
+use std::time::Duration;
+
+use super::action::{Current, HOMING_ROUTE_DIRECT, homing_action};
+use super::address::homing_address;
+use super::boundary::{Growing, Place, SizedPlace, free, read_sized, reference, status};
+use super::error::{homing_error, telling};
+use super::event::homing_event;
+use super::failure::{homing_failure, read_failure};
+use super::outcome::{homing_outcome, read_news, read_outcome};
+use super::settings::homing_settings;
+use super::snapshot::homing_snapshot;
+use super::status::{
+    Failed, HOMING_ERROR_BUSY, HOMING_ERROR_INTERNAL, HOMING_ERROR_MEMORY, HOMING_ERROR_POISONED,
+    HOMING_ERROR_RANGE, HOMING_ERROR_ROUTE, homing_status,
+};
+use super::string::homing_string;
+use super::text;
+use crate::client::ClientEvent;
+use crate::engine::{
+    Away, Command, Engine, Input, MAX_ADDRESSES, Memory, NetworkChange, Setup, Tuning, Wake,
+};
+use crate::store::MAX_VALUE;
+use crate::words::{ExchangeId, LinkId, Moment, Path, Proof, QueryId, Route};
+
+/// Every decision homing makes, and nothing else: no clock, no thread, no socket.
+///
+/// The driver says what happened (`homing_engine_connected`, …), drains `homing_engine_next_action` and
+/// `homing_engine_next_event` until they have nothing, does what they ask for, and comes back with
+/// `homing_engine_timeout` at the time that `homing_engine_deadline` names. Everything may be drained in any order and
+/// late. Inputs that name something the engine has given up are ignored, and counted in the snapshot.
+///
+/// Times named `now_ns` are nanoseconds on a clock that is never set, of the driver's choice of origin; where the
+/// system has one, a clock that runs through suspend (`CLOCK_BOOTTIME`). An earlier time than the last counts as the last.
+///
+/// An engine belongs to one thread at a time; where two use it at once, one gets `HOMING_ERROR_BUSY`. It never blocks.
+pub struct homing_engine(Mutex<Driven>);
+
+struct Driven {
+    engine: Engine,
+    now: Moment,
+    current: Current,
+}
+
+/// What an engine is made of. Zero everything, set `struct_size` and `agent_id`, and what is to differ from the default.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct homing_engine_options {
+    /// `sizeof(homing_engine_options)`.
+    pub struct_size: usize,
+    /// Who this agent is: 1 to 128 visible ASCII characters, NUL-terminated. Required; the same after every restart.
+    pub agent_id: *const c_char,
+    /// The constants of the rules as JSON, NUL-terminated; NULL for the defaults.
+    pub tuning_json: *const c_char,
+    /// What the engine before this one asked to be remembered, `memory_len` bytes; NULL for a new agent.
+    pub memory: *const u8,
+    /// Bytes of it; at most 256 KiB.
+    pub memory_len: usize,
+    /// How many milliseconds ago that was stored; NULL when the wall clock is not believable.
+    pub away_ms: *const u64,
+    /// Decides every random choice: random bits, except in tests.
+    pub seed: u64,
+    /// The ways to the servers in the order in which they are tried, `HOMING_ROUTE_DIRECT` or the number of a proxy of
+    /// the driver's list, 0 to 7; NULL for direct alone.
+    pub routes: *const i32,
+    /// How many ways: at most 8.
+    pub route_count: usize,
+}
+
+// SAFETY: `repr(C)`, the size first, pointers and words, and all zero are NULL and 0.
+unsafe impl Growing for homing_engine_options {
+    const LEAST: usize = 2 * size_of::<usize>();
+}
+
+/// Actions or events wait to be drained.
+pub const HOMING_WAKE_DRAIN: i32 = 1;
+/// A limit, a start, a probe or the end of a wait.
+pub const HOMING_WAKE_ATTACHMENT: i32 = 2;
+/// A heartbeat or a stream is due.
+pub const HOMING_WAKE_AGENDA: i32 = 3;
+
+/// The network changed: there is, or may be, a usable one.
+pub const HOMING_NETWORK_CHANGED: i32 = 1;
+/// There is no address beyond link-local, or no route.
+pub const HOMING_NETWORK_GONE: i32 = 2;
+
+/// It accepted a connection. Any hotel network can do that.
+pub const HOMING_PROOF_TCP: i32 = 1;
+/// A verified certificate chain and name.
+pub const HOMING_PROOF_TLS: i32 = 2;
+/// The key is the one in the settings.
+pub const HOMING_PROOF_PIN: i32 = 3;
+
+/// Makes an engine. Nothing happens before the first `homing_engine_timeout`.
+///
+/// `settings` may be freed afterwards. On success the caller owns `*out`.
+///
+/// Errors: `HOMING_ERROR_AGENT_ID`, `HOMING_ERROR_TUNING`, `HOMING_ERROR_ROUTE`, and `HOMING_ERROR_MEMORY`, after which a
+/// driver tries again without the memory: that costs progress, nothing else.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_new(
+    settings: *const homing_settings,
+    options: *const homing_engine_options,
+    now_ns: u64,
+    out: *mut *mut homing_engine,
+    error: *mut *mut homing_error,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        telling(error, || {
+            let out = Place::new(out, "out")?;
+            let settings = Arc::clone(&reference(settings, "settings")?.settings);
+            let options = read_sized(options, "options")?;
+            let agent = text::required(options.agent_id, "options.agent_id")?.parse()?;
+            let tuning = match text::optional(options.tuning_json, "options.tuning_json")? {
+                Some(json) => Tuning::parse(json.as_bytes())?,
+                None => Tuning::default(),
+            };
+            let memory = match text::bytes(options.memory, options.memory_len, MAX_VALUE, "options.memory")? {
+                [] => Memory::default(),
+                json => serde_json::from_slice(json).map_err(|error| {
+                    Failed::new(HOMING_ERROR_MEMORY, format!("`options.memory`: {error}"))
+                })?,
+            };
+            let away = if options.away_ms.is_null() {
+                Away::Unknown
+            } else {
+                Away::For(Duration::from_millis(*reference(options.away_ms, "options.away_ms")?))
+            };
+            let routes =
+                match text::array(options.routes, options.route_count, MOST_ROUTES, "options.routes")? {
+                    [] => vec![Route::Direct],
+                    routes => routes.iter().map(|route| way(*route)).collect::<Result<_, _>>()?,
+                };
+            let setup =
+                Setup { tuning: Arc::new(tuning), routes: routes.into(), ..Setup::new(settings, agent) };
+            let now = Moment::from_nanos(now_ns);
+            let engine = Engine::new(setup, memory, away, options.seed, now);
+            out.give(homing_engine(Mutex::new(Driven { engine, now, current: Current::default() })));
+            Ok(())
+        })
+    }
+}
+
+/// As many as a client takes.
+const MOST_ROUTES: usize = 8;
+
+fn way(route: i32) -> Result<Route, Failed> {
+    match u8::try_from(route) {
+        Ok(index @ 0..8) => Ok(Route::Proxy(index)),
+        Ok(_) | Err(_) if route == HOMING_ROUTE_DIRECT => Ok(Route::Direct),
+        Ok(_) | Err(_) => {
+            Err(Failed::new(HOMING_ERROR_ROUTE, format!("`options.routes`: {route} is no route")))
+        }
+    }
+}
+
+/// The next thing to do to the world, written to `*action`, whose `struct_size` the caller has set:
+/// `HOMING_ACTION_NONE` when there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_next_action(
+    engine: *mut homing_engine,
+    action: *mut homing_action,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let place = SizedPlace::new(action, "action")?;
+            with(engine, |driven| {
+                let action = driven.engine.poll_action();
+                place.write(&driven.current.show(action));
+                Ok(())
+            })
+        })
+    }
+}
+
+/// The next thing to tell the application: `*out` is an event the caller owns, or NULL when there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_next_event(
+    engine: *mut homing_engine,
+    out: *mut *mut homing_event,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let out = Place::new(out, "out")?;
+            with(engine, |driven| {
+                let at = driven.now.since(Moment::ORIGIN);
+                match driven.engine.poll_event() {
+                    Some(event) => out.give(homing_event::new(ClientEvent { at, event, body: None })),
+                    None => out.write(std::ptr::null_mut()),
+                }
+                Ok(())
+            })
+        })
+    }
+}
+
+/// When to call `homing_engine_timeout`, on the driver's clock: `*at_ns`, which is `UINT64_MAX` when nothing is ever due.
+/// While something waits to be drained it is the time of the last input. `*wake`, unless NULL, is `HOMING_WAKE_…`: why;
+/// 0 when nothing is due.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_deadline(
+    engine: *const homing_engine,
+    at_ns: *mut u64,
+    wake: *mut i32,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let place = Place::new(at_ns, "at_ns")?;
+            let reason = if wake.is_null() { None } else { Some(Place::new(wake, "wake")?) };
+            with(engine, |driven| {
+                let deadline = driven.engine.deadline();
+                place.write(deadline.map_or(u64::MAX, |(at, _)| at.as_nanos()));
+                if let Some(reason) = reason {
+                    reason.write(deadline.map_or(0, |(_, wake)| wake_code(wake)));
+                }
+                Ok(())
+            })
+        })
+    }
+}
+
+/// What must outlive the process, as of the last `HOMING_ACTION_REMEMBER`: JSON, to be stored as it is. On success the
+/// caller owns `*out`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_memory(
+    engine: *const homing_engine,
+    out: *mut *mut homing_string,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let out = Place::new(out, "out")?;
+            with(engine, |driven| {
+                let json = serde_json::to_string(driven.engine.memory())
+                    .map_err(|error| Failed::new(HOMING_ERROR_INTERNAL, error))?;
+                out.give(homing_string::new(json));
+                Ok(())
+            })
+        })
+    }
+}
+
+/// How things stand at this moment. On success the caller owns `*out`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_snapshot(
+    engine: *const homing_engine,
+    now_ns: u64,
+    out: *mut *mut homing_snapshot,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let out = Place::new(out, "out")?;
+            with(engine, |driven| {
+                out.give(homing_snapshot::new(driven.engine.snapshot(Moment::from_nanos(now_ns))));
+                Ok(())
+            })
+        })
+    }
+}
+
+/// The time that `homing_engine_deadline` named has come. Early or late is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_timeout(engine: *mut homing_engine, now_ns: u64) -> homing_status {
+    // SAFETY: the caller's promise.
+    unsafe { status(|| hear(engine, now_ns, Input::Timeout)) }
+}
+
+/// The look-up `query` ended with these addresses, in the order the system gave them; their ports are ignored, and what
+/// is beyond the first 64 is not read. None means that the name does not exist.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_resolved(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    query: u64,
+    addresses: *const homing_address,
+    count: usize,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let addresses =
+                text::array(addresses, count.min(4 * MAX_ADDRESSES), 4 * MAX_ADDRESSES, "addresses")?;
+            let addresses: Vec<_> = addresses.iter().map(homing_address::ip).collect::<Result<_, _>>()?;
+            hear(engine, now_ns, Input::Resolved { query: QueryId(query), answer: Ok(&addresses) })
+        })
+    }
+}
+
+/// The look-up `query` failed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_resolve_failed(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    query: u64,
+    failure: *const homing_failure,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let failure = read_failure(failure)?;
+            hear(engine, now_ns, Input::Resolved { query: QueryId(query), answer: Err(failure) })
+        })
+    }
+}
+
+/// The connection `link` stands, with this address.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_connected(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    link: u64,
+    peer: *const homing_address,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let peer = reference(peer, "peer")?.socket()?;
+            hear(engine, now_ns, Input::Connected { link: LinkId(link), path: Path { peer } })
+        })
+    }
+}
+
+/// TLS stands on the connection `link`, and the peer has proved what `proof` says: `HOMING_PROOF_…`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_secured(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    link: u64,
+    proof: i32,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let proof = match proof {
+                HOMING_PROOF_TCP => Proof::Tcp,
+                HOMING_PROOF_TLS => Proof::Tls,
+                HOMING_PROOF_PIN => Proof::Pin,
+                other => return Err(Failed::new(HOMING_ERROR_RANGE, format!("`proof` {other} is no proof"))),
+            };
+            hear(engine, now_ns, Input::Secured { link: LinkId(link), proof })
+        })
+    }
+}
+
+/// The connection `link` is gone, with whatever was under way on it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_lost(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    link: u64,
+    failure: *const homing_failure,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let failure = read_failure(failure)?;
+            hear(engine, now_ns, Input::Lost { link: LinkId(link), failure })
+        })
+    }
+}
+
+/// The first byte of the answer of `exchange` arrived.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_first_byte(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    exchange: u64,
+) -> homing_status {
+    // SAFETY: the caller's promise.
+    unsafe { status(|| hear(engine, now_ns, Input::FirstByte { exchange: ExchangeId(exchange) })) }
+}
+
+/// The exchange ended and its link stands. When the link does not, `homing_engine_lost` follows.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_done(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    exchange: u64,
+    outcome: *const homing_outcome,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let outcome = read_outcome(outcome)?;
+            hear(engine, now_ns, Input::Done { exchange: ExchangeId(exchange), outcome })
+        })
+    }
+}
+
+/// Something was said on the open event stream `exchange`: `HOMING_NEWS_…`. The first of these means that it is open.
+/// `about` is NUL-terminated UTF-8, at most 1,024 bytes: the entity tag, or the name of the content; for other news NULL.
+/// `drain_ms` is for `HOMING_NEWS_DRAIN`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_told(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    exchange: u64,
+    kind: i32,
+    about: *const c_char,
+    drain_ms: u64,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let news = read_news(kind, about, drain_ms)?;
+            hear(engine, now_ns, Input::Told { exchange: ExchangeId(exchange), news })
+        })
+    }
+}
+
+/// The network changed: `HOMING_NETWORK_…`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_network_changed(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    change: i32,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let change = match change {
+                HOMING_NETWORK_CHANGED => NetworkChange::Changed,
+                HOMING_NETWORK_GONE => NetworkChange::Gone,
+                other => {
+                    return Err(Failed::new(HOMING_ERROR_RANGE, format!("`change` {other} is no change")));
+                }
+            };
+            hear(engine, now_ns, Input::Network(change))
+        })
+    }
+}
+
+/// The machine was suspended and runs again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_resumed(engine: *mut homing_engine, now_ns: u64) -> homing_status {
+    // SAFETY: the caller's promise.
+    unsafe { status(|| hear(engine, now_ns, Input::Resumed)) }
+}
+
+/// The wall clock was set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_clock_stepped(
+    engine: *mut homing_engine,
+    now_ns: u64,
+) -> homing_status {
+    // SAFETY: the caller's promise.
+    unsafe { status(|| hear(engine, now_ns, Input::ClockStepped)) }
+}
+
+/// This version of the memory is stored.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_remembered(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    version: u64,
+) -> homing_status {
+    // SAFETY: the caller's promise.
+    unsafe { status(|| hear(engine, now_ns, Input::Remembered(version))) }
+}
+
+/// This version of the memory could not be stored.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_cannot_remember(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    version: u64,
+) -> homing_status {
+    // SAFETY: the caller's promise.
+    unsafe { status(|| hear(engine, now_ns, Input::CannotRemember(version))) }
+}
+
+/// Make a heartbeat now; when nothing is attached, try now.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_beat_now(engine: *mut homing_engine, now_ns: u64) -> homing_status {
+    // SAFETY: the caller's promise.
+    unsafe { status(|| hear(engine, now_ns, Input::Command(Command::BeatNow))) }
+}
+
+/// The driver has other credentials from now on: a server that refused the old ones has not refused these.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_new_credentials(
+    engine: *mut homing_engine,
+    now_ns: u64,
+) -> homing_status {
+    // SAFETY: the caller's promise.
+    unsafe { status(|| hear(engine, now_ns, Input::Command(Command::NewCredentials))) }
+}
+
+/// Use these settings from now on; they may be freed afterwards. The engine keeps its server when they still name it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_reconfigure(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    settings: *const homing_settings,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let settings = Arc::clone(&reference(settings, "settings")?.settings);
+            hear(engine, now_ns, Input::Command(Command::Reconfigure(settings)))
+        })
+    }
+}
+
+/// Use the settings of this location, NUL-terminated UTF-8; NULL, and a name that is no location, mean the group's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_set_location(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    location: *const c_char,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let location = text::optional(location, "location")?.map(Arc::from);
+            hear(engine, now_ns, Input::Command(Command::SetLocation(location)))
+        })
+    }
+}
+
+/// Finish what is under way within the grace, then stop for good; `HOMING_EVENT_STOPPED` is the last event.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_stop(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    grace_ms: u64,
+) -> homing_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        status(|| {
+            hear(engine, now_ns, Input::Command(Command::Stop { grace: Duration::from_millis(grace_ms) }))
+        })
+    }
+}
+
+/// Frees an engine. NULL is fine. Nothing is said to anybody: what is open stays the driver's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_free(engine: *mut homing_engine) {
+    // SAFETY: the caller's promise.
+    unsafe { free(engine) }
+}
+
+unsafe fn hear(engine: *mut homing_engine, now_ns: u64, input: Input<'_>) -> Result<(), Failed> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(engine, |driven| {
+            driven.now = driven.now.max(Moment::from_nanos(now_ns));
+            driven.engine.handle(driven.now, input);
+            Ok(())
+        })
+    }
+}
+
+/// Does something with an engine that nobody else is using. A panic in it poisons the lock, and with it the engine.
+unsafe fn with<T>(
+    engine: *const homing_engine,
+    body: impl FnOnce(&mut Driven) -> Result<T, Failed>,
+) -> Result<T, Failed> {
+    // SAFETY: the caller's promise.
+    let engine = unsafe { reference(engine, "engine") }?;
+    match engine.0.try_lock() {
+        Ok(mut driven) => body(&mut driven),
+        Err(TryLockError::WouldBlock) => Err(Failed::plain(HOMING_ERROR_BUSY)),
+        Err(TryLockError::Poisoned(_)) => Err(Failed::plain(HOMING_ERROR_POISONED)),
+    }
+}
+
+const fn wake_code(value: Wake) -> i32 {
+    match value {
+        Wake::Drain => HOMING_WAKE_DRAIN,
+        Wake::Attachment => HOMING_WAKE_ATTACHMENT,
+        Wake::Agenda => HOMING_WAKE_AGENDA,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ffi::status::HOMING_ERROR_INTERNAL;
+
+    #[test]
+    fn a_fault_poisons_the_engine_and_it_can_still_be_freed() {
+        let settings = r#"{ "server_lists": [ { "name": "a", "priorities": [ { "servers": [ { "address": "a.test" } ] } ] } ] }"#;
+        let setup = Setup::new(Arc::new(settings.parse().unwrap()), "agent".parse().unwrap());
+        let now = Moment::ORIGIN;
+        let engine = Engine::new(setup, Memory::default(), Away::Unknown, 1, now);
+        let engine = homing_engine(Mutex::new(Driven { engine, now, current: Current::default() }));
+        let engine = Box::into_raw(Box::new(engine));
+        // SAFETY: it came from a box and is freed once, at the end.
+        unsafe {
+            assert_eq!(status(|| with(engine, |_| panic!("a fault"))), HOMING_ERROR_INTERNAL);
+            assert_eq!(homing_engine_timeout(engine, 0), HOMING_ERROR_POISONED);
+            homing_engine_free(engine);
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Something the application may want to know.
+
+use std::sync::OnceLock;
+
+use super::boundary::{free, view};
+use super::failure::class_code;
+use super::snapshot::milliseconds;
+use super::state::{reason_code, state_code};
+use super::text::{homing_bytes, homing_text};
+use crate::client::ClientEvent;
+use crate::engine::{Event, Next, Told};
+use crate::words::{ServerId, Span};
+
+/// Something the application may want to know. It never changes; any thread may read it.
+///
+/// An event that was pulled is owned by the caller, and freed by `homing_event_free`. One that a callback is
+/// given belongs to homing and lives until the callback returns. All views live as long as their event. What a
+/// kind of event does not have is NULL, 0 or -1, as is everything of an event that is NULL.
+pub struct homing_event {
+    event: ClientEvent,
+    json: OnceLock<String>,
+}
+
+/// `state` changed; `reason` says why.
+pub const HOMING_EVENT_STATE: i32 = 1;
+/// A search for a server begins; `reason` says why.
+pub const HOMING_EVENT_SWEEPING: i32 = 2;
+/// The agent is attached to `server`, of `priority`; `duration_ms` since the search began.
+pub const HOMING_EVENT_ATTACHED: i32 = 3;
+/// The agent is no longer attached to `server`; `reason` says why.
+pub const HOMING_EVENT_DETACHED: i32 = 4;
+/// An attempt on `server` failed: `class`, `text` in words, and what is done `next`.
+pub const HOMING_EVENT_ATTEMPT_FAILED: i32 = 5;
+/// `server` answered a heartbeat with `http_status` after `duration_ms`; `body` is its answer.
+pub const HOMING_EVENT_HEARTBEAT: i32 = 6;
+/// `server` named a new entity tag of the settings: `text`.
+pub const HOMING_EVENT_SETTINGS_ANNOUNCED: i32 = 7;
+/// `server` named a new entity tag of the policy: `text`.
+pub const HOMING_EVENT_POLICY_ANNOUNCED: i32 = 8;
+/// No server is attached, and the next search begins in `duration_ms`; `reason` says why.
+pub const HOMING_EVENT_WAITING: i32 = 9;
+/// The agent goes back from `server` to `other_server`, which is better or its own.
+pub const HOMING_EVENT_FAILBACK: i32 = 10;
+/// `server`, which would be better than the present one, was asked; `text` is its failure, if any.
+pub const HOMING_EVENT_PROBED: i32 = 11;
+/// The event stream of push mode with `server` opened.
+pub const HOMING_EVENT_PUSH_OPENED: i32 = 12;
+/// The event stream with `server` ended; `text` says why. Heartbeats go on.
+pub const HOMING_EVENT_PUSH_LOST: i32 = 13;
+/// `server` does not offer an event stream; it is asked again in `duration_ms`.
+pub const HOMING_EVENT_PUSH_UNAVAILABLE: i32 = 14;
+/// `server` has new content of the name `text`.
+pub const HOMING_EVENT_TOLD_CONTENT: i32 = 15;
+/// `server` has a command for the product.
+pub const HOMING_EVENT_TOLD_COMMAND: i32 = 16;
+/// The settings are in force but something about them is odd: `text`.
+pub const HOMING_EVENT_SETTINGS_WARNING: i32 = 17;
+/// The memory could not be stored; the engine goes on without.
+pub const HOMING_EVENT_CANNOT_REMEMBER: i32 = 18;
+/// What an earlier life remembered cannot be used; `text` says why.
+pub const HOMING_EVENT_MEMORY_IGNORED: i32 = 19;
+/// It has stopped. The last event.
+pub const HOMING_EVENT_STOPPED: i32 = 20;
+
+/// Other servers of the same search are tried.
+pub const HOMING_NEXT_NEXT_SERVER: i32 = 1;
+/// The same server is tried once more, on a fresh connection.
+pub const HOMING_NEXT_SAME_SERVER: i32 = 2;
+/// It stays with this server and asks again later.
+pub const HOMING_NEXT_LATER: i32 = 3;
+/// Nothing is left to try in this search.
+pub const HOMING_NEXT_NOTHING: i32 = 4;
+
+impl homing_event {
+    pub(super) const fn new(event: ClientEvent) -> Self {
+        Self { event, json: OnceLock::new() }
+    }
+}
+
+/// What the kinds of events have, in one place for all functions that look at one.
+struct Parts<'a> {
+    kind: i32,
+    server: Option<&'a ServerId>,
+    other_server: Option<&'a ServerId>,
+    state: i32,
+    reason: i32,
+    class: i32,
+    next: i32,
+    text: Option<&'a str>,
+    priority: u32,
+    http_status: u32,
+    duration: Option<Span>,
+}
+
+/// What happened: `HOMING_EVENT_…`. Later versions tell more kinds: ignore those you do not know.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_event_kind(event: *const homing_event) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { look(event, 0, |parts| parts.kind) }
+}
+
+/// When: nanoseconds since the start of the client, suspended time included; for an engine, on its driver's clock.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_event_at_ns(event: *const homing_event) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { view(event, 0, |event| u64::try_from(event.event.at.as_nanos()).unwrap_or(u64::MAX)) }
+}
+
+/// The event as one flat JSON object: `{"at":1.25,"event":"attached","server":"a",…}`, `at` in seconds.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_event_json(event: *const homing_event) -> homing_text {
+    // SAFETY: the caller's promise.
+    unsafe {
+        view(event, homing_text::NONE, |event| {
+            homing_text::new(
+                event.json.get_or_init(|| serde_json::to_string(&event.event).unwrap_or_default()),
+            )
+        })
+    }
+}
+
+/// The id of the server it is about.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_event_server(event: *const homing_event) -> homing_text {
+    // SAFETY: the caller's promise.
+    unsafe { look(event, homing_text::NONE, |parts| id(parts.server)) }
+}
+
+/// The id of the server a failback leads to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_event_other_server(event: *const homing_event) -> homing_text {
+    // SAFETY: the caller's promise.
+    unsafe { look(event, homing_text::NONE, |parts| id(parts.other_server)) }
+}
+
+/// The state that was entered: `HOMING_STATE_…`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_event_state(event: *const homing_event) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { look(event, 0, |parts| parts.state) }
+}
+
+/// Why: `HOMING_REASON_…`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_event_reason(event: *const homing_event) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { look(event, 0, |parts| parts.reason) }
+}
+
+/// The kind of failure of an attempt: `HOMING_CLASS_…`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_event_class(event: *const homing_event) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { look(event, 0, |parts| parts.class) }
+}
+
+/// What is done after a failed attempt: `HOMING_NEXT_…`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_event_next(event: *const homing_event) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { look(event, 0, |parts| parts.next) }
+}
+
+/// The text of the kinds that have one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_event_text(event: *const homing_event) -> homing_text {
+    // SAFETY: the caller's promise.
+    unsafe { look(event, homing_text::NONE, |parts| homing_text::of(parts.text)) }
+}
+
+/// The priority of the server the agent is attached to, from 1; 0 when the list does not name it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_event_priority(event: *const homing_event) -> u32 {
+    // SAFETY: the caller's promise.
+    unsafe { look(event, 0, |parts| parts.priority) }
+}
+
+/// The HTTP status of a heartbeat's answer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_event_http_status(event: *const homing_event) -> u32 {
+    // SAFETY: the caller's promise.
+    unsafe { look(event, 0, |parts| parts.http_status) }
+}
+
+/// The duration of the kinds that have one, in milliseconds; -1 for the others.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_event_duration_ms(event: *const homing_event) -> i64 {
+    // SAFETY: the caller's promise.
+    unsafe { look(event, -1, |parts| milliseconds(parts.duration)) }
+}
+
+/// The body of a heartbeat's answer: bytes of the product's own. Of the managed client alone; who drives an
+/// engine has the bytes already.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_event_body(event: *const homing_event) -> homing_bytes {
+    // SAFETY: the caller's promise.
+    unsafe {
+        view(event, homing_bytes::NONE, |event| {
+            event.event.body.as_deref().map_or(homing_bytes::NONE, homing_bytes::new)
+        })
+    }
+}
+
+/// Frees an event that was pulled. NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_event_free(event: *mut homing_event) {
+    // SAFETY: the caller's promise.
+    unsafe { free(event) }
+}
+
+unsafe fn look<T>(event: *const homing_event, otherwise: T, look: impl FnOnce(Parts<'_>) -> T) -> T {
+    // SAFETY: the caller's promise.
+    unsafe { view(event, otherwise, |event| look(parts(&event.event.event))) }
+}
+
+fn id(server: Option<&ServerId>) -> homing_text {
+    homing_text::of(server.map(ServerId::as_str))
+}
+
+fn parts(event: &Event) -> Parts<'_> {
+    let of = |kind| Parts {
+        kind,
+        server: None,
+        other_server: None,
+        state: 0,
+        reason: 0,
+        class: 0,
+        next: 0,
+        text: None,
+        priority: 0,
+        http_status: 0,
+        duration: None,
+    };
+    let about = |kind, server| Parts { server: Some(server), ..of(kind) };
+    match event {
+        Event::State { state, why } => {
+            Parts { state: state_code(*state), reason: reason_code(*why), ..of(HOMING_EVENT_STATE) }
+        }
+        Event::Sweeping { why, servers: _ } => {
+            Parts { reason: reason_code(*why), ..of(HOMING_EVENT_SWEEPING) }
+        }
+        Event::Attached { server, priority, elapsed } => Parts {
+            priority: priority.map_or(0, |priority| u32::try_from(priority).unwrap_or(u32::MAX)),
+            duration: Some(*elapsed),
+            ..about(HOMING_EVENT_ATTACHED, server)
+        },
+        Event::Detached { server, reason } => {
+            Parts { reason: reason_code(*reason), ..about(HOMING_EVENT_DETACHED, server) }
+        }
+        Event::AttemptFailed { server, class, detail, next } => Parts {
+            class: class_code(*class),
+            text: Some(detail),
+            next: next_code(*next),
+            ..about(HOMING_EVENT_ATTEMPT_FAILED, server)
+        },
+        Event::Heartbeat { server, status, elapsed } => Parts {
+            http_status: (*status).into(),
+            duration: Some(*elapsed),
+            ..about(HOMING_EVENT_HEARTBEAT, server)
+        },
+        Event::SettingsAnnounced { server, tag } => {
+            Parts { text: Some(tag), ..about(HOMING_EVENT_SETTINGS_ANNOUNCED, server) }
+        }
+        Event::PolicyAnnounced { server, tag } => {
+            Parts { text: Some(tag), ..about(HOMING_EVENT_POLICY_ANNOUNCED, server) }
+        }
+        Event::Waiting { until, why } => {
+            Parts { duration: Some(*until), reason: reason_code(*why), ..of(HOMING_EVENT_WAITING) }
+        }
+        Event::Failback { from, to } => {
+            Parts { other_server: Some(to), ..about(HOMING_EVENT_FAILBACK, from) }
+        }
+        Event::Probed { server, failure } => {
+            Parts { text: failure.as_deref(), ..about(HOMING_EVENT_PROBED, server) }
+        }
+        Event::PushOpened { server } => about(HOMING_EVENT_PUSH_OPENED, server),
+        Event::PushLost { server, reason } => {
+            Parts { text: Some(reason), ..about(HOMING_EVENT_PUSH_LOST, server) }
+        }
+        Event::PushUnavailable { server, retry } => {
+            Parts { duration: Some(*retry), ..about(HOMING_EVENT_PUSH_UNAVAILABLE, server) }
+        }
+        Event::Told { server, kind, name } => {
+            let kind = match kind {
+                Told::Content => HOMING_EVENT_TOLD_CONTENT,
+                Told::Command => HOMING_EVENT_TOLD_COMMAND,
+            };
+            Parts { text: name.as_deref(), ..about(kind, server) }
+        }
+        Event::SettingsWarning { warning } => {
+            Parts { text: Some(warning), ..of(HOMING_EVENT_SETTINGS_WARNING) }
+        }
+        Event::CannotRemember { version: _ } => of(HOMING_EVENT_CANNOT_REMEMBER),
+        Event::MemoryIgnored { reason } => Parts { text: Some(reason), ..of(HOMING_EVENT_MEMORY_IGNORED) },
+        Event::Stopped {} => of(HOMING_EVENT_STOPPED),
+    }
+}
+
+const fn next_code(value: Next) -> i32 {
+    match value {
+        Next::NextServer => HOMING_NEXT_NEXT_SERVER,
+        Next::SameServer => HOMING_NEXT_SAME_SERVER,
+        Next::Later => HOMING_NEXT_LATER,
+        Next::Nothing => HOMING_NEXT_NOTHING,
+    }
+}

@@ -1,0 +1,302 @@
+//! Failures: what a driver reports, and what an event tells.
+
+use std::ffi::c_char;
+use std::time::Duration;
+
+use super::boundary::{Growing, read_sized};
+use super::status::{Failed, HOMING_ERROR_RANGE};
+use super::text;
+use crate::words::{Cause, Failure, FailureClass};
+
+/// Connection refused, or the network said that the host cannot be reached.
+pub const HOMING_CLASS_REFUSED: i32 = 1;
+/// Nobody answered.
+pub const HOMING_CLASS_NO_ANSWER: i32 = 2;
+/// This machine has no way to anybody.
+pub const HOMING_CLASS_LOCAL_NETWORK: i32 = 3;
+/// The name did not resolve.
+pub const HOMING_CLASS_NAME: i32 = 4;
+/// The server did not prove that it is the server.
+pub const HOMING_CLASS_CERTIFICATE: i32 = 5;
+/// The server says that it has a fault.
+pub const HOMING_CLASS_SERVER_ERROR: i32 = 6;
+/// The server asks for patience.
+pub const HOMING_CLASS_THROTTLED: i32 = 7;
+/// The server does not want this agent.
+pub const HOMING_CLASS_NOT_ALLOWED: i32 = 8;
+/// The connection stands and nothing comes.
+pub const HOMING_CLASS_SILENT: i32 = 9;
+/// Something answers, but it is not a management server.
+pub const HOMING_CLASS_WRONG_SERVER: i32 = 10;
+/// The connection broke in the middle.
+pub const HOMING_CLASS_BROKEN: i32 = 11;
+/// The server went beyond a limit of size or time.
+pub const HOMING_CLASS_LIMIT: i32 = 12;
+/// The proxy failed, not the server.
+pub const HOMING_CLASS_PROXY: i32 = 13;
+/// The server asks to be left.
+pub const HOMING_CLASS_DRAINING: i32 = 14;
+/// The server closed a connection on which nothing was under way.
+pub const HOMING_CLASS_CLOSED_IDLE: i32 = 15;
+
+/// The host answered with a reset: nothing listens on that port.
+pub const HOMING_CAUSE_CONNECTION_REFUSED: i32 = 1;
+/// A router answered that the host cannot be reached (ICMP).
+pub const HOMING_CAUSE_HOST_UNREACHABLE: i32 = 2;
+/// No answer to the connection attempt within its limit.
+pub const HOMING_CAUSE_CONNECT_TIMEOUT: i32 = 3;
+/// No answer yet when the place was needed for another server.
+pub const HOMING_CAUSE_EVICTED: i32 = 4;
+/// This machine has no route, or no usable interface.
+pub const HOMING_CAUSE_NO_ROUTE: i32 = 5;
+/// The system ran out of sockets, ports or memory for them.
+pub const HOMING_CAUSE_OUT_OF_RESOURCES: i32 = 6;
+/// The program's own socket hook did not let the socket be used.
+pub const HOMING_CAUSE_SOCKET_REFUSED: i32 = 7;
+/// No name resolves: the name service is dead or out of reach.
+pub const HOMING_CAUSE_NAME_SERVICE_DEAD: i32 = 8;
+/// The name does not exist.
+pub const HOMING_CAUSE_NAME_NOT_FOUND: i32 = 9;
+/// The name service answered with an error.
+pub const HOMING_CAUSE_NAME_SERVER_FAILED: i32 = 10;
+/// The name service did not answer within the limit.
+pub const HOMING_CAUSE_NAME_TIMEOUT: i32 = 11;
+/// The certificate has expired.
+pub const HOMING_CAUSE_CERTIFICATE_EXPIRED: i32 = 12;
+/// The certificate is not valid yet.
+pub const HOMING_CAUSE_CERTIFICATE_NOT_YET_VALID: i32 = 13;
+/// Nobody the policy trusts has issued it.
+pub const HOMING_CAUSE_UNKNOWN_ISSUER: i32 = 14;
+/// It is for another name.
+pub const HOMING_CAUSE_WRONG_NAME: i32 = 15;
+/// It has been revoked.
+pub const HOMING_CAUSE_REVOKED: i32 = 16;
+/// It is none of the pinned keys.
+pub const HOMING_CAUSE_PIN_MISMATCH: i32 = 17;
+/// It is unusable for another reason.
+pub const HOMING_CAUSE_BAD_CERTIFICATE: i32 = 18;
+/// A 5xx answer without a usable `Retry-After`.
+pub const HOMING_CAUSE_SERVER_ERROR: i32 = 19;
+/// 429, or 503 with a `Retry-After`.
+pub const HOMING_CAUSE_THROTTLED: i32 = 20;
+/// 401 or 403.
+pub const HOMING_CAUSE_NOT_ALLOWED: i32 = 21;
+/// A TLS alert about our own certificate.
+pub const HOMING_CAUSE_CLIENT_CERTIFICATE_REFUSED: i32 = 22;
+/// No first byte of an answer within the limit.
+pub const HOMING_CAUSE_NO_FIRST_BYTE: i32 = 23;
+/// A status no management server gives to this errand: 3xx, other 4xx, or a 2xx without the `Homing-` fields.
+pub const HOMING_CAUSE_NOT_A_MANAGER: i32 = 24;
+/// What came back is not HTTP.
+pub const HOMING_CAUSE_NOT_HTTP: i32 = 25;
+/// The connection was reset.
+pub const HOMING_CAUSE_RESET: i32 = 26;
+/// The connection was closed before the answer was complete.
+pub const HOMING_CAUSE_TRUNCATED: i32 = 27;
+/// A TLS error or alert that concerns no certificate.
+pub const HOMING_CAUSE_TLS_FAILED: i32 = 28;
+/// The TLS handshake took too long.
+pub const HOMING_CAUSE_TLS_TIMEOUT: i32 = 29;
+/// The exchange took too long.
+pub const HOMING_CAUSE_EXCHANGE_TIMEOUT: i32 = 30;
+/// The whole attempt took too long.
+pub const HOMING_CAUSE_ATTEMPT_TIMEOUT: i32 = 31;
+/// The head of the answer is too large, or has too many fields.
+pub const HOMING_CAUSE_HEAD_TOO_LARGE: i32 = 32;
+/// Too many interim (1xx) answers.
+pub const HOMING_CAUSE_TOO_MANY_INTERIM: i32 = 33;
+/// The body of the answer is too large.
+pub const HOMING_CAUSE_BODY_TOO_LARGE: i32 = 34;
+/// The body comes too slowly.
+pub const HOMING_CAUSE_DRIPPING: i32 = 35;
+/// The proxy cannot be reached, or its name does not resolve.
+pub const HOMING_CAUSE_PROXY_UNREACHABLE: i32 = 36;
+/// The proxy wants other credentials (407).
+pub const HOMING_CAUSE_PROXY_NOT_ALLOWED: i32 = 37;
+/// The proxy refused the way to the server, or answered what is no answer to CONNECT.
+pub const HOMING_CAUSE_PROXY_REFUSED: i32 = 38;
+/// The server asks to be left.
+pub const HOMING_CAUSE_DRAINING: i32 = 39;
+/// The server closed a connection on which nothing was under way.
+pub const HOMING_CAUSE_CLOSED_IDLE: i32 = 40;
+/// The machine was suspended; what the connection is worth is not known.
+pub const HOMING_CAUSE_SUSPENDED: i32 = 41;
+
+/// A failure, as the driver of an engine saw it. Zero everything, set `struct_size` and `cause`, and what the cause asks for.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct homing_failure {
+    /// `sizeof(homing_failure)`.
+    pub struct_size: usize,
+    /// `HOMING_CAUSE_…`.
+    pub cause: i32,
+    /// HTTP status, for the causes that come from one; otherwise 0.
+    pub status: u32,
+    /// For `HOMING_CAUSE_THROTTLED`: for how many milliseconds the server asks, or NULL when it does not say.
+    pub retry_after_ms: *const u64,
+    /// The words of the system or of a library, or NULL: NUL-terminated, at most 200 characters are kept.
+    pub note: *const c_char,
+}
+
+// SAFETY: `repr(C)`, the size first, two 32-bit numbers side by side, and all zero are NULL and 0.
+unsafe impl Growing for homing_failure {
+    const LEAST: usize = size_of::<usize>() + 8;
+}
+
+impl homing_failure {
+    /// The number of a cause, for Rust code that speaks to these functions.
+    pub const fn code(cause: Cause) -> i32 {
+        match cause {
+            Cause::ConnectionRefused => HOMING_CAUSE_CONNECTION_REFUSED,
+            Cause::HostUnreachable => HOMING_CAUSE_HOST_UNREACHABLE,
+            Cause::ConnectTimeout => HOMING_CAUSE_CONNECT_TIMEOUT,
+            Cause::Evicted => HOMING_CAUSE_EVICTED,
+            Cause::NoRoute => HOMING_CAUSE_NO_ROUTE,
+            Cause::OutOfResources => HOMING_CAUSE_OUT_OF_RESOURCES,
+            Cause::SocketRefused => HOMING_CAUSE_SOCKET_REFUSED,
+            Cause::NameServiceDead => HOMING_CAUSE_NAME_SERVICE_DEAD,
+            Cause::NameNotFound => HOMING_CAUSE_NAME_NOT_FOUND,
+            Cause::NameServerFailed => HOMING_CAUSE_NAME_SERVER_FAILED,
+            Cause::NameTimeout => HOMING_CAUSE_NAME_TIMEOUT,
+            Cause::CertificateExpired => HOMING_CAUSE_CERTIFICATE_EXPIRED,
+            Cause::CertificateNotYetValid => HOMING_CAUSE_CERTIFICATE_NOT_YET_VALID,
+            Cause::UnknownIssuer => HOMING_CAUSE_UNKNOWN_ISSUER,
+            Cause::WrongName => HOMING_CAUSE_WRONG_NAME,
+            Cause::Revoked => HOMING_CAUSE_REVOKED,
+            Cause::PinMismatch => HOMING_CAUSE_PIN_MISMATCH,
+            Cause::BadCertificate => HOMING_CAUSE_BAD_CERTIFICATE,
+            Cause::ServerError { .. } => HOMING_CAUSE_SERVER_ERROR,
+            Cause::Throttled { .. } => HOMING_CAUSE_THROTTLED,
+            Cause::NotAllowed { .. } => HOMING_CAUSE_NOT_ALLOWED,
+            Cause::ClientCertificateRefused => HOMING_CAUSE_CLIENT_CERTIFICATE_REFUSED,
+            Cause::NoFirstByte => HOMING_CAUSE_NO_FIRST_BYTE,
+            Cause::NotAManager { .. } => HOMING_CAUSE_NOT_A_MANAGER,
+            Cause::NotHttp => HOMING_CAUSE_NOT_HTTP,
+            Cause::Reset => HOMING_CAUSE_RESET,
+            Cause::Truncated => HOMING_CAUSE_TRUNCATED,
+            Cause::TlsFailed => HOMING_CAUSE_TLS_FAILED,
+            Cause::TlsTimeout => HOMING_CAUSE_TLS_TIMEOUT,
+            Cause::ExchangeTimeout => HOMING_CAUSE_EXCHANGE_TIMEOUT,
+            Cause::AttemptTimeout => HOMING_CAUSE_ATTEMPT_TIMEOUT,
+            Cause::HeadTooLarge => HOMING_CAUSE_HEAD_TOO_LARGE,
+            Cause::TooManyInterim => HOMING_CAUSE_TOO_MANY_INTERIM,
+            Cause::BodyTooLarge => HOMING_CAUSE_BODY_TOO_LARGE,
+            Cause::Dripping => HOMING_CAUSE_DRIPPING,
+            Cause::ProxyUnreachable => HOMING_CAUSE_PROXY_UNREACHABLE,
+            Cause::ProxyNotAllowed => HOMING_CAUSE_PROXY_NOT_ALLOWED,
+            Cause::ProxyRefused { .. } => HOMING_CAUSE_PROXY_REFUSED,
+            Cause::Draining => HOMING_CAUSE_DRAINING,
+            Cause::ClosedIdle => HOMING_CAUSE_CLOSED_IDLE,
+            Cause::Suspended => HOMING_CAUSE_SUSPENDED,
+        }
+    }
+}
+
+/// What a failure a caller gave says.
+///
+/// # Safety
+/// `failure` is NULL, or points to a failure whose pointers are NULL or can be read.
+pub(super) unsafe fn read_failure(failure: *const homing_failure) -> Result<Failure, Failed> {
+    // SAFETY: the caller's promise.
+    let given = unsafe { read_sized(failure, "failure") }?;
+    // SAFETY: the caller's promise.
+    let note = unsafe { text::optional(given.note, "failure.note") }?;
+    let retry_after = if given.retry_after_ms.is_null() {
+        None
+    } else {
+        // SAFETY: the caller's promise.
+        Some(Duration::from_millis(*unsafe {
+            super::boundary::reference(given.retry_after_ms, "failure.retry_after_ms")
+        }?))
+    };
+    let status = u16::try_from(given.status).map_err(|_| {
+        Failed::new(HOMING_ERROR_RANGE, format!("`failure.status` {} is no status", given.status))
+    })?;
+    let cause = cause(given.cause, status, retry_after).ok_or_else(|| {
+        Failed::new(HOMING_ERROR_RANGE, format!("`failure.cause` {} is no cause", given.cause))
+    })?;
+    Ok(match note {
+        Some(note) => Failure::noted(cause, note),
+        None => cause.into(),
+    })
+}
+
+pub(super) const fn class_code(value: FailureClass) -> i32 {
+    match value {
+        FailureClass::Refused => HOMING_CLASS_REFUSED,
+        FailureClass::NoAnswer => HOMING_CLASS_NO_ANSWER,
+        FailureClass::LocalNetwork => HOMING_CLASS_LOCAL_NETWORK,
+        FailureClass::Name => HOMING_CLASS_NAME,
+        FailureClass::Certificate => HOMING_CLASS_CERTIFICATE,
+        FailureClass::ServerError => HOMING_CLASS_SERVER_ERROR,
+        FailureClass::Throttled => HOMING_CLASS_THROTTLED,
+        FailureClass::NotAllowed => HOMING_CLASS_NOT_ALLOWED,
+        FailureClass::Silent => HOMING_CLASS_SILENT,
+        FailureClass::WrongServer => HOMING_CLASS_WRONG_SERVER,
+        FailureClass::Broken => HOMING_CLASS_BROKEN,
+        FailureClass::Limit => HOMING_CLASS_LIMIT,
+        FailureClass::Proxy => HOMING_CLASS_PROXY,
+        FailureClass::Draining => HOMING_CLASS_DRAINING,
+        FailureClass::ClosedIdle => HOMING_CLASS_CLOSED_IDLE,
+    }
+}
+
+const fn cause(code: i32, status: u16, retry_after: Option<Duration>) -> Option<Cause> {
+    Some(match code {
+        HOMING_CAUSE_CONNECTION_REFUSED => Cause::ConnectionRefused,
+        HOMING_CAUSE_HOST_UNREACHABLE => Cause::HostUnreachable,
+        HOMING_CAUSE_CONNECT_TIMEOUT => Cause::ConnectTimeout,
+        HOMING_CAUSE_EVICTED => Cause::Evicted,
+        HOMING_CAUSE_NO_ROUTE => Cause::NoRoute,
+        HOMING_CAUSE_OUT_OF_RESOURCES => Cause::OutOfResources,
+        HOMING_CAUSE_SOCKET_REFUSED => Cause::SocketRefused,
+        HOMING_CAUSE_NAME_SERVICE_DEAD => Cause::NameServiceDead,
+        HOMING_CAUSE_NAME_NOT_FOUND => Cause::NameNotFound,
+        HOMING_CAUSE_NAME_SERVER_FAILED => Cause::NameServerFailed,
+        HOMING_CAUSE_NAME_TIMEOUT => Cause::NameTimeout,
+        HOMING_CAUSE_CERTIFICATE_EXPIRED => Cause::CertificateExpired,
+        HOMING_CAUSE_CERTIFICATE_NOT_YET_VALID => Cause::CertificateNotYetValid,
+        HOMING_CAUSE_UNKNOWN_ISSUER => Cause::UnknownIssuer,
+        HOMING_CAUSE_WRONG_NAME => Cause::WrongName,
+        HOMING_CAUSE_REVOKED => Cause::Revoked,
+        HOMING_CAUSE_PIN_MISMATCH => Cause::PinMismatch,
+        HOMING_CAUSE_BAD_CERTIFICATE => Cause::BadCertificate,
+        HOMING_CAUSE_SERVER_ERROR => Cause::ServerError { status },
+        HOMING_CAUSE_THROTTLED => Cause::Throttled { status, retry_after },
+        HOMING_CAUSE_NOT_ALLOWED => Cause::NotAllowed { status },
+        HOMING_CAUSE_CLIENT_CERTIFICATE_REFUSED => Cause::ClientCertificateRefused,
+        HOMING_CAUSE_NO_FIRST_BYTE => Cause::NoFirstByte,
+        HOMING_CAUSE_NOT_A_MANAGER => Cause::NotAManager { status },
+        HOMING_CAUSE_NOT_HTTP => Cause::NotHttp,
+        HOMING_CAUSE_RESET => Cause::Reset,
+        HOMING_CAUSE_TRUNCATED => Cause::Truncated,
+        HOMING_CAUSE_TLS_FAILED => Cause::TlsFailed,
+        HOMING_CAUSE_TLS_TIMEOUT => Cause::TlsTimeout,
+        HOMING_CAUSE_EXCHANGE_TIMEOUT => Cause::ExchangeTimeout,
+        HOMING_CAUSE_ATTEMPT_TIMEOUT => Cause::AttemptTimeout,
+        HOMING_CAUSE_HEAD_TOO_LARGE => Cause::HeadTooLarge,
+        HOMING_CAUSE_TOO_MANY_INTERIM => Cause::TooManyInterim,
+        HOMING_CAUSE_BODY_TOO_LARGE => Cause::BodyTooLarge,
+        HOMING_CAUSE_DRIPPING => Cause::Dripping,
+        HOMING_CAUSE_PROXY_UNREACHABLE => Cause::ProxyUnreachable,
+        HOMING_CAUSE_PROXY_NOT_ALLOWED => Cause::ProxyNotAllowed,
+        HOMING_CAUSE_PROXY_REFUSED => Cause::ProxyRefused { status },
+        HOMING_CAUSE_DRAINING => Cause::Draining,
+        HOMING_CAUSE_CLOSED_IDLE => Cause::ClosedIdle,
+        HOMING_CAUSE_SUSPENDED => Cause::Suspended,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cause_has_a_number_of_its_own() {
+        for number in 1..=41 {
+            assert_eq!(cause(number, 500, None).map(homing_failure::code), Some(number));
+        }
+        assert_eq!((cause(0, 0, None), cause(42, 0, None)), (None, None));
+    }
+}

@@ -1,0 +1,43 @@
+//! homing for programs in C, and in every language that can call C.
+//!
+//! Each file is one noun of the header `include/homing.h`, which is made from these sources; its conventions
+//! stand in `docs/c-api.md` and at its top. A Rust program has no use for this module: it is here with the
+//! feature `capi`, so that the libraries for C can be built from this crate (`make install`).
+//!
+//! What every function does is the same: `boundary` checks the pointers and catches a panic, the body is a
+//! few lines of the Rust API, and `status` makes a number of an error. So the two APIs cannot drift apart
+//! in what they mean.
+#![allow(unsafe_code, reason = "pointers come from C")]
+#![allow(non_camel_case_types, reason = "types have the names they have in C")]
+#![allow(clippy::missing_safety_doc, reason = "the promises of a caller are the conventions of the header")]
+
+mod action;
+mod address;
+mod boundary;
+mod engine;
+mod error;
+mod event;
+mod failure;
+mod outcome;
+mod settings;
+mod snapshot;
+mod state;
+mod status;
+mod string;
+mod text;
+mod version;
+
+pub use action::*;
+pub use address::homing_address;
+pub use engine::*;
+pub use error::*;
+pub use event::*;
+pub use failure::*;
+pub use outcome::*;
+pub use settings::*;
+pub use snapshot::*;
+pub use state::*;
+pub use status::*;
+pub use string::*;
+pub use text::{homing_bytes, homing_text};
+pub use version::*;

@@ -1,0 +1,126 @@
+//! What came of an exchange, and what was said on a stream.
+
+use std::ffi::c_char;
+use std::time::Duration;
+
+use super::boundary::{Growing, read_sized, reference};
+use super::failure::{homing_failure, read_failure};
+use super::status::{Failed, HOMING_ERROR_RANGE};
+use super::text;
+use crate::words::{News, Outcome, Verdict};
+
+/// The errand was done. For a heartbeat: a complete 2xx answer with `Homing-Settings` or `Homing-Policy`, or what
+/// counts for that in the product's own protocol.
+pub const HOMING_VERDICT_SUCCESS: i32 = 1;
+/// The server works but does not do this errand. It costs the server nothing.
+pub const HOMING_VERDICT_DECLINED: i32 = 2;
+/// It did not work; `failure` says how.
+pub const HOMING_VERDICT_FAILED: i32 = 3;
+
+/// A comment that keeps the connection alive.
+pub const HOMING_NEWS_KEEP_ALIVE: i32 = 1;
+/// The settings have a new entity tag.
+pub const HOMING_NEWS_SETTINGS: i32 = 2;
+/// The policy has a new entity tag.
+pub const HOMING_NEWS_POLICY: i32 = 3;
+/// New content of this name waits.
+pub const HOMING_NEWS_CONTENT: i32 = 4;
+/// The server has a command for the product.
+pub const HOMING_NEWS_COMMAND: i32 = 5;
+/// The server asks to be left within a time.
+pub const HOMING_NEWS_DRAIN: i32 = 6;
+
+/// How an exchange ended. Zero everything, set `struct_size` and `verdict`, and what applies.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct homing_outcome {
+    /// `sizeof(homing_outcome)`.
+    pub struct_size: usize,
+    /// `HOMING_VERDICT_…`.
+    pub verdict: i32,
+    /// HTTP status, or whatever number the product's protocol has, at most 65535; for the event only.
+    pub status: u32,
+    /// The current entity tag of the settings, NUL-terminated UTF-8 of at most 1,024 bytes; NULL when none was named.
+    pub settings_tag: *const c_char,
+    /// The current entity tag of the policy; as above.
+    pub policy_tag: *const c_char,
+    /// For `HOMING_VERDICT_FAILED`: what went wrong.
+    pub failure: *const homing_failure,
+    /// The server asks to be left within this many milliseconds; NULL when it does not.
+    pub drain_ms: *const u64,
+}
+
+// SAFETY: `repr(C)`, the size first, two 32-bit numbers side by side, pointers, and all zero are NULL and 0.
+unsafe impl Growing for homing_outcome {
+    const LEAST: usize = size_of::<usize>() + 8;
+}
+
+/// What an outcome a caller gave says.
+///
+/// # Safety
+/// `given` is NULL, or points to an outcome whose pointers are NULL or can be read during `'a`.
+pub(super) unsafe fn read_outcome<'a>(given: *const homing_outcome) -> Result<Outcome<'a>, Failed> {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        let given = read_sized(given, "outcome")?;
+        let status = u16::try_from(given.status).map_err(|_| {
+            Failed::new(HOMING_ERROR_RANGE, format!("`outcome.status` {} is no status", given.status))
+        })?;
+        let drain = if given.drain_ms.is_null() {
+            None
+        } else {
+            Some(Duration::from_millis(*reference(given.drain_ms, "outcome.drain_ms")?))
+        };
+        let verdict = match given.verdict {
+            HOMING_VERDICT_SUCCESS => Verdict::Success {
+                status,
+                settings: short(given.settings_tag, "outcome.settings_tag")?,
+                policy: short(given.policy_tag, "outcome.policy_tag")?,
+            },
+            HOMING_VERDICT_DECLINED => Verdict::Declined { status },
+            HOMING_VERDICT_FAILED => Verdict::Failed(read_failure(given.failure)?),
+            other => {
+                return Err(Failed::new(
+                    HOMING_ERROR_RANGE,
+                    format!("`outcome.verdict` {other} is no verdict"),
+                ));
+            }
+        };
+        Ok(Outcome { verdict, drain })
+    }
+}
+
+/// What news a caller brought.
+///
+/// # Safety
+/// `about` is NULL, or NUL-terminated and can be read during `'a`.
+pub(super) unsafe fn read_news<'a>(
+    kind: i32,
+    about: *const c_char,
+    drain_ms: u64,
+) -> Result<News<'a>, Failed> {
+    // SAFETY: the caller's promise.
+    let about = unsafe { short(about, "about") }?;
+    let named = || about.ok_or_else(|| Failed::null("about"));
+    Ok(match kind {
+        HOMING_NEWS_KEEP_ALIVE => News::KeepAlive,
+        HOMING_NEWS_SETTINGS => News::Settings(named()?),
+        HOMING_NEWS_POLICY => News::Policy(named()?),
+        HOMING_NEWS_CONTENT => News::Content(named()?),
+        HOMING_NEWS_COMMAND => News::Command,
+        HOMING_NEWS_DRAIN => News::Drain(Duration::from_millis(drain_ms)),
+        other => return Err(Failed::new(HOMING_ERROR_RANGE, format!("`kind` {other} is no news"))),
+    })
+}
+
+/// Longer than any entity tag or name that makes sense: the engine keeps what it is told.
+const LONGEST: usize = 1024;
+
+unsafe fn short<'a>(text: *const c_char, name: &str) -> Result<Option<&'a str>, Failed> {
+    // SAFETY: the caller's promise.
+    let text = unsafe { text::optional(text, name) }?;
+    if text.is_some_and(|text| text.len() > LONGEST) {
+        return Err(Failed::new(HOMING_ERROR_RANGE, format!("`{name}` is longer than {LONGEST} bytes")));
+    }
+    Ok(text)
+}

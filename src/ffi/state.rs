@@ -1,0 +1,193 @@
+//! States and reasons as numbers, and what the numbers mean.
+//!
+//! A number that was given a meaning keeps it for ever; later versions add some.
+
+use super::text::homing_text;
+use crate::engine::{State, Why};
+
+/// Made, and not yet begun.
+pub const HOMING_STATE_STARTING: i32 = 1;
+/// Searching, and attached to nobody.
+pub const HOMING_STATE_SWEEPING: i32 = 2;
+/// Attached to a server.
+pub const HOMING_STATE_ATTACHED: i32 = 3;
+/// Attached to nobody; the next search begins later.
+pub const HOMING_STATE_WAITING: i32 = 4;
+/// Attached to nobody, because this machine has no network.
+pub const HOMING_STATE_NO_NETWORK: i32 = 5;
+/// Attached to nobody, because the servers do not want this agent.
+pub const HOMING_STATE_REJECTED: i32 = 6;
+/// Communication is switched off in the settings.
+pub const HOMING_STATE_DISABLED: i32 = 7;
+/// Finishing what is under way.
+pub const HOMING_STATE_STOPPING: i32 = 8;
+/// Stopped for good.
+pub const HOMING_STATE_STOPPED: i32 = 9;
+
+/// The engine has just been made.
+pub const HOMING_REASON_START: i32 = 1;
+/// The application asked.
+pub const HOMING_REASON_ASKED: i32 = 2;
+/// The settings changed.
+pub const HOMING_REASON_NEW_SETTINGS: i32 = 3;
+/// The application gave other credentials.
+pub const HOMING_REASON_NEW_CREDENTIALS: i32 = 4;
+/// The server in use failed.
+pub const HOMING_REASON_SERVER_FAILED: i32 = 5;
+/// The server in use makes no progress; others are tried beside it.
+pub const HOMING_REASON_SERVER_SLOW: i32 = 6;
+/// The server in use is silent; a second opinion is sought.
+pub const HOMING_REASON_SERVER_SILENT: i32 = 7;
+/// The server in use asked to be left.
+pub const HOMING_REASON_SERVER_DRAINING: i32 = 8;
+/// The server in use asks for more patience than there is.
+pub const HOMING_REASON_SERVER_THROTTLED: i32 = 9;
+/// An exchange with a better server, or the agent's own, succeeded.
+pub const HOMING_REASON_BETTER_SERVER: i32 = 10;
+/// Another server answered in its place.
+pub const HOMING_REASON_OTHER_SERVER_ANSWERED: i32 = 11;
+/// Every server of the list failed.
+pub const HOMING_REASON_ALL_FAILED: i32 = 12;
+/// Nobody answers: it may be the network.
+pub const HOMING_REASON_NETWORK_SUSPECT: i32 = 13;
+/// This machine has no usable network.
+pub const HOMING_REASON_NO_NETWORK: i32 = 14;
+/// The network changed, or came back.
+pub const HOMING_REASON_NETWORK_CHANGED: i32 = 15;
+/// The machine was suspended and runs again.
+pub const HOMING_REASON_RESUMED: i32 = 16;
+/// Two servers, or the only one, do not want this agent.
+pub const HOMING_REASON_REJECTED: i32 = 17;
+/// Every server asks for patience or may not be used now.
+pub const HOMING_REASON_NOTHING_AVAILABLE: i32 = 18;
+/// The waiting time is over.
+pub const HOMING_REASON_WAIT_OVER: i32 = 19;
+/// Too many attempts in ten minutes; the servers are spared.
+pub const HOMING_REASON_TOO_MANY_ATTEMPTS: i32 = 20;
+/// The agent moved often within two minutes, and calms down.
+pub const HOMING_REASON_MOVED_OFTEN: i32 = 21;
+/// Communication is switched off in the settings.
+pub const HOMING_REASON_DISABLED: i32 = 22;
+/// The application stops the agent.
+pub const HOMING_REASON_STOPPING: i32 = 23;
+
+/// What a reason means, in words that live for ever: `the server in use failed`. `data` is NULL for a number this
+/// version does not know.
+///
+/// Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn homing_reason_text(reason: i32) -> homing_text {
+    homing_text::of(reason_of(reason).map(Why::explain))
+}
+
+/// The name of a state, as JSON has it, living for ever: `no_network`. `data` is NULL for a number this version
+/// does not know.
+///
+/// Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn homing_state_name(state: i32) -> homing_text {
+    homing_text::of(Some(match state {
+        HOMING_STATE_STARTING => "starting",
+        HOMING_STATE_SWEEPING => "sweeping",
+        HOMING_STATE_ATTACHED => "attached",
+        HOMING_STATE_WAITING => "waiting",
+        HOMING_STATE_NO_NETWORK => "no_network",
+        HOMING_STATE_REJECTED => "rejected",
+        HOMING_STATE_DISABLED => "disabled",
+        HOMING_STATE_STOPPING => "stopping",
+        HOMING_STATE_STOPPED => "stopped",
+        _ => return homing_text::NONE,
+    }))
+}
+
+pub(super) const fn state_code(value: State) -> i32 {
+    match value {
+        State::Starting => HOMING_STATE_STARTING,
+        State::Sweeping => HOMING_STATE_SWEEPING,
+        State::Attached => HOMING_STATE_ATTACHED,
+        State::Waiting => HOMING_STATE_WAITING,
+        State::NoNetwork => HOMING_STATE_NO_NETWORK,
+        State::Rejected => HOMING_STATE_REJECTED,
+        State::Disabled => HOMING_STATE_DISABLED,
+        State::Stopping => HOMING_STATE_STOPPING,
+        State::Stopped => HOMING_STATE_STOPPED,
+    }
+}
+
+pub(super) const fn reason_code(value: Why) -> i32 {
+    match value {
+        Why::Start => HOMING_REASON_START,
+        Why::Asked => HOMING_REASON_ASKED,
+        Why::NewSettings => HOMING_REASON_NEW_SETTINGS,
+        Why::NewCredentials => HOMING_REASON_NEW_CREDENTIALS,
+        Why::ServerFailed => HOMING_REASON_SERVER_FAILED,
+        Why::ServerSlow => HOMING_REASON_SERVER_SLOW,
+        Why::ServerSilent => HOMING_REASON_SERVER_SILENT,
+        Why::ServerDraining => HOMING_REASON_SERVER_DRAINING,
+        Why::ServerThrottled => HOMING_REASON_SERVER_THROTTLED,
+        Why::BetterServer => HOMING_REASON_BETTER_SERVER,
+        Why::OtherServerAnswered => HOMING_REASON_OTHER_SERVER_ANSWERED,
+        Why::AllFailed => HOMING_REASON_ALL_FAILED,
+        Why::NetworkSuspect => HOMING_REASON_NETWORK_SUSPECT,
+        Why::NoNetwork => HOMING_REASON_NO_NETWORK,
+        Why::NetworkChanged => HOMING_REASON_NETWORK_CHANGED,
+        Why::Resumed => HOMING_REASON_RESUMED,
+        Why::Rejected => HOMING_REASON_REJECTED,
+        Why::NothingAvailable => HOMING_REASON_NOTHING_AVAILABLE,
+        Why::WaitOver => HOMING_REASON_WAIT_OVER,
+        Why::TooManyAttempts => HOMING_REASON_TOO_MANY_ATTEMPTS,
+        Why::MovedOften => HOMING_REASON_MOVED_OFTEN,
+        Why::Disabled => HOMING_REASON_DISABLED,
+        Why::Stopping => HOMING_REASON_STOPPING,
+    }
+}
+
+pub(super) const fn reason_of(code: i32) -> Option<Why> {
+    Some(match code {
+        HOMING_REASON_START => Why::Start,
+        HOMING_REASON_ASKED => Why::Asked,
+        HOMING_REASON_NEW_SETTINGS => Why::NewSettings,
+        HOMING_REASON_NEW_CREDENTIALS => Why::NewCredentials,
+        HOMING_REASON_SERVER_FAILED => Why::ServerFailed,
+        HOMING_REASON_SERVER_SLOW => Why::ServerSlow,
+        HOMING_REASON_SERVER_SILENT => Why::ServerSilent,
+        HOMING_REASON_SERVER_DRAINING => Why::ServerDraining,
+        HOMING_REASON_SERVER_THROTTLED => Why::ServerThrottled,
+        HOMING_REASON_BETTER_SERVER => Why::BetterServer,
+        HOMING_REASON_OTHER_SERVER_ANSWERED => Why::OtherServerAnswered,
+        HOMING_REASON_ALL_FAILED => Why::AllFailed,
+        HOMING_REASON_NETWORK_SUSPECT => Why::NetworkSuspect,
+        HOMING_REASON_NO_NETWORK => Why::NoNetwork,
+        HOMING_REASON_NETWORK_CHANGED => Why::NetworkChanged,
+        HOMING_REASON_RESUMED => Why::Resumed,
+        HOMING_REASON_REJECTED => Why::Rejected,
+        HOMING_REASON_NOTHING_AVAILABLE => Why::NothingAvailable,
+        HOMING_REASON_WAIT_OVER => Why::WaitOver,
+        HOMING_REASON_TOO_MANY_ATTEMPTS => Why::TooManyAttempts,
+        HOMING_REASON_MOVED_OFTEN => Why::MovedOften,
+        HOMING_REASON_DISABLED => Why::Disabled,
+        HOMING_REASON_STOPPING => Why::Stopping,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_words_and_every_state_its_name() {
+        for code in 1..=HOMING_REASON_STOPPING {
+            assert_eq!(reason_of(code).map(reason_code), Some(code));
+            assert!(!homing_reason_text(code).data.is_null());
+        }
+        for code in 1..=HOMING_STATE_STOPPED {
+            assert!(!homing_state_name(code).data.is_null());
+        }
+        assert!(
+            homing_reason_text(0).data.is_null()
+                && homing_reason_text(HOMING_REASON_STOPPING + 1).data.is_null()
+        );
+        assert!(homing_state_name(-1).data.is_null() && homing_state_name(i32::MAX).data.is_null());
+    }
+}

@@ -1,0 +1,147 @@
+//! What functions return.
+//!
+//! Here is the one place where errors of the library become numbers.
+
+use super::text::homing_text;
+use crate::client::{BadCredential, PrepareError, StartError};
+use crate::engine::BadTuning;
+use crate::settings::SettingsError;
+use crate::words::BadAgentId;
+
+/// What a function returns: `HOMING_OK`, or one of the negative numbers `HOMING_ERROR_…`.
+#[allow(non_camel_case_types, reason = "the name it has in C")]
+pub type homing_status = i32;
+
+/// It worked.
+pub const HOMING_OK: i32 = 0;
+/// A pointer that must not be NULL is NULL, or is not aligned for its type.
+pub const HOMING_ERROR_NULL: i32 = -1;
+/// A text is not UTF-8.
+pub const HOMING_ERROR_UTF8: i32 = -2;
+/// A number, a length or a text is outside of what is allowed.
+pub const HOMING_ERROR_RANGE: i32 = -3;
+/// `struct_size` is too small to be right, or larger than this library knows: then the program was compiled
+/// against a newer homing than the one it runs with.
+pub const HOMING_ERROR_STRUCT_SIZE: i32 = -4;
+/// The settings document cannot be used; the error's message says where and what.
+pub const HOMING_ERROR_SETTINGS: i32 = -5;
+/// The tuning, or the limits, cannot be used.
+pub const HOMING_ERROR_TUNING: i32 = -6;
+/// The text cannot be an agent id: 1 to 128 visible ASCII characters.
+pub const HOMING_ERROR_AGENT_ID: i32 = -7;
+/// A file that the settings name cannot be read.
+pub const HOMING_ERROR_FILE: i32 = -8;
+/// A certificate policy of the settings cannot be enforced.
+pub const HOMING_ERROR_CERTIFICATE: i32 = -9;
+/// A header field cannot be sent.
+pub const HOMING_ERROR_CREDENTIAL: i32 = -10;
+/// A route is none, or there are too many.
+pub const HOMING_ERROR_ROUTE: i32 = -11;
+/// What an earlier engine remembered cannot be read.
+pub const HOMING_ERROR_MEMORY: i32 = -12;
+/// The system gave no thread, no descriptor, no randomness or no memory.
+pub const HOMING_ERROR_SYSTEM: i32 = -13;
+/// The client or engine has stopped; nothing more comes.
+pub const HOMING_ERROR_STOPPED: i32 = -14;
+/// Another thread is inside a function of this handle, which belongs to one thread at a time.
+pub const HOMING_ERROR_BUSY: i32 = -15;
+/// A fault of homing was caught while this handle was in use. It can only be freed. Please report it.
+pub const HOMING_ERROR_POISONED: i32 = -16;
+/// A fault of homing was caught. Please report it.
+pub const HOMING_ERROR_INTERNAL: i32 = -17;
+
+/// Why a function failed: the number it returns and, for the functions that tell, the sentence.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) status: homing_status,
+    pub(super) message: String,
+}
+
+impl Failed {
+    pub(super) fn new(status: homing_status, message: impl ToString) -> Self {
+        Self { status, message: message.to_string() }
+    }
+
+    /// The parameter of this name is NULL, or cannot point to what it should.
+    pub(super) fn null(name: &str) -> Self {
+        Self::new(HOMING_ERROR_NULL, format!("`{name}` is NULL, or not aligned"))
+    }
+
+    /// With the number's own sentence.
+    pub(super) fn plain(status: homing_status) -> Self {
+        Self::new(status, words(status).unwrap_or_default())
+    }
+}
+
+macro_rules! status_of {
+    ($($error:ty => $status:expr,)+) => {
+        $(impl From<$error> for Failed {
+            fn from(error: $error) -> Self {
+                Self::new($status, error)
+            }
+        })+
+    };
+}
+
+status_of! {
+    SettingsError => HOMING_ERROR_SETTINGS,
+    BadTuning => HOMING_ERROR_TUNING,
+    BadAgentId => HOMING_ERROR_AGENT_ID,
+    BadCredential => HOMING_ERROR_CREDENTIAL,
+}
+
+impl From<PrepareError> for Failed {
+    fn from(error: PrepareError) -> Self {
+        let status = match error {
+            PrepareError::File { .. } => HOMING_ERROR_FILE,
+            PrepareError::Trust { .. } => HOMING_ERROR_CERTIFICATE,
+        };
+        Self::new(status, error)
+    }
+}
+
+impl From<StartError> for Failed {
+    fn from(error: StartError) -> Self {
+        let status = match error {
+            StartError::NoAgentId => HOMING_ERROR_AGENT_ID,
+            StartError::BadRoutes => HOMING_ERROR_ROUTE,
+            StartError::Prepare(error) => return error.into(),
+            StartError::NoRandomness | StartError::System(_) => HOMING_ERROR_SYSTEM,
+        };
+        Self::new(status, error)
+    }
+}
+
+/// What a status means, in a sentence that lives for ever. `data` is NULL for a number this version does not know.
+///
+/// Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn homing_status_text(status: homing_status) -> homing_text {
+    homing_text::of(words(status))
+}
+
+const fn words(status: homing_status) -> Option<&'static str> {
+    Some(match status {
+        HOMING_OK => "it worked",
+        HOMING_ERROR_NULL => "a pointer that must not be NULL is NULL, or is not aligned",
+        HOMING_ERROR_UTF8 => "a text is not UTF-8",
+        HOMING_ERROR_RANGE => "a number, a length or a text is outside of what is allowed",
+        HOMING_ERROR_STRUCT_SIZE => {
+            "struct_size is not set, or the program was compiled against a newer homing than it runs with"
+        }
+        HOMING_ERROR_SETTINGS => "the settings document cannot be used",
+        HOMING_ERROR_TUNING => "the tuning or the limits cannot be used",
+        HOMING_ERROR_AGENT_ID => "an agent id is 1 to 128 visible ASCII characters, without spaces",
+        HOMING_ERROR_FILE => "a file that the settings name cannot be read",
+        HOMING_ERROR_CERTIFICATE => "a certificate policy of the settings cannot be enforced",
+        HOMING_ERROR_CREDENTIAL => "a header field cannot be sent",
+        HOMING_ERROR_ROUTE => "a route is none, or there are too many",
+        HOMING_ERROR_MEMORY => "what an earlier engine remembered cannot be read",
+        HOMING_ERROR_SYSTEM => "the system gave no thread, no descriptor, no randomness or no memory",
+        HOMING_ERROR_STOPPED => "it has stopped, and nothing more comes",
+        HOMING_ERROR_BUSY => "another thread is using this handle, which belongs to one thread at a time",
+        HOMING_ERROR_POISONED => "a fault of homing was caught earlier; the handle can only be freed",
+        HOMING_ERROR_INTERNAL => "a fault of homing was caught",
+        _ => return None,
+    })
+}

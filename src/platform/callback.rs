@@ -1,0 +1,55 @@
+//! Calls into the application.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use super::journal;
+
+/// As late as nothing of ours ever is: heartbeats are tens of seconds apart, and time limits are longer.
+const LONG: Duration = Duration::from_secs(5);
+
+/// Calls the application. `None` when it panicked, which is logged together with what follows from it; so
+/// is a call that held the client up for long.
+pub(crate) fn call<T>(name: &str, after_a_panic: &str, callback: impl FnOnce() -> T) -> Option<T> {
+    let began = Instant::now();
+    let result = catch_unwind(AssertUnwindSafe(callback));
+    note_length(name, began.elapsed());
+    if result.is_err() {
+        journal::tell!(Error, "{name} panicked; {after_a_panic}");
+    }
+    result.ok()
+}
+
+fn note_length(name: &str, took: Duration) {
+    if took > LONG {
+        let seconds = took.as_secs();
+        journal::tell!(Warn, "{name} took {seconds} s; the client did nothing else meanwhile");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::platform::{Journal, LogLevel};
+
+    #[test]
+    fn a_panic_and_a_long_call_are_told_and_nothing_else_is() {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let keep = Arc::clone(&heard);
+        let journal = Journal::new(LogLevel::Trace, move |level, text| {
+            keep.lock().unwrap().push(format!("{level}: {text}"));
+        });
+        let _here = journal.enter();
+        assert_eq!(call("the hook", "nothing follows", || 7), Some(7));
+        assert_eq!(call("the hook", "nothing follows", || -> u8 { panic!("a fault") }), None);
+        note_length("the hook", LONG);
+        note_length("the hook", Duration::from_millis(31_900));
+        let expected = [
+            "error: the hook panicked; nothing follows",
+            "warn: the hook took 31 s; the client did nothing else meanwhile",
+        ];
+        assert_eq!(*heard.lock().unwrap(), expected);
+    }
+}

@@ -1,0 +1,440 @@
+//! The engine under test.
+//!
+//! Without the C functions it is the engine itself. With them (feature `capi`) it is two: every input goes to the
+//! engine and, through C, to a second one of the same seed, and whatever comes out of them must be the same. So
+//! every scenario of this folder is one for the C functions too.
+
+#[cfg(not(feature = "capi"))]
+pub use homing::engine::Engine;
+
+#[cfg(feature = "capi")]
+pub use twice::Engine;
+
+use std::sync::Arc;
+
+use homing::engine::{Away, Memory, Setup, Tuning};
+use homing::words::Moment;
+
+/// An engine tuned by this text.
+pub fn engine(setup: Setup, tuning: &str, memory: Memory, away: Away, seed: u64, now: Moment) -> Engine {
+    let setup = Setup { tuning: Arc::new(Tuning::parse(tuning.as_bytes()).unwrap()), ..setup };
+    #[cfg(not(feature = "capi"))]
+    return Engine::new(setup, memory, away, seed, now);
+    #[cfg(feature = "capi")]
+    return Engine::new(setup, tuning, memory, away, seed, now);
+}
+
+#[cfg(feature = "capi")]
+mod twice {
+    #![allow(unsafe_code, reason = "the functions are called as C calls them")]
+
+    use std::cell::RefCell;
+    use std::ffi::CString;
+    use std::net::{IpAddr, SocketAddr};
+    use std::time::Duration;
+    use std::{mem, ptr, slice};
+
+    use homing::engine::{
+        Action, Away, Command, Engine as Direct, Event, Input, Memory, NetworkChange, Setup, Snapshot, Wake,
+    };
+    use homing::ffi::*;
+    use homing::settings::{Protocol, Settings};
+    use homing::words::{Cause, Errand, Failure, Moment, News, Outcome, Proof, Purpose, Route, Verdict};
+
+    /// An engine, and one behind the C functions that must do the same.
+    pub struct Engine {
+        direct: Direct,
+        through_c: *mut homing_engine,
+        now: Moment,
+        memory: RefCell<String>,
+    }
+
+    impl Engine {
+        pub fn new(setup: Setup, tuning: &str, memory: Memory, away: Away, seed: u64, now: Moment) -> Self {
+            let agent = CString::new(setup.agent.as_str()).unwrap();
+            let tuning = CString::new(tuning).unwrap();
+            let memory_json = serde_json::to_vec(&memory).unwrap();
+            let away_ms = match away {
+                Away::For(away) => Some(milliseconds(away)),
+                Away::Unknown => None,
+            };
+            let routes: Vec<i32> = setup.routes.iter().map(|route| way(*route)).collect();
+            let options = homing_engine_options {
+                struct_size: size_of::<homing_engine_options>(),
+                agent_id: agent.as_ptr(),
+                tuning_json: tuning.as_ptr(),
+                memory: memory_json.as_ptr(),
+                memory_len: memory_json.len(),
+                away_ms: away_ms.as_ref().map_or(ptr::null(), ptr::from_ref),
+                seed,
+                routes: routes.as_ptr(),
+                route_count: routes.len(),
+            };
+            let mut through_c = ptr::null_mut();
+            with_settings(&setup.settings, |settings| {
+                // SAFETY: everything lives until the call returns.
+                let status = unsafe {
+                    homing_engine_new(settings, &options, now.as_nanos(), &mut through_c, ptr::null_mut())
+                };
+                assert_eq!(status, HOMING_OK);
+            });
+            let memory_text = serde_json::to_string(&memory).unwrap();
+            let direct = Direct::new(setup, memory, away, seed, now);
+            Self { direct, through_c, now, memory: RefCell::new(memory_text) }
+        }
+
+        pub fn handle(&mut self, now: Moment, input: Input<'_>) {
+            self.now = self.now.max(now);
+            self.direct.handle(now, input.clone());
+            // SAFETY: the engine lives, and so does everything the input is made of.
+            assert_eq!(unsafe { say(self.through_c, now.as_nanos(), input) }, HOMING_OK);
+            assert_eq!(self.direct.deadline(), self.deadline_through_c());
+        }
+
+        pub fn poll_action(&mut self) -> Option<Action> {
+            let direct = self.direct.poll_action();
+            // SAFETY: all zero is a valid action.
+            let mut action: homing_action = unsafe { mem::zeroed() };
+            action.struct_size = size_of::<homing_action>();
+            // SAFETY: the engine lives, and the action's views are used before the next call.
+            let through_c = unsafe {
+                assert_eq!(homing_engine_next_action(self.through_c, &mut action), HOMING_OK);
+                told(&action)
+            };
+            assert_eq!(direct.as_ref().map_or_else(|| "nothing".to_owned(), tell), through_c);
+            direct
+        }
+
+        pub fn poll_event(&mut self) -> Option<Event> {
+            let direct = self.direct.poll_event();
+            let mut event = ptr::null_mut();
+            // SAFETY: the engine lives, and so does the event until it is freed.
+            unsafe {
+                assert_eq!(homing_engine_next_event(self.through_c, &mut event), HOMING_OK);
+                let told = (!event.is_null()).then(|| {
+                    assert_eq!(homing_event_at_ns(event), self.now.as_nanos());
+                    let mut json: serde_json::Value =
+                        serde_json::from_str(text(homing_event_json(event)).unwrap()).unwrap();
+                    json.as_object_mut().unwrap().remove("at");
+                    json
+                });
+                assert_eq!(direct.as_ref().map(|event| serde_json::to_value(event).unwrap()), told);
+                homing_event_free(event);
+            }
+            direct
+        }
+
+        pub fn deadline(&self) -> Option<(Moment, Wake)> {
+            self.direct.deadline()
+        }
+
+        pub fn memory(&self) -> &Memory {
+            let mut memory = ptr::null_mut();
+            // SAFETY: the engine lives, and so does the string until it is freed.
+            unsafe {
+                assert_eq!(homing_engine_memory(self.through_c, &mut memory), HOMING_OK);
+                text(homing_string_text(memory)).unwrap().clone_into(&mut self.memory.borrow_mut());
+                homing_string_free(memory);
+            }
+            assert_eq!(serde_json::to_string(self.direct.memory()).unwrap(), *self.memory.borrow());
+            self.direct.memory()
+        }
+
+        pub fn snapshot(&self, now: Moment) -> Snapshot {
+            let direct = self.direct.snapshot(now);
+            let mut snapshot = ptr::null_mut();
+            // SAFETY: the engine lives, and so does the snapshot until it is freed.
+            unsafe {
+                assert_eq!(homing_engine_snapshot(self.through_c, now.as_nanos(), &mut snapshot), HOMING_OK);
+                assert_eq!(
+                    text(homing_snapshot_json(snapshot)),
+                    Some(&*serde_json::to_string(&direct).unwrap())
+                );
+                assert_eq!(text(homing_snapshot_explain(snapshot)), Some(&*direct.explain()));
+                homing_snapshot_free(snapshot);
+            }
+            direct
+        }
+
+        fn deadline_through_c(&self) -> Option<(Moment, Wake)> {
+            let (mut at, mut wake) = (0, 0);
+            // SAFETY: the engine lives.
+            assert_eq!(unsafe { homing_engine_deadline(self.through_c, &mut at, &mut wake) }, HOMING_OK);
+            let wake = match wake {
+                0 => return None,
+                HOMING_WAKE_DRAIN => Wake::Drain,
+                HOMING_WAKE_ATTACHMENT => Wake::Attachment,
+                HOMING_WAKE_AGENDA => Wake::Agenda,
+                other => panic!("wake {other}"),
+            };
+            Some((Moment::from_nanos(at), wake))
+        }
+    }
+
+    impl Drop for Engine {
+        fn drop(&mut self) {
+            // SAFETY: it is freed once.
+            unsafe { homing_engine_free(self.through_c) }
+        }
+    }
+
+    fn with_settings(settings: &Settings, body: impl FnOnce(*const homing_settings)) {
+        let settings = Box::into_raw(Box::new(homing_settings::from(settings.clone())));
+        body(settings);
+        // SAFETY: it came from a box and is freed once.
+        unsafe { homing_settings_free(settings) }
+    }
+
+    /// # Safety
+    /// The text's owner lives.
+    unsafe fn text<'a>(text: homing_text) -> Option<&'a str> {
+        // SAFETY: the caller's promise.
+        (!text.data.is_null())
+            .then(|| unsafe { str::from_utf8(slice::from_raw_parts(text.data.cast(), text.len)).unwrap() })
+    }
+
+    /// As long as C can say.
+    fn milliseconds(duration: Duration) -> u64 {
+        u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    const fn way(route: Route) -> i32 {
+        match route {
+            Route::Direct => HOMING_ROUTE_DIRECT,
+            Route::Proxy(index) => index as i32,
+        }
+    }
+
+    fn address(address: SocketAddr) -> homing_address {
+        homing_address::from(address)
+    }
+
+    /// A failure in C, with what it points to.
+    struct Failed {
+        note: Option<CString>,
+        retry_after_ms: Option<u64>,
+        cause: Cause,
+    }
+
+    impl Failed {
+        fn new(failure: Failure) -> Self {
+            let Failure { cause, note } = failure;
+            let retry_after_ms = match cause {
+                Cause::Throttled { retry_after: Some(after), .. } => Some(milliseconds(after)),
+                _ => None,
+            };
+            Self { note: note.map(|note| CString::new(&*note).unwrap()), retry_after_ms, cause }
+        }
+
+        fn as_c(&self) -> homing_failure {
+            let status = match self.cause {
+                Cause::ServerError { status }
+                | Cause::Throttled { status, .. }
+                | Cause::NotAllowed { status }
+                | Cause::NotAManager { status }
+                | Cause::ProxyRefused { status } => status,
+                _ => 0,
+            };
+            homing_failure {
+                struct_size: size_of::<homing_failure>(),
+                cause: homing_failure::code(self.cause),
+                status: status.into(),
+                retry_after_ms: self.retry_after_ms.as_ref().map_or(ptr::null(), ptr::from_ref),
+                note: self.note.as_ref().map_or(ptr::null(), |note| note.as_ptr()),
+            }
+        }
+    }
+
+    /// # Safety
+    /// The engine lives.
+    unsafe fn say(engine: *mut homing_engine, now: u64, input: Input<'_>) -> homing_status {
+        // SAFETY: the caller's promise; everything else lives here until the call returns.
+        unsafe {
+            match input {
+                Input::Timeout => homing_engine_timeout(engine, now),
+                Input::Resolved { query, answer: Ok(addresses) } => {
+                    let addresses: Vec<_> =
+                        addresses.iter().map(|&ip: &IpAddr| address((ip, 0).into())).collect();
+                    homing_engine_resolved(engine, now, query.0, addresses.as_ptr(), addresses.len())
+                }
+                Input::Resolved { query, answer: Err(failure) } => {
+                    homing_engine_resolve_failed(engine, now, query.0, &Failed::new(failure).as_c())
+                }
+                Input::Connected { link, path } => {
+                    homing_engine_connected(engine, now, link.0, &address(path.peer))
+                }
+                Input::Secured { link, proof } => homing_engine_secured(
+                    engine,
+                    now,
+                    link.0,
+                    match proof {
+                        Proof::Tcp => HOMING_PROOF_TCP,
+                        Proof::Tls => HOMING_PROOF_TLS,
+                        Proof::Pin => HOMING_PROOF_PIN,
+                    },
+                ),
+                Input::Lost { link, failure } => {
+                    let failed = Failed::new(failure);
+                    homing_engine_lost(engine, now, link.0, &failed.as_c())
+                }
+                Input::FirstByte { exchange } => homing_engine_first_byte(engine, now, exchange.0),
+                Input::Done { exchange, outcome } => done(engine, now, exchange.0, outcome),
+                Input::Told { exchange, news } => {
+                    let (kind, about, drain) = match news {
+                        News::KeepAlive => (HOMING_NEWS_KEEP_ALIVE, None, 0),
+                        News::Settings(tag) => (HOMING_NEWS_SETTINGS, Some(tag), 0),
+                        News::Policy(tag) => (HOMING_NEWS_POLICY, Some(tag), 0),
+                        News::Content(name) => (HOMING_NEWS_CONTENT, Some(name), 0),
+                        News::Command => (HOMING_NEWS_COMMAND, None, 0),
+                        News::Drain(within) => (HOMING_NEWS_DRAIN, None, milliseconds(within)),
+                    };
+                    let about = about.map(|about| CString::new(about).unwrap());
+                    let about = about.as_ref().map_or(ptr::null(), |about| about.as_ptr());
+                    homing_engine_told(engine, now, exchange.0, kind, about, drain)
+                }
+                Input::Network(change) => homing_engine_network_changed(
+                    engine,
+                    now,
+                    match change {
+                        NetworkChange::Changed => HOMING_NETWORK_CHANGED,
+                        NetworkChange::Gone => HOMING_NETWORK_GONE,
+                    },
+                ),
+                Input::Resumed => homing_engine_resumed(engine, now),
+                Input::ClockStepped => homing_engine_clock_stepped(engine, now),
+                Input::Remembered(version) => homing_engine_remembered(engine, now, version),
+                Input::CannotRemember(version) => homing_engine_cannot_remember(engine, now, version),
+                Input::Command(Command::BeatNow) => homing_engine_beat_now(engine, now),
+                Input::Command(Command::NewCredentials) => homing_engine_new_credentials(engine, now),
+                Input::Command(Command::Reconfigure(settings)) => {
+                    let mut status = HOMING_ERROR_INTERNAL;
+                    with_settings(&settings, |settings| {
+                        status = homing_engine_reconfigure(engine, now, settings)
+                    });
+                    status
+                }
+                Input::Command(Command::SetLocation(location)) => {
+                    let location = location.map(|name| CString::new(&*name).unwrap());
+                    let location = location.as_ref().map_or(ptr::null(), |name| name.as_ptr());
+                    homing_engine_set_location(engine, now, location)
+                }
+                Input::Command(Command::Stop { grace }) => {
+                    homing_engine_stop(engine, now, milliseconds(grace))
+                }
+                other => panic!("the C functions cannot say {other:?}"),
+            }
+        }
+    }
+
+    /// # Safety
+    /// The engine lives.
+    unsafe fn done(
+        engine: *mut homing_engine,
+        now: u64,
+        exchange: u64,
+        outcome: Outcome<'_>,
+    ) -> homing_status {
+        let Outcome { verdict, drain } = outcome;
+        let drain = drain.map(milliseconds);
+        let tag = |tag: Option<&str>| tag.map(|tag| CString::new(tag).unwrap());
+        let (kind, status, settings, policy, failed) = match verdict {
+            Verdict::Success { status, settings, policy } => {
+                (HOMING_VERDICT_SUCCESS, status, tag(settings), tag(policy), None)
+            }
+            Verdict::Declined { status } => (HOMING_VERDICT_DECLINED, status, None, None, None),
+            Verdict::Failed(failure) => (HOMING_VERDICT_FAILED, 0, None, None, Some(Failed::new(failure))),
+        };
+        let failure = failed.as_ref().map(Failed::as_c);
+        let outcome = homing_outcome {
+            struct_size: size_of::<homing_outcome>(),
+            verdict: kind,
+            status: status.into(),
+            settings_tag: settings.as_ref().map_or(ptr::null(), |tag| tag.as_ptr()),
+            policy_tag: policy.as_ref().map_or(ptr::null(), |tag| tag.as_ptr()),
+            failure: failure.as_ref().map_or(ptr::null(), ptr::from_ref),
+            drain_ms: drain.as_ref().map_or(ptr::null(), ptr::from_ref),
+        };
+        // SAFETY: the caller's promise; everything else lives here until the call returns.
+        unsafe { homing_engine_done(engine, now, exchange, &outcome) }
+    }
+
+    /// What an action says, in the words of [`told`].
+    fn tell(action: &Action) -> String {
+        match action {
+            Action::Resolve { query, host } => format!("resolve {} {host}", query.0),
+            Action::Dial { link, server, policy, to, stagger, route } => format!(
+                "dial {} {} {}:{} tls {} policy {}.{} to {to:?} stagger {} route {}",
+                link.0,
+                server.id,
+                server.host,
+                server.port,
+                u32::from(server.protocol == Protocol::Https),
+                policy.settings,
+                policy.index,
+                stagger.as_nanos(),
+                way(*route),
+            ),
+            Action::Exchange { exchange, link, errand, deadline } => {
+                let (errand, sweep) = match errand {
+                    Errand::Heartbeat { purpose: Purpose::Attach { sweep } } => {
+                        (HOMING_ERRAND_ATTACH, *sweep)
+                    }
+                    Errand::Heartbeat { purpose: Purpose::Beat } => (HOMING_ERRAND_BEAT, 0),
+                    Errand::Heartbeat { purpose: Purpose::Probe } => (HOMING_ERRAND_PROBE, 0),
+                    Errand::Listen => (HOMING_ERRAND_LISTEN, 0),
+                };
+                format!("exchange {} {} {errand} {sweep} {}", exchange.0, link.0, deadline.as_nanos())
+            }
+            Action::Adopt { exchange } => format!("adopt {}", exchange.0),
+            Action::Abandon { exchange, reason } => format!("abandon {} {}", exchange.0, *reason as i32 + 1),
+            Action::Close { link, reason } => format!("close {} {}", link.0, *reason as i32 + 1),
+            Action::Remember { version } => format!("remember {version}"),
+            other => panic!("the C functions do not know {other:?}"),
+        }
+    }
+
+    /// # Safety
+    /// The action is the newest.
+    unsafe fn told(action: &homing_action) -> String {
+        // SAFETY: the caller's promise.
+        let (host, server) =
+            unsafe { (text(action.host).unwrap_or("-"), text(action.server).unwrap_or("-")) };
+        match action.kind {
+            HOMING_ACTION_NONE => "nothing".to_owned(),
+            HOMING_ACTION_RESOLVE => format!("resolve {} {host}", action.query),
+            HOMING_ACTION_DIAL => {
+                // SAFETY: the caller's promise.
+                let to = unsafe { slice::from_raw_parts(action.addresses, action.address_count) };
+                let to: Vec<SocketAddr> = to
+                    .iter()
+                    .map(|to| {
+                        let port = u16::try_from(to.port).unwrap();
+                        match to.family {
+                            4 => SocketAddr::from(([to.ip[0], to.ip[1], to.ip[2], to.ip[3]], port)),
+                            _ => SocketAddr::from((to.ip, port)),
+                        }
+                    })
+                    .collect();
+                format!(
+                    "dial {} {server} {host}:{} tls {} policy {}.{} to {to:?} stagger {} route {}",
+                    action.link,
+                    action.port,
+                    action.is_tls,
+                    action.policy_settings,
+                    action.policy_index,
+                    action.stagger_ns,
+                    action.route,
+                )
+            }
+            HOMING_ACTION_EXCHANGE => format!(
+                "exchange {} {} {} {} {}",
+                action.exchange, action.link, action.errand, action.sweep, action.deadline_ns
+            ),
+            HOMING_ACTION_ADOPT => format!("adopt {}", action.exchange),
+            HOMING_ACTION_ABANDON => format!("abandon {} {}", action.exchange, action.ending),
+            HOMING_ACTION_CLOSE => format!("close {} {}", action.link, action.ending),
+            HOMING_ACTION_REMEMBER => format!("remember {}", action.version),
+            other => panic!("action {other}"),
+        }
+    }
+}
