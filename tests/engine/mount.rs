@@ -60,13 +60,13 @@ mod twice {
             };
             let routes: Vec<i32> = setup.routes.iter().map(|route| way(*route)).collect();
             let options = homing_engine_options {
-                struct_size: size_of::<homing_engine_options>(),
+                struct_size: size_of::<homing_engine_options>() as u64,
                 agent_id: agent.as_ptr(),
                 tuning_json: tuning.as_ptr(),
                 memory: memory_json.as_ptr(),
                 memory_len: memory_json.len(),
                 away_ms: away_ms.as_ref().map_or(ptr::null(), ptr::from_ref),
-                seed,
+                seed: &seed,
                 routes: routes.as_ptr(),
                 route_count: routes.len(),
             };
@@ -95,7 +95,7 @@ mod twice {
             let direct = self.direct.poll_action();
             // SAFETY: all zero is a valid action.
             let mut action: homing_action = unsafe { mem::zeroed() };
-            action.struct_size = size_of::<homing_action>();
+            action.struct_size = size_of::<homing_action>() as u64;
             // SAFETY: the engine lives, and the action's views are used before the next call.
             let through_c = unsafe {
                 assert_eq!(homing_engine_next_action(self.through_c, &mut action), HOMING_OK);
@@ -236,7 +236,7 @@ mod twice {
                 _ => 0,
             };
             homing_failure {
-                struct_size: size_of::<homing_failure>(),
+                struct_size: size_of::<homing_failure>() as u64,
                 cause: homing_failure::code(self.cause),
                 status: status.into(),
                 retry_after_ms: self.retry_after_ms.as_ref().map_or(ptr::null(), ptr::from_ref),
@@ -346,7 +346,7 @@ mod twice {
         };
         let failure = failed.as_ref().map(Failed::as_c);
         let outcome = homing_outcome {
-            struct_size: size_of::<homing_outcome>(),
+            struct_size: size_of::<homing_outcome>() as u64,
             verdict: kind,
             status: status.into(),
             settings_tag: settings.as_ref().map_or(ptr::null(), |tag| tag.as_ptr()),
