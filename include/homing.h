@@ -62,6 +62,51 @@ extern "C" {
 #endif
 
 // ------------------------------------------------------------------------------------------------
+// Handles.
+
+// Text that was made for the caller, who owns it. Any thread may read it.
+typedef struct homing_string homing_string;
+
+// Why a call failed, for a log or a person: where, what, and what to do.
+//
+// Functions that can fail in ways worth a sentence take a homing_error **error. It may be NULL. When the
+// call fails, and only then, it is set to an error that the caller owns. Any thread may read it.
+typedef struct homing_error homing_error;
+
+// A settings document that was understood. It never changes; any number of threads, clients and engines may
+// use one at the same time. Clients and engines keep what they need: it may be freed once they were made.
+typedef struct homing_settings homing_settings;
+
+// A picture of an engine at one moment. It never changes; any thread may read it.
+typedef struct homing_snapshot homing_snapshot;
+
+// Something the application may want to know. It never changes; any thread may read it.
+//
+// An event that was pulled is owned by the caller, and freed by homing_event_free. One that a callback is
+// given belongs to homing and lives until the callback returns. All views live as long as their event. What a
+// kind of event does not have is NULL, 0 or -1, as is everything of an event that is NULL.
+typedef struct homing_event homing_event;
+
+// A place for a value that a store is asked for. It lives until the callback that was given it returns.
+typedef struct homing_value homing_value;
+
+// An agent at work, on a thread of its own. Any number of threads may use one, and its callbacks.
+typedef struct homing_client homing_client;
+
+// Every decision homing makes, and nothing else: no clock, no thread, no socket.
+//
+// The driver says what happened (homing_engine_connected, ...), drains homing_engine_next_action and
+// homing_engine_next_event until they have nothing, does what they ask for, and comes back with
+// homing_engine_timeout at the time that homing_engine_deadline names. Everything may be drained in any order and
+// late. Inputs that name something the engine has given up are ignored, and counted in the snapshot.
+//
+// Times named now_ns are nanoseconds on a clock that is never set, of the driver's choice of origin; where the
+// system has one, a clock that runs through suspend (CLOCK_BOOTTIME). An earlier time than the last counts as the last.
+//
+// An engine belongs to one thread at a time; where two use it at once, one gets HOMING_ERROR_BUSY. It never blocks.
+typedef struct homing_engine homing_engine;
+
+// ------------------------------------------------------------------------------------------------
 // Text and bytes across the boundary.
 
 // A view of UTF-8 text that homing owns: not NUL-terminated, print it with %.*s.
@@ -175,9 +220,6 @@ homing_text homing_status_text(homing_status status);
 // ------------------------------------------------------------------------------------------------
 // Text that the caller owns.
 
-// Text that was made for the caller, who owns it. Any thread may read it.
-typedef struct homing_string homing_string;
-
 // The text. The view lives until the string is freed. NULL gives no text.
 homing_text homing_string_text(const homing_string *string);
 
@@ -186,12 +228,6 @@ void homing_string_free(homing_string *string);
 
 // ------------------------------------------------------------------------------------------------
 // The sentence that goes with a failed call.
-
-// Why a call failed, for a log or a person: where, what, and what to do.
-//
-// Functions that can fail in ways worth a sentence take a homing_error **error. It may be NULL. When the
-// call fails, and only then, it is set to an error that the caller owns. Any thread may read it.
-typedef struct homing_error homing_error;
 
 // The status the failed call returned. 0 for NULL.
 homing_status homing_error_status(const homing_error *error);
@@ -225,10 +261,6 @@ typedef struct {
 
 // The text came from a server: an unknown field is one of next year, and a warning.
 #define HOMING_SOURCE_SERVER 1
-
-// A settings document that was understood. It never changes; any number of threads, clients and engines may
-// use one at the same time. Clients and engines keep what they need: it may be freed once they were made.
-typedef struct homing_settings homing_settings;
 
 // Reads a settings document: UTF-8 JSON of len bytes at json, at most 4 MiB, not NUL-terminated.
 //
@@ -281,6 +313,15 @@ size_t homing_settings_location_count(const homing_settings *settings);
 // the settings are freed.
 homing_text homing_settings_location(const homing_settings *settings,
                                      size_t index);
+
+// What is in force in a location, as JSON: each value with the level it came from
+// ("heartbeat_interval": {"value": "5m", "from": "group"}).
+//
+// location is NUL-terminated UTF-8; NULL, and a name that is no location, mean the group. On success the
+// caller owns *out. Any thread.
+homing_status homing_settings_effective(const homing_settings *settings,
+                                        const char *location,
+                                        homing_string **out);
 
 // Frees settings. NULL is fine.
 void homing_settings_free(homing_settings *settings);
@@ -584,9 +625,6 @@ typedef struct {
 // ------------------------------------------------------------------------------------------------
 // How things stand, at one moment.
 
-// A picture of an engine at one moment. It never changes; any thread may read it.
-typedef struct homing_snapshot homing_snapshot;
-
 // Where the agent stands.
 typedef struct {
     // sizeof(homing_summary), set by the caller.
@@ -731,13 +769,6 @@ void homing_snapshot_free(homing_snapshot *snapshot);
 // Nothing is left to try in this search.
 #define HOMING_NEXT_NOTHING 4
 
-// Something the application may want to know. It never changes; any thread may read it.
-//
-// An event that was pulled is owned by the caller, and freed by homing_event_free. One that a callback is
-// given belongs to homing and lives until the callback returns. All views live as long as their event. What a
-// kind of event does not have is NULL, 0 or -1, as is everything of an event that is NULL.
-typedef struct homing_event homing_event;
-
 // What happened: HOMING_EVENT_.... Later versions tell more kinds: ignore those you do not know.
 int32_t homing_event_kind(const homing_event *event);
 
@@ -783,6 +814,212 @@ homing_bytes homing_event_body(const homing_event *event);
 
 // Frees an event that was pulled. NULL is fine.
 void homing_event_free(homing_event *event);
+
+// ------------------------------------------------------------------------------------------------
+// What a client is given when it starts.
+
+// Something failed that ought not to.
+#define HOMING_LOG_ERROR 1
+
+// Something works and should be looked at.
+#define HOMING_LOG_WARN 2
+
+// What an administrator may want to see.
+#define HOMING_LOG_INFO 3
+
+// What a developer may want to see.
+#define HOMING_LOG_DEBUG 4
+
+// Everything.
+#define HOMING_LOG_TRACE 5
+
+// The first exchange over verified TLS is about to begin.
+#define HOMING_ASKED_FIRST 1
+
+// A server answered 401 to the credentials there are.
+#define HOMING_ASKED_REFUSED 2
+
+// A header field the agent shows servers. This struct never grows.
+typedef struct {
+    // The name, NUL-terminated, such as Authorization.
+    const char *name;
+    // The value, secret_len bytes without line ends. It appears in no log, event or snapshot.
+    const uint8_t *secret;
+    // Bytes of the value.
+    size_t secret_len;
+} homing_header;
+
+// What a client is made of. Zero everything, set struct_size and agent_id, and what is to differ from the
+// default. Everything but user_data is copied.
+typedef struct {
+    // sizeof(homing_options).
+    size_t struct_size;
+    // Who this agent is: 1 to 128 visible ASCII characters. Required; the same after every restart.
+    const char *agent_id;
+    // The constants of the rules as JSON; NULL for the defaults.
+    const char *tuning_json;
+    // How much a server may send, as JSON; NULL for the defaults.
+    const char *limits_json;
+    // The location to begin with; NULL for the group's settings.
+    const char *location;
+    // The folder in which the client keeps what must outlive the process; it is made if it is not there. NULL:
+    // nothing does, unless store_load and store_save are given.
+    const char *state_folder;
+    // The name of the client's thread; NULL for homing.
+    const char *thread_name;
+    // What is said with the first heartbeats: status_len bytes of the product's own, at most 16 MiB.
+    const uint8_t *status;
+    // Bytes of the status.
+    size_t status_len;
+    // The ways to the servers, best first: direct, or a proxy as http://[USER:PASSWORD@]HOST:PORT with
+    // percent-encoding. NULL for direct alone.
+    const char *const *routes;
+    // How many ways: at most 8.
+    size_t route_count;
+    // What the agent shows servers to be let in. It is sent over verified TLS only.
+    const homing_header *headers;
+    // How many fields: at most 16.
+    size_t header_count;
+    // Fixes every random choice, for demonstrations and tests; NULL: the system chooses.
+    const uint64_t *seed;
+    // The least important messages that on_log is given: HOMING_LOG_...; 0 means HOMING_LOG_WARN.
+    int32_t log_level;
+    // Zero.
+    uint32_t reserved;
+    // Given to each callback as its first parameter.
+    void *user_data;
+    // Called once, after the last callback; not when the start fails.
+    void (*drop_user_data)(void *user_data);
+    // Called with each event, instead of homing_client_next_event. The event lives until it returns.
+    void (*on_event)(void *user_data, homing_client *client, const homing_event *event);
+    // Called with each message for the log: level is HOMING_LOG_..., the view lives until it returns. On the
+    // client's thread, and on any thread that is inside a function of the client; it must not free the client.
+    void (*on_log)(void *user_data, int32_t level, homing_text message);
+    // Called with each new socket (on Windows a SOCKET) before it is connected to address: to mark it, to bind it,
+    // to exempt it from the product's own filter. It is non-blocking and must stay so. Returns 0, or an error number
+    // of the system when the socket is not to be used.
+    int32_t (*on_socket)(void *user_data, int64_t socket, const homing_address *address);
+    // Called once on the client's thread, before anything else happens there.
+    void (*on_thread_start)(void *user_data);
+    // Called just before a status is sent: the place to call homing_client_set_status.
+    void (*on_heartbeat)(void *user_data, homing_client *client);
+    // Called when credentials are needed: asked is HOMING_ASKED_..., server who refused the ones there are, if
+    // any. The place to call homing_client_set_header. Who needs time returns, and calls it later.
+    void (*on_credentials)(void *user_data, homing_client *client, int32_t asked, homing_text server);
+    // Loads a value by its name: gives it with homing_value_set and returns 0; gives nothing and returns 0 when
+    // there is none; or returns an error number of the system. Called once, inside homing_client_start. Needs
+    // store_save beside it; both replace state_folder.
+    int32_t (*store_load)(void *user_data, const char *name, homing_value *value);
+    // Keeps a value by its name, in place of the one before. Returns 0, or an error number of the system.
+    int32_t (*store_save)(void *user_data, const char *name, const uint8_t *data, size_t len);
+} homing_options;
+
+// Gives the value that was asked for: len bytes at data, which are copied. At most 256 KiB. Only inside the
+// callback that was given the place.
+homing_status homing_value_set(homing_value *value,
+                               const uint8_t *data,
+                               size_t len);
+
+// ------------------------------------------------------------------------------------------------
+// The engine on a thread of its own: the managed mount.
+
+// Starts a client. What the settings name is read, and its thread runs, when this returns.
+//
+// settings and options may be freed afterwards. On success the caller owns *out. Callbacks may come before
+// this returns, and are given the client then too.
+//
+// Errors: HOMING_ERROR_AGENT_ID, HOMING_ERROR_TUNING, HOMING_ERROR_ROUTE, HOMING_ERROR_CREDENTIAL,
+// HOMING_ERROR_FILE, HOMING_ERROR_CERTIFICATE, HOMING_ERROR_SYSTEM. Nothing runs then, and user_data is
+// still the caller's.
+homing_status homing_client_start(const homing_settings *settings,
+                                  const homing_options *options,
+                                  homing_client **out,
+                                  homing_error **error);
+
+// The next event: *out is an event the caller owns, or NULL when none came within timeout_ms. Always NULL when
+// there is an event callback.
+//
+// At most 1,024 events wait. When they are not fetched, events that tell of progress make room, the oldest first; of
+// changes of state the newest of each kind stays. Not to be waited in on the client's own thread.
+//
+// Errors: HOMING_ERROR_STOPPED when the client has stopped and every event was fetched.
+homing_status homing_client_next_event(homing_client *client,
+                                       uint32_t timeout_ms,
+                                       homing_event **out);
+
+// What a loop of the program's own can wait on: a file descriptor, on Windows the HANDLE of an event object, that is
+// ready to be read while events wait to be fetched, and at no other time. Level-triggered.
+//
+// *out belongs to the client and is closed with it; it is only to be waited on. It is made at the first call.
+//
+// Errors: HOMING_ERROR_SYSTEM when there is no descriptor left.
+homing_status homing_client_waitable(const homing_client *client,
+                                     int64_t *out);
+
+// How many events had to make room for newer ones because nobody fetched them. 0 for NULL.
+uint64_t homing_client_lost_events(const homing_client *client);
+
+// What is said with every heartbeat from now on: len bytes of the product's own, at most 16 MiB; the newest counts.
+homing_status homing_client_set_status(homing_client *client,
+                                       const uint8_t *data,
+                                       size_t len);
+
+// Sets one header field the agent shows servers to be let in, and keeps the others. It is sent over verified TLS only.
+// Servers that refused the old ones are asked again.
+//
+// Errors: HOMING_ERROR_CREDENTIAL; nothing has changed then. The error never repeats the secret.
+homing_status homing_client_set_header(homing_client *client,
+                                       const char *name,
+                                       const uint8_t *secret,
+                                       size_t secret_len,
+                                       homing_error **error);
+
+// Removes one header field; that there is none is fine.
+homing_status homing_client_remove_header(homing_client *client, const char *name);
+
+// Shows servers these header fields from now on, instead of everything shown before.
+//
+// Errors: HOMING_ERROR_CREDENTIAL; nothing has changed then.
+homing_status homing_client_set_headers(homing_client *client,
+                                        const homing_header *headers,
+                                        size_t count,
+                                        homing_error **error);
+
+// Says that the network changed. Connections are looked at, and waiting times end early.
+homing_status homing_client_network_changed(homing_client *client);
+
+// Says that the machine was suspended and runs again. The client notices by itself where its clock runs through
+// suspend; saying it twice does no harm.
+homing_status homing_client_resumed(homing_client *client);
+
+// Makes a heartbeat now; when no server is attached, looks for one now.
+homing_status homing_client_beat_now(homing_client *client);
+
+// Puts other settings in force, as a whole; they may be freed afterwards. The server in use is kept if they still
+// name it. The files they name are read before this returns; the change itself follows on the client's thread.
+//
+// Errors: HOMING_ERROR_FILE, HOMING_ERROR_CERTIFICATE. The old settings stay then.
+homing_status homing_client_reconfigure(homing_client *client,
+                                        const homing_settings *settings,
+                                        homing_error **error);
+
+// Puts a location's settings in force; NULL, and a name the settings do not know, mean the group's.
+homing_status homing_client_set_location(homing_client *client, const char *location);
+
+// How things stand. On success the caller owns *out.
+homing_status homing_client_snapshot(const homing_client *client, homing_snapshot **out);
+
+// Asks for the end and returns at once. An exchange under way may take until the end of the grace; the last event is
+// HOMING_EVENT_STOPPED. The first grace counts: a second call changes nothing.
+homing_status homing_client_stop(homing_client *client,
+                                 uint32_t grace_ms);
+
+// Frees a client; NULL is fine. One that was not told to stop is stopped without grace.
+//
+// Waits until the client's thread has ended and drop_user_data was called, however long a callback takes: nothing
+// of the client runs when it returns. It never waits for a name look-up. Inside a callback of the client itself it
+// returns at once; the thread ends, and drop_user_data is called, after the callback has returned.
+void homing_client_free(homing_client *client);
 
 // ------------------------------------------------------------------------------------------------
 // What came of an exchange, and what was said on a stream.
@@ -981,19 +1218,6 @@ typedef struct {
 
 // The key is the one in the settings.
 #define HOMING_PROOF_PIN 3
-
-// Every decision homing makes, and nothing else: no clock, no thread, no socket.
-//
-// The driver says what happened (homing_engine_connected, ...), drains homing_engine_next_action and
-// homing_engine_next_event until they have nothing, does what they ask for, and comes back with
-// homing_engine_timeout at the time that homing_engine_deadline names. Everything may be drained in any order and
-// late. Inputs that name something the engine has given up are ignored, and counted in the snapshot.
-//
-// Times named now_ns are nanoseconds on a clock that is never set, of the driver's choice of origin; where the
-// system has one, a clock that runs through suspend (CLOCK_BOOTTIME). An earlier time than the last counts as the last.
-//
-// An engine belongs to one thread at a time; where two use it at once, one gets HOMING_ERROR_BUSY. It never blocks.
-typedef struct homing_engine homing_engine;
 
 // What an engine is made of. Zero everything, set struct_size and agent_id, and what is to differ from the default.
 typedef struct {

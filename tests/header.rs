@@ -8,9 +8,9 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files of src/ffi that have something for C, in an order in which a type comes before its use.
-const NOUNS: [&str; 14] = [
+const NOUNS: [&str; 16] = [
     "text", "version", "status", "string", "error", "address", "settings", "state", "failure", "snapshot",
-    "event", "outcome", "action", "engine",
+    "event", "options", "client", "outcome", "action", "engine",
 ];
 
 /// The files that have nothing.
@@ -44,28 +44,41 @@ fn every_file_of_the_boundary_is_in_the_header_or_known_to_be_inside() {
 
 fn header(root: &Path) -> String {
     let page = fs::read_to_string(root.join("docs/c-api.md")).unwrap();
-    let mut made = format!(
-        "// homing.h - made by tests/header.rs from src/ffi. Do not edit.\n//\n{}\n\
-         #ifndef HOMING_H\n#define HOMING_H\n\n\
-         #include <stddef.h>\n#include <stdint.h>\n\n\
-         #ifdef __cplusplus\nextern \"C\" {{\n#endif\n",
-        conventions(&page)
-    );
+    let (mut handles, mut rest) = (section("Handles."), String::new());
     for noun in NOUNS {
         let source = root.join(format!("src/ffi/{noun}.rs"));
         let story = fs::read_to_string(&source).unwrap();
-        let story = story.lines().next().unwrap().trim_start_matches("//! ").to_owned();
+        rest += &section(story.lines().next().unwrap().trim_start_matches("//! "));
         let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).unwrap();
-        let mut section = Vec::new();
-        cbindgen::Builder::new().with_config(config).with_src(source).generate().unwrap().write(&mut section);
-        let section = String::from_utf8(section).unwrap();
-        write!(made, "\n// {}\n// {story}\n\n{}\n", "-".repeat(96), section.trim()).unwrap();
+        let mut made = Vec::new();
+        cbindgen::Builder::new().with_config(config).with_src(source).generate().unwrap().write(&mut made);
+        for block in String::from_utf8(made).unwrap().trim().split("\n\n") {
+            // Handles come before everything that is given one, which may be in an earlier file.
+            let part = if block.contains("\ntypedef struct homing_") && !block.contains('{') {
+                &mut handles
+            } else {
+                &mut rest
+            };
+            write!(part, "{}\n\n", block.trim()).unwrap();
+        }
     }
-    made.push_str("\n#ifdef __cplusplus\n} // extern \"C\"\n#endif\n\n#endif // HOMING_H\n");
+    let made = format!(
+        "// homing.h - made by tests/header.rs from src/ffi. Do not edit.\n//\n{}\n\
+         #ifndef HOMING_H\n#define HOMING_H\n\n\
+         #include <stddef.h>\n#include <stdint.h>\n\n\
+         #ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n\
+         {handles}{rest}\
+         #ifdef __cplusplus\n}} // extern \"C\"\n#endif\n\n#endif // HOMING_H\n",
+        conventions(&page)
+    );
     // ASCII, so that no compiler asks in which character set it is written.
     let made = made.replace('…', "...").replace('`', "");
     assert!(made.is_ascii(), "{:?}", made.chars().find(|c| !c.is_ascii()));
     made.lines().map(|line| negative_in_brackets(line) + "\n").collect()
+}
+
+fn section(title: &str) -> String {
+    format!("// {}\n// {title}\n\n", "-".repeat(96))
 }
 
 /// The conventions of the page, as a comment.

@@ -363,9 +363,9 @@ fn next_years_document_is_read_leniently_unless_it_says_otherwise() {
     assert_eq!(
         warnings,
         [
-            "weather: unknown field, ignored",
-            "group.communication.telepathy: unknown field, ignored",
-            "locations[0].reconnection: unknown field, ignored",
+            "weather: unknown field, ignored; update the agent, or leave it out",
+            "group.communication.telepathy: unknown field, ignored; update the agent, or leave it out",
+            "locations[0].reconnection: unknown field, ignored; update the agent, or leave it out",
         ]
     );
     let Chosen { from, .. } = parsed.settings.effective(None).mode;

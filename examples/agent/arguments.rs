@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use homing::client::{Proxy, RouteChoice};
+use homing::client::{BadRoute, RouteChoice};
 use homing::words::{AgentId, Span};
 use lexopt::{Arg, Parser, ValueExt};
 
@@ -18,8 +18,8 @@ Usage: agent                        a story: one agent, five servers, three prio
   --tuning FILE     constants of the rules, as JSON; `{ \"time_scale\": 0.1 }` runs ten times as fast
   --state FOLDER    remember there what the next run should know; made if it is not there
   --id ID           who this agent is, often a UUID; two agents with one id are one (example-agent)
-  --route ROUTE     a way to the servers: `direct`, or a proxy as `[USER:PASSWORD@]HOST:PORT`; may be given
-                    several times and is tried in that order (direct)
+  --route ROUTE     a way to the servers: `direct`, or a proxy as `[USER:PASSWORD@]HOST:PORT`, percent-encoded;
+                    may be given several times and is tried in that order (direct)
   --for DURATION    end after this time, for example 60s
   --json            print one event per line, as JSON
   --explain         print the decision table at the end: why this server, and why not the others
@@ -93,18 +93,7 @@ impl Arguments {
     }
 }
 
-/// `direct` or `[USER:PASSWORD@]HOST:PORT`.
+/// Not by `ValueExt::parse`, whose error would repeat the password.
 fn route(text: &str) -> Result<RouteChoice, String> {
-    if text == "direct" {
-        return Ok(RouteChoice::Direct);
-    }
-    // A password may have an `@`, a host has none. What is wrong with it is said without repeating it.
-    let (user, place) = text.rsplit_once('@').map_or((None, text), |(user, place)| (Some(user), place));
-    let (host, port) = place.rsplit_once(':').ok_or("a proxy is written HOST:PORT")?;
-    let host = host.parse().map_err(|error| format!("the host of the proxy {error}"))?;
-    let port = port.parse().map_err(|error| format!("the port of the proxy: {error}"))?;
-    let proxy = Proxy::new(host, port);
-    let Some(user) = user else { return Ok(proxy.into()) };
-    let (user, password) = user.split_once(':').ok_or("credentials are written USER:PASSWORD")?;
-    proxy.basic(user, password).map(RouteChoice::from).map_err(|error| error.to_string())
+    text.parse().map_err(|error: BadRoute| format!("--route: {error}"))
 }

@@ -65,7 +65,7 @@ pub use builder::{Builder, StartError};
 pub use credentials::{BadCredential, Credentials};
 pub use events::ClientEvent;
 pub use prepare::PrepareError;
-pub use routes::RouteChoice;
+pub use routes::{BadRoute, RouteChoice};
 pub use wallet::Asked;
 
 pub use crate::net::{BadProxyCredentials, NewSocket, Proxy};

@@ -1,9 +1,11 @@
 //! The ways to the servers.
 
+use std::num::NonZeroU16;
+use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::net::Proxy;
-use crate::words::Route;
+use crate::net::{BadProxyCredentials, Proxy};
+use crate::words::{BadHost, Route};
 
 /// One way to the servers; see [`Builder::routes`](super::Builder::routes).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +20,95 @@ impl From<Proxy> for RouteChoice {
     fn from(proxy: Proxy) -> Self {
         Self::Proxy(proxy)
     }
+}
+
+/// Why a text is no way to the servers. Shows neither the user nor the password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadRoute {
+    /// Another scheme than `http`.
+    #[error("only HTTP proxies are known: a way is `direct` or `http://HOST:PORT`")]
+    Scheme,
+    /// No colon and no port.
+    #[error("the proxy has no port; write HOST:PORT")]
+    NoPort,
+    /// The host of the proxy is none.
+    #[error("the host of the proxy {0}")]
+    Host(BadHost),
+    /// An IPv6 address whose end nobody can see.
+    #[error("an IPv6 address of a proxy is written in brackets, like [2001:db8::1]:3128")]
+    Brackets,
+    /// The port of the proxy is none.
+    #[error("the port of the proxy is no number from 1 to 65535, or something follows it")]
+    Port,
+    /// Something before the `@`, but no colon in it.
+    #[error("credentials for a proxy are written USER:PASSWORD")]
+    NoPassword,
+    /// A `%` that means nothing, or bytes that are no text.
+    #[error(
+        "the user or the password for the proxy is not percent-encoded UTF-8; write `%` as %25 and `:` as %3A"
+    )]
+    Encoding,
+    /// They cannot be sent.
+    #[error(transparent)]
+    Credentials(#[from] BadProxyCredentials),
+}
+
+/// `direct`, or a proxy as `http://HOST:PORT` or `http://USER:PASSWORD@HOST:PORT`.
+///
+/// `http://` may be left out, and a slash may follow the port. In the user and the password, what stands for
+/// something else is percent-encoded, as in every URL: `%40` is an `@`.
+///
+/// ```
+/// use homing::client::RouteChoice;
+///
+/// let choices: [RouteChoice; 2] = ["http://agent:p%40ss@proxy.example:3128".parse()?, "direct".parse()?];
+/// # Ok::<(), homing::client::BadRoute>(())
+/// ```
+impl FromStr for RouteChoice {
+    type Err = BadRoute;
+
+    fn from_str(text: &str) -> Result<Self, BadRoute> {
+        if text == "direct" {
+            return Ok(Self::Direct);
+        }
+        let text = match text.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
+            Some(_) => return Err(BadRoute::Scheme),
+            None => text,
+        };
+        // A careless password may have an `@`, a host has none.
+        let (user, place) = text.rsplit_once('@').map_or((None, text), |(user, place)| (Some(user), place));
+        let (host, port) = place.rsplit_once(':').ok_or(BadRoute::NoPort)?;
+        if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
+            return Err(BadRoute::Brackets);
+        }
+        let host = host.parse().map_err(BadRoute::Host)?;
+        let port = port.strip_suffix('/').unwrap_or(port);
+        // The standard library would also take `+80`.
+        let port = Some(port).filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+        let port = port.and_then(|port| port.parse::<NonZeroU16>().ok()).ok_or(BadRoute::Port)?;
+        let proxy = Proxy::new(host, port.get());
+        let Some(user) = user else { return Ok(Self::Proxy(proxy)) };
+        let (user, password) = user.split_once(':').ok_or(BadRoute::NoPassword)?;
+        Ok(Self::Proxy(proxy.basic(&decoded(user)?, &decoded(password)?)?))
+    }
+}
+
+/// Undoes percent-encoding (RFC 3986, section 2.1).
+fn decoded(text: &str) -> Result<String, BadRoute> {
+    let mut bytes = text.bytes();
+    let mut decoded = Vec::new();
+    while let Some(byte) = bytes.next() {
+        decoded.push(if byte == b'%' {
+            let mut digit = || char::from(bytes.next()?).to_digit(16);
+            let value = digit().zip(digit()).and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+            value.ok_or(BadRoute::Encoding)?
+        } else {
+            byte
+        });
+    }
+    String::from_utf8(decoded).map_err(|_| BadRoute::Encoding)
 }
 
 /// Ways there can be. All are tried within one attempt, which has 20 s: more have no chance.
@@ -54,6 +145,56 @@ impl Routes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_way_is_read_as_people_write_it() {
+        let proxy = |host: &str, port| Proxy::new(host.parse().unwrap(), port);
+        let with = |user: &str, password: &str| proxy("proxy.example", 3128).basic(user, password).unwrap();
+        for (text, expected) in [
+            ("proxy.example:3128", proxy("proxy.example", 3128)),
+            ("http://Proxy.Example:3128", proxy("proxy.example", 3128)),
+            ("HTTP://proxy.example:3128/", proxy("proxy.example", 3128)),
+            ("http://10.1.0.5:80", proxy("10.1.0.5", 80)),
+            ("[2001:db8::1]:3128", proxy("2001:db8::1", 3128)),
+            ("http://u:p@proxy.example:3128", with("u", "p")),
+            ("u:@proxy.example:3128", with("u", "")),
+            ("http://d%6fmain%5Cu:p%40%3a%25@proxy.example:3128", with("domain\\u", "p@:%")),
+            ("u:a:b@c/d@proxy.example:3128", with("u", "a:b@c/d")),
+            ("b%C3%BCcher:ü@proxy.example:3128", with("bücher", "ü")),
+        ] {
+            assert_eq!(text.parse(), Ok(RouteChoice::Proxy(expected)), "{text}");
+        }
+        assert_eq!("direct".parse(), Ok(RouteChoice::Direct));
+    }
+
+    #[test]
+    fn what_is_no_way_says_why_and_repeats_no_password() {
+        for (text, expected) in [
+            ("", BadRoute::NoPort),
+            ("Direct", BadRoute::NoPort),
+            ("proxy.example", BadRoute::NoPort),
+            ("https://u:SECRET@proxy.example:3128", BadRoute::Scheme),
+            ("socks5://proxy.example:1080", BadRoute::Scheme),
+            ("http://u:SECRET@pro xy:3128", BadRoute::Host(BadHost::Character)),
+            ("http://u:SECRET@:3128", BadRoute::Host(BadHost::Empty)),
+            ("2001:db8::1:3128", BadRoute::Brackets),
+            ("http://u:SECRET@proxy.example:0", BadRoute::Port),
+            ("proxy.example:65536", BadRoute::Port),
+            ("proxy.example:+80", BadRoute::Port),
+            ("proxy.example:", BadRoute::Port),
+            ("proxy.example:80/path", BadRoute::Port),
+            ("SECRET@proxy.example:80", BadRoute::NoPassword),
+            ("u:SECRET%@proxy.example:80", BadRoute::Encoding),
+            ("u:SECRET%+1@proxy.example:80", BadRoute::Encoding),
+            ("u:SECRET%ff@proxy.example:80", BadRoute::Encoding),
+            ("a%3Ab:SECRET@proxy.example:80", BadRoute::Credentials(BadProxyCredentials::Colon)),
+            ("u:SECRET%0d%0a@proxy.example:80", BadRoute::Credentials(BadProxyCredentials::ControlCharacter)),
+        ] {
+            let error = text.parse::<RouteChoice>().unwrap_err();
+            assert_eq!(error, expected, "{text}");
+            assert!(!format!("{error} {error:?}").contains("SECRET"));
+        }
+    }
 
     #[test]
     fn the_order_stays_and_proxies_are_numbered() {

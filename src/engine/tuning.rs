@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{agenda, attachment, network};
-use crate::words::Span;
+use crate::words::{Span, Unreadable, read_object};
 
 /// All constants of the engine. The program gives them, not the settings document.
 ///
@@ -28,7 +28,7 @@ pub enum BadTuning {
     /// Not JSON, an unknown name, or a value of the wrong kind.
     #[error("{path}: {message}")]
     Unreadable {
-        /// Where, as in `attachment.spread`; `.` for the whole document.
+        /// Where, as in `attachment.spread`; `tuning` for the whole text.
         path: String,
         /// What is wrong.
         message: String,
@@ -84,15 +84,8 @@ impl Tuning {
     /// # Ok::<(), homing::engine::BadTuning>(())
     /// ```
     pub fn parse(text: &[u8]) -> Result<Self, BadTuning> {
-        let mut reader = serde_json::Deserializer::from_slice(text);
-        let unreadable = |path: String, error: serde_json::Error| BadTuning::Unreadable {
-            // `serde_path_to_error` has no better names for the whole document, and for text that is no JSON.
-            path: if path == "." || path == "?" { "tuning".to_owned() } else { path },
-            message: error.to_string(),
-        };
-        let document: Document = serde_path_to_error::deserialize(&mut reader)
-            .map_err(|error| unreadable(error.path().to_string(), error.into_inner()))?;
-        reader.end().map_err(|error| unreadable(".".to_owned(), error))?;
+        let unreadable = |Unreadable { path, message }| BadTuning::Unreadable { path, message };
+        let document: Document = read_object(text, "tuning").map_err(unreadable)?;
         document.check()
     }
 
@@ -216,6 +209,7 @@ mod tests {
         );
         assert!(message(r#"{"time_scale":0}"#).starts_with("time_scale: 0 is out of range"));
         assert!(message("nonsense").starts_with("tuning: expected"));
+        assert!(message("[]").starts_with("tuning: invalid type: sequence, expected an object"));
         assert!(message("{} {}").starts_with("tuning: trailing"));
         assert!(message("{").starts_with("tuning: EOF"), "{}", message("{"));
     }

@@ -14,10 +14,12 @@
 mod action;
 mod address;
 mod boundary;
+mod client;
 mod engine;
 mod error;
 mod event;
 mod failure;
+mod options;
 mod outcome;
 mod settings;
 mod snapshot;
@@ -29,10 +31,12 @@ mod version;
 
 pub use action::*;
 pub use address::homing_address;
+pub use client::*;
 pub use engine::*;
 pub use error::*;
 pub use event::*;
 pub use failure::*;
+pub use options::*;
 pub use outcome::*;
 pub use settings::*;
 pub use snapshot::*;

@@ -5,9 +5,10 @@ use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
 
-use super::boundary::{Place, free, view};
+use super::boundary::{Place, free, reference, status, view};
 use super::error::{homing_error, telling};
-use super::status::{Failed, HOMING_ERROR_FILE, HOMING_ERROR_RANGE, homing_status};
+use super::status::{Failed, HOMING_ERROR_FILE, HOMING_ERROR_INTERNAL, HOMING_ERROR_RANGE, homing_status};
+use super::string::homing_string;
 use super::text::{self, homing_text};
 use crate::settings::{MAX_TEXT, Parsed, Settings, Source};
 
@@ -188,6 +189,31 @@ pub unsafe extern "C" fn homing_settings_location(
     unsafe {
         view(settings, homing_text::NONE, |settings| {
             homing_text::of(settings.settings.locations().nth(index).map(|name| &**name))
+        })
+    }
+}
+
+/// What is in force in a location, as JSON: each value with the level it came from
+/// (`"heartbeat_interval": {"value": "5m", "from": "group"}`).
+///
+/// `location` is NUL-terminated UTF-8; NULL, and a name that is no location, mean the group. On success the
+/// caller owns `*out`. Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_settings_effective(
+    settings: *const homing_settings,
+    location: *const c_char,
+    out: *mut *mut homing_string,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let out = Place::new(out, "out")?;
+            let settings = reference(settings, "settings")?;
+            let location = text::optional(location, "location")?;
+            let json = serde_json::to_string(&settings.settings.effective(location))
+                .map_err(|error| Failed::new(HOMING_ERROR_INTERNAL, error))?;
+            out.give(homing_string::new(json));
+            Ok(())
         })
     }
 }

@@ -3,8 +3,9 @@
 //! Here is the one place where errors of the library become numbers.
 
 use super::text::homing_text;
-use crate::client::{BadCredential, PrepareError, StartError};
+use crate::client::{BadCredential, BadRoute, PrepareError, StartError};
 use crate::engine::BadTuning;
+use crate::net::BadLimits;
 use crate::settings::SettingsError;
 use crate::words::BadAgentId;
 
@@ -86,6 +87,8 @@ macro_rules! status_of {
 status_of! {
     SettingsError => HOMING_ERROR_SETTINGS,
     BadTuning => HOMING_ERROR_TUNING,
+    BadLimits => HOMING_ERROR_TUNING,
+    BadRoute => HOMING_ERROR_ROUTE,
     BadAgentId => HOMING_ERROR_AGENT_ID,
     BadCredential => HOMING_ERROR_CREDENTIAL,
 }

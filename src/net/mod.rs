@@ -29,7 +29,7 @@ pub(crate) mod wire;
 pub(crate) use exchange::{Answer, Exchange};
 pub use hook::NewSocket;
 pub(crate) use hook::SocketHook;
-pub use limits::Limits;
+pub use limits::{BadLimits, Limits};
 pub(crate) use link::{Link, Plan, Report};
 pub use proxy::{BadProxyCredentials, Proxy};
 pub(crate) use resolver::Resolver;

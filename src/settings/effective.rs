@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::ServerList;
 use super::document::Communication;
 use super::value::{Object, Word};
+use crate::words::Span;
 
 /// Where a value was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -45,7 +46,10 @@ pub enum Mode {
 }
 
 /// What is in force for one location (or for the group alone).
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Serialises to one object with the names of the fields, each but the location as
+/// `{"value": …, "from": "group"}`, durations as text, the list as its name and the ids of its servers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Effective {
     /// The location these are for; `None` for the group.
     pub location: Option<Arc<str>>,
@@ -56,12 +60,14 @@ pub struct Effective {
     /// Push or pull.
     pub mode: Chosen<Mode>,
     /// Mean time between heartbeats, 10 s to 24 h.
+    #[serde(serialize_with = "as_text")]
     pub heartbeat_interval: Chosen<Duration>,
     /// Whether critical reports leave at once.
     pub upload_critical_immediately: Chosen<bool>,
     /// Whether applications are learned; needs the site-wide switch as well.
     pub learn_applications: Chosen<bool>,
     /// Over which window a content download is spread; `None` when it is not.
+    #[serde(serialize_with = "as_text_or_null")]
     pub download_window: Chosen<Option<Duration>>,
     /// Whether policies and content come from the management server; group only.
     pub download_from_management_server: Chosen<bool>,
@@ -69,6 +75,17 @@ pub struct Effective {
     pub keep_group: Chosen<bool>,
     /// Whether the last-used user or computer mode is offered at registration; group only.
     pub keep_mode: Chosen<bool>,
+}
+
+fn as_text<S: Serializer>(chosen: &Chosen<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    Chosen { value: Span(chosen.value), from: chosen.from }.serialize(serializer)
+}
+
+fn as_text_or_null<S: Serializer>(
+    chosen: &Chosen<Option<Duration>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    Chosen { value: chosen.value.map(Span), from: chosen.from }.serialize(serializer)
 }
 
 /// What a group says of itself, and the site and its locations' share in it.
@@ -253,6 +270,29 @@ mod tests {
         let settings = settings("{}", "{}", r#"{ "enabled": false }"#);
         assert_eq!(settings.effective(Some("elsewhere")), settings.effective(None));
         assert_eq!(settings.effective(Some("elsewhere")).location, None);
+    }
+
+    #[test]
+    fn it_is_written_with_the_level_of_each_value() {
+        let group = r#"{ "communication": { "heartbeat_interval": "90s",
+            "download_randomisation": { "enabled": false } } }"#;
+        let here = settings("{}", group, r#"{ "mode": "push" }"#).effective(Some("here"));
+        let by_default = |value: serde_json::Value| serde_json::json!({ "value": value, "from": "default" });
+        let list = serde_json::json!({ "name": "main", "priorities": [["https://a.example:443"]] });
+        let expected = serde_json::json!({
+            "location": "here",
+            "enabled": by_default(true.into()),
+            "server_list": by_default(list),
+            "mode": { "value": "push", "from": "location" },
+            "heartbeat_interval": { "value": "1m 30s", "from": "group" },
+            "upload_critical_immediately": by_default(true.into()),
+            "learn_applications": by_default(false.into()),
+            "download_window": { "value": null, "from": "group" },
+            "download_from_management_server": by_default(true.into()),
+            "keep_group": by_default(false.into()),
+            "keep_mode": by_default(false.into()),
+        });
+        assert_eq!(serde_json::to_value(&here).unwrap(), expected);
     }
 
     #[test]

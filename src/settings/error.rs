@@ -188,7 +188,7 @@ pub enum ReferenceProblem {
     ControlTwice,
 }
 
-/// Something odd about settings that are in force all the same.
+/// Something odd about settings that are in force all the same. Displays as `place: what; what to do`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
     /// Where.
@@ -215,8 +215,19 @@ pub enum WarningKind {
     },
 }
 
+impl WarningKind {
+    /// What to do about it.
+    pub const fn advice(&self) -> &'static str {
+        match self {
+            Self::UnknownField => "update the agent, or leave it out",
+            Self::MoreUnknownFields(_) => "update the agent, or leave them out",
+            Self::Merged { .. } => "remove one of the two",
+        }
+    }
+}
+
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.kind)
+        write!(f, "{}: {}; {}", self.path, self.kind, self.kind.advice())
     }
 }

@@ -5,7 +5,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::census::Census;
 use super::certificate::{PolicyTable, Written};
@@ -62,6 +63,8 @@ pub struct Server {
 }
 
 /// A management server list: priorities, best first.
+///
+/// Serialises to its name and the ids of its servers: `{"name": "main", "priorities": [["a", "b"], ["c"]]}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerList {
     /// Its name; `None` for the default list, which nobody wrote.
@@ -70,6 +73,17 @@ pub struct ServerList {
     pub description: Arc<str>,
     /// Servers by priority, best first. A priority may be empty; a server stands in one only.
     pub priorities: Vec<Vec<Arc<Server>>>,
+}
+
+impl Serialize for ServerList {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let ids = self.priorities.iter().map(|servers| servers.iter().map(|server| &server.id));
+        let priorities: Vec<Vec<&ServerId>> = ids.map(Iterator::collect).collect();
+        let mut object = serializer.serialize_struct("ServerList", 2)?;
+        object.serialize_field("name", &self.name)?;
+        object.serialize_field("priorities", &priorities)?;
+        object.end()
+    }
 }
 
 impl ServerList {
@@ -240,9 +254,9 @@ mod tests {
             warnings,
             [
                 "server_lists[0].priorities[1].servers[0]: the same server as \
-                 server_lists[0].priorities[0].servers[1], where it stays; this entry is ignored",
+                 server_lists[0].priorities[0].servers[1], where it stays; this entry is ignored; remove one of the two",
                 "server_lists[0].priorities[2].servers[0]: the same server as \
-                 server_lists[0].priorities[0].servers[0], where it stays; this entry is ignored",
+                 server_lists[0].priorities[0].servers[0], where it stays; this entry is ignored; remove one of the two",
             ]
         );
     }

@@ -202,8 +202,9 @@ mod tests {
         assert_eq!(
             warnings(&text),
             [
-                "flavour: unknown field, ignored",
-                "server_lists[0].priorities[0].servers[0].colour: unknown field, ignored",
+                "flavour: unknown field, ignored; update the agent, or leave it out",
+                "server_lists[0].priorities[0].servers[0].colour: unknown field, ignored; update the agent, or leave it \
+                 out",
             ]
         );
         let error = read(text.as_bytes(), Source::Person).unwrap_err();
@@ -215,7 +216,10 @@ mod tests {
         let many: String = (0..1000).map(|number| format!("\"x{number}\": 0, ")).collect();
         let warnings = warnings(&MINIMAL.replacen('{', &format!("{{ {many}"), 1));
         assert_eq!(warnings.len(), LISTED_UNKNOWN_FIELDS + 1);
-        assert_eq!(warnings.last().unwrap(), "the settings: 968 more unknown fields, ignored");
+        assert_eq!(
+            warnings.last().unwrap(),
+            "the settings: 968 more unknown fields, ignored; update the agent, or leave them out"
+        );
     }
 
     #[test]

@@ -4,7 +4,6 @@
 //! ever after. The ranges are here, with the reason for each.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,10 +11,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::de::value::{MapAccessDeserializer, StrDeserializer};
-use serde::de::{Error, MapAccess, Visitor};
+use serde::de::value::StrDeserializer;
+use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 
+pub(super) use crate::words::Object;
 use crate::words::{Host, Span};
 
 /// Long enough for any name a person gives, short enough for a line of a log.
@@ -34,30 +34,6 @@ const LONGEST_HEARTBEAT: Duration = Duration::from_secs(24 * 60 * 60);
 const SHORTEST_WINDOW: Duration = Duration::from_secs(1);
 /// Content is published daily: a longer window would never be used up.
 const LONGEST_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Something written as `{ … }`. Derived code would also take `[ … ]`, field by field.
-#[derive(Debug)]
-pub(super) struct Object<T>(pub(super) T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Braces(PhantomData)).map(Self)
-    }
-}
-
-struct Braces<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for Braces<T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object `{ … }`")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<T, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(fields))
-    }
-}
 
 /// One of a few words. Derived code would also take `{ "word": null }`.
 #[derive(Clone, Copy, Debug)]

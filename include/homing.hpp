@@ -1,0 +1,481 @@
+// homing.hpp - homing.h for C++17: handles that free themselves, std::string_view, std::function. No logic.
+//
+// Everything homing.h says holds here. A class that holds a handle can be moved and not copied; `get()` gives the
+// handle to the C functions, which may be mixed with it freely. No function throws but std::bad_alloc, and callbacks must
+// not throw. What can fail gives a homing::result<T>: look at it before it is used.
+
+#ifndef HOMING_HPP
+#define HOMING_HPP
+
+#include "homing.h"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace homing {
+
+// ------------------------------------------------------------------------------------------------
+// Values.
+
+// A view of text or bytes that homing owns; it lives as long as homing.h says. Empty where there is none.
+inline std::string_view view(homing_text text) noexcept {
+    return text.data ? std::string_view(text.data, text.len) : std::string_view();
+}
+inline std::string_view view(homing_bytes bytes) noexcept {
+    return bytes.data ? std::string_view(reinterpret_cast<const char *>(bytes.data), bytes.len) : std::string_view();
+}
+
+// Why something failed.
+struct failure {
+    homing_status status = HOMING_ERROR_INTERNAL;
+    std::string message;
+};
+
+// A value, or why there is none.
+template <typename T>
+class result {
+public:
+    result(T value) : value_(std::move(value)) {}
+    result(failure why) : why_(std::move(why)) {}
+
+    bool ok() const noexcept { return value_.has_value(); }
+    explicit operator bool() const noexcept { return ok(); }
+
+    // Only when it is ok.
+    T &operator*() & noexcept { return *value_; }
+    T &&operator*() && noexcept { return std::move(*value_); }
+    T *operator->() noexcept { return &*value_; }
+
+    // Only when it is not.
+    const failure &error() const noexcept { return why_; }
+
+private:
+    std::optional<T> value_;
+    failure why_;
+};
+
+// It worked, and there is nothing to give.
+struct done {};
+
+namespace detail {
+
+template <typename Handle, void (*Free)(Handle *)>
+struct deleter {
+    void operator()(Handle *handle) const noexcept { Free(handle); }
+};
+template <typename Handle, void (*Free)(Handle *)>
+using owned = std::unique_ptr<Handle, deleter<Handle, Free>>;
+
+inline failure why(homing_status status, homing_error *error) {
+    owned<homing_error, homing_error_free> owner(error);
+    return {status, std::string(error ? view(homing_error_message(error)) : view(homing_status_text(status)))};
+}
+inline result<done> check(homing_status status, homing_error *error = nullptr) {
+    if (status != HOMING_OK)
+        return why(status, error);
+    return done{};
+}
+inline const std::uint8_t *bytes(std::string_view text) noexcept {
+    return reinterpret_cast<const std::uint8_t *>(text.data());
+}
+inline const char *pointer(const std::optional<std::string> &text) noexcept { return text ? text->c_str() : nullptr; }
+
+} // namespace detail
+
+inline std::string_view version() noexcept { return view(homing_version_text()); }
+
+// ------------------------------------------------------------------------------------------------
+// Settings.
+
+class settings {
+public:
+    explicit settings(homing_settings *handle) noexcept : handle_(handle) {}
+
+    static result<settings> parse(std::string_view json, std::int32_t source = HOMING_SOURCE_PERSON) {
+        homing_settings *handle = nullptr;
+        homing_error *error = nullptr;
+        auto status = homing_settings_parse(detail::bytes(json), json.size(), source, &handle, &error);
+        if (status != HOMING_OK)
+            return detail::why(status, error);
+        return settings(handle);
+    }
+    static result<settings> read(const std::string &path) {
+        homing_settings *handle = nullptr;
+        homing_error *error = nullptr;
+        auto status = homing_settings_read(path.c_str(), &handle, &error);
+        if (status != HOMING_OK)
+            return detail::why(status, error);
+        return settings(handle);
+    }
+
+    std::vector<std::string_view> warnings() const {
+        return all(homing_settings_warning_count, homing_settings_warning);
+    }
+    std::vector<std::string_view> lints() const { return all(homing_settings_lint_count, homing_settings_lint); }
+    std::vector<std::string_view> servers() const {
+        return all(homing_settings_server_count, homing_settings_server);
+    }
+    std::vector<std::string_view> locations() const {
+        return all(homing_settings_location_count, homing_settings_location);
+    }
+    // What is in force in a location, or for the group, as JSON.
+    result<std::string> effective(const std::optional<std::string> &location = std::nullopt) const {
+        homing_string *json = nullptr;
+        auto status = homing_settings_effective(get(), detail::pointer(location), &json);
+        if (status != HOMING_OK)
+            return detail::why(status, nullptr);
+        detail::owned<homing_string, homing_string_free> owner(json);
+        return std::string(view(homing_string_text(json)));
+    }
+
+    const homing_settings *get() const noexcept { return handle_.get(); }
+
+private:
+    std::vector<std::string_view> all(std::size_t (*count)(const homing_settings *),
+                                      homing_text (*one)(const homing_settings *, std::size_t)) const {
+        std::vector<std::string_view> texts(count(get()));
+        for (std::size_t index = 0; index < texts.size(); ++index)
+            texts[index] = view(one(get(), index));
+        return texts;
+    }
+
+    detail::owned<homing_settings, homing_settings_free> handle_;
+};
+
+// ------------------------------------------------------------------------------------------------
+// Events and snapshots.
+
+// What an event says. It does not own the event: that is for event_ptr, or for whoever called a callback.
+class event_view {
+public:
+    explicit event_view(const homing_event *handle) noexcept : handle_(handle) {}
+
+    std::int32_t kind() const noexcept { return homing_event_kind(handle_); }
+    std::chrono::nanoseconds at() const noexcept {
+        return std::chrono::nanoseconds(static_cast<std::int64_t>(homing_event_at_ns(handle_)));
+    }
+    std::string_view json() const noexcept { return view(homing_event_json(handle_)); }
+    std::string_view server() const noexcept { return view(homing_event_server(handle_)); }
+    std::string_view other_server() const noexcept { return view(homing_event_other_server(handle_)); }
+    std::int32_t state() const noexcept { return homing_event_state(handle_); }
+    std::int32_t reason() const noexcept { return homing_event_reason(handle_); }
+    std::int32_t failure_class() const noexcept { return homing_event_class(handle_); }
+    std::int32_t next() const noexcept { return homing_event_next(handle_); }
+    std::string_view text() const noexcept { return view(homing_event_text(handle_)); }
+    std::uint32_t priority() const noexcept { return homing_event_priority(handle_); }
+    std::uint32_t http_status() const noexcept { return homing_event_http_status(handle_); }
+    std::string_view body() const noexcept { return view(homing_event_body(handle_)); }
+    std::optional<std::chrono::milliseconds> duration() const noexcept {
+        auto milliseconds = homing_event_duration_ms(handle_);
+        return milliseconds < 0 ? std::nullopt : std::optional(std::chrono::milliseconds(milliseconds));
+    }
+
+    const homing_event *get() const noexcept { return handle_; }
+
+private:
+    const homing_event *handle_;
+};
+
+// An event that was pulled.
+class event : public event_view {
+public:
+    explicit event(homing_event *handle) noexcept : event_view(handle), handle_(handle) {}
+
+private:
+    detail::owned<homing_event, homing_event_free> handle_;
+};
+
+class snapshot {
+public:
+    explicit snapshot(homing_snapshot *handle) noexcept : handle_(handle) {}
+
+    // Views in it live as long as the snapshot.
+    homing_summary summary() const noexcept {
+        homing_summary summary = {};
+        summary.struct_size = sizeof summary;
+        homing_snapshot_summary(get(), &summary);
+        return summary;
+    }
+    std::vector<homing_standing> servers() const {
+        std::vector<homing_standing> all(summary().server_count);
+        for (std::size_t index = 0; index < all.size(); ++index) {
+            all[index].struct_size = sizeof all[index];
+            homing_snapshot_server(get(), index, &all[index]);
+        }
+        return all;
+    }
+    std::string_view json() const noexcept { return view(homing_snapshot_json(get())); }
+    std::string_view explain() const noexcept { return view(homing_snapshot_explain(get())); }
+
+    const homing_snapshot *get() const noexcept { return handle_.get(); }
+
+private:
+    detail::owned<homing_snapshot, homing_snapshot_free> handle_;
+};
+
+// ------------------------------------------------------------------------------------------------
+// The managed client.
+
+class client_view;
+
+struct header {
+    std::string name;
+    std::string secret;
+};
+
+// What a client is given when it starts; see homing_options. Functions that are not set are not called.
+struct options {
+    std::string agent_id;
+    std::optional<std::string> tuning_json;
+    std::optional<std::string> limits_json;
+    std::optional<std::string> location;
+    std::optional<std::string> state_folder;
+    std::optional<std::string> thread_name;
+    std::string status;
+    std::vector<std::string> routes;
+    std::vector<header> headers;
+    std::optional<std::uint64_t> seed;
+    std::int32_t log_level = 0;
+
+    std::function<void(client_view, event_view)> on_event;
+    std::function<void(std::int32_t level, std::string_view message)> on_log;
+    std::function<std::int32_t(std::int64_t socket, const homing_address &address)> on_socket;
+    std::function<void()> on_thread_start;
+    std::function<void(client_view)> on_heartbeat;
+    std::function<void(client_view, std::int32_t asked, std::string_view server)> on_credentials;
+    std::function<std::int32_t(const char *name, std::optional<std::string> &value)> store_load;
+    std::function<std::int32_t(const char *name, std::string_view value)> store_save;
+};
+
+// A client that somebody else owns: what callbacks are given.
+class client_view {
+public:
+    explicit client_view(homing_client *handle) noexcept : handle_(handle) {}
+
+    result<done> set_status(std::string_view status) const {
+        return detail::check(homing_client_set_status(handle_, detail::bytes(status), status.size()));
+    }
+    result<done> set_header(const std::string &name, std::string_view secret) const {
+        homing_error *error = nullptr;
+        auto status = homing_client_set_header(handle_, name.c_str(), detail::bytes(secret), secret.size(), &error);
+        return detail::check(status, error);
+    }
+    result<done> remove_header(const std::string &name) const {
+        return detail::check(homing_client_remove_header(handle_, name.c_str()));
+    }
+    result<done> network_changed() const { return detail::check(homing_client_network_changed(handle_)); }
+    result<done> resumed() const { return detail::check(homing_client_resumed(handle_)); }
+    result<done> beat_now() const { return detail::check(homing_client_beat_now(handle_)); }
+    result<done> reconfigure(const settings &next) const {
+        homing_error *error = nullptr;
+        auto status = homing_client_reconfigure(handle_, next.get(), &error);
+        return detail::check(status, error);
+    }
+    result<done> set_location(const std::optional<std::string> &location) const {
+        return detail::check(homing_client_set_location(handle_, detail::pointer(location)));
+    }
+    result<homing::snapshot> snapshot() const {
+        homing_snapshot *snapshot = nullptr;
+        auto status = homing_client_snapshot(handle_, &snapshot);
+        if (status != HOMING_OK)
+            return detail::why(status, nullptr);
+        return homing::snapshot(snapshot);
+    }
+    // The next event, or none in time. A failure with HOMING_ERROR_STOPPED says that none comes any more.
+    result<std::optional<event>> next_event(std::chrono::milliseconds timeout) const {
+        auto milliseconds = timeout.count() < 0 ? 0 : timeout.count();
+        homing_event *next = nullptr;
+        auto status = homing_client_next_event(
+            handle_, milliseconds > UINT32_MAX ? UINT32_MAX : static_cast<std::uint32_t>(milliseconds), &next);
+        if (status != HOMING_OK)
+            return detail::why(status, nullptr);
+        return next ? std::optional<event>(event(next)) : std::optional<event>();
+    }
+    // A descriptor (on Windows a HANDLE) to wait on.
+    result<std::int64_t> waitable() const {
+        std::int64_t waitable = -1;
+        auto status = homing_client_waitable(handle_, &waitable);
+        if (status != HOMING_OK)
+            return detail::why(status, nullptr);
+        return waitable;
+    }
+    std::uint64_t lost_events() const noexcept { return homing_client_lost_events(handle_); }
+    result<done> stop(std::chrono::milliseconds grace) const {
+        auto milliseconds = grace.count() < 0 ? 0 : grace.count();
+        return detail::check(homing_client_stop(
+            handle_, milliseconds > UINT32_MAX ? UINT32_MAX : static_cast<std::uint32_t>(milliseconds)));
+    }
+
+    homing_client *get() const noexcept { return handle_; }
+
+private:
+    homing_client *handle_;
+};
+
+// An agent at work. Its end waits for its thread; see homing_client_free.
+class client : public client_view {
+public:
+    explicit client(homing_client *handle) noexcept : client_view(handle), handle_(handle) {}
+
+    static result<client> start(const settings &settings, options options);
+
+private:
+    detail::owned<homing_client, homing_client_free> handle_;
+};
+
+namespace detail {
+
+// The functions of homing_options, on top of those of homing::options. `user_data` is the latter.
+struct bridge {
+    static options &of(void *user_data) noexcept { return *static_cast<options *>(user_data); }
+
+    static void drop(void *user_data) noexcept { delete static_cast<options *>(user_data); }
+    static void event(void *user_data, homing_client *client, const homing_event *event) noexcept {
+        of(user_data).on_event(client_view(client), event_view(event));
+    }
+    static void log(void *user_data, std::int32_t level, homing_text message) noexcept {
+        of(user_data).on_log(level, view(message));
+    }
+    static std::int32_t socket(void *user_data, std::int64_t socket, const homing_address *address) noexcept {
+        return of(user_data).on_socket(socket, *address);
+    }
+    static void thread_start(void *user_data) noexcept { of(user_data).on_thread_start(); }
+    static void heartbeat(void *user_data, homing_client *client) noexcept {
+        of(user_data).on_heartbeat(client_view(client));
+    }
+    static void credentials(void *user_data, homing_client *client, std::int32_t asked, homing_text server) noexcept {
+        of(user_data).on_credentials(client_view(client), asked, view(server));
+    }
+    static std::int32_t load(void *user_data, const char *name, homing_value *place) noexcept {
+        std::optional<std::string> value;
+        std::int32_t failed = of(user_data).store_load(name, value);
+        if (failed == 0 && value)
+            homing_value_set(place, bytes(*value), value->size());
+        return failed;
+    }
+    static std::int32_t save(void *user_data, const char *name, const std::uint8_t *data, std::size_t size) noexcept {
+        return of(user_data).store_save(name, std::string_view(reinterpret_cast<const char *>(data), size));
+    }
+};
+
+} // namespace detail
+
+inline result<client> client::start(const settings &settings, options given) {
+    auto data = std::make_unique<options>(std::move(given));
+    std::vector<const char *> routes;
+    for (const auto &route : data->routes)
+        routes.push_back(route.c_str());
+    std::vector<homing_header> headers;
+    for (const auto &header : data->headers)
+        headers.push_back({header.name.c_str(), detail::bytes(header.secret), header.secret.size()});
+
+    homing_options c = {};
+    c.struct_size = sizeof c;
+    c.agent_id = data->agent_id.c_str();
+    c.tuning_json = detail::pointer(data->tuning_json);
+    c.limits_json = detail::pointer(data->limits_json);
+    c.location = detail::pointer(data->location);
+    c.state_folder = detail::pointer(data->state_folder);
+    c.thread_name = detail::pointer(data->thread_name);
+    c.status = detail::bytes(data->status);
+    c.status_len = data->status.size();
+    c.routes = routes.data();
+    c.route_count = routes.size();
+    c.headers = headers.data();
+    c.header_count = headers.size();
+    c.seed = data->seed ? &*data->seed : nullptr;
+    c.log_level = data->log_level;
+    c.user_data = data.get();
+    c.drop_user_data = detail::bridge::drop;
+    c.on_event = data->on_event ? detail::bridge::event : nullptr;
+    c.on_log = data->on_log ? detail::bridge::log : nullptr;
+    c.on_socket = data->on_socket ? detail::bridge::socket : nullptr;
+    c.on_thread_start = data->on_thread_start ? detail::bridge::thread_start : nullptr;
+    c.on_heartbeat = data->on_heartbeat ? detail::bridge::heartbeat : nullptr;
+    c.on_credentials = data->on_credentials ? detail::bridge::credentials : nullptr;
+    c.store_load = data->store_load ? detail::bridge::load : nullptr;
+    c.store_save = data->store_save ? detail::bridge::save : nullptr;
+
+    homing_client *handle = nullptr;
+    homing_error *error = nullptr;
+    auto status = homing_client_start(settings.get(), &c, &handle, &error);
+    if (status != HOMING_OK)
+        return detail::why(status, error);
+    // The client's now, which may even have dropped it already.
+    static_cast<void>(data.release());
+    return client(handle);
+}
+
+// ------------------------------------------------------------------------------------------------
+// The driven engine. What the world says is told to `get()` with the functions of homing.h.
+
+class engine {
+public:
+    explicit engine(homing_engine *handle) noexcept : handle_(handle) {}
+
+    static result<engine> make(const settings &settings, const homing_engine_options &options, std::uint64_t now_ns) {
+        homing_engine *handle = nullptr;
+        homing_error *error = nullptr;
+        auto status = homing_engine_new(settings.get(), &options, now_ns, &handle, &error);
+        if (status != HOMING_OK)
+            return detail::why(status, error);
+        return engine(handle);
+    }
+
+    // The next thing to do; its kind is HOMING_ACTION_NONE when there is none.
+    result<homing_action> next_action() {
+        homing_action action = {};
+        action.struct_size = sizeof action;
+        auto status = homing_engine_next_action(get(), &action);
+        if (status != HOMING_OK)
+            return detail::why(status, nullptr);
+        return action;
+    }
+    result<std::optional<event>> next_event() {
+        homing_event *next = nullptr;
+        auto status = homing_engine_next_event(get(), &next);
+        if (status != HOMING_OK)
+            return detail::why(status, nullptr);
+        return next ? std::optional<event>(event(next)) : std::optional<event>();
+    }
+    // UINT64_MAX when nothing is ever due.
+    result<std::uint64_t> deadline_ns() const {
+        std::uint64_t at = UINT64_MAX;
+        auto status = homing_engine_deadline(get(), &at, nullptr);
+        if (status != HOMING_OK)
+            return detail::why(status, nullptr);
+        return at;
+    }
+    result<std::string> memory() const {
+        homing_string *json = nullptr;
+        auto status = homing_engine_memory(get(), &json);
+        if (status != HOMING_OK)
+            return detail::why(status, nullptr);
+        detail::owned<homing_string, homing_string_free> owner(json);
+        return std::string(view(homing_string_text(json)));
+    }
+    result<homing::snapshot> snapshot(std::uint64_t now_ns) const {
+        homing_snapshot *snapshot = nullptr;
+        auto status = homing_engine_snapshot(get(), now_ns, &snapshot);
+        if (status != HOMING_OK)
+            return detail::why(status, nullptr);
+        return homing::snapshot(snapshot);
+    }
+
+    homing_engine *get() const noexcept { return handle_.get(); }
+
+private:
+    detail::owned<homing_engine, homing_engine_free> handle_;
+};
+
+} // namespace homing
+
+#endif // HOMING_HPP

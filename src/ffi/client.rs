@@ -1,0 +1,365 @@
+//! The engine on a thread of its own: the managed mount.
+
+use std::ffi::c_char;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use super::boundary::{Place, read_sized, reference, status};
+use super::error::{homing_error, telling};
+use super::event::homing_event;
+use super::options::{MOST_STATUS, UserData, builder, credentials, homing_header, homing_options};
+use super::settings::homing_settings;
+use super::snapshot::homing_snapshot;
+use super::status::{
+    Failed, HOMING_ERROR_INTERNAL, HOMING_ERROR_POISONED, HOMING_ERROR_STOPPED, HOMING_ERROR_SYSTEM,
+    homing_status,
+};
+use super::text;
+use crate::client::{Client, Credentials};
+
+/// An agent at work, on a thread of its own. Any number of threads may use one, and its callbacks.
+pub struct homing_client {
+    /// Set when the start returns, which callbacks may come before.
+    client: OnceLock<Client>,
+    poisoned: AtomicBool,
+    /// Who started it: a child after `fork` has the memory, and not the thread.
+    process: u32,
+}
+
+impl homing_client {
+    /// What C calls it.
+    pub(super) fn pointer(self: &Arc<Self>) -> *mut Self {
+        Arc::as_ptr(self).cast_mut()
+    }
+}
+
+/// Starts a client. What the settings name is read, and its thread runs, when this returns.
+///
+/// `settings` and `options` may be freed afterwards. On success the caller owns `*out`. Callbacks may come before
+/// this returns, and are given the client then too.
+///
+/// Errors: `HOMING_ERROR_AGENT_ID`, `HOMING_ERROR_TUNING`, `HOMING_ERROR_ROUTE`, `HOMING_ERROR_CREDENTIAL`,
+/// `HOMING_ERROR_FILE`, `HOMING_ERROR_CERTIFICATE`, `HOMING_ERROR_SYSTEM`. Nothing runs then, and `user_data` is
+/// still the caller's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_client_start(
+    settings: *const homing_settings,
+    options: *const homing_options,
+    out: *mut *mut homing_client,
+    error: *mut *mut homing_error,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        telling(error, || {
+            let out = Place::new(out, "out")?;
+            let settings = Arc::clone(&reference(settings, "settings")?.settings);
+            let options = read_sized(options, "options")?;
+            let data = UserData::new(&options);
+            let handle = Arc::new(homing_client {
+                client: OnceLock::new(),
+                poisoned: AtomicBool::new(false),
+                process: process::id(),
+            });
+            let client = builder(settings, &options, &data, &handle)?.start()?;
+            data.take_over();
+            // It was empty.
+            let _ = handle.client.set(client);
+            out.write(Arc::into_raw(handle).cast_mut());
+            Ok(())
+        })
+    }
+}
+
+/// The next event: `*out` is an event the caller owns, or NULL when none came within `timeout_ms`. Always NULL when
+/// there is an event callback.
+///
+/// At most 1,024 events wait. When they are not fetched, events that tell of progress make room, the oldest first; of
+/// changes of state the newest of each kind stays. Not to be waited in on the client's own thread.
+///
+/// Errors: `HOMING_ERROR_STOPPED` when the client has stopped and every event was fetched.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_client_next_event(
+    client: *mut homing_client,
+    timeout_ms: u32,
+    out: *mut *mut homing_event,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let out = Place::new(out, "out")?;
+            with(client, |client| {
+                match client.next_event(Duration::from_millis(timeout_ms.into())) {
+                    Some(event) => out.give(homing_event::new(event)),
+                    None if client.has_ended() => return Err(Failed::plain(HOMING_ERROR_STOPPED)),
+                    None => out.write(std::ptr::null_mut()),
+                }
+                Ok(())
+            })
+        })
+    }
+}
+
+/// What a loop of the program's own can wait on: a file descriptor, on Windows the HANDLE of an event object, that is
+/// ready to be read while events wait to be fetched, and at no other time. Level-triggered.
+///
+/// `*out` belongs to the client and is closed with it; it is only to be waited on. It is made at the first call.
+///
+/// Errors: `HOMING_ERROR_SYSTEM` when there is no descriptor left.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_client_waitable(
+    client: *const homing_client,
+    out: *mut i64,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let out = Place::new(out, "out")?;
+            with(client, |client| {
+                let waitable = client.waitable().map_err(|error| Failed::new(HOMING_ERROR_SYSTEM, error))?;
+                out.write(number(&waitable));
+                Ok(())
+            })
+        })
+    }
+}
+
+/// How many events had to make room for newer ones because nobody fetched them. 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_client_lost_events(client: *const homing_client) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { with(client, |client| Ok(client.lost_events())) }.unwrap_or(0)
+}
+
+/// What is said with every heartbeat from now on: `len` bytes of the product's own, at most 16 MiB; the newest counts.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_client_set_status(
+    client: *mut homing_client,
+    data: *const u8,
+    len: usize,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let data = text::bytes(data, len, MOST_STATUS, "data")?;
+            with(client, |client| {
+                client.set_status(data);
+                Ok(())
+            })
+        })
+    }
+}
+
+/// Sets one header field the agent shows servers to be let in, and keeps the others. It is sent over verified TLS only.
+/// Servers that refused the old ones are asked again.
+///
+/// Errors: `HOMING_ERROR_CREDENTIAL`; nothing has changed then. The error never repeats the secret.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_client_set_header(
+    client: *mut homing_client,
+    name: *const c_char,
+    secret: *const u8,
+    secret_len: usize,
+    error: *mut *mut homing_error,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        telling(error, || {
+            let name = text::required(name, "name")?;
+            let secret = text::bytes(secret, secret_len, Credentials::MOST_BYTES, "secret")?;
+            with(client, |client| Ok(client.set_header(name, secret)?))
+        })
+    }
+}
+
+/// Removes one header field; that there is none is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_client_remove_header(
+    client: *mut homing_client,
+    name: *const c_char,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let name = text::required(name, "name")?;
+            with(client, |client| {
+                client.remove_header(name);
+                Ok(())
+            })
+        })
+    }
+}
+
+/// Shows servers these header fields from now on, instead of everything shown before.
+///
+/// Errors: `HOMING_ERROR_CREDENTIAL`; nothing has changed then.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_client_set_headers(
+    client: *mut homing_client,
+    headers: *const homing_header,
+    count: usize,
+    error: *mut *mut homing_error,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        telling(error, || {
+            let credentials = credentials(headers, count, "headers")?;
+            with(client, |client| {
+                client.set_credentials(credentials);
+                Ok(())
+            })
+        })
+    }
+}
+
+/// Says that the network changed. Connections are looked at, and waiting times end early.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_client_network_changed(client: *mut homing_client) -> homing_status {
+    // SAFETY: the caller's promise.
+    unsafe { tell(client, Client::network_changed) }
+}
+
+/// Says that the machine was suspended and runs again. The client notices by itself where its clock runs through
+/// suspend; saying it twice does no harm.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_client_resumed(client: *mut homing_client) -> homing_status {
+    // SAFETY: the caller's promise.
+    unsafe { tell(client, Client::resumed) }
+}
+
+/// Makes a heartbeat now; when no server is attached, looks for one now.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_client_beat_now(client: *mut homing_client) -> homing_status {
+    // SAFETY: the caller's promise.
+    unsafe { tell(client, Client::beat_now) }
+}
+
+/// Puts other settings in force, as a whole; they may be freed afterwards. The server in use is kept if they still
+/// name it. The files they name are read before this returns; the change itself follows on the client's thread.
+///
+/// Errors: `HOMING_ERROR_FILE`, `HOMING_ERROR_CERTIFICATE`. The old settings stay then.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_client_reconfigure(
+    client: *mut homing_client,
+    settings: *const homing_settings,
+    error: *mut *mut homing_error,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        telling(error, || {
+            let settings = Arc::clone(&reference(settings, "settings")?.settings);
+            with(client, |client| Ok(client.reconfigure(settings)?))
+        })
+    }
+}
+
+/// Puts a location's settings in force; NULL, and a name the settings do not know, mean the group's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_client_set_location(
+    client: *mut homing_client,
+    location: *const c_char,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let location = text::optional(location, "location")?;
+            with(client, |client| {
+                client.set_location(location);
+                Ok(())
+            })
+        })
+    }
+}
+
+/// How things stand. On success the caller owns `*out`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_client_snapshot(
+    client: *const homing_client,
+    out: *mut *mut homing_snapshot,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let out = Place::new(out, "out")?;
+            with(client, |client| {
+                out.give(homing_snapshot::new(client.snapshot()));
+                Ok(())
+            })
+        })
+    }
+}
+
+/// Asks for the end and returns at once. An exchange under way may take until the end of the grace; the last event is
+/// `HOMING_EVENT_STOPPED`. The first grace counts: a second call changes nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_client_stop(client: *mut homing_client, grace_ms: u32) -> homing_status {
+    // SAFETY: the caller's promise.
+    unsafe { tell(client, |client| client.begin_stop(Duration::from_millis(grace_ms.into()))) }
+}
+
+/// Frees a client; NULL is fine. One that was not told to stop is stopped without grace.
+///
+/// Waits until the client's thread has ended and `drop_user_data` was called, however long a callback takes: nothing
+/// of the client runs when it returns. It never waits for a name look-up. Inside a callback of the client itself it
+/// returns at once; the thread ends, and `drop_user_data` is called, after the callback has returned.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_client_free(client: *mut homing_client) {
+    if client.is_null() || !client.is_aligned() {
+        return;
+    }
+    // SAFETY: the caller's promise.
+    let handle = unsafe { Arc::from_raw(client.cast_const()) };
+    if handle.process != process::id() {
+        // In a child there is no thread to wait for, and locks may be held by nobody.
+        std::mem::forget(handle);
+        return;
+    }
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        let client = handle.client.wait();
+        client.begin_stop(Duration::ZERO);
+        client.join();
+    }));
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(handle)));
+}
+
+unsafe fn tell(client: *mut homing_client, say: impl FnOnce(&Client)) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            with(client, |client| {
+                say(client);
+                Ok(())
+            })
+        })
+    }
+}
+
+/// Does something with a client. A panic poisons it.
+unsafe fn with<T>(
+    client: *const homing_client,
+    body: impl FnOnce(&Client) -> Result<T, Failed>,
+) -> Result<T, Failed> {
+    // SAFETY: the caller's promise.
+    let handle = unsafe { reference(client, "client") }?;
+    if handle.poisoned.load(Ordering::Relaxed) {
+        return Err(Failed::plain(HOMING_ERROR_POISONED));
+    }
+    // A callback may be here before the start has returned, which it is about to.
+    let client = handle.client.wait();
+    catch_unwind(AssertUnwindSafe(|| body(client))).unwrap_or_else(|_| {
+        handle.poisoned.store(true, Ordering::Relaxed);
+        Err(Failed::plain(HOMING_ERROR_INTERNAL))
+    })
+}
+
+#[cfg(unix)]
+fn number(waitable: &crate::client::Waitable<'_>) -> i64 {
+    std::os::fd::AsRawFd::as_raw_fd(waitable).into()
+}
+
+#[cfg(windows)]
+fn number(waitable: &crate::client::Waitable<'_>) -> i64 {
+    std::os::windows::io::AsRawHandle::as_raw_handle(waitable) as i64
+}

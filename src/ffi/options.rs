@@ -1,0 +1,411 @@
+//! What a client is given when it starts.
+
+use std::ffi::{c_char, c_void};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::address::homing_address;
+use super::boundary::{Growing, reference, status};
+use super::client::homing_client;
+use super::event::homing_event;
+use super::status::{Failed, HOMING_ERROR_RANGE, homing_status};
+use super::text::{self, homing_text};
+use crate::client::{Asked, Builder, Client, Credentials, LogLevel, NewSocket, RouteChoice};
+use crate::engine::Tuning;
+use crate::net::Limits;
+use crate::settings::Settings;
+use crate::store::{MAX_VALUE, Store};
+
+/// Something failed that ought not to.
+pub const HOMING_LOG_ERROR: i32 = 1;
+/// Something works and should be looked at.
+pub const HOMING_LOG_WARN: i32 = 2;
+/// What an administrator may want to see.
+pub const HOMING_LOG_INFO: i32 = 3;
+/// What a developer may want to see.
+pub const HOMING_LOG_DEBUG: i32 = 4;
+/// Everything.
+pub const HOMING_LOG_TRACE: i32 = 5;
+
+/// The first exchange over verified TLS is about to begin.
+pub const HOMING_ASKED_FIRST: i32 = 1;
+/// A server answered 401 to the credentials there are.
+pub const HOMING_ASKED_REFUSED: i32 = 2;
+
+/// The most bytes of a status: a gigabyte in every heartbeat is a mistake.
+pub(super) const MOST_STATUS: usize = 16 * 1024 * 1024;
+
+/// A header field the agent shows servers. This struct never grows.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct homing_header {
+    /// The name, NUL-terminated, such as `Authorization`.
+    pub name: *const c_char,
+    /// The value, `secret_len` bytes without line ends. It appears in no log, event or snapshot.
+    pub secret: *const u8,
+    /// Bytes of the value.
+    pub secret_len: usize,
+}
+
+/// A place for a value that a store is asked for. It lives until the callback that was given it returns.
+pub struct homing_value(Option<Vec<u8>>);
+
+/// Gives the value that was asked for: `len` bytes at `data`, which are copied. At most 256 KiB. Only inside the
+/// callback that was given the place.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_value_set(
+    value: *mut homing_value,
+    data: *const u8,
+    len: usize,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let data = text::bytes(data, len, MAX_VALUE, "data")?;
+            let value = value.as_mut().ok_or_else(|| Failed::null("value"))?;
+            value.0 = Some(data.to_vec());
+            Ok(())
+        })
+    }
+}
+
+/// What a client is made of. Zero everything, set `struct_size` and `agent_id`, and what is to differ from the
+/// default. Everything but `user_data` is copied.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct homing_options {
+    /// `sizeof(homing_options)`.
+    pub struct_size: usize,
+    /// Who this agent is: 1 to 128 visible ASCII characters. Required; the same after every restart.
+    pub agent_id: *const c_char,
+    /// The constants of the rules as JSON; NULL for the defaults.
+    pub tuning_json: *const c_char,
+    /// How much a server may send, as JSON; NULL for the defaults.
+    pub limits_json: *const c_char,
+    /// The location to begin with; NULL for the group's settings.
+    pub location: *const c_char,
+    /// The folder in which the client keeps what must outlive the process; it is made if it is not there. NULL:
+    /// nothing does, unless `store_load` and `store_save` are given.
+    pub state_folder: *const c_char,
+    /// The name of the client's thread; NULL for `homing`.
+    pub thread_name: *const c_char,
+    /// What is said with the first heartbeats: `status_len` bytes of the product's own, at most 16 MiB.
+    pub status: *const u8,
+    /// Bytes of the status.
+    pub status_len: usize,
+    /// The ways to the servers, best first: `direct`, or a proxy as `http://[USER:PASSWORD@]HOST:PORT` with
+    /// percent-encoding. NULL for direct alone.
+    pub routes: *const *const c_char,
+    /// How many ways: at most 8.
+    pub route_count: usize,
+    /// What the agent shows servers to be let in. It is sent over verified TLS only.
+    pub headers: *const homing_header,
+    /// How many fields: at most 16.
+    pub header_count: usize,
+    /// Fixes every random choice, for demonstrations and tests; NULL: the system chooses.
+    pub seed: *const u64,
+    /// The least important messages that `on_log` is given: `HOMING_LOG_…`; 0 means `HOMING_LOG_WARN`.
+    pub log_level: i32,
+    /// Zero.
+    pub reserved: u32,
+    /// Given to each callback as its first parameter.
+    pub user_data: *mut c_void,
+    /// Called once, after the last callback; not when the start fails.
+    pub drop_user_data: Option<unsafe extern "C" fn(user_data: *mut c_void)>,
+    /// Called with each event, instead of `homing_client_next_event`. The event lives until it returns.
+    pub on_event: Option<
+        unsafe extern "C" fn(user_data: *mut c_void, client: *mut homing_client, event: *const homing_event),
+    >,
+    /// Called with each message for the log: `level` is `HOMING_LOG_…`, the view lives until it returns. On the
+    /// client's thread, and on any thread that is inside a function of the client; it must not free the client.
+    pub on_log: Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, message: homing_text)>,
+    /// Called with each new socket (on Windows a SOCKET) before it is connected to `address`: to mark it, to bind it,
+    /// to exempt it from the product's own filter. It is non-blocking and must stay so. Returns 0, or an error number
+    /// of the system when the socket is not to be used.
+    pub on_socket: Option<
+        unsafe extern "C" fn(user_data: *mut c_void, socket: i64, address: *const homing_address) -> i32,
+    >,
+    /// Called once on the client's thread, before anything else happens there.
+    pub on_thread_start: Option<unsafe extern "C" fn(user_data: *mut c_void)>,
+    /// Called just before a status is sent: the place to call `homing_client_set_status`.
+    pub on_heartbeat: Option<unsafe extern "C" fn(user_data: *mut c_void, client: *mut homing_client)>,
+    /// Called when credentials are needed: `asked` is `HOMING_ASKED_…`, `server` who refused the ones there are, if
+    /// any. The place to call `homing_client_set_header`. Who needs time returns, and calls it later.
+    pub on_credentials: Option<
+        unsafe extern "C" fn(
+            user_data: *mut c_void,
+            client: *mut homing_client,
+            asked: i32,
+            server: homing_text,
+        ),
+    >,
+    /// Loads a value by its name: gives it with `homing_value_set` and returns 0; gives nothing and returns 0 when
+    /// there is none; or returns an error number of the system. Called once, inside `homing_client_start`. Needs
+    /// `store_save` beside it; both replace `state_folder`.
+    pub store_load: Option<
+        unsafe extern "C" fn(user_data: *mut c_void, name: *const c_char, value: *mut homing_value) -> i32,
+    >,
+    /// Keeps a value by its name, in place of the one before. Returns 0, or an error number of the system.
+    pub store_save: Option<
+        unsafe extern "C" fn(user_data: *mut c_void, name: *const c_char, data: *const u8, len: usize) -> i32,
+    >,
+}
+
+// SAFETY: `repr(C)`, the size first, pointers and words and two 32-bit numbers side by side; zero is NULL and 0.
+unsafe impl Growing for homing_options {
+    const LEAST: usize = 2 * size_of::<usize>();
+}
+
+/// The application's pointer, shared by everything that calls the application; dropped after the last of them.
+pub(super) struct UserData {
+    pointer: *mut c_void,
+    drop: Option<unsafe extern "C" fn(*mut c_void)>,
+    /// Whether the client has started: before, the pointer is still the caller's.
+    ours: AtomicBool,
+}
+
+// SAFETY: the conventions say that callbacks run on the client's thread, and what `user_data` has to stand.
+unsafe impl Send for UserData {}
+// SAFETY: as above.
+unsafe impl Sync for UserData {}
+
+impl UserData {
+    pub(super) fn new(options: &homing_options) -> Arc<Self> {
+        Arc::new(Self {
+            pointer: options.user_data,
+            drop: options.drop_user_data,
+            ours: AtomicBool::new(false),
+        })
+    }
+
+    /// The client has started.
+    pub(super) fn take_over(&self) {
+        self.ours.store(true, Ordering::Release);
+    }
+
+    fn get(&self) -> *mut c_void {
+        self.pointer
+    }
+}
+
+impl Drop for UserData {
+    fn drop(&mut self) {
+        if let Some(drop) = self.drop
+            && self.ours.load(Ordering::Acquire)
+        {
+            // SAFETY: the conventions: nothing calls the application any more.
+            unsafe { drop(self.pointer) }
+        }
+    }
+}
+
+/// A description of the client that these options want. `handle` is what callbacks are given.
+///
+/// # Safety
+/// The pointers of the options are NULL or can be read; the functions are what they are said to be.
+pub(super) unsafe fn builder(
+    settings: Arc<Settings>,
+    options: &homing_options,
+    data: &Arc<UserData>,
+    handle: &Arc<homing_client>,
+) -> Result<Builder, Failed> {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        let mut builder = Client::builder(settings)
+            .agent_id(text::required(options.agent_id, "options.agent_id")?.parse()?);
+        if let Some(json) = text::optional(options.tuning_json, "options.tuning_json")? {
+            builder = builder.tuning(Tuning::parse(json.as_bytes())?);
+        }
+        if let Some(json) = text::optional(options.limits_json, "options.limits_json")? {
+            builder = builder.limits(Limits::parse(json.as_bytes())?);
+        }
+        if let Some(location) = text::optional(options.location, "options.location")? {
+            builder = builder.location(location);
+        }
+        if let Some(folder) = text::optional(options.state_folder, "options.state_folder")? {
+            builder = builder.state_folder(folder);
+        }
+        if let Some(name) = text::optional(options.thread_name, "options.thread_name")? {
+            builder = builder.thread_name(name);
+        }
+        builder =
+            builder.status(text::bytes(options.status, options.status_len, MOST_STATUS, "options.status")?);
+        let routes = text::array(options.routes, options.route_count, MOST_ROUTES, "options.routes")?;
+        if !routes.is_empty() {
+            let parse = |route: &*const c_char| -> Result<RouteChoice, Failed> {
+                Ok(text::required(*route, "options.routes")?.parse()?)
+            };
+            builder = builder.routes(routes.iter().map(parse).collect::<Result<Vec<_>, _>>()?);
+        }
+        builder = builder.credentials(credentials(options.headers, options.header_count, "options.headers")?);
+        if !options.seed.is_null() {
+            builder = builder.seed(*reference(options.seed, "options.seed")?);
+        }
+        hooks(builder, options, data, handle)
+    }
+}
+
+/// As many as a client takes.
+const MOST_ROUTES: usize = 8;
+
+/// Credentials of these fields.
+///
+/// # Safety
+/// `headers` is NULL, or so many fields whose pointers are NULL or can be read.
+pub(super) unsafe fn credentials(
+    headers: *const homing_header,
+    count: usize,
+    name: &str,
+) -> Result<Credentials, Failed> {
+    let mut credentials = Credentials::default();
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        for header in text::array(headers, count, Credentials::MOST_FIELDS, name)? {
+            let secret = text::bytes(header.secret, header.secret_len, Credentials::MOST_BYTES, name)?;
+            credentials.set(text::required(header.name, name)?, secret)?;
+        }
+    }
+    Ok(credentials)
+}
+
+/// The application's functions, as the client calls them.
+unsafe fn hooks(
+    mut builder: Builder,
+    options: &homing_options,
+    data: &Arc<UserData>,
+    handle: &Arc<homing_client>,
+) -> Result<Builder, Failed> {
+    let level = log_level(options.log_level)?;
+    if options.reserved != 0 {
+        return Err(Failed::new(HOMING_ERROR_RANGE, "`options.reserved` is not 0"));
+    }
+    // SAFETY, for all calls below: the functions are what the options say they are, and `data` lives as long as
+    // whatever holds it.
+    if let Some(on_event) = options.on_event {
+        let (data, handle) = (Arc::clone(data), Arc::clone(handle));
+        builder = builder.on_event(move |_, event| {
+            let event = homing_event::new(event.clone());
+            // SAFETY: see above.
+            unsafe { on_event(data.get(), handle.pointer(), &event) }
+        });
+    }
+    if let Some(on_log) = options.on_log {
+        let data = Arc::clone(data);
+        builder = builder.on_log(level, move |level, message| {
+            // SAFETY: see above.
+            unsafe { on_log(data.get(), level_code(level), homing_text::new(message)) }
+        });
+    }
+    if let Some(on_socket) = options.on_socket {
+        let data = Arc::clone(data);
+        builder = builder.socket_hook(move |socket, address: &SocketAddr| {
+            // SAFETY: see above.
+            match unsafe { on_socket(data.get(), descriptor(&socket), &homing_address::from(*address)) } {
+                0 => Ok(()),
+                error => Err(io::Error::from_raw_os_error(error)),
+            }
+        });
+    }
+    if let Some(on_thread_start) = options.on_thread_start {
+        let data = Arc::clone(data);
+        // SAFETY: see above.
+        builder = builder.on_thread_start(move || unsafe { on_thread_start(data.get()) });
+    }
+    if let Some(on_heartbeat) = options.on_heartbeat {
+        let (data, handle) = (Arc::clone(data), Arc::clone(handle));
+        builder = builder.heartbeat_hook(move || {
+            // SAFETY: see above.
+            unsafe { on_heartbeat(data.get(), handle.pointer()) }
+            // It has set the status, or left it.
+            None
+        });
+    }
+    if let Some(on_credentials) = options.on_credentials {
+        let (data, handle) = (Arc::clone(data), Arc::clone(handle));
+        builder = builder.credentials_hook(move |asked| {
+            let (code, server) = match &asked {
+                Asked::First => (HOMING_ASKED_FIRST, None),
+                Asked::Refused { server } => (HOMING_ASKED_REFUSED, Some(server.as_str())),
+            };
+            // SAFETY: see above.
+            unsafe { on_credentials(data.get(), handle.pointer(), code, homing_text::of(server)) }
+            // It has set the fields, or left them.
+            None
+        });
+    }
+    match (options.store_load, options.store_save) {
+        (Some(load), Some(save)) => {
+            builder = builder.store(Callbacks { data: Arc::clone(data), load, save });
+        }
+        (None, None) => {}
+        (Some(_), None) | (None, Some(_)) => {
+            return Err(Failed::null("options.store_load` or `options.store_save"));
+        }
+    }
+    Ok(builder)
+}
+
+/// A store of the application's own.
+struct Callbacks {
+    data: Arc<UserData>,
+    load: unsafe extern "C" fn(*mut c_void, *const c_char, *mut homing_value) -> i32,
+    save: unsafe extern "C" fn(*mut c_void, *const c_char, *const u8, usize) -> i32,
+}
+
+impl Store for Callbacks {
+    fn load(&mut self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        let name = std::ffi::CString::new(name)?;
+        let mut value = homing_value(None);
+        // SAFETY: it is what the options say it is.
+        match unsafe { (self.load)(self.data.get(), name.as_ptr(), &mut value) } {
+            0 => Ok(value.0),
+            error => Err(io::Error::from_raw_os_error(error)),
+        }
+    }
+
+    fn save(&mut self, name: &str, value: &[u8]) -> io::Result<()> {
+        let name = std::ffi::CString::new(name)?;
+        // SAFETY: it is what the options say it is.
+        match unsafe { (self.save)(self.data.get(), name.as_ptr(), value.as_ptr(), value.len()) } {
+            0 => Ok(()),
+            error => Err(io::Error::from_raw_os_error(error)),
+        }
+    }
+}
+
+fn log_level(code: i32) -> Result<LogLevel, Failed> {
+    Ok(match code {
+        HOMING_LOG_ERROR => LogLevel::Error,
+        0 | HOMING_LOG_WARN => LogLevel::Warn,
+        HOMING_LOG_INFO => LogLevel::Info,
+        HOMING_LOG_DEBUG => LogLevel::Debug,
+        HOMING_LOG_TRACE => LogLevel::Trace,
+        other => {
+            let problem = format!("`options.log_level` {other} is no level");
+            return Err(Failed::new(HOMING_ERROR_RANGE, problem));
+        }
+    })
+}
+
+const fn level_code(level: LogLevel) -> i32 {
+    match level {
+        LogLevel::Error => HOMING_LOG_ERROR,
+        LogLevel::Warn => HOMING_LOG_WARN,
+        LogLevel::Info => HOMING_LOG_INFO,
+        LogLevel::Debug => HOMING_LOG_DEBUG,
+        LogLevel::Trace => HOMING_LOG_TRACE,
+    }
+}
+
+#[cfg(unix)]
+fn descriptor(socket: &NewSocket<'_>) -> i64 {
+    std::os::fd::AsRawFd::as_raw_fd(socket).into()
+}
+
+#[cfg(windows)]
+fn descriptor(socket: &NewSocket<'_>) -> i64 {
+    // A SOCKET is a small handle, never a pointer.
+    std::os::windows::io::AsRawSocket::as_raw_socket(socket) as i64
+}
