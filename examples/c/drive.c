@@ -118,10 +118,12 @@ static void resolve(struct agent *agent, const homing_action *action) {
     snprintf(host, sizeof host, "%.*s", (int)action->host.len, action->host.data);
     const char *wrong = platform_look_up(host, addresses, 64, &count);
     if (wrong == NULL) {
-        told(agent, homing_engine_resolved(agent->engine, platform_now_ns(), query, addresses, count), "homing_engine_resolved");
+        told(agent, homing_engine_resolved(agent->engine, platform_now_ns(), query, addresses, count),
+             "homing_engine_resolved");
     } else {
         const homing_failure why = platform_failure(HOMING_CAUSE_NAME_SERVER_FAILED, wrong);
-        told(agent, homing_engine_resolve_failed(agent->engine, platform_now_ns(), query, &why), "homing_engine_resolve_failed");
+        told(agent, homing_engine_resolve_failed(agent->engine, platform_now_ns(), query, &why),
+             "homing_engine_resolve_failed");
     }
 }
 
@@ -167,7 +169,8 @@ static void race(struct agent *agent, struct link *link) {
             link->racing[i] = -1;
             close_racing(link);
             link->state = READY;
-            told(agent, homing_engine_connected(agent->engine, platform_now_ns(), link->id, &link->to[i]), "homing_engine_connected");
+            told(agent, homing_engine_connected(agent->engine, platform_now_ns(), link->id, &link->to[i]),
+                 "homing_engine_connected");
             return;
         }
         if (error == EINPROGRESS) {
@@ -190,7 +193,8 @@ static void exchange(struct agent *agent, const homing_action *action) {
     struct link *link = link_of(agent, action->link);
     if (action->errand == HOMING_ERRAND_LISTEN) {
         const homing_outcome declined = {.struct_size = sizeof declined, .verdict = HOMING_VERDICT_DECLINED};
-        told(agent, homing_engine_done(agent->engine, platform_now_ns(), action->exchange, &declined), "homing_engine_done");
+        told(agent, homing_engine_done(agent->engine, platform_now_ns(), action->exchange, &declined),
+             "homing_engine_done");
     } else if (link != NULL) { // else the engine hears of its loss anyway
         link->talking = true;
         link->begun = false;
@@ -206,8 +210,8 @@ static void exchange(struct agent *agent, const homing_action *action) {
     }
 }
 
-// Keeps the body of a success until the engine says whether it counts. Where all places are taken, the oldest is one the
-// engine has forgotten.
+// Keeps the body of a success until the engine says whether it counts. Where all places are taken, the oldest is one
+// the engine has forgotten.
 static bool keep(struct agent *agent, uint64_t exchange, const char *body, size_t len) {
     struct answer *place = &agent->answers[0];
     for (size_t i = 0; i < ANSWERS && place->kept; i++) {
@@ -239,7 +243,7 @@ static void settle(struct agent *agent, uint64_t exchange, bool adopted) {
     }
 }
 
-// What the server has said so far. True when the connection was lost by it.
+// What the server has said so far.
 static void hear(struct agent *agent, struct link *link, bool ended, int error) {
     struct wire_answer answer;
     if (link->input_len == 0 && !ended) {
@@ -254,7 +258,8 @@ static void hear(struct agent *agent, struct link *link, bool ended, int error) 
     }
     if (!link->begun) {
         link->begun = true;
-        told(agent, homing_engine_first_byte(agent->engine, platform_now_ns(), link->exchange), "homing_engine_first_byte");
+        told(agent, homing_engine_first_byte(agent->engine, platform_now_ns(), link->exchange),
+             "homing_engine_first_byte");
     }
     switch (wire_read(link->input, link->input_len, ended && error == 0, &answer)) {
     case WIRE_MORE:
@@ -269,7 +274,8 @@ static void hear(struct agent *agent, struct link *link, bool ended, int error) 
             lost(agent, link, platform_failure(HOMING_CAUSE_OUT_OF_RESOURCES, "no memory for the answer"));
             break;
         }
-        told(agent, homing_engine_done(agent->engine, platform_now_ns(), link->exchange, &answer.outcome), "homing_engine_done");
+        told(agent, homing_engine_done(agent->engine, platform_now_ns(), link->exchange, &answer.outcome),
+             "homing_engine_done");
         if (!answer.reusable || ended || link->sent < link->request_len) {
             lost(agent, link, platform_failure(HOMING_CAUSE_CLOSED_IDLE, NULL));
             break;
@@ -299,8 +305,8 @@ static void talk(struct agent *agent, struct link *link) {
             const size_t size = link->input_size + 2 * PIECE;
             char *input = size > WIRE_ANSWER_MAX ? NULL : realloc(link->input, size);
             if (input == NULL) {
-                lost(agent, link, size > WIRE_ANSWER_MAX ? platform_failure(HOMING_CAUSE_BODY_TOO_LARGE, NULL)
-                                                         : platform_failure(HOMING_CAUSE_OUT_OF_RESOURCES, "no memory for the answer"));
+                lost(agent, link, platform_failure(size > WIRE_ANSWER_MAX ? HOMING_CAUSE_BODY_TOO_LARGE
+                                                                          : HOMING_CAUSE_OUT_OF_RESOURCES, NULL));
                 return;
             }
             link->input = input;
@@ -344,7 +350,8 @@ static void drain(struct agent *agent) {
             break;
         case HOMING_ACTION_REMEMBER:
             // This example forgets. A product writes homing_engine_memory to a file, and says so afterwards.
-            told(agent, homing_engine_remembered(agent->engine, platform_now_ns(), action.version), "homing_engine_remembered");
+            told(agent, homing_engine_remembered(agent->engine, platform_now_ns(), action.version),
+                 "homing_engine_remembered");
             break;
         default: break; // of a later version
         }
@@ -452,7 +459,8 @@ static homing_engine *make_engine(const char *path, const char *id, const char *
 int main(int argc, char **argv) {
     const char usage[] = "usage: drive SETTINGS.json AGENT_ID [TUNING]\n";
     if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        printf("An agent in a poll loop of its own, over plain http. TUNING is JSON, as in docs/rules.md.\n\n%s", usage);
+        printf("An agent in a poll loop of its own, over plain http. TUNING is JSON, as in docs/rules.md.\n\n%s",
+               usage);
         return 0;
     }
     if (argc < 3 || argc > 4) {
