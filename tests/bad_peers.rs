@@ -12,15 +12,13 @@
 #[allow(dead_code, reason = "the tests need only some of what a server can do")]
 mod server;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use homing::client::Client;
-use homing::engine::{Event, Tuning};
+use homing::engine::Event;
 use homing::settings::Settings;
 use homing::words::FailureClass;
-use server::{Conversation, Server};
+use server::{Authority, Conversation, Server};
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(60);
@@ -33,8 +31,8 @@ fn well(conversation: &mut Conversation<'_>) {
     }
 }
 
-/// An agent whose first priority is `bad` and whose second is `good`, ten times as fast as in the field.
-fn start(bad: &Server, good: &Server) -> Client {
+/// An agent whose first priority is `bad` and whose second is `good`.
+fn start(bad: &Server, good: &Server, certificate: &serde_json::Value) -> Client {
     let priorities: Vec<_> = [bad, good]
         .iter()
         .map(|server| {
@@ -45,12 +43,12 @@ fn start(bad: &Server, good: &Server) -> Client {
         })
         .collect();
     let settings = serde_json::json!({
+        "certificate": certificate,
         "server_lists": [{ "name": "main", "priorities": priorities }],
         "group": { "name": "g", "communication": { "heartbeat_interval": "10s" } },
     });
     Client::builder(settings.to_string().parse::<Settings>().unwrap())
         .agent_id("agent-1".parse().unwrap())
-        .tuning(Tuning::default().with_time_scale(0.1).unwrap())
         .seed(7)
         .start()
         .unwrap()
@@ -78,65 +76,252 @@ fn fails(client: &Client, what: &str) -> (FailureClass, String) {
     failure.unwrap()
 }
 
+/// Reads a request, says this and closes.
+fn answers(text: impl Into<String>) -> Server {
+    let text = text.into();
+    Server::plain("bad", move |conversation| {
+        if conversation.request().is_some() {
+            conversation.say(&text);
+        }
+    })
+}
+
+/// Says this instead of a handshake, and keeps the connection open.
+fn interrupts_tls(text: &'static str) -> Server {
+    let script = move |conversation: &mut Conversation<'_>| {
+        conversation.say(text);
+        conversation.wait_for_end();
+    };
+    Server::plain("bad", script).claiming_tls()
+}
+
+/// What a server pays: its health, and for how many seconds at least and at most it is left out.
+type Price = (&'static str, Option<(u64, u64)>);
+
+/// A third of a failure.
+const THIRD: Price = ("suspect", None);
+/// 30 s and up to a tenth more.
+const QUARANTINE: Price = ("quarantined", Some((30, 33)));
+/// Ten minutes.
+const LEFT_OUT: Price = ("quarantined", Some((600, 600)));
+
+/// As long as it asked, and up to a quarter or 5 s more.
+fn patience(seconds: u64) -> Price {
+    ("throttled", Some((seconds, seconds + (seconds / 4).max(5))))
+}
+
+/// What `bad` paid.
+fn charged(client: &Client, (health, left_out): Price, what: &str) {
+    let snapshot = client.snapshot();
+    let server = snapshot.servers.iter().find(|server| server.server.as_str() == "bad").unwrap();
+    assert_eq!(server.health, health, "{what}");
+    let left = server.left_out.map(|left| left.0.as_secs());
+    match (left, left_out) {
+        // A moment has passed since, on a busy machine more than that.
+        (Some(left), Some((least, most))) => {
+            assert!((least / 10..=most).contains(&left), "{what}: {left} s");
+        }
+        (left, left_out) => assert_eq!((left, left_out), (None, None), "{what}"),
+    }
+}
+
 #[test]
-fn whatever_breaks_http_has_its_class_and_the_next_server_is_taken() {
-    use FailureClass::{Broken, Limit, Throttled, WrongServer};
-    let ok = |rest: &str| format!("HTTP/1.1 200 OK\r\nHoming-Settings: 7\r\n{rest}");
-    for (what, text, class) in [
-        ("garbage", "\u{0}\u{1}\u{2}garbage".to_owned(), WrongServer),
-        ("a TLS alert", "\u{15}\u{3}\u{3}\u{0}\u{2}\u{2}\u{28}".to_owned(), WrongServer),
-        ("a head without end", ok(&format!("X: {}", "x".repeat(1 << 20))), Limit),
-        ("thirty years", "HTTP/1.1 503 Busy\r\nRetry-After: 1000000000\r\n\r\n".to_owned(), Throttled),
+fn every_bad_answer_has_its_class_and_its_price_and_the_next_server_is_taken() {
+    use FailureClass::{Broken, Certificate, Limit, NotAllowed, ServerError, Throttled, WrongServer};
+    let authority = Authority::new();
+    let ok = |rest: &str| answers(format!("HTTP/1.1 200 OK\r\nHoming-Settings: 7\r\n{rest}"));
+    let chunks = |rest: &str| ok(&format!("Transfer-Encoding: chunked\r\n\r\n{rest}"));
+    let status = |line: &str| answers(format!("HTTP/1.1 {line}\r\nContent-Length: 0\r\n\r\n"));
+    let busy = |after: &str| status(&format!("503 Busy\r\nRetry-After: {after}"));
+    for (what, bad, class, price) in [
+        ("garbage", answers("\u{0}\u{1}\u{2}garbage"), WrongServer, QUARANTINE),
+        ("another protocol", answers("SSH-2.0-OpenSSH_9.6\r\n"), WrongServer, QUARANTINE),
+        ("TLS where none is due", answers("\u{15}\u{3}\u{3}\u{0}\u{2}\u{2}\u{28}"), WrongServer, QUARANTINE),
+        ("a redirect", status("302 Found\r\nLocation: http://portal/"), WrongServer, QUARANTINE),
+        ("another status", status("404 Not Found"), WrongServer, QUARANTINE),
+        ("an unknown status", status("999 What"), WrongServer, QUARANTINE),
+        ("another protocol from now on", status("101 Switching Protocols"), WrongServer, QUARANTINE),
+        ("an empty 200", status("200 OK"), WrongServer, QUARANTINE),
+        ("a page", status("200 OK\r\nContent-Type: text/html"), WrongServer, QUARANTINE),
+        ("two lengths", ok("Content-Length: 0\r\nContent-Length: 1\r\n\r\n"), WrongServer, QUARANTINE),
         (
-            "until a date",
-            "HTTP/1.1 503 Busy\r\nRetry-After: Fri, 31 Dec 9999 23:59:59 GMT\r\n\r\n".to_owned(),
-            Throttled,
+            "a length and chunks",
+            ok("Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+            WrongServer,
+            QUARANTINE,
         ),
-        ("a flood of interim answers", "HTTP/1.1 102 Processing\r\n\r\n".repeat(1000), Limit),
-        ("a thousand fields", ok(&("A: b\r\n".repeat(1000) + "\r\n")), Limit),
-        ("too long by announcement", ok("Content-Length: 99999999\r\n\r\n"), Limit),
-        ("a chunk without a size", ok("Transfer-Encoding: chunked\r\n\r\nzz\r\n"), WrongServer),
-        ("a chunk that ends nowhere", ok("Transfer-Encoding: chunked\r\n\r\nff\r\nhello"), Broken),
-        ("two lengths", ok("Content-Length: 0\r\nContent-Length: 1\r\n\r\n"), WrongServer),
-        ("gzip nobody asked for", ok("Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"), WrongServer),
+        (
+            "a framing nobody asked for",
+            ok("Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+            WrongServer,
+            QUARANTINE,
+        ),
+        ("a chunk without a size", chunks("zz\r\n"), WrongServer, QUARANTINE),
+        ("a chunk longer than its size", chunks("2\r\nhello\r\n"), WrongServer, QUARANTINE),
+        ("401", status("401 Who"), NotAllowed, LEFT_OUT),
+        ("403", status("403 No"), NotAllowed, LEFT_OUT),
+        ("500", status("500 Oops"), ServerError, THIRD),
+        ("503 alone", status("503 Busy"), ServerError, THIRD),
+        ("503 for some time", busy("soon"), ServerError, THIRD),
+        ("503 for less than nothing", busy("-1"), ServerError, THIRD),
+        ("503 until a date that has passed", busy("Thu, 01 Jan 2015 00:00:00 GMT"), ServerError, THIRD),
+        ("503 for 100 s", busy("100"), Throttled, patience(100)),
+        ("503 for no time", busy("0"), Throttled, patience(1)),
+        ("503 for thirty years", busy("1000000000"), Throttled, patience(3600)),
+        ("503 until a date", busy("Fri, 31 Dec 9999 23:59:59 GMT"), Throttled, patience(3600)),
+        (
+            "503 until a date of its own clock",
+            busy("Sat, 01 Jan 2000 00:01:40 GMT\r\nDate: Sat, 01 Jan 2000 00:00:00 GMT"),
+            Throttled,
+            patience(100),
+        ),
+        ("nothing", answers(""), Broken, THIRD),
+        ("a body shorter than announced", ok("Content-Length: 100\r\n\r\nhello"), Broken, THIRD),
+        ("a chunk that ends nowhere", chunks("ff\r\nhello"), Broken, THIRD),
+        ("a head without end", ok(&format!("X: {}", "x".repeat(1 << 20))), Limit, THIRD),
+        ("a thousand fields", ok(&("A: b\r\n".repeat(1000) + "\r\n")), Limit, THIRD),
+        ("a flood of interim answers", answers("HTTP/1.1 102 Processing\r\n\r\n".repeat(1000)), Limit, THIRD),
+        ("a body too long by announcement", ok("Content-Length: 99999999\r\n\r\n"), Limit, THIRD),
+        ("a chunk too long by announcement", chunks("ffffffffff\r\n"), Limit, THIRD),
+        ("a trailer without end", chunks(&format!("0\r\nX: {}", "x".repeat(1 << 20))), Limit, THIRD),
+        ("no TLS where it is due", interrupts_tls("HTTP/1.1 400 Bad Request\r\n\r\n"), Broken, THIRD),
+        (
+            "a fatal alert: handshake_failure",
+            interrupts_tls("\u{15}\u{3}\u{3}\u{0}\u{2}\u{2}\u{28}"),
+            Broken,
+            THIRD,
+        ),
+        ("a goodbye: close_notify", interrupts_tls("\u{15}\u{3}\u{3}\u{0}\u{2}\u{1}\u{0}"), Broken, THIRD),
+        ("a goodbye in TLS 1.0", interrupts_tls("\u{15}\u{3}\u{1}\u{0}\u{2}\u{1}\u{0}"), Broken, THIRD),
+        ("a fatal goodbye", interrupts_tls("\u{15}\u{3}\u{3}\u{0}\u{2}\u{2}\u{0}"), Broken, THIRD),
+        (
+            "an alert about our certificate: bad_certificate",
+            interrupts_tls("\u{15}\u{3}\u{3}\u{0}\u{2}\u{2}\u{2a}"),
+            NotAllowed,
+            LEFT_OUT,
+        ),
+        (
+            "an alert for want of one: certificate_required",
+            interrupts_tls("\u{15}\u{3}\u{3}\u{0}\u{2}\u{2}\u{74}"),
+            NotAllowed,
+            LEFT_OUT,
+        ),
+        (
+            "a server that wants our certificate",
+            Server::tls("bad", &authority.wants_client_certificates(), well),
+            NotAllowed,
+            LEFT_OUT,
+        ),
+        (
+            "a certificate of somebody else",
+            Server::tls("bad", &Authority::new(), well),
+            Certificate,
+            QUARANTINE,
+        ),
+        (
+            "a certificate for another name",
+            Server::tls("bad", &authority.named("other.example"), well),
+            Certificate,
+            QUARANTINE,
+        ),
     ] {
         let good = Server::plain("good", well);
-        let bad = Server::plain("bad", move |conversation| {
-            if conversation.request().is_some() {
-                conversation.say(&text);
-            }
-        });
-        let client = start(&bad, &good);
+        let client = start(&bad, &good, &authority.policy());
         let (found, detail) = fails(&client, what);
         assert_eq!(found, class, "{what}: {detail}");
-        let snapshot = client.snapshot();
-        let health = snapshot.servers.iter().find(|server| server.server.as_str() == "bad");
-        let health = health.unwrap().health;
-        match class {
-            WrongServer => assert_eq!(health, "quarantined", "{what}"),
-            _ => assert!(!["up", "unknown"].contains(&health), "{what}: {health}"),
+        charged(&client, price, what);
+    }
+}
+
+#[test]
+fn a_429_is_waited_for_and_leads_to_no_lower_priority() {
+    for (what, after, seconds) in [
+        ("alone", "", 30),
+        ("unreadable", "\r\nRetry-After: soon", 30),
+        ("100 s", "\r\nRetry-After: 100", 100),
+    ] {
+        let bad = answers(format!("HTTP/1.1 429 Slowly{after}\r\nContent-Length: 0\r\n\r\n"));
+        let good = Server::plain("good", well);
+        let client = start(&bad, &good, &serde_json::json!({}));
+        let mut class = None;
+        loop {
+            match client.next_event(LONG).unwrap().event {
+                Event::AttemptFailed { class: found, .. } => class = Some(found),
+                Event::Waiting { .. } => break,
+                other => assert!(!matches!(other, Event::Attached { .. }), "{what}: {other:?}"),
+            }
         }
+        assert_eq!(class, Some(FailureClass::Throttled), "{what}");
+        charged(&client, patience(seconds), what);
+        assert_eq!(good.connections(), 0, "{what}");
+    }
+}
+
+#[test]
+fn what_is_only_unusual_is_a_good_answer_and_its_body_comes_as_it_was_sent() {
+    let head = |rest: &str| format!("HTTP/1.1 200 OK\r\nHoming-Settings: 7\r\n{rest}\r\n\r\n");
+    for (what, text, body) in [
+        // A coding of the content is the product's affair; homing never looks into a body.
+        (
+            "gzip nobody asked for",
+            head("Content-Encoding: gzip\r\nContent-Length: 4") + "\u{1f}\u{b}zz",
+            "\u{1f}\u{b}zz",
+        ),
+        ("more than was announced", head("Content-Length: 5") + "hello, world", "hello"),
+        ("no length, and an end", head("Server: old"), ""),
+        ("a page with our fields", head("Content-Type: text/html\r\nContent-Length: 5") + "hello", "hello"),
+        ("an early hint", format!("HTTP/1.1 103 Early Hints\r\n\r\n{}", head("Content-Length: 0")), ""),
+    ] {
+        let odd = answers(text);
+        let good = Server::plain("good", well);
+        let client = start(&odd, &good, &serde_json::json!({}));
+        let end = Instant::now() + LONG;
+        let event = loop {
+            let event = client.next_event(end.saturating_duration_since(Instant::now())).unwrap();
+            assert!(!matches!(event.event, Event::AttemptFailed { .. }), "{what}: {event:?}");
+            if matches!(event.event, Event::Heartbeat { .. }) {
+                break event;
+            }
+        };
+        assert_eq!(event.body.as_deref(), Some(body.as_bytes()), "{what}");
+        assert_eq!(good.connections(), 0, "{what}");
     }
 }
 
 #[test]
 fn an_answer_cut_after_any_byte_never_counts() {
     let good = Server::plain("good", well);
-    let cut = Arc::new(AtomicUsize::new(0));
-    let next = Arc::clone(&cut);
-    // One cut after the other; when all were made, silence.
-    let bad = Server::plain("bad", move |conversation| {
-        if conversation.request().is_some() {
-            let end = next.fetch_add(1, Ordering::SeqCst) % GOOD.len();
-            conversation.say(&GOOD[..end]);
-        }
-    });
-    for _ in 0..GOOD.len() {
-        let client = start(&bad, &good);
+    for cut in 0..GOOD.len() {
+        let bad = answers(&GOOD[..cut]);
+        let client = start(&bad, &good, &serde_json::json!({}));
         let (class, detail) = fails(&client, "cut");
-        assert_eq!(class, FailureClass::Broken, "{detail}");
+        assert_eq!(class, FailureClass::Broken, "after {cut} bytes: {detail}");
     }
-    assert!(cut.load(Ordering::SeqCst) >= GOOD.len());
+}
+
+#[test]
+fn a_connection_over_tls_cut_after_any_byte_of_handshake_or_answer_is_broken() {
+    let authority = Authority::new();
+    let (bad, good) = (Server::tls("bad", &authority, well), Server::plain("good", well));
+    let policy = authority.policy();
+    let attached = |client: &Client| loop {
+        if let Event::Attached { server, .. } = client.next_event(LONG).unwrap().event {
+            return server.to_string();
+        }
+    };
+    let whole = start(&bad, &good, &policy);
+    assert_eq!(attached(&whole), "bad");
+    let length = bad.sent();
+    drop(whole);
+    assert!(length > 500 + GOOD.len(), "{length} bytes are no handshake");
+    for cut in 0..length {
+        bad.cut_after(cut);
+        let client = start(&bad, &good, &policy);
+        let (class, detail) = fails(&client, "cut");
+        assert_eq!(class, FailureClass::Broken, "after {cut} of {length} bytes: {detail}");
+    }
+    bad.cut_after(length);
+    assert_eq!(attached(&start(&bad, &good, &policy)), "bad", "with the last byte it is whole");
 }
 
 /// The most memory this process ever had, in KiB.
@@ -161,7 +346,7 @@ fn a_server_that_sends_without_end_fills_no_memory() {
             }
         });
         let before = peak();
-        let client = start(&bad, &good);
+        let client = start(&bad, &good, &serde_json::json!({}));
         let (class, detail) = fails(&client, "endless");
         assert_eq!(class, FailureClass::Limit, "{detail}");
         let grown = peak() - before;

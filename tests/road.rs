@@ -16,6 +16,7 @@ mod remember;
 #[path = "road/routes.rs"]
 mod routes;
 #[path = "road/server.rs"]
+#[allow(dead_code, reason = "other tests need the rest of what a server can do")]
 mod server;
 #[cfg(target_os = "linux")]
 #[path = "road/waitable.rs"]

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ureq_proto::http::{HeaderName, HeaderValue};
-
 /// Header fields sent with every exchange, such as `Authorization`.
 ///
 /// They are sent over verified TLS only: never to an `http` server, never where the settings say
@@ -21,7 +19,7 @@ use ureq_proto::http::{HeaderName, HeaderValue};
 /// # Ok::<(), homing::client::BadCredential>(())
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Credentials(Vec<(HeaderName, HeaderValue)>);
+pub struct Credentials(Vec<(Box<str>, Box<[u8]>)>);
 
 /// Why a header field cannot be a credential. Never carries the secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -99,18 +97,22 @@ impl Credentials {
         if name.len().saturating_add(secret.len()) > Self::MOST_BYTES {
             return Err(BadCredential::TooLarge);
         }
-        let field =
-            HeaderName::from_bytes(name.as_bytes()).map_err(|_| BadCredential::Name { name: shown() })?;
+        if name.is_empty() || !name.bytes().all(is_token) {
+            return Err(BadCredential::Name { name: shown() });
+        }
+        let field = name.to_ascii_lowercase();
         let name = field.as_str();
         let reserved =
             RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
         if reserved {
             return Err(BadCredential::Reserved { name: shown() });
         }
-        let value = HeaderValue::from_bytes(secret).map_err(|_| BadCredential::Value { name: shown() })?;
-        let others = self.0.iter().filter(|(other, _)| *other != field);
-        let (count, bytes) = others.fold((1, size(&field, &value)), |(count, bytes), (name, value)| {
-            (count + 1, bytes + size(name, value))
+        if secret.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
+            return Err(BadCredential::Value { name: shown() });
+        }
+        let others = self.0.iter().filter(|(other, _)| **other != *name);
+        let (count, bytes) = others.fold((1, name.len() + secret.len()), |(count, bytes), (name, value)| {
+            (count + 1, bytes + name.len() + value.len())
         });
         if count > Self::MOST_FIELDS {
             return Err(BadCredential::TooMany);
@@ -118,9 +120,9 @@ impl Credentials {
         if bytes > Self::MOST_BYTES {
             return Err(BadCredential::TooLarge);
         }
-        match self.0.iter_mut().find(|(other, _)| *other == field) {
-            Some((_, old)) => *old = value,
-            None => self.0.push((field, value)),
+        match self.0.iter_mut().find(|(other, _)| **other == *name) {
+            Some((_, old)) => *old = secret.into(),
+            None => self.0.push((field.into(), secret.into())),
         }
         Ok(())
     }
@@ -128,7 +130,7 @@ impl Credentials {
     /// Removes a field; whether it was there.
     pub fn remove(&mut self, name: &str) -> bool {
         let before = self.0.len();
-        self.0.retain(|(other, _)| !other.as_str().eq_ignore_ascii_case(name));
+        self.0.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
         self.0.len() < before
     }
 
@@ -139,14 +141,14 @@ impl Credentials {
 
     /// The names, in lower case.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| name.as_str())
+        self.0.iter().map(|(name, _)| &**name)
     }
 
     /// Header lines, as they are sent.
     pub(super) fn lines(&self) -> Arc<[u8]> {
         let mut lines = Vec::new();
         for (name, value) in &self.0 {
-            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            for part in [name.as_bytes(), b": ", value, b"\r\n"] {
                 lines.extend_from_slice(part);
             }
         }
@@ -154,8 +156,9 @@ impl Credentials {
     }
 }
 
-fn size(name: &HeaderName, value: &HeaderValue) -> usize {
-    name.as_str().len() + value.len()
+/// What a name of a field is made of (RFC 9110, section 5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 impl fmt::Debug for Credentials {

@@ -148,7 +148,8 @@ impl Road {
 
     /// This link's socket may be ready.
     pub(super) fn ready(&mut self, link: LinkId) {
-        if self.links.contains_key(&link) {
+        if let Some(known) = self.links.get_mut(&link) {
+            known.ready();
             self.pending.insert(link);
         }
     }
@@ -369,23 +370,12 @@ impl Road {
         let UnderWay { id, purpose, ref body, .. } = under_way;
         let shown = self.wallet.show(&link.server().id, link.is_verified());
         under_way.credentials = shown.version.filter(|_| renewable);
-        let request = wire::heartbeat(link.server(), &self.agent, purpose, body.len(), self.life);
-        let prepared = request.map_err(|error| error.to_string()).and_then(|request| {
-            Exchange::new(request, &shown.lines, body).map_err(|error| error.to_string())
-        });
-        match prepared {
-            Ok(prepared) => {
-                if !link.say(id, prepared) {
-                    return journal::tell!(Error, "exchange {}: its link is not free", id.0);
-                }
-                self.pending.insert(link.id());
-                self.exchanges.insert(link.id(), under_way);
-            }
-            Err(error) => {
-                journal::tell!(Error, "exchange {}: cannot be written: {error}", id.0);
-                self.heard.push_back(Heard::Declined(id));
-            }
+        let head = wire::heartbeat(link.server(), &self.agent, purpose, body.len(), self.life);
+        if !link.say(id, Exchange::new(&[head.as_bytes(), &shown.lines], body)) {
+            return journal::tell!(Error, "exchange {}: its link is not free", id.0);
         }
+        self.pending.insert(link.id());
+        self.exchanges.insert(link.id(), under_way);
     }
 
     /// What is said: the newest status, the same for every attempt of one sweep, nothing in a probe.

@@ -1,27 +1,22 @@
 //! One request and its answer in HTTP/1.1, without a socket.
 //!
-//! The request lies in memory whole, so the protocol's state machine is walked to its receiving end
-//! before the first byte leaves. That is what lets an answer come at any time, also while the
-//! request is still being sent: a server that answers 413 in the middle of a body is understood.
-//! Such a connection is not used again.
+//! An answer may come at any time, also while the request is still being sent: a server that answers 413 in
+//! the middle of a body is understood. Such a connection is not used again.
 //!
-//! The peer decides nothing about memory or work: a head is parsed once, when its blank line has
-//! arrived, and only if it is small enough; interim answers are counted; a body is counted before
-//! and after its framing is removed.
+//! The peer decides nothing about memory or work: everything it sends is held against the [`Limits`].
 
-use ureq_proto::BodyMode;
-use ureq_proto::client::state::{RecvBody, RecvResponse};
-use ureq_proto::client::{Call, RecvBodyResult, RecvResponseResult, SendRequestResult};
-use ureq_proto::http::{HeaderMap, Request, Response, Version, header};
+use std::mem::replace;
 
 use super::Limits;
+use super::body::Body;
+use super::head::{Fields, Head, Search};
 use crate::words::{Cause, Failure};
 
 /// A complete answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    pub(crate) fields: HeaderMap,
+    pub(crate) fields: Fields,
     pub(crate) body: Vec<u8>,
     /// Whether the connection may carry another exchange.
     pub(crate) reusable: bool,
@@ -35,48 +30,16 @@ pub(crate) struct Exchange {
 }
 
 enum State {
-    Head { call: Call<RecvResponse>, searched: usize, interim: u32 },
-    Body { call: Call<RecvBody>, head: Response<()>, body: Vec<u8>, raw: usize },
+    Head(Search),
+    Body(Head, Body),
     Over,
 }
 
-/// Chunk framing may cost this many times the body: chunks of one byte cost six.
-const FRAMING_FACTOR: usize = 8;
-
-const LINE_END: &[u8] = b"\r\n";
-
-/// What a peer must begin with; anything else is recognised by its first bytes.
-pub(super) const PREFIX: &[u8] = b"HTTP/1.";
-
 impl Exchange {
-    /// Prepares a request. It fails only for a request that cannot be written, whatever the peer is.
-    ///
-    /// `secrets` are whole header lines, each with its line end. They are put in here because what the
-    /// protocol library writes it also logs.
-    pub(crate) fn new(request: Request<()>, secrets: &[u8], body: &[u8]) -> Result<Self, ureq_proto::Error> {
-        let mut call = Call::new(request)?.proceed();
-        let mut written = Vec::new();
-        let mut scratch = [0; 2048];
-        while !call.can_proceed() {
-            let length = call.write(&mut scratch)?;
-            written.extend_from_slice(scratch.get(..length).unwrap_or_default());
-        }
-        let call = match call.proceed()? {
-            Some(SendRequestResult::SendBody(mut call)) => {
-                call.consume_direct_write(body.len())?;
-                call.proceed()
-            }
-            Some(SendRequestResult::RecvResponse(call)) => Some(call),
-            Some(SendRequestResult::Await100(_)) | None => None,
-        };
-        let call = call.ok_or(ureq_proto::Error::BodyNotAllowed)?;
-        // Before the blank line.
-        written.truncate(written.len().saturating_sub(LINE_END.len()));
-        written.extend_from_slice(secrets);
-        written.extend_from_slice(LINE_END);
-        written.extend_from_slice(body);
-        let state = State::Head { call, searched: 0, interim: 0 };
-        Ok(Self { request: written, sent: 0, state })
+    /// A request of these lines, each with its line end, and this body. The lines announce its length.
+    pub(crate) fn new(lines: &[&[u8]], body: &[u8]) -> Self {
+        let request = [&lines.concat(), b"\r\n".as_slice(), body].concat();
+        Self { request, sent: 0, state: State::Head(Search::default()) }
     }
 
     /// What is still to be sent.
@@ -97,180 +60,36 @@ impl Exchange {
         input: &mut Vec<u8>,
         limits: &Limits,
     ) -> Result<Option<Answer>, Failure> {
-        loop {
-            match std::mem::replace(&mut self.state, State::Over) {
-                State::Over => return Ok(None),
-                State::Head { mut call, searched, interim } => {
-                    if !input.iter().zip(PREFIX).all(|(byte, expected)| byte == expected) {
-                        return Err(Failure::noted(Cause::NotHttp, String::from_utf8_lossy(input)));
-                    }
-                    let Some(end) = blank_line(input, searched) else {
-                        if input.len() > limits.head_bytes {
-                            return Err(Cause::HeadTooLarge.into());
-                        }
-                        // The blank line may be cut in two: its first two bytes are looked at again.
-                        let searched = input.len().saturating_sub(2);
-                        self.state = State::Head { call, searched, interim };
-                        return Ok(None);
-                    };
-                    if end > limits.head_bytes {
-                        return Err(Cause::HeadTooLarge.into());
-                    }
-                    let rest = input.split_off(end);
-                    let head = std::mem::replace(input, rest);
-                    if is_interim(&head) {
-                        if interim >= limits.interim_answers {
-                            return Err(Cause::TooManyInterim.into());
-                        }
-                        self.state = State::Head { call, searched: 0, interim: interim + 1 };
-                        continue;
-                    }
-                    let head = parse(&mut call, &head, limits)?;
-                    match call.proceed() {
-                        None => return Err(Failure::noted(Cause::NotHttp, "no final answer")),
-                        Some(RecvResponseResult::Redirect(_)) => {
-                            return Ok(Some(answer(head, Vec::new(), false)));
-                        }
-                        Some(RecvResponseResult::Cleanup(call)) => {
-                            let reusable = !call.must_close_connection() && self.may_go_on(input);
-                            return Ok(Some(answer(head, Vec::new(), reusable)));
-                        }
-                        Some(RecvResponseResult::RecvBody(call)) => {
-                            if announced(&call) > limits.body_bytes as u64 {
-                                return Err(Cause::BodyTooLarge.into());
-                            }
-                            self.state = State::Body { call, head, body: Vec::new(), raw: 0 };
-                        }
-                    }
-                }
-                State::Body { mut call, head, mut body, mut raw } => {
-                    let used = read_body(&mut call, input, &mut body, limits)?;
-                    raw += used;
-                    input.drain(..used);
-                    if raw > limits.body_bytes.saturating_mul(FRAMING_FACTOR) {
-                        return Err(Failure::noted(Cause::BodyTooLarge, "its chunks are tiny"));
-                    }
-                    if call.body_mode() == BodyMode::CloseDelimited || !call.can_proceed() {
-                        // A chunk size or a trailer without end stays in the input.
-                        if input.len() > limits.head_bytes {
-                            return Err(Failure::noted(Cause::HeadTooLarge, "in the framing of the body"));
-                        }
-                        self.state = State::Body { call, head, body, raw };
-                        return Ok(None);
-                    }
-                    let reusable = match call.proceed() {
-                        Some(RecvBodyResult::Cleanup(call)) => {
-                            !call.must_close_connection() && self.may_go_on(input)
-                        }
-                        Some(RecvBodyResult::Redirect(_)) | None => false,
-                    };
-                    return Ok(Some(answer(head, body, reusable)));
-                }
+        let (head, mut body) = match replace(&mut self.state, State::Over) {
+            State::Over => return Ok(None),
+            State::Body(head, body) => (head, body),
+            State::Head(mut search) => {
+                let Some(head) = search.look(input, limits)? else {
+                    self.state = State::Head(search);
+                    return Ok(None);
+                };
+                let body = Body::new(&head, limits)?;
+                (head, body)
             }
+        };
+        if !body.receive(input, limits)? {
+            self.state = State::Body(head, body);
+            return Ok(None);
         }
+        // Everything was said, and nothing came that was not asked for.
+        let reusable = head.keeps_connection() && self.unsent().is_empty() && input.is_empty();
+        Ok(Some(Answer { status: head.status, fields: head.fields, body: body.into_bytes(), reusable }))
     }
 
     /// The peer sends no more. `clean` when nobody can have cut the connection: over TLS a
     /// `close_notify` came first; without TLS there is no telling.
     pub(crate) fn ended(&mut self, clean: bool) -> Result<Answer, Failure> {
-        match std::mem::replace(&mut self.state, State::Over) {
-            State::Body { call, head, body, .. } if clean && call.body_mode() == BodyMode::CloseDelimited => {
-                Ok(answer(head, body, false))
+        match replace(&mut self.state, State::Over) {
+            State::Body(Head { status, fields, .. }, body) if clean && body.is_open_ended() => {
+                Ok(Answer { status, fields, body: body.into_bytes(), reusable: false })
             }
-            State::Head { .. } | State::Body { .. } | State::Over => Err(Cause::Truncated.into()),
+            State::Head(_) | State::Body(..) | State::Over => Err(Cause::Truncated.into()),
         }
-    }
-
-    /// Everything was said, and nothing came that was not asked for.
-    fn may_go_on(&self, input: &[u8]) -> bool {
-        self.unsent().is_empty() && input.is_empty()
-    }
-}
-
-fn answer(head: Response<()>, body: Vec<u8>, reusable: bool) -> Answer {
-    let (parts, ()) = head.into_parts();
-    Answer { status: parts.status.as_u16(), fields: parts.headers, body, reusable }
-}
-
-/// Where the first head in `input` ends, looking from `from` on.
-pub(super) fn blank_line(input: &[u8], from: usize) -> Option<usize> {
-    let rest = input.get(from..)?;
-    rest.iter().enumerate().filter(|(_, byte)| **byte == b'\n').find_map(|(at, _)| {
-        let length = match rest.get(at + 1..)? {
-            [b'\n', ..] => 1,
-            [b'\r', b'\n', ..] => 2,
-            _ => return None,
-        };
-        Some(from + at + 1 + length)
-    })
-}
-
-/// 1xx, but for 101: nobody asked to switch protocols, so that one is final.
-pub(super) fn is_interim(head: &[u8]) -> bool {
-    matches!(head.get(PREFIX.len()..), Some([_, b' ', b'1', rest @ ..]) if !rest.starts_with(b"01"))
-}
-
-fn parse(call: &mut Call<RecvResponse>, head: &[u8], limits: &Limits) -> Result<Response<()>, Failure> {
-    let head = match call.try_response(head, false) {
-        Ok((_, Some(head))) => head,
-        Ok((_, None)) => return Err(Failure::noted(Cause::NotHttp, "its head ends before it is complete")),
-        Err(ureq_proto::Error::HttpParseTooManyHeaders) => return Err(Cause::HeadTooLarge.into()),
-        Err(error) => return Err(Failure::noted(Cause::NotHttp, error)),
-    };
-    if head.headers().len() > limits.head_fields {
-        return Err(Failure::noted(Cause::HeadTooLarge, format!("{} header fields", head.headers().len())));
-    }
-    framing(&head)?;
-    Ok(head)
-}
-
-/// Two peers that disagree about where an answer ends can be made to mistake one for another.
-fn framing(head: &Response<()>) -> Result<(), Failure> {
-    let mut codings = head.headers().get_all(header::TRANSFER_ENCODING).iter();
-    let Some(coding) = codings.next() else { return Ok(()) };
-    let refuse = |why: &str| Err(Failure::noted(Cause::NotHttp, why));
-    if head.headers().contains_key(header::CONTENT_LENGTH) {
-        return refuse("Content-Length together with Transfer-Encoding");
-    }
-    if codings.next().is_some() || !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") {
-        return refuse("a Transfer-Encoding other than chunked");
-    }
-    if head.version() == Version::HTTP_10 {
-        return refuse("Transfer-Encoding in HTTP/1.0");
-    }
-    Ok(())
-}
-
-/// The length the head announced.
-fn announced(call: &Call<RecvBody>) -> u64 {
-    match call.body_mode() {
-        BodyMode::LengthDelimited(length) => length,
-        BodyMode::NoBody | BodyMode::Chunked | BodyMode::CloseDelimited => 0,
-    }
-}
-
-/// Moves what it can from `input` to `body`; returns how much of `input` is used up.
-fn read_body(
-    call: &mut Call<RecvBody>,
-    input: &[u8],
-    body: &mut Vec<u8>,
-    limits: &Limits,
-) -> Result<usize, Failure> {
-    let mut used = 0;
-    // Bodies are small and this is cleared for each: more would cost a heartbeat more than it saves a long answer.
-    let mut scratch = [0; 1024];
-    loop {
-        let rest = input.get(used..).unwrap_or_default();
-        let (taken, made) =
-            call.read(rest, &mut scratch).map_err(|error| Failure::noted(Cause::NotHttp, error))?;
-        if taken == 0 && made == 0 {
-            return Ok(used);
-        }
-        used += taken;
-        if body.len() + made > limits.body_bytes {
-            return Err(Cause::BodyTooLarge.into());
-        }
-        body.extend_from_slice(scratch.get(..made).unwrap_or_default());
     }
 }
 
@@ -282,12 +101,10 @@ mod tests {
 
     const BODY: &[u8] = b"how are you?";
 
+    const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+
     fn exchange() -> Exchange {
-        let request = Request::post("https://mgmt.example:8443/homing/v1/heartbeat")
-            .header("Content-Length", BODY.len().to_string())
-            .body(())
-            .unwrap();
-        let mut exchange = Exchange::new(request, b"", BODY).unwrap();
+        let mut exchange = Exchange::new(&[b"POST / HTTP/1.1\r\n", b"Content-Length: 12\r\n"], BODY);
         exchange.sent(usize::MAX);
         exchange
     }
@@ -309,31 +126,7 @@ mod tests {
             sent.push(byte);
             exchange.sent(1);
         }
-        let text = String::from_utf8(sent).unwrap();
-        assert!(text.starts_with("POST /homing/v1/heartbeat HTTP/1.1\r\n"), "{text}");
-        assert!(text.to_lowercase().contains("host: mgmt.example:8443\r\n"), "{text}");
-        assert!(text.ends_with("\r\n\r\nhow are you?"), "{text}");
-    }
-
-    #[test]
-    fn secrets_stand_among_the_fields() {
-        let request = Request::post("http://10.0.0.1/").header("Content-Length", "2").body(()).unwrap();
-        let exchange = Exchange::new(request, b"authorization: Bearer x\r\na: b\r\n", b"hi").unwrap();
-        let text = String::from_utf8_lossy(exchange.unsent());
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        assert!(head.ends_with("\r\nauthorization: Bearer x\r\na: b"), "{text}");
-        assert_eq!(body, "hi");
-    }
-
-    #[test]
-    fn an_empty_body_is_announced_as_one() {
-        let request = Request::post("http://10.0.0.1:8014/homing/v1/heartbeat")
-            .header("Content-Length", "0")
-            .body(())
-            .unwrap();
-        let exchange = Exchange::new(request, b"", b"").unwrap();
-        let text = String::from_utf8_lossy(exchange.unsent()).to_lowercase();
-        assert!(text.contains("content-length: 0\r\n") && text.ends_with("\r\n\r\n"), "{text}");
+        assert_eq!(sent, b"POST / HTTP/1.1\r\nContent-Length: 12\r\n\r\nhow are you?");
     }
 
     #[test]
@@ -434,8 +227,38 @@ mod tests {
             assert_eq!(cause(format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n")), Cause::NotHttp, "{fields}");
         }
         assert_eq!(cause("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), Cause::NotHttp);
-        let bad_chunk = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n";
-        assert_eq!(cause(bad_chunk), Cause::NotHttp);
+        for chunks in [
+            "zz\r\n",
+            "\r\n",
+            "+5\r\n",
+            "5\n",
+            "5;a\nb\r\n",
+            "5\r\nhello!\r\n",
+            "5\r\nhello\n",
+            "10000000000000000\r\n",
+        ] {
+            assert_eq!(cause(format!("{CHUNKED}{chunks}")), Cause::NotHttp, "{chunks:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_of_one_opinion_however_it_is_written_is_taken() {
+        for rest in [
+            "Content-Length: 5\r\n\r\nhello",
+            "Content-Length: 5, 05\r\ncontent-length: 5\r\n\r\nhello",
+            "transfer-encoding: Chunked\r\n\r\n0005 ; a=\"b\"\r\nhello\r\n0\r\nA: b\r\n\r\n",
+        ] {
+            let text = format!("HTTP/1.1 200 OK\r\n{rest}");
+            let answer = receive(text.as_bytes(), &Limits::default()).unwrap().unwrap();
+            assert_eq!((&*answer.body, answer.reusable), (&b"hello"[..], true), "{rest:?}");
+        }
+        // These never have a body, whatever they say of one.
+        for head in ["204 No Content\r\nContent-Length: 5", "304 Not Modified\r\nTransfer-Encoding: chunked"]
+        {
+            let text = format!("HTTP/1.1 {head}\r\n\r\n");
+            let answer = receive(text.as_bytes(), &Limits::default()).unwrap().unwrap();
+            assert_eq!((answer.body.len(), answer.reusable), (0, true), "{head:?}");
+        }
     }
 
     #[test]
@@ -470,12 +293,16 @@ mod tests {
         assert_eq!(cause(open(10)), Ok(()));
         assert_eq!(cause(open(11)), Err(Cause::BodyTooLarge));
 
-        let chunks =
-            |framing: &str| format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{framing}");
+        let chunks = |framing: &str| format!("{CHUNKED}{framing}");
         assert_eq!(cause(chunks("a\r\nxxxxxxxxxx\r\n")), Ok(()));
         assert_eq!(cause(chunks("b\r\nxxxxxxxxxxx\r\n")), Err(Cause::BodyTooLarge));
         assert_eq!(cause(chunks(&format!("0\r\n{}", "A: b\r\n".repeat(100)))), Err(Cause::BodyTooLarge));
-        assert_eq!(cause(chunks(&format!("0\r\nA: {}", "b".repeat(300)))), Err(Cause::HeadTooLarge));
+        let trailer = |length| chunks(&format!("0\r\n{}\r\n\r\n", "b".repeat(length)));
+        let roomy = Limits { body_bytes: 1000, ..limits.clone() };
+        let cause =
+            |text: String| receive(text.as_bytes(), &roomy).map(|_| ()).map_err(|failure| failure.cause);
+        assert_eq!(cause(trailer(198)), Ok(()));
+        assert_eq!(cause(trailer(199)), Err(Cause::HeadTooLarge));
     }
 
     #[test]

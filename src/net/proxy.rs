@@ -10,10 +10,9 @@
 use std::fmt;
 
 use base64::Engine as _;
-use ureq_proto::parser::try_parse_response;
 
 use super::Limits;
-use super::exchange::{PREFIX, blank_line, is_interim};
+use super::head::{Head, Search};
 use super::wire::authority;
 use crate::settings::Server;
 use crate::words::{Cause, Failure, Host};
@@ -111,9 +110,7 @@ pub(super) fn not_reached(failure: Failure) -> Failure {
 pub(super) struct Tunnel {
     request: Vec<u8>,
     sent: usize,
-    /// How much of the input is known to hold no blank line.
-    searched: usize,
-    interim: u32,
+    search: Search,
 }
 
 impl Tunnel {
@@ -127,7 +124,7 @@ impl Tunnel {
             request.push_str("\r\n");
         }
         request.push_str("\r\n");
-        Self { request: request.into(), sent: 0, searched: 0, interim: 0 }
+        Self { request: request.into(), sent: 0, search: Search::default() }
     }
 
     /// What is still to be sent.
@@ -143,28 +140,11 @@ impl Tunnel {
     /// Takes the proxy's answer from `input`. Once this returns `true` the way is open, and what is left
     /// in `input` came from the server.
     pub(super) fn receive(&mut self, input: &mut Vec<u8>, limits: &Limits) -> Result<bool, Failure> {
-        loop {
-            if !input.iter().zip(PREFIX).all(|(byte, expected)| byte == expected) {
-                return Err(no_answer(String::from_utf8_lossy(input)));
-            }
-            let end = blank_line(input, self.searched);
-            if end.unwrap_or(input.len()) > limits.head_bytes {
-                return Err(no_answer(Cause::HeadTooLarge));
-            }
-            let Some(end) = end else {
-                // The blank line may be cut in two: its first two bytes are looked at again.
-                self.searched = input.len().saturating_sub(2);
-                return Ok(false);
-            };
-            self.searched = 0;
-            let head: Vec<u8> = input.drain(..end).collect();
-            if !is_interim(&head) {
-                return verdict(&head, limits).map(|()| true);
-            }
-            self.interim += 1;
-            if self.interim > limits.interim_answers {
-                return Err(no_answer(Cause::TooManyInterim));
-            }
+        match self.search.look(input, limits).map_err(no_answer)? {
+            None => Ok(false),
+            Some(Head { status: 200..=299, .. }) => Ok(true),
+            Some(Head { status: 407, .. }) => Err(Cause::ProxyNotAllowed.into()),
+            Some(Head { status, .. }) => Err(Cause::ProxyRefused { status }.into()),
         }
     }
 }
@@ -172,23 +152,6 @@ impl Tunnel {
 /// What came is no answer to CONNECT.
 pub(super) fn no_answer(why: impl fmt::Display) -> Failure {
     Failure::noted(Cause::ProxyRefused { status: 0 }, why)
-}
-
-/// More fields than are ever parsed; [`Limits::head_fields`] is the limit.
-const FIELDS: usize = 128;
-
-fn verdict(head: &[u8], limits: &Limits) -> Result<(), Failure> {
-    let (_, head) = try_parse_response::<FIELDS>(head)
-        .map_err(no_answer)?
-        .ok_or_else(|| no_answer("its head ends before it is complete"))?;
-    if head.headers().len() > limits.head_fields {
-        return Err(no_answer(format!("{} header fields", head.headers().len())));
-    }
-    match head.status().as_u16() {
-        200..=299 => Ok(()),
-        407 => Err(Cause::ProxyNotAllowed.into()),
-        status => Err(Cause::ProxyRefused { status }.into()),
-    }
 }
 
 #[cfg(test)]

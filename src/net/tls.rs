@@ -16,10 +16,15 @@ pub(super) struct Stream {
     tls: Option<Box<ClientConnection>>,
 }
 
-/// A socket, and what was read from it before its turn.
+/// A socket, and what is known of it.
 struct Socket {
     tcp: TcpStream,
+    /// What was read from it before its turn.
     early: Vec<u8>,
+    /// What the peer began with, as far as [`is_goodbye`] looks.
+    first: Vec<u8>,
+    /// It was not found empty since the system last said that there may be something.
+    is_readable: bool,
 }
 
 /// What one read brought.
@@ -41,7 +46,13 @@ const CHUNK: usize = 16 * 1024;
 impl Stream {
     /// A connection that carries bytes as they are.
     pub(super) fn plain(tcp: TcpStream) -> Self {
-        Self { tcp: Socket { tcp, early: Vec::new() }, tls: None }
+        let (early, first) = Default::default();
+        Self { tcp: Socket { tcp, early, first, is_readable: true }, tls: None }
+    }
+
+    /// The system says that there may be something to read.
+    pub(super) fn ready(&mut self) {
+        self.tcp.is_readable = true;
     }
 
     /// Begins a TLS handshake on a connection that carried bytes as they are. `early` was read from it
@@ -90,7 +101,7 @@ impl Stream {
                 if let Some(room) = input.get_mut(before..) {
                     tls.reader().read_exact(room).map_err(|error| of_link(&error))?;
                 }
-                if length == 0 {
+                if length == 0 || is_goodbye(&self.tcp.first) {
                     return Ok(Received::End { clean: state.peer_has_closed() });
                 }
             }
@@ -152,25 +163,54 @@ impl Stream {
     }
 }
 
+impl Socket {
+    /// Reads, unless it is known that there is nothing: between two words of a peer that would be a system
+    /// call for each of ours.
+    fn fetch(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.is_readable {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let read = self.tcp.read(buffer);
+        self.is_readable = !read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        read
+    }
+}
+
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.early.is_empty() {
-            return self.tcp.read(buffer);
-        }
-        let length = self.early.as_slice().read(buffer)?;
-        self.early.drain(..length);
+        let length = if self.early.is_empty() {
+            self.fetch(buffer)?
+        } else {
+            let length = self.early.as_slice().read(buffer)?;
+            self.early.drain(..length);
+            length
+        };
+        let missing = GOODBYE - self.first.len();
+        self.first.extend(buffer.iter().take(length.min(missing)));
         Ok(length)
     }
 }
 
 impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.tcp.write(bytes)
+        let written = self.tcp.write(bytes);
+        // A peer that takes no more may have said why.
+        self.is_readable |= written.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::WouldBlock);
+        written
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.tcp.flush()
     }
+}
+
+/// Bytes of what [`is_goodbye`] knows.
+const GOODBYE: usize = 7;
+
+/// Whether a peer began with a `close_notify`, in a record of any version. rustls takes that for a warning and would
+/// wait for a handshake that never comes.
+fn is_goodbye(first: &[u8]) -> bool {
+    matches!(first, [21, 3, _, 0, 2, 1, 0])
 }
 
 /// Tells a socket that has nothing to say now from one that is broken.

@@ -5,11 +5,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use ureq_proto::http::{self, HeaderMap, Request, header};
-
 use super::Limits;
 use super::exchange::Answer;
-use crate::settings::Server;
+use crate::settings::{Protocol, Server};
 use crate::words::{AgentId, Cause, Failure, Host, Outcome, Purpose, Verdict};
 
 /// Where heartbeats go.
@@ -22,7 +20,7 @@ const POLICY: &str = "Homing-Policy";
 const DRAIN: &str = "Homing-Drain";
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
-/// The request of a heartbeat with a body of this length.
+/// The head of a heartbeat with a body of this length, but for what is secret and the empty line at its end.
 ///
 /// `life` is drawn once when the client starts. Together with the sweep it makes the
 /// `Idempotency-Key`: all attempts of one sweep carry the same, and no two sweeps of one agent do,
@@ -33,16 +31,23 @@ pub(crate) fn heartbeat(
     purpose: Purpose,
     length: usize,
     life: u64,
-) -> http::Result<Request<()>> {
-    let mut request = Request::post(format!("{}://{}{HEARTBEAT}", server.protocol, authority(server)))
-        .header(header::USER_AGENT, concat!("homing/", env!("CARGO_PKG_VERSION")))
-        .header(AGENT, agent.as_str())
-        .header(PURPOSE, purpose.as_str())
-        .header(header::CONTENT_LENGTH, length);
+) -> String {
+    let authority = authority(server);
+    let usual_port = match server.protocol {
+        Protocol::Https => ":443",
+        Protocol::Http => ":80",
+    };
+    let host = authority.strip_suffix(usual_port).unwrap_or(&authority);
+    let mut head = format!(
+        "POST {HEARTBEAT} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: homing/{}\r\n\
+         {AGENT}: {agent}\r\n{PURPOSE}: {}\r\nContent-Length: {length}\r\n",
+        env!("CARGO_PKG_VERSION"),
+        purpose.as_str(),
+    );
     if let Purpose::Attach { sweep } = purpose {
-        request = request.header(IDEMPOTENCY_KEY, format!("\"{life:016x}-{sweep}\""));
+        head.push_str(&format!("{IDEMPOTENCY_KEY}: \"{life:016x}-{sweep}\"\r\n"));
     }
-    request.body(())
+    head
 }
 
 /// Host and port as they are written in a request.
@@ -57,7 +62,7 @@ pub(super) fn authority(server: &Server) -> String {
 
 /// What an answer to a heartbeat means. `wall` is the time of day, for a `Retry-After` that names a date.
 pub(crate) fn outcome<'a>(answer: &'a Answer, wall: SystemTime, limits: &Limits) -> Outcome<'a> {
-    let drain = field(&answer.fields, DRAIN).and_then(seconds);
+    let drain = answer.fields.text(DRAIN).and_then(seconds);
     Outcome { verdict: verdict(answer, wall, limits), drain }
 }
 
@@ -74,7 +79,7 @@ fn verdict<'a>(answer: &'a Answer, wall: SystemTime, limits: &Limits) -> Verdict
         429 | 503 => throttled(answer, wall),
         500..=599 => Cause::ServerError { status }.into(),
         300..=399 => {
-            let to = field(&answer.fields, header::LOCATION.as_str()).unwrap_or("nowhere");
+            let to = answer.fields.text("Location").unwrap_or("nowhere");
             Failure::noted(Cause::NotAManager { status }, format!("redirects to {to}"))
         }
         _ => Cause::NotAManager { status }.into(),
@@ -85,9 +90,10 @@ fn verdict<'a>(answer: &'a Answer, wall: SystemTime, limits: &Limits) -> Verdict
 /// 429 asks for patience by itself, 503 only with a readable `Retry-After`.
 fn throttled(answer: &Answer, wall: SystemTime) -> Failure {
     let status = answer.status;
-    let written = answer.fields.get(header::RETRY_AFTER);
-    let retry_after = written
-        .and_then(|value| value.to_str().ok())
+    let written = answer.fields.all("Retry-After").next();
+    let retry_after = answer
+        .fields
+        .text("Retry-After")
         .and_then(|text| seconds(text).or_else(|| until(text, answer, wall)));
     let cause = match (status, retry_after) {
         (503, None) => Cause::ServerError { status },
@@ -95,7 +101,7 @@ fn throttled(answer: &Answer, wall: SystemTime) -> Failure {
     };
     match written {
         Some(value) if retry_after.is_none() => {
-            let value = String::from_utf8_lossy(value.as_bytes());
+            let value = String::from_utf8_lossy(value);
             Failure::noted(cause, format!("unreadable Retry-After: {value}"))
         }
         _ => cause.into(),
@@ -113,24 +119,19 @@ fn seconds(text: &str) -> Option<Duration> {
 /// asks for nothing.
 fn until(text: &str, answer: &Answer, wall: SystemTime) -> Option<Duration> {
     let date = httpdate::parse_http_date(text.trim()).ok()?;
-    let sent =
-        field(&answer.fields, header::DATE.as_str()).and_then(|text| httpdate::parse_http_date(text).ok());
+    let sent = answer.fields.text("Date").and_then(|text| httpdate::parse_http_date(text).ok());
     date.duration_since(sent.unwrap_or(wall)).ok()
 }
 
 /// An entity tag that is there, printable, and of a bounded length.
 fn tag<'a>(answer: &'a Answer, name: &str, limits: &Limits) -> Option<&'a str> {
-    field(&answer.fields, name).filter(|tag| !tag.is_empty() && tag.len() <= limits.tag_bytes)
-}
-
-fn field<'a>(fields: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    fields.get(name)?.to_str().ok().map(str::trim)
+    answer.fields.text(name).filter(|tag| !tag.is_empty() && tag.len() <= limits.tag_bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Protocol;
+    use crate::net::head::Head;
     use crate::words::ServerId;
 
     /// Thu, 01 Jan 2026 00:00:00 GMT
@@ -139,8 +140,9 @@ mod tests {
     }
 
     fn answer(status: u16, fields: &[(&'static str, &str)]) -> Answer {
-        let fields =
-            fields.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        let lines: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let text = format!("HTTP/1.1 {status} \r\n{lines}\r\n");
+        let Head { status, fields, .. } = Head::parse(text.into(), &Limits::default()).unwrap();
         Answer { status, fields, body: Vec::new(), reusable: true }
     }
 
@@ -151,7 +153,7 @@ mod tests {
         failure
     }
 
-    fn request(host: &str, protocol: Protocol, port: u16, purpose: Purpose) -> Request<()> {
+    fn request(host: &str, protocol: Protocol, port: u16, purpose: Purpose) -> String {
         let server = Server {
             id: ServerId::new("a"),
             host: host.parse().unwrap(),
@@ -162,28 +164,46 @@ mod tests {
             policy: 0,
             literal: None,
         };
-        heartbeat(&server, &"agent-1".parse().unwrap(), purpose, 3, 0xabc).unwrap()
+        heartbeat(&server, &"agent-1".parse().unwrap(), purpose, 3, 0xabc)
     }
 
     #[test]
     fn a_request_says_who_why_and_how_much() {
-        let request = request("2001:db8::1", Protocol::Https, 443, Purpose::Beat);
-        assert_eq!(request.uri(), "https://[2001:db8::1]:443/homing/v1/heartbeat");
-        assert_eq!(request.headers()["homing-agent"], "agent-1");
-        assert_eq!(request.headers()["homing-purpose"], "beat");
-        assert_eq!(request.headers()["content-length"], "3");
-        assert!(!request.headers().contains_key("idempotency-key"));
+        let head = request("2001:db8::1", Protocol::Https, 8443, Purpose::Beat);
+        let version = env!("CARGO_PKG_VERSION");
+        assert_eq!(
+            head,
+            format!(
+                "POST /homing/v1/heartbeat HTTP/1.1\r\nHost: [2001:db8::1]:8443\r\nUser-Agent: homing/{version}\r\n\
+                 Homing-Agent: agent-1\r\nHoming-Purpose: beat\r\nContent-Length: 3\r\n"
+            )
+        );
+    }
+
+    #[test]
+    fn the_usual_port_is_left_out() {
+        for (host, protocol, port, expected) in [
+            ("a.example", Protocol::Https, 443, "a.example"),
+            ("a.example", Protocol::Https, 1443, "a.example:1443"),
+            ("a.example", Protocol::Https, 80, "a.example:80"),
+            ("192.0.2.1", Protocol::Http, 80, "192.0.2.1"),
+            ("2001:db8::443", Protocol::Https, 443, "[2001:db8::443]"),
+        ] {
+            let head = request(host, protocol, port, Purpose::Probe);
+            assert!(head.contains(&format!("\r\nHost: {expected}\r\n")), "{head}");
+        }
     }
 
     #[test]
     fn every_attempt_of_a_sweep_has_its_key_whatever_the_server() {
         let key = |host, sweep| {
-            let purpose = Purpose::Attach { sweep };
-            request(host, Protocol::Http, 8014, purpose).headers()["idempotency-key"].clone()
+            let head = request(host, Protocol::Http, 8014, Purpose::Attach { sweep });
+            head.lines().last().unwrap().to_owned()
         };
-        assert_eq!(key("a.example", 7), "\"0000000000000abc-7\"");
+        assert_eq!(key("a.example", 7), "Idempotency-Key: \"0000000000000abc-7\"");
         assert_eq!(key("a.example", 7), key("sepm_1", 7));
         assert_ne!(key("a.example", 7), key("a.example", 8));
+        assert!(!request("a.example", Protocol::Http, 8014, Purpose::Beat).contains("Idempotency-Key"));
     }
 
     #[test]

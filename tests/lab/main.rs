@@ -1,5 +1,5 @@
 //! Road tests that need root, Linux and the distribution's packages: network namespaces whose packets are lost or late,
-//! servers and proxies nobody here wrote (nginx, haproxy, dnsmasq, squid, tinyproxy), clocks that jump, and real
+//! servers and proxies nobody here wrote (nginx, haproxy, dnsmasq, squid, tinyproxy, OpenSSL), clocks that jump, and real
 //! processes that are stopped, killed and started again.
 //!
 //! `.ci/run` always runs them. They fail when something they need is missing; nothing is skipped. Each test has its own
@@ -19,6 +19,7 @@ mod manager;
 mod name_server;
 mod namespace;
 mod nginx;
+mod openssl;
 mod process;
 mod proxy;
 mod tools;
@@ -30,6 +31,7 @@ mod killed_processes;
 mod looked_up_names;
 mod poor_links;
 mod remembering;
+mod renegotiation;
 mod rude_servers;
 mod through_nginx;
 mod through_proxies;

@@ -1,6 +1,6 @@
 //! A process of our own: its lines, its signals, its end.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -17,7 +17,16 @@ pub(crate) struct Process {
 impl Process {
     /// Starts it, with nothing to read from its standard input.
     pub(crate) fn start(command: &mut Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        Self::start_with(command, Stdio::null())
+    }
+
+    /// Starts it; what it reads comes from [`say`](Self::say).
+    pub(crate) fn start_listening(command: &mut Command) -> Self {
+        Self::start_with(command, Stdio::piped())
+    }
+
+    fn start_with(command: &mut Command, input: Stdio) -> Self {
+        command.stdin(input).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let output = BufReader::new(child.stdout.take().unwrap());
         let (send, lines) = channel();
@@ -29,6 +38,12 @@ impl Process {
             }
         });
         Self { child, lines }
+    }
+
+    /// Writes this to its standard input, in one piece.
+    pub(crate) fn say(&self, text: &str) {
+        let mut input = self.child.stdin.as_ref().expect("it listens");
+        input.write_all(text.as_bytes()).unwrap();
     }
 
     /// The next line for which `wanted` gives something, and that something. Panics when none comes within the bound,

@@ -231,7 +231,7 @@ fn secrets_are_in_no_log_no_event_no_snapshot_and_no_debug_output() {
     assert!(shown(&server).contains(&Some(secret)), "it was shown to the server");
     assert!(proxy.heads().iter().all(|head| head.contains(encoded)), "and the password to the proxy");
     assert_eq!(shown(&plain)[0], None);
-    assert!(written.contains("ureq_proto"), "everybody's logs are in there");
+    assert!(written.contains("rustls"), "everybody's logs are in there");
     assert_eq!(
         written.matches("b: is shown no credentials").count(),
         1,

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PKCS_ED25519, date_time_ymd,
+};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{HandshakeKind, RootCertStore, ServerConfig, ServerConnection, StreamOwned, crypto::ring};
@@ -29,6 +31,10 @@ struct Inner {
     stopped: AtomicBool,
     open: Mutex<Vec<TcpStream>>,
     running: (Mutex<usize>, Condvar),
+    /// Bytes of a connection over TLS after which it is cut.
+    most: AtomicUsize,
+    /// Bytes sent on the last connection over TLS, the handshake included.
+    sent: AtomicUsize,
     connections: AtomicUsize,
     full: AtomicUsize,
     resumed: AtomicUsize,
@@ -95,6 +101,8 @@ impl Server {
             stopped: AtomicBool::new(false),
             open: Mutex::default(),
             running: Default::default(),
+            most: AtomicUsize::new(usize::MAX),
+            sent: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             full: AtomicUsize::new(0),
             resumed: AtomicUsize::new(0),
@@ -134,6 +142,16 @@ impl Server {
 
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.inner.requests.lock().unwrap().clone()
+    }
+
+    /// From now on a connection over TLS is cut after this many of the bytes that go over the wire to the client.
+    pub(crate) fn cut_after(&self, bytes: usize) {
+        self.inner.most.store(bytes, Ordering::SeqCst);
+    }
+
+    /// Bytes that went over the wire to the client on the last connection over TLS.
+    pub(crate) fn sent(&self) -> usize {
+        self.inner.sent.load(Ordering::SeqCst)
     }
 
     /// Waits until no connection is left.
@@ -176,12 +194,46 @@ fn accept(listener: &TcpListener, inner: &Arc<Inner>) {
     }
 }
 
+/// A socket that is cut after so many bytes.
+struct Wire<'a> {
+    stream: TcpStream,
+    inner: &'a Inner,
+    most: usize,
+}
+
+impl Read for Wire<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Wire<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let sent = self.inner.sent.load(Ordering::SeqCst);
+        let now = bytes.len().min(self.most - sent);
+        if now == 0 {
+            self.stream.shutdown(Shutdown::Both)?;
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        // Counted before the client can have heard them.
+        self.inner.sent.store(sent + now, Ordering::SeqCst);
+        self.stream.write_all(&bytes[..now])?;
+        Ok(now)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
 fn serve(mut stream: TcpStream, inner: &Inner) -> io::Result<()> {
     let Some(config) = &inner.tls else {
         (inner.script)(&mut Conversation { stream: &mut stream, inner, cut: false });
         return stream.shutdown(Shutdown::Both);
     };
     let mut tls = ServerConnection::new(Arc::clone(config)).unwrap();
+    inner.sent.store(0, Ordering::SeqCst);
+    let mut stream = Wire { stream, inner, most: inner.most.load(Ordering::SeqCst) };
     tls.complete_io(&mut stream)?;
     match tls.handshake_kind() {
         Some(HandshakeKind::Resumed) => inner.resumed.fetch_add(1, Ordering::SeqCst),
@@ -192,11 +244,11 @@ fn serve(mut stream: TcpStream, inner: &Inner) -> io::Result<()> {
     let mut conversation = Conversation { stream: &mut stream, inner, cut: false };
     (inner.script)(&mut conversation);
     if conversation.cut {
-        return stream.sock.shutdown(Shutdown::Both);
+        return stream.sock.stream.shutdown(Shutdown::Both);
     }
     stream.conn.send_close_notify();
     stream.conn.complete_io(&mut stream.sock)?;
-    stream.sock.shutdown(Shutdown::Both)
+    stream.sock.stream.shutdown(Shutdown::Both)
 }
 
 impl Conversation<'_> {
@@ -298,7 +350,8 @@ impl Authority {
         let mut params = CertificateParams::new(vec![self.name.clone()]).unwrap();
         params.not_before = date_time_ymd(self.years.0, 1, 1);
         params.not_after = date_time_ymd(self.years.1, 1, 1);
-        let key = KeyPair::generate().unwrap();
+        // Its signatures have one length, so every handshake has.
+        let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
         let certificate = params.signed_by(&key, &*self.issuer).unwrap();
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
