@@ -63,7 +63,7 @@ fn rust_program() -> PathBuf {
         ["build", "--locked", "--features", "capi", "--example", "drive", "--message-format", "json"];
     let told = succeeds(Command::new(cargo).args(arguments).current_dir(root()));
     let messages = told.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let program = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).last();
+    let program = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back();
     program.expect("cargo names what it made")
 }
 
@@ -202,7 +202,7 @@ fn each_attaches_beats_fails_over_and_ends_by_a_signal() {
 
 #[test]
 fn each_takes_every_answer_for_what_it_is() {
-    let large = format!("HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\nHoming-Policy: \"1\"\r\n\r\n");
+    let large = "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\nHoming-Policy: \"1\"\r\n\r\n";
     let long = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(17_000));
     let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(101));
     let interim = format!("{}HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 102 Processing\r\n\r\n".repeat(9));
@@ -243,7 +243,7 @@ fn each_takes_every_answer_for_what_it_is() {
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
             "attempt_failed s wrong_server",
         ),
-        (&large, "attempt_failed s limit"),
+        (large, "attempt_failed s limit"),
         (&long, "attempt_failed s limit"),
         (&many, "attempt_failed s limit"),
         (&interim, "attempt_failed s limit"),

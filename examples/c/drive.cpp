@@ -99,7 +99,8 @@ public:
             told(homing_engine_timeout(engine_.get(), platform_now_ns()));
             // Steps may end a link, and nothing else does before the next drain.
             for (auto at = links_.begin(); at != links_.end();) {
-                const bool goes_on = at->second.socket.get() < 0 ? race(at->first, at->second) : talk(at->first, at->second);
+                auto &[id, link] = *at;
+                const bool goes_on = link.socket.get() < 0 ? race(id, link) : talk(id, link);
                 at = goes_on ? std::next(at) : links_.erase(at);
             }
         }
@@ -219,7 +220,7 @@ private:
             const auto ms = deadline > now ? (deadline - now + 999999) / 1000000 : 0;
             timeout = static_cast<int>(std::min<std::uint64_t>(ms, INT_MAX));
         }
-        // poll does not count time asleep; a product that hears of a resume from the system calls homing_engine_resumed.
+        // poll does not count time asleep; a product that hears of a resume calls homing_engine_resumed.
         if (::poll(polled.data(), polled.size(), timeout) < 0 && errno != EINTR && errno != EAGAIN)
             throw std::runtime_error(std::string("poll: ") + std::strerror(errno));
     }
@@ -330,8 +331,8 @@ private:
         return true;
     }
 
-    // Keeps the body of a success until the engine says whether it counts. The oldest of very many is one the engine has
-    // forgotten.
+    // Keeps the body of a success until the engine says whether it counts. The oldest of very many is one the engine
+    // has forgotten.
     void keep(std::uint64_t exchange, std::string body) {
         answers_[exchange] = std::move(body);
         if (answers_.size() > 64)
@@ -356,7 +357,8 @@ private:
 int main(int argc, char **argv) {
     const char *usage = "usage: drive SETTINGS.json AGENT_ID [TUNING]\n";
     if (argc == 2 && (std::strcmp(argv[1], "--help") == 0 || std::strcmp(argv[1], "-h") == 0)) {
-        std::cout << "An agent in a poll loop of its own, over plain http. TUNING is JSON, as in docs/rules.md.\n\n" << usage;
+        std::cout << "An agent in a poll loop of its own, over plain http. TUNING is JSON, as in docs/rules.md.\n\n"
+                  << usage;
         return 0;
     }
     if (argc < 3 || argc > 4) {

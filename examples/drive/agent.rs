@@ -76,6 +76,7 @@ pub(crate) fn run(path: &str, id: &str, tuning: Option<&str>) -> Result<(), Box<
 
 impl Agent {
     /// Does what the engine asks for and prints what it tells, until it has nothing more.
+    #[allow(clippy::wildcard_enum_match_arm, reason = "later versions may ask for more")]
     fn drain(&mut self) -> io::Result<()> {
         while let Some(action) = self.engine.poll_action() {
             match action {
@@ -111,7 +112,6 @@ impl Agent {
                 Action::Close { link, .. } => drop(self.links.remove(&link)),
                 // This example forgets. A product writes `Engine::memory` to a file, and says so afterwards.
                 Action::Remember { version } => self.engine.handle(now(), Input::Remembered(version)),
-                // Of a later version.
                 _ => {}
             }
         }
