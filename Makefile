@@ -56,7 +56,8 @@ MADE := $(BUILT)/.homing-for-c
 .PHONY: all install uninstall
 all: $(MADE)
 
-$(MADE): $(SOURCES)
+# A library that is newer than the mark was made by somebody else, with other flags.
+$(MADE): $(SOURCES) $(wildcard $(BUILT)/$(PLAIN) $(BUILT)/libhoming.a)
 	$(CARGO) rustc --locked --lib --profile $(PROFILE) --features capi --crate-type cdylib,staticlib \
 		--target-dir '$(TARGET_DIR)' $(if $(TARGET),--target $(TARGET)) -- $(LINK)
 	@touch '$@'
