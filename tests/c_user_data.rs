@@ -49,7 +49,11 @@ unsafe extern "C" fn on_event(user_data: *mut c_void, _: *mut homing_client, _: 
     seen(user_data).call();
 }
 
-unsafe extern "C" fn free_at_first(user_data: *mut c_void, client: *mut homing_client, _: *const homing_event) {
+unsafe extern "C" fn free_at_first(
+    user_data: *mut c_void,
+    client: *mut homing_client,
+    _: *const homing_event,
+) {
     let seen = seen(user_data);
     seen.call();
     if seen.client.swap(client, Ordering::SeqCst).is_null() {
