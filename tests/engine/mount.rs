@@ -395,6 +395,17 @@ mod twice {
 
     /// # Safety
     /// The action is the newest.
+    unsafe fn addresses(action: &homing_action) -> &[homing_address] {
+        if action.addresses.is_null() {
+            assert_eq!(action.address_count, 0);
+            return &[];
+        }
+        // SAFETY: the caller's promise.
+        unsafe { slice::from_raw_parts(action.addresses, action.address_count) }
+    }
+
+    /// # Safety
+    /// The action is the newest.
     unsafe fn told(action: &homing_action) -> String {
         // SAFETY: the caller's promise.
         let (host, server) =
@@ -404,7 +415,7 @@ mod twice {
             HOMING_ACTION_RESOLVE => format!("resolve {} {host}", action.query),
             HOMING_ACTION_DIAL => {
                 // SAFETY: the caller's promise.
-                let to = unsafe { slice::from_raw_parts(action.addresses, action.address_count) };
+                let to = unsafe { addresses(action) };
                 let to: Vec<SocketAddr> = to
                     .iter()
                     .map(|to| {
