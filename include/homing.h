@@ -617,6 +617,12 @@ homing_text homing_state_name(int32_t state);
 // The machine was suspended; what the connection is worth is not known.
 #define HOMING_CAUSE_SUSPENDED 41
 
+// Its key, or the digest of a signature, is too weak; class HOMING_CLASS_CERTIFICATE.
+#define HOMING_CAUSE_WEAK_KEY 42
+
+// No usable revocation list says anything about it; class HOMING_CLASS_CERTIFICATE.
+#define HOMING_CAUSE_REVOCATION_UNKNOWN 43
+
 // A failure, as the driver of an engine saw it. Zero everything, set struct_size and cause, and what the cause asks for.
 typedef struct {
     // sizeof(homing_failure).
@@ -765,6 +771,9 @@ void homing_snapshot_free(homing_snapshot *snapshot);
 
 // It has stopped. The last event.
 #define HOMING_EVENT_STOPPED 20
+
+// A connection stands to a server that has proved nothing (danger_no_verification).
+#define HOMING_EVENT_UNVERIFIED 21
 
 // Other servers of the same search are tried.
 #define HOMING_NEXT_NEXT_SERVER 1

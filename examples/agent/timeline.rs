@@ -64,6 +64,9 @@ impl Line {
             }
             Event::MemoryIgnored { reason } => Self::new("knows nothing", "", reason),
             Event::Stopped {} => Self::new("STOPPED", "", ""),
+            Event::Unverified { server } => {
+                Self::new("danger", server, "connected, and nothing was verified".to_owned())
+            }
             other => Self::new("event", "", format!("{other:?}")),
         };
         Some(line)

@@ -62,6 +62,8 @@ pub const HOMING_EVENT_CANNOT_REMEMBER: i32 = 18;
 pub const HOMING_EVENT_MEMORY_IGNORED: i32 = 19;
 /// It has stopped. The last event.
 pub const HOMING_EVENT_STOPPED: i32 = 20;
+/// A connection stands to a server that has proved nothing (`danger_no_verification`).
+pub const HOMING_EVENT_UNVERIFIED: i32 = 21;
 
 /// Other servers of the same search are tried.
 pub const HOMING_NEXT_NEXT_SERVER: i32 = 1;
@@ -309,6 +311,7 @@ fn parts(event: &Event) -> Parts<'_> {
         }
         Event::CannotRemember { version: _ } => of(HOMING_EVENT_CANNOT_REMEMBER),
         Event::MemoryIgnored { reason } => Parts { text: Some(reason), ..of(HOMING_EVENT_MEMORY_IGNORED) },
+        Event::Unverified { server } => about(HOMING_EVENT_UNVERIFIED, server),
         Event::Stopped {} => of(HOMING_EVENT_STOPPED),
     }
 }
