@@ -275,7 +275,7 @@ typedef struct {
 //
 // source is HOMING_SOURCE_.... On success *out is owned by the caller. Any thread.
 //
-// Errors: HOMING_ERROR_SETTINGS with the first thing that is wrong and its place.
+// Errors: HOMING_ERROR_SETTINGS with the first thing that is wrong and its place; text that is not UTF-8 is one.
 homing_status homing_settings_parse(const uint8_t *json,
                                     size_t len,
                                     int32_t source,
@@ -867,7 +867,7 @@ typedef struct {
     const char *name;
     // The value, secret_len bytes without line ends. It appears in no log, event or snapshot.
     const uint8_t *secret;
-    // Bytes of the value.
+    // Bytes of the value: at most 16 KiB, as are all names and values of a client together.
     size_t secret_len;
 } homing_header;
 

@@ -45,7 +45,7 @@ pub struct homing_header {
     pub name: *const c_char,
     /// The value, `secret_len` bytes without line ends. It appears in no log, event or snapshot.
     pub secret: *const u8,
-    /// Bytes of the value.
+    /// Bytes of the value: at most 16 KiB, as are all names and values of a client together.
     pub secret_len: usize,
 }
 
