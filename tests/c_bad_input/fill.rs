@@ -72,8 +72,14 @@ fn any_word() -> Fill {
     Fill::right("1").all(&["0", "UINT64_MAX"], OK)
 }
 
-fn one_of(right: &str, wrong: &[&str]) -> Fill {
-    Fill::right(right).all(wrong, RANGE).all(&["INT32_MIN", "INT32_MAX", "-1000"], RANGE)
+/// One of the constants that begin with these words, and numbers around them.
+fn one_of(header: &Header, right: &str, words: &str) -> Fill {
+    let numbers = header.text.lines().filter_map(|line| line.strip_prefix("#define ")?.strip_prefix(words));
+    let numbers: Vec<i32> = numbers
+        .map(|rest| rest.split_whitespace().nth(1).unwrap().trim_matches(['(', ')']).parse().unwrap())
+        .collect();
+    let (least, most) = (numbers.iter().min().unwrap() - 1, numbers.iter().max().unwrap() + 1);
+    Fill::right(right).all(&[&*least.to_string(), &*most.to_string(), "INT32_MIN", "INT32_MAX"], RANGE)
 }
 
 fn pointer(right: &str, null: &'static str) -> Fill {
@@ -82,7 +88,7 @@ fn pointer(right: &str, null: &'static str) -> Fill {
 
 /// What a parameter of a function, or a member of a struct, is given.
 pub fn fill(owner: &str, it: &Declaration, header: &Header) -> Fill {
-    let mut fill = special(owner, &it.name).or_else(|| by_kind(it, header)).unwrap_or_else(|| {
+    let mut fill = special(owner, &it.name, header).or_else(|| by_kind(it, header)).unwrap_or_else(|| {
         panic!(
             "{owner}: nobody has thought of `{} {}`: put it into the tables of this test",
             it.kind, it.name
@@ -114,26 +120,26 @@ fn by_kind(it: &Declaration, header: &Header) -> Option<Fill> {
     })
 }
 
-fn special(owner: &str, name: &str) -> Option<Fill> {
-    functions(owner, name)
+fn special(owner: &str, name: &str, header: &Header) -> Option<Fill> {
+    functions(owner, name, header)
         .or_else(|| options(owner, name))
         .or_else(|| engine_options(owner, name))
-        .or_else(|| small_structs(owner, name))
+        .or_else(|| small_structs(owner, name, header))
 }
 
-fn functions(owner: &str, name: &str) -> Option<Fill> {
+fn functions(owner: &str, name: &str, header: &Header) -> Option<Fill> {
     Some(match (owner, name) {
         ("homing_status_text", "status") => {
             Fill::right("HOMING_ERROR_NULL").all(&["1", "-1000", "INT32_MIN"], RANGE)
         }
-        ("homing_reason_text", "reason") => one_of("HOMING_REASON_START", &["0", "24"]),
-        ("homing_state_name", "state") => one_of("HOMING_STATE_STOPPED", &["0", "10"]),
+        ("homing_reason_text", "reason") => one_of(header, "HOMING_REASON_START", "HOMING_REASON_"),
+        ("homing_state_name", "state") => one_of(header, "HOMING_STATE_STOPPED", "HOMING_STATE_"),
 
         ("homing_settings_parse", "json") => pointer_to_bytes("bytes(world->json, world->json_len)"),
         ("homing_settings_parse", "len") => {
             Fill::right("world->json_len").all(&["0", "1", MOST, "SETTINGS_MOST + 1"], SETTINGS)
         }
-        ("homing_settings_parse", "source") => one_of("HOMING_SOURCE_SERVER", &["-1", "2"]),
+        ("homing_settings_parse", "source") => one_of(header, "HOMING_SOURCE_SERVER", "HOMING_SOURCE_"),
         ("homing_settings_read", "path") => text("world->path", NULL)
             .all(&[r#""""#, r#""/dev/null/nothing""#, r#""/""#], FILE)
             .and(r#""/dev/null""#, SETTINGS)
@@ -172,9 +178,11 @@ fn functions(owner: &str, name: &str) -> Option<Fill> {
 
         // What is beyond the 64th is not read, however many there are said to be.
         ("homing_engine_resolved", "count") => Fill::right("1").all(&["0", "64", "65", MOST], OK),
-        ("homing_engine_secured", "proof") => one_of("HOMING_PROOF_TLS", &["0", "4"]),
-        ("homing_engine_network_changed", "change") => one_of("HOMING_NETWORK_CHANGED", &["0", "3"]),
-        ("homing_engine_told", "kind") => one_of("HOMING_NEWS_SETTINGS", &["0", "7"])
+        ("homing_engine_secured", "proof") => one_of(header, "HOMING_PROOF_TLS", "HOMING_PROOF_"),
+        ("homing_engine_network_changed", "change") => {
+            one_of(header, "HOMING_NETWORK_CHANGED", "HOMING_NETWORK_")
+        }
+        ("homing_engine_told", "kind") => one_of(header, "HOMING_NEWS_SETTINGS", "HOMING_NEWS_")
             .all(&["HOMING_NEWS_KEEP_ALIVE", "HOMING_NEWS_POLICY", "HOMING_NEWS_CONTENT"], OK)
             .all(&["HOMING_NEWS_COMMAND", "HOMING_NEWS_DRAIN"], OK),
         ("homing_engine_told", "about") => {
@@ -212,7 +220,10 @@ fn options(owner: &str, name: &str) -> Option<Fill> {
         "route_count" => Fill::right("1").and("0", OK).all(&[MOST, "9"], ROUTE),
         "header_count" => Fill::right("1").and("0", OK).all(&[MOST, "17"], CREDENTIAL),
         "seed" => optional_number(),
-        "log_level" => one_of("HOMING_LOG_TRACE", &["-1", "6"]).and("0", OK),
+        // 0 is the default.
+        "log_level" => Fill::right("HOMING_LOG_TRACE")
+            .and("0", OK)
+            .all(&["-1", "HOMING_LOG_TRACE + 1", "INT32_MAX"], RANGE),
         "reserved" => Fill::right("0").all(&["1", "UINT32_MAX"], RANGE),
         "user_data" => Fill::right("&world->told").and("NULL", OK),
         "drop_user_data" => Fill::right("on_drop").and("NULL", OK),
@@ -249,7 +260,7 @@ fn engine_options(owner: &str, name: &str) -> Option<Fill> {
     })
 }
 
-fn small_structs(owner: &str, name: &str) -> Option<Fill> {
+fn small_structs(owner: &str, name: &str, header: &Header) -> Option<Fill> {
     const SUCCESS: &[(&str, &str)] = &[("verdict", "HOMING_VERDICT_SUCCESS")];
     Some(match (owner, name) {
         ("homing_address", "ip") => Fill::right("{127, 0, 0, 1}"),
@@ -264,13 +275,13 @@ fn small_structs(owner: &str, name: &str) -> Option<Fill> {
         ("homing_header", "secret_len") => {
             Fill::right("4").and("0", OK).all(&[MOST, "SECRET_MOST + 1"], CREDENTIAL)
         }
-        ("homing_failure", "cause") => one_of("HOMING_CAUSE_THROTTLED", &["0", "42"]),
+        ("homing_failure", "cause") => one_of(header, "HOMING_CAUSE_THROTTLED", "HOMING_CAUSE_"),
         ("homing_failure" | "homing_outcome", "status") => {
             Fill::right("503").all(&["0", "65535"], OK).all(&["65536", "UINT32_MAX"], RANGE)
         }
         ("homing_failure", "retry_after_ms") => optional_number(),
         ("homing_failure", "note") => text(r#""a note""#, OK).all(&[r#""""#, "long_text(100000)"], OK),
-        ("homing_outcome", "verdict") => one_of("HOMING_VERDICT_FAILED", &["0", "4"])
+        ("homing_outcome", "verdict") => one_of(header, "HOMING_VERDICT_FAILED", "HOMING_VERDICT_")
             .all(&["HOMING_VERDICT_SUCCESS", "HOMING_VERDICT_DECLINED"], OK),
         ("homing_outcome", "settings_tag" | "policy_tag") => text("NULL", OK)
             .and("long_text(1025)", RANGE)
