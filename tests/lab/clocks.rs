@@ -86,13 +86,10 @@ fn the_time_of_day_may_jump_and_no_heartbeat_moves() {
     assert_cadence(&beats);
     assert_eq!(manager.count(&cable.servers, "attach"), 1);
 
-    // The jumps were real, and certificates of today are believed in a 1970 that cannot be: time has a floor.
+    // The jumps were real.
     clock.set("@1970-01-02 00:00:00");
     let year = Command::new("date").arg("+%Y").envs(clock.environment()).output().unwrap();
     assert_eq!(year.stdout, b"1970\n");
-    manager.kill();
-    let _manager = Manager::start(&cable.servers, &certificates, FIRST, "well");
-    agent.attaches_to(FIRST);
 }
 
 #[test]
