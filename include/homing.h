@@ -250,6 +250,9 @@ void homing_error_free(homing_error *error);
 // ------------------------------------------------------------------------------------------------
 // Internet addresses.
 
+// How many addresses an action names at most.
+#define HOMING_ADDRESSES_MAX 16
+
 // An internet address and a port. This struct never grows.
 typedef struct {
     // The address in network order. An IPv4 address has the first four bytes; the others are zero.
@@ -1132,7 +1135,8 @@ typedef struct {
 // up by itself at deadline_ns; a driver need not watch it.
 #define HOMING_ACTION_EXCHANGE 3
 
-// The answer of exchange counts: give its body to the product. The others of a search are abandoned.
+// The answer of exchange counts: give its body to the product. The others of a search are abandoned. Its link may be
+// lost already: a driver keeps answers apart from links, until they are adopted or abandoned.
 #define HOMING_ACTION_ADOPT 4
 
 // Drop exchange, or the answer kept for it; ending says why. Its link gets a close of its own.
@@ -1210,7 +1214,7 @@ typedef struct {
     homing_text host;
     // The id of the server to dial.
     homing_text server;
-    // The addresses to race, best first; NULL where there are none.
+    // The addresses to race, best first, at most HOMING_ADDRESSES_MAX; NULL where there are none.
     const homing_address *addresses;
     // How many: at most 16.
     size_t address_count;

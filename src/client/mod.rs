@@ -158,6 +158,10 @@ impl Client {
     /// # Errors
     /// The field cannot be sent. Nothing has changed.
     pub fn set_header(&self, name: &str, secret: impl AsRef<[u8]>) -> Result<(), BadCredential> {
+        // Products say it before every exchange, and it is hardly ever news.
+        if self.shared.credentials.has(name, secret.as_ref()) {
+            return Ok(());
+        }
         self.change_credentials(|kept| kept.set(name, secret))
     }
 

@@ -23,7 +23,8 @@ pub const HOMING_ACTION_DIAL: i32 = 2;
 /// `homing_engine_first_byte`, then `homing_engine_done`; or by `homing_engine_lost` of the link. The engine gives it
 /// up by itself at `deadline_ns`; a driver need not watch it.
 pub const HOMING_ACTION_EXCHANGE: i32 = 3;
-/// The answer of `exchange` counts: give its body to the product. The others of a search are abandoned.
+/// The answer of `exchange` counts: give its body to the product. The others of a search are abandoned. Its link may be
+/// lost already: a driver keeps answers apart from links, until they are adopted or abandoned.
 pub const HOMING_ACTION_ADOPT: i32 = 4;
 /// Drop `exchange`, or the answer kept for it; `ending` says why. Its link gets a close of its own.
 pub const HOMING_ACTION_ABANDON: i32 = 5;
@@ -89,7 +90,7 @@ pub struct homing_action {
     pub host: homing_text,
     /// The id of the server to dial.
     pub server: homing_text,
-    /// The addresses to race, best first; NULL where there are none.
+    /// The addresses to race, best first, at most `HOMING_ADDRESSES_MAX`; NULL where there are none.
     pub addresses: *const homing_address,
     /// How many: at most 16.
     pub address_count: usize,

@@ -30,7 +30,7 @@ mod text;
 mod version;
 
 pub use action::*;
-pub use address::homing_address;
+pub use address::*;
 pub use client::*;
 pub use engine::*;
 pub use error::*;
