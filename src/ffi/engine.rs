@@ -323,7 +323,7 @@ pub unsafe extern "C" fn homing_engine_connected(
     unsafe {
         status(|| {
             let peer = reference(peer, "peer")?.socket()?;
-            hear(engine, now_ns, Input::Connected { link: LinkId(link), path: Path { peer } })
+            hear(engine, now_ns, Input::Connected { link: LinkId(link), path: Path { peer, tunnel: false } })
         })
     }
 }

@@ -320,7 +320,7 @@ impl Link {
 
     /// The way to the server is open; `early` came from it already.
     fn connected(&mut self, stream: Stream, peer: SocketAddr, early: Vec<u8>) -> Result<Next, Failure> {
-        self.reports.push_back(Report::Connected(Path { peer }));
+        self.reports.push_back(Report::Connected(Path { peer, tunnel: false }));
         match self.server.protocol {
             Protocol::Http => Ok(Next::On(State::Idle(Open { input: early, ..Open::new(stream) }))),
             Protocol::Https => {

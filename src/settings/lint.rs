@@ -81,7 +81,7 @@ pub enum LintKind {
     #[error("`danger_no_verification`: anybody on the way can be the server")]
     NoVerification,
     /// No reference server can give the required proof.
-    #[error("`{}` is required to be inside, but the best a reference server can give is `{}`", word(*required), word(*best))]
+    #[error("`{}` is required to be inside, but the best a reference server can give is `{}`", required.word(), best.word())]
     ProofOutOfReach {
         /// What is required.
         required: Proof,
@@ -266,13 +266,6 @@ fn locations(locations: &[Location], found: &mut Vec<Lint>) {
     }
 }
 
-const fn word(proof: Proof) -> &'static str {
-    match proof {
-        Proof::Tcp => "tcp",
-        Proof::Tls => "tls",
-        Proof::Pin => "pin",
-    }
-}
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -89,6 +89,17 @@ impl Situation {
             Self::External | Self::Unknown | Self::Captive => false,
         }
     }
+
+    /// The situation in a word or two.
+    pub const fn explain(self) -> &'static str {
+        match self {
+            Self::Internal => "internal",
+            Self::InternalViaVpn => "internal via vpn",
+            Self::External => "external",
+            Self::Unknown => "unknown",
+            Self::Captive => "captive",
+        }
+    }
 }
 
 impl From<&document::Location> for Location {
