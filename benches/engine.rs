@@ -13,23 +13,21 @@
 mod agent;
 #[path = "support/counting.rs"]
 mod counting;
+#[path = "support/steady.rs"]
+mod steady;
 #[path = "support/table.rs"]
 mod table;
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use agent::{Agent, settings};
-use counting::{Counting, allocations, live_bytes};
+use counting::{Counting, allocations};
 use divan::counter::ItemsCount;
-use homing::engine::{Engine, Tuning};
-use homing::words::Route;
+use homing::engine::Engine;
+use steady::{bytes_per_engine, steady};
 use table::Table;
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
-
-const SERVERS: usize = 32;
 
 /// How an agent beats, and what that means.
 const WAYS: [(&str, &str, &str); 3] = [
@@ -62,7 +60,7 @@ fn main() {
 
     let mut table = Table::new("bytes of one attached engine beside the shared settings and tuning");
     for mode in ["pull", "push"] {
-        let (few, many) = (bytes(8, mode), bytes(72, mode));
+        let (few, many) = (bytes_per_engine(8, mode), bytes_per_engine(72, mode));
         table.at_most(&format!("{mode}, 8 servers"), few as f64, 3072.0, "B");
         table.at_most(&format!("{mode}, each further server"), (many - few) as f64 / 64.0, 128.0, "B");
     }
@@ -70,30 +68,6 @@ fn main() {
 
     println!();
     divan::main();
-}
-
-fn steady(mode: &str, interval: &str) -> Agent {
-    let tuning = Arc::new(Tuning::default());
-    let mut agent =
-        Agent::new("agent-1", &settings(SERVERS, mode, interval), &tuning, &Arc::from([Route::Direct]));
-    agent.beat(100);
-    agent
-}
-
-/// What one engine holds after 20 heartbeats, the mean of 100 agents.
-fn bytes(servers: usize, mode: &str) -> usize {
-    const ENGINES: usize = 100;
-    let (settings, tuning, routes) =
-        (settings(servers, mode, "300s"), Arc::default(), Arc::from([Route::Direct]));
-    let ids: Vec<String> = (0..ENGINES).map(|n| format!("f81d4fae-7dec-11d0-a765-{n:012}")).collect();
-    let mut engines: Vec<Engine> = Vec::with_capacity(ENGINES);
-    let before = live_bytes();
-    for id in &ids {
-        let mut agent = Agent::new(id, &settings, &tuning, &routes);
-        agent.beat(20);
-        engines.push(agent.engine);
-    }
-    (live_bytes() - before) / ENGINES + size_of::<Engine>()
 }
 
 /// A thousand heartbeats; the items are inputs.

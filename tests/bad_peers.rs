@@ -8,6 +8,9 @@
     reason = "the helpers of a test may give up as the test itself may"
 )]
 
+#[path = "road/listener.rs"]
+#[allow(dead_code, reason = "other tests ask more of it")]
+mod listener;
 #[path = "road/server.rs"]
 #[allow(dead_code, reason = "the tests need only some of what a server can do")]
 mod server;

@@ -7,38 +7,18 @@
 mod agent;
 #[path = "../benches/support/counting.rs"]
 mod counting;
+#[path = "../benches/support/steady.rs"]
+mod steady;
 
-use std::sync::Arc;
-
-use agent::{Agent, settings};
-use counting::{Counting, allocations, live_bytes};
-use homing::engine::Engine;
-use homing::words::Route;
+use counting::{Counting, allocations};
+use steady::{bytes_per_engine, steady};
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// What one attached engine holds, itself included, beside the settings and the tuning it shares.
-fn bytes_per_engine(servers: usize, mode: &str) -> usize {
-    const ENGINES: usize = 100;
-    let (settings, tuning, routes) =
-        (settings(servers, mode, "300s"), Arc::default(), Arc::from([Route::Direct]));
-    let ids: Vec<String> = (0..ENGINES).map(|n| format!("f81d4fae-7dec-11d0-a765-{n:012}")).collect();
-    let mut engines: Vec<Engine> = Vec::with_capacity(ENGINES);
-    let before = live_bytes();
-    for id in &ids {
-        let mut agent = Agent::new(id, &settings, &tuning, &routes);
-        agent.beat(20);
-        engines.push(agent.engine);
-    }
-    (live_bytes() - before) / ENGINES + size_of::<Engine>()
-}
-
 fn allocations_of_steady_beats(mode: &str, interval: &str) -> usize {
-    let mut agent =
-        Agent::new("agent-1", &settings(32, mode, interval), &Arc::default(), &Arc::from([Route::Direct]));
+    let mut agent = steady(mode, interval);
     // All within a day: once a day the memory is written, because addresses are believed by the day.
-    agent.beat(10);
     let before = allocations();
     agent.beat(250);
     allocations() - before

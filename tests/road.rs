@@ -9,6 +9,8 @@ mod credentials;
 mod ending;
 #[path = "road/journal.rs"]
 mod journal;
+#[path = "road/listener.rs"]
+mod listener;
 #[path = "road/proxy.rs"]
 mod proxy;
 #[path = "road/remember.rs"]
@@ -80,8 +82,14 @@ fn settings(servers: &[&Server], certificate: serde_json::Value) -> Settings {
 }
 
 fn builder(settings: Settings) -> Builder {
-    // A hundredth of every duration: beats come every 100 ms.
-    let tuning = Tuning::parse(br#"{ "time_scale": 0.01 }"#).unwrap();
+    // A hundredth of every duration: beats come every 100 ms. But what decides that a server is slow stays as it is.
+    let tuning = Tuning::parse(
+        br#"{ "time_scale": 0.01, "attachment": {
+            "crossing": "100s", "patience": "150s", "reserve": "300s", "silence_least": "200s", "silence_most": "1000s",
+            "connect_limit": "1000s", "tls_limit": "1000s", "exchange_limit": "1500s", "attempt_limit": "2000s"
+        } }"#,
+    )
+    .unwrap();
     Client::builder(settings).agent_id("agent-1".parse().unwrap()).tuning(tuning).seed(7)
 }
 

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::certificates::Certificates;
 use crate::namespace::Namespace;
@@ -71,6 +73,20 @@ impl Nginx {
         let process = Process::start(&mut command);
         fetch(namespace, &format!("http://{address}:8014/stats"));
         Self { _process: process, log }
+    }
+
+    /// The first heartbeats, as soon as there are so many: it writes of each after it has answered.
+    pub(crate) fn first_heartbeats(&self, count: usize) -> Vec<Request> {
+        let end = Instant::now() + Duration::from_secs(10);
+        loop {
+            let mut seen = self.heartbeats();
+            if seen.len() >= count {
+                seen.truncate(count);
+                return seen;
+            }
+            assert!(Instant::now() < end, "not {count}: {seen:#?}");
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// The heartbeats it has handed on so far.

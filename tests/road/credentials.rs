@@ -228,7 +228,7 @@ fn secrets_are_in_no_log_no_event_no_snapshot_and_no_debug_output() {
     log::set_max_level(log::LevelFilter::Off);
     written.push_str(&LOG.lock().unwrap());
 
-    assert!(shown(&server).contains(&Some(secret)), "it was shown to the server");
+    assert!(shown(&server).contains(&Some(secret)), "it was not shown to the server: {}", client.explain());
     assert!(proxy.heads().iter().all(|head| head.contains(encoded)), "and the password to the proxy");
     assert_eq!(shown(&plain)[0], None);
     assert!(written.contains("rustls"), "everybody's logs are in there");

@@ -1,11 +1,12 @@
 //! A small HTTP proxy: reads one CONNECT, and does what its script says.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
+
+use super::listener::Listener;
 
 /// What the proxy does with a CONNECT.
 pub(crate) enum Conduct {
@@ -23,29 +24,18 @@ pub(crate) const ESTABLISHED: &str = "HTTP/1.1 200 Connection established\r\n\r\
 
 /// A proxy on a loopback port of its own. Dropping it closes the port and every connection.
 pub(crate) struct Proxy {
-    address: SocketAddr,
-    inner: Arc<Inner>,
-    accepting: Option<JoinHandle<()>>,
-}
-
-struct Inner {
-    conduct: Conduct,
-    stopped: AtomicBool,
-    heads: Mutex<Vec<String>>,
-    open: Mutex<Vec<TcpStream>>,
+    listener: Listener,
+    heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Proxy {
     pub(crate) fn new(conduct: Conduct) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = listener.local_addr().unwrap();
-        let (stopped, heads, open) = Default::default();
-        let inner = Arc::new(Inner { conduct, stopped, heads, open });
-        let accepting = thread::spawn({
-            let inner = Arc::clone(&inner);
-            move || accept(&listener, &inner)
+        let heads = Arc::<Mutex<Vec<_>>>::default();
+        let listener = Listener::start({
+            let heads = Arc::clone(&heads);
+            move |client| serve(client, &conduct, &heads)
         });
-        Self { address, inner, accepting: Some(accepting) }
+        Self { listener, heads }
     }
 
     pub(crate) fn opens() -> Self {
@@ -53,51 +43,21 @@ impl Proxy {
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.address.port()
+        self.listener.address().port()
     }
 
     /// What the client is told of it.
     pub(crate) fn described(&self) -> homing::client::Proxy {
-        homing::client::Proxy::new(self.address.ip().to_string().parse().unwrap(), self.port())
+        homing::client::Proxy::new(self.listener.address().ip().to_string().parse().unwrap(), self.port())
     }
 
     /// The heads of all requests so far.
     pub(crate) fn heads(&self) -> Vec<String> {
-        self.inner.heads.lock().unwrap().clone()
+        self.heads.lock().unwrap().clone()
     }
 }
 
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.inner.stopped.store(true, Ordering::SeqCst);
-        // Ends the accept under way.
-        drop(TcpStream::connect(self.address));
-        if let Some(accepting) = self.accepting.take() {
-            accepting.join().unwrap();
-        }
-        for stream in self.inner.open.lock().unwrap().drain(..) {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-    }
-}
-
-fn accept(listener: &TcpListener, inner: &Arc<Inner>) {
-    for stream in listener.incoming() {
-        if inner.stopped.load(Ordering::SeqCst) {
-            return;
-        }
-        let stream = stream.unwrap();
-        inner.open.lock().unwrap().push(stream.try_clone().unwrap());
-        let inner = Arc::clone(inner);
-        // A client that leaves in the middle is no fault of the proxy.
-        thread::spawn(move || {
-            let _ = serve(&stream, &inner);
-            let _ = stream.shutdown(Shutdown::Both);
-        });
-    }
-}
-
-fn serve(mut client: &TcpStream, inner: &Inner) -> io::Result<()> {
+fn serve(mut client: &TcpStream, conduct: &Conduct, heads: &Mutex<Vec<String>>) -> io::Result<()> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -106,8 +66,8 @@ fn serve(mut client: &TcpStream, inner: &Inner) -> io::Result<()> {
     }
     let head = String::from_utf8(head).unwrap();
     let target = head.strip_prefix("CONNECT ").and_then(|rest| rest.split_once(' ')).unwrap().0.to_owned();
-    inner.heads.lock().unwrap().push(head);
-    match &inner.conduct {
+    heads.lock().unwrap().push(head);
+    match conduct {
         Conduct::Says(text) => client.write_all(text.as_bytes()),
         Conduct::Drips(text) => {
             for byte in text.bytes().chain(std::iter::repeat(b'x')) {

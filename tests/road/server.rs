@@ -1,10 +1,9 @@
 //! A small web server on a thread per connection, which does what its script says.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
-use std::thread::{self, JoinHandle};
+use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PKCS_ED25519, date_time_ymd,
@@ -13,6 +12,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{HandshakeKind, RootCertStore, ServerConfig, ServerConnection, StreamOwned, crypto::ring};
 
+use super::listener::Listener;
+
 type Script = dyn Fn(&mut Conversation<'_>) + Send + Sync;
 
 /// A server on a loopback port of its own. Dropping it closes the port and every connection.
@@ -20,22 +21,17 @@ pub(crate) struct Server {
     name: &'static str,
     host: &'static str,
     protocol: &'static str,
-    address: SocketAddr,
+    listener: Listener,
     inner: Arc<Inner>,
-    accepting: Option<JoinHandle<()>>,
 }
 
 struct Inner {
     tls: Option<Arc<ServerConfig>>,
     script: Box<Script>,
-    stopped: AtomicBool,
-    open: Mutex<Vec<TcpStream>>,
-    running: (Mutex<usize>, Condvar),
     /// Bytes of a connection over TLS after which it is cut.
     most: AtomicUsize,
     /// Bytes sent on the last connection over TLS, the handshake included.
     sent: AtomicUsize,
-    connections: AtomicUsize,
     full: AtomicUsize,
     resumed: AtomicUsize,
     requests: Mutex<Vec<Request>>,
@@ -93,26 +89,20 @@ impl Server {
         tls: Option<Arc<ServerConfig>>,
         script: Box<Script>,
     ) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = listener.local_addr().unwrap();
         let inner = Arc::new(Inner {
             tls,
             script,
-            stopped: AtomicBool::new(false),
-            open: Mutex::default(),
-            running: Default::default(),
             most: AtomicUsize::new(usize::MAX),
             sent: AtomicUsize::new(0),
-            connections: AtomicUsize::new(0),
             full: AtomicUsize::new(0),
             resumed: AtomicUsize::new(0),
             requests: Mutex::default(),
         });
-        let accepting = thread::spawn({
+        let listener = Listener::start({
             let inner = Arc::clone(&inner);
-            move || accept(&listener, &inner)
+            move |stream| serve(stream, &inner)
         });
-        Self { name, host: "127.0.0.1", protocol, address, inner, accepting: Some(accepting) }
+        Self { name, host: "127.0.0.1", protocol, listener, inner }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -128,11 +118,11 @@ impl Server {
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.address.port()
+        self.listener.address().port()
     }
 
     pub(crate) fn connections(&self) -> usize {
-        self.inner.connections.load(Ordering::SeqCst)
+        self.listener.connections()
     }
 
     /// Full and resumed handshakes.
@@ -156,47 +146,13 @@ impl Server {
 
     /// Waits until no connection is left.
     pub(crate) fn wait_until_idle(&self) {
-        let (count, changed) = &self.inner.running;
-        drop(changed.wait_while(count.lock().unwrap(), |count| *count > 0).unwrap());
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.inner.stopped.store(true, Ordering::SeqCst);
-        // Ends the accept under way.
-        drop(TcpStream::connect(self.address));
-        if let Some(accepting) = self.accepting.take() {
-            accepting.join().unwrap();
-        }
-        for stream in self.inner.open.lock().unwrap().drain(..) {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-    }
-}
-
-fn accept(listener: &TcpListener, inner: &Arc<Inner>) {
-    for stream in listener.incoming() {
-        if inner.stopped.load(Ordering::SeqCst) {
-            return;
-        }
-        let stream = stream.unwrap();
-        inner.connections.fetch_add(1, Ordering::SeqCst);
-        inner.open.lock().unwrap().push(stream.try_clone().unwrap());
-        *inner.running.0.lock().unwrap() += 1;
-        let inner = Arc::clone(inner);
-        thread::spawn(move || {
-            // A client that leaves in the middle is no fault of the server.
-            let _ = serve(stream, &inner);
-            *inner.running.0.lock().unwrap() -= 1;
-            inner.running.1.notify_all();
-        });
+        self.listener.wait_until_idle();
     }
 }
 
 /// A socket that is cut after so many bytes.
 struct Wire<'a> {
-    stream: TcpStream,
+    stream: &'a TcpStream,
     inner: &'a Inner,
     most: usize,
 }
@@ -226,10 +182,10 @@ impl Write for Wire<'_> {
     }
 }
 
-fn serve(mut stream: TcpStream, inner: &Inner) -> io::Result<()> {
+fn serve(mut stream: &TcpStream, inner: &Inner) -> io::Result<()> {
     let Some(config) = &inner.tls else {
         (inner.script)(&mut Conversation { stream: &mut stream, inner, cut: false });
-        return stream.shutdown(Shutdown::Both);
+        return Ok(());
     };
     let mut tls = ServerConnection::new(Arc::clone(config)).unwrap();
     inner.sent.store(0, Ordering::SeqCst);
@@ -244,11 +200,10 @@ fn serve(mut stream: TcpStream, inner: &Inner) -> io::Result<()> {
     let mut conversation = Conversation { stream: &mut stream, inner, cut: false };
     (inner.script)(&mut conversation);
     if conversation.cut {
-        return stream.sock.stream.shutdown(Shutdown::Both);
+        return Ok(());
     }
     stream.conn.send_close_notify();
-    stream.conn.complete_io(&mut stream.sock)?;
-    stream.sock.stream.shutdown(Shutdown::Both)
+    stream.conn.complete_io(&mut stream.sock).map(drop)
 }
 
 impl Conversation<'_> {

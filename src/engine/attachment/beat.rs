@@ -204,7 +204,7 @@ impl Attachment {
             return;
         };
         let member = active.member.clone();
-        let mut plan = self.servers.plan(cx.now, Some(active.record()), None, tuning);
+        let mut plan = self.servers.plan(cx.now, Some(active.record()), false, tuning);
         // One that the settings no longer name is left rather than dialled again.
         let second_opinion = why == Why::ServerSilent && active.listed;
         if second_opinion {

@@ -128,7 +128,7 @@ impl Attachment {
             }
             return;
         }
-        let plan = self.servers.plan(cx.now, self.active().map(Active::record), None, &cx.tuning.attachment);
+        let plan = self.servers.plan(cx.now, self.active().map(Active::record), false, &cx.tuning.attachment);
         match &mut self.phase {
             Phase::Disabled => self.sweep(cx, Why::NewSettings),
             Phase::Waiting { .. } | Phase::NoNetwork { .. } if unchanged => {}

@@ -19,8 +19,8 @@ pub(super) struct Request<'a> {
     pub(super) now: Moment,
     /// The server that has just failed, or is to be left.
     pub(super) without: Option<usize>,
-    /// Which round of the rotation, once an outage lasts: own server and two others of each priority.
-    pub(super) rotation: Option<u32>,
+    /// Once an outage lasts: of each priority only its own server and two others in turn.
+    pub(super) is_long_outage: bool,
 }
 
 /// Servers sorted by priority, standing and rank.
@@ -49,8 +49,8 @@ pub(super) fn plan(roster: &Roster, request: &Request<'_>, tuning: &Tuning) -> V
     }
     let mut chosen = if in_time.is_empty() { last_resort } else { in_time };
     chosen.sort_by_key(|(standing, member)| (member.priority, *standing, member.rank));
-    if let Some(round) = request.rotation {
-        rotate(&mut chosen, round);
+    if request.is_long_outage {
+        rotate(&mut chosen, request.records);
     }
     let entry = |(_, member): (Standing, &Member)| Entry {
         member: member.clone(),
@@ -87,15 +87,20 @@ fn is_available_later(members: &[Member], records: &[Record], now: Moment) -> bo
 /// so that the first server to return is not crushed by a fleet.
 const OTHERS: usize = 2;
 
-/// Keeps of each priority the agent's own server and those of the others whose turn it is.
-fn rotate(chosen: &mut Vec<(Standing, &Member)>, round: u32) {
-    let mut turns: Vec<(u16, u16)> = Vec::new();
-    let mut others: Vec<_> =
-        chosen.iter().filter(|(_, member)| member.rank > 0).map(|(_, m)| (m.priority, m.rank)).collect();
+/// Keeps of each priority the agent's own server and those of the others that wait longest for their turn. Turns
+/// by count would not do: who is left out for a while changes with every sweep, and one could be missed for ever.
+fn rotate(chosen: &mut Vec<(Standing, &Member)>, records: &[Record]) {
+    let last_start = |member: &Member| records.get(usize::from(member.record))?.last_start;
+    let mut others: Vec<_> = chosen
+        .iter()
+        .filter(|(_, member)| member.rank > 0)
+        .map(|(_, member)| (member.priority, last_start(member), member.rank))
+        .collect();
     others.sort_unstable();
-    for priority in others.chunk_by(|one, other| one.0 == other.0) {
-        let first = (round as usize).wrapping_mul(OTHERS) % priority.len();
-        turns.extend(priority.iter().cycle().skip(first).take(OTHERS.min(priority.len())));
-    }
+    let turns: Vec<_> = others
+        .chunk_by(|one, other| one.0 == other.0)
+        .flat_map(|priority| priority.iter().take(OTHERS))
+        .map(|(priority, _, rank)| (*priority, *rank))
+        .collect();
     chosen.retain(|(_, member)| member.rank == 0 || turns.contains(&(member.priority, member.rank)));
 }

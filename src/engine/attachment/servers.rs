@@ -85,10 +85,14 @@ impl Servers {
         &self,
         now: Moment,
         without: Option<usize>,
-        rotation: Option<u32>,
+        is_long_outage: bool,
         tuning: &super::Tuning,
     ) -> Vec<Entry> {
-        plan::plan(&self.roster, &plan::Request { records: &self.records, now, without, rotation }, tuning)
+        plan::plan(
+            &self.roster,
+            &plan::Request { records: &self.records, now, without, is_long_outage },
+            tuning,
+        )
     }
 
     /// When the first server that a plan could contain may be used.

@@ -28,8 +28,7 @@ impl Attachment {
     /// Begins a sweep now, or says when one can begin.
     pub(super) fn sweep(&mut self, cx: &mut Context<'_>, why: Why) {
         let tuning = &cx.tuning.attachment;
-        let rotation = self.sweeps.checked_sub(WHOLE_SWEEPS);
-        let plan = self.servers.plan(cx.now, None, rotation, tuning);
+        let plan = self.servers.plan(cx.now, None, self.sweeps >= WHOLE_SWEEPS, tuning);
         if plan.is_empty() {
             let opens = self.servers.next_opening(cx.now).unwrap_or(cx.now + tuning.ceiling);
             let until = opens + cx.chance.up_to(tuning.first_window);
@@ -115,7 +114,7 @@ impl Attachment {
             let why = if often { Why::MovedOften } else { Why::ServerFailed };
             return self.transition_to_waiting(cx, cx.now + wait, why);
         }
-        let plan = self.servers.plan(cx.now, Some(record), None, tuning);
+        let plan = self.servers.plan(cx.now, Some(record), false, tuning);
         let race = Race::new(cx.queue.next_id(), Why::ServerFailed, cx.now, plan).after(ended);
         self.transition_to_sweeping(cx, Box::new(race));
         self.drive_sweep(cx);
@@ -141,7 +140,7 @@ impl Attachment {
             return;
         };
         let tuning = &cx.tuning.attachment;
-        let plan = self.servers.plan(cx.now, Some(record), None, tuning);
+        let plan = self.servers.plan(cx.now, Some(record), false, tuning);
         let opens = self.servers.guard_opens(plan.len(), tuning);
         let wait = delay(leave.tries.saturating_add(1), tuning.ceiling, tuning, cx.chance);
         let Some(active) = self.active_mut() else {

@@ -1,0 +1,33 @@
+//! An agent with which all is well, and what it holds.
+
+use std::sync::Arc;
+
+use homing::engine::Engine;
+use homing::words::Route;
+
+use super::agent::{Agent, settings};
+use super::counting::live_bytes;
+
+/// An agent with 32 servers that has beaten long enough to have all the memory it wants.
+pub fn steady(mode: &str, interval: &str) -> Agent {
+    let (settings, routes) = (settings(32, mode, interval), Arc::from([Route::Direct]));
+    let mut agent = Agent::new("agent-1", &settings, &Arc::default(), &routes);
+    agent.beat(10);
+    agent
+}
+
+/// What one attached engine holds, itself included, beside the settings and the tuning it shares: the mean of 100 agents.
+pub fn bytes_per_engine(servers: usize, mode: &str) -> usize {
+    const ENGINES: usize = 100;
+    let (settings, tuning, routes) =
+        (settings(servers, mode, "300s"), Arc::default(), Arc::from([Route::Direct]));
+    let ids: Vec<String> = (0..ENGINES).map(|n| format!("f81d4fae-7dec-11d0-a765-{n:012}")).collect();
+    let mut engines: Vec<Engine> = Vec::with_capacity(ENGINES);
+    let before = live_bytes();
+    for id in &ids {
+        let mut agent = Agent::new(id, &settings, &tuning, &routes);
+        agent.beat(20);
+        engines.push(agent.engine);
+    }
+    (live_bytes() - before) / ENGINES + size_of::<Engine>()
+}

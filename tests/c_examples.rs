@@ -1,0 +1,329 @@
+//! The driven agent of examples/drive and examples/c, three programs that have to behave alike.
+//!
+//! Those in C and C++ are built as their makefile says, with the address and the undefined behaviour sanitizers on their
+//! own code: what they leak or overrun ends them with a failure.
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the helpers of a test may give up as the test itself may"
+)]
+
+mod installed;
+#[path = "../examples/manager/server/mod.rs"]
+#[expect(dead_code, reason = "the tests need only some of what a manager can do")]
+mod server;
+
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use installed::{folder, installed, root, succeeds};
+use server::{Behaviour, Config, Document, Manager};
+
+/// Only a test that fails waits this long.
+const BOUND: Duration = Duration::from_secs(100);
+
+/// The three programs: Rust, C, C++.
+fn programs() -> &'static [PathBuf; 3] {
+    static PROGRAMS: OnceLock<[PathBuf; 3]> = OnceLock::new();
+    PROGRAMS.get_or_init(|| {
+        let folder = folder("examples");
+        for entry in fs::read_dir(root().join("examples/c")).unwrap() {
+            let path = entry.unwrap().path();
+            fs::copy(&path, folder.join(path.file_name().unwrap())).unwrap();
+        }
+        let mut make = installed("make");
+        make.arg("-C")
+            .arg(&folder)
+            .args(["drive", "drive-cpp"])
+            .env_remove("MAKEFLAGS")
+            .env_remove("MAKELEVEL");
+        let sanitize = "-O1 -g -Werror -fsanitize=address,undefined -fno-sanitize-recover=all";
+        make.env("CFLAGS", sanitize).env("CXXFLAGS", sanitize).env("LDFLAGS", "-fsanitize=address,undefined");
+        succeeds(&mut make);
+        [rust_program(), folder.join("drive"), folder.join("drive-cpp")]
+    })
+}
+
+fn rust_program() -> PathBuf {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let arguments =
+        ["build", "--locked", "--features", "capi", "--example", "drive", "--message-format", "json"];
+    let told = succeeds(Command::new(cargo).args(arguments).current_dir(root()));
+    let messages = told.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let program = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back();
+    program.expect("cargo names what it made")
+}
+
+/// A program at work. It is killed when the test is over and it is not.
+struct Agent {
+    process: Child,
+    events: Receiver<Value>,
+}
+
+impl Agent {
+    fn start(program: &Path, settings: &Path) -> Self {
+        let mut command = installed(program);
+        command.arg(settings).arg("agent-1").arg(r#"{ "time_scale": 0.1 }"#);
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let output = BufReader::new(process.stdout.take().unwrap());
+        let (send, events) = channel();
+        thread::spawn(move || {
+            for line in output.lines() {
+                // Nobody listens any more: the test is over.
+                let Ok(()) = send.send(serde_json::from_str(&line.unwrap()).unwrap()) else { return };
+            }
+        });
+        Self { process, events }
+    }
+
+    /// The events up to the first of this kind, in words.
+    fn until(&self, kind: &str) -> Vec<String> {
+        let mut seen = Vec::new();
+        loop {
+            let Ok(event) = self.events.recv_timeout(BOUND) else { panic!("no {kind} after {seen:?}") };
+            seen.push(words(&event));
+            if event["event"] == kind {
+                return seen;
+            }
+        }
+    }
+
+    /// Ends it by a signal. The last events, and whether all was well.
+    fn end(mut self, signal: Signal) -> (Vec<String>, Option<i32>) {
+        kill_process(Pid::from_child(&self.process), signal).unwrap();
+        let last = self.events.iter().map(|event| words(&event)).collect();
+        (last, self.process.wait().unwrap().code())
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        // It has ended already, or it does now.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// What has to be the same in every run.
+fn words(event: &Value) -> String {
+    let parts = ["event", "state", "why", "server", "class", "status"];
+    let parts = parts.iter().filter_map(|part| event.get(part));
+    parts
+        .map(|part| part.as_str().map_or_else(|| part.to_string(), str::to_owned))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn manager(name: &str) -> Manager {
+    Manager::start(Config {
+        name: name.to_owned(),
+        https: None,
+        http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+        settings: Document::None,
+        policy: Document::Text(bytes::Bytes::from_static(b"{}")),
+        behaviour: Behaviour::Well,
+    })
+    .unwrap()
+}
+
+/// Settings with one server in each priority, written to a file.
+fn settings(folder: &Path, servers: &[(&str, &str, u16)]) -> PathBuf {
+    let priorities: Vec<_> = servers
+        .iter()
+        .map(|(id, address, port)| {
+            json!({ "servers": [{ "address": address, "protocol": "http", "http_port": port, "id": id }] })
+        })
+        .collect();
+    let document = json!({
+        "server_lists": [{ "name": "l", "priorities": priorities }],
+        "group": { "name": "g", "server_list": "l", "communication": { "heartbeat_interval": "10s" } },
+    });
+    let path = folder.join("settings.json");
+    fs::write(&path, document.to_string()).unwrap();
+    path
+}
+
+#[test]
+fn each_attaches_beats_fails_over_and_ends_by_a_signal() {
+    for (program, signal) in programs().iter().zip([Signal::TERM, Signal::INT, Signal::TERM]) {
+        let (a, b) = (manager("a"), manager("b"));
+        let port = |manager: &Manager| manager.http.unwrap().port();
+        // By address and by name.
+        let servers = [("a", "127.0.0.1", port(&a)), ("b", "localhost", port(&b))];
+        let agent = Agent::start(program, &settings(&folder("story"), &servers));
+        let beginning = agent.until("attached");
+        let beginning: Vec<_> =
+            beginning.iter().filter(|event| !event.starts_with("settings_warning")).collect();
+        let expected = ["state sweeping start", "sweeping start", "state attached start", "attached a"];
+        assert_eq!(beginning, expected, "{program:?}");
+        assert_eq!(agent.until("heartbeat").last().unwrap(), "heartbeat a 200");
+        // The first beat after the attach: the connection was kept, and is used again.
+        assert_eq!(agent.until("heartbeat"), ["heartbeat a 200"]);
+        let counts = a.counts();
+        assert_eq!((counts.connections, counts.attach), (1, 1), "{program:?}");
+
+        a.stop();
+        let failover = agent.until("attached");
+        // A beat or two may have been answered before, and how often the dead server was tried is the engine's business.
+        let failover: Vec<_> = failover
+            .iter()
+            .filter(|event| !event.starts_with("heartbeat") && !event.starts_with("attempt_failed"))
+            .collect();
+        let expected = [
+            "detached a",
+            "state sweeping server_failed",
+            "sweeping server_failed",
+            "state attached server_failed",
+            "attached b",
+        ];
+        assert_eq!(failover, expected, "{program:?}");
+        assert_eq!(agent.until("heartbeat").last().unwrap(), "heartbeat b 200");
+        assert_eq!(b.counts().attach, 1, "{program:?}");
+
+        let (last, code) = agent.end(signal);
+        let end = last.iter().skip_while(|event| !event.starts_with("detached")).collect::<Vec<_>>();
+        assert_eq!(end, ["detached b", "state stopped stopping", "stopped"], "{program:?}");
+        assert_eq!(code, Some(0), "{program:?}");
+    }
+}
+
+#[test]
+fn each_takes_every_answer_for_what_it_is() {
+    let large = "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\nHoming-Policy: \"1\"\r\n\r\n";
+    let long = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(17_000));
+    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(101));
+    let interim = format!("{}HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 102 Processing\r\n\r\n".repeat(9));
+    for (answer, expected) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nhoming-policy: \"1\"\r\n\r\nhello", "attached s"),
+        (
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nHoming-Settings: \"1\"\r\n\r\n\
+          3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nA: b\r\n\r\n",
+            "attached s",
+        ),
+        ("HTTP/1.0 204 No Content\nHoming-Settings: \"1\"\n\n", "attached s"),
+        // Its body ends with the connection.
+        ("HTTP/1.1 200 OK\r\nHoming-Policy: \"1\"\r\n\r\nhello", "attached s"),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nHoming-Policy: \"1\"\r\n\r\nhello",
+            "attempt_failed s broken",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nHoming-Policy: \"1\"\r\n\r\n5\r\nhel",
+            "attempt_failed s broken",
+        ),
+        ("HTTP/1.1 200 OK\r\n", "attempt_failed s broken"),
+        ("", "attempt_failed s broken"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "attempt_failed s wrong_server"),
+        ("HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", "attempt_failed s wrong_server"),
+        ("SSH-2.0-OpenSSH_9\r\n", "attempt_failed s wrong_server"),
+        ("HTTP/1.1 OK\r\n\r\n", "attempt_failed s wrong_server"),
+        ("HTTP/1.1 200 OK\r\nno field\r\n\r\n", "attempt_failed s wrong_server"),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+            "attempt_failed s wrong_server",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "attempt_failed s wrong_server",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
+            "attempt_failed s wrong_server",
+        ),
+        (large, "attempt_failed s limit"),
+        (&long, "attempt_failed s limit"),
+        (&many, "attempt_failed s limit"),
+        (&interim, "attempt_failed s limit"),
+        ("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "attempt_failed s not_allowed"),
+        ("HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", "attempt_failed s server_error"),
+        (
+            "HTTP/1.1 503 Oh\r\nContent-Length: 0\r\nRetry-After: soon\r\n\r\n",
+            "attempt_failed s server_error",
+        ),
+        ("HTTP/1.1 503 Oh\r\nContent-Length: 0\r\nRetry-After: 7\r\n\r\n", "attempt_failed s throttled"),
+        (
+            "HTTP/1.1 503 Oh\r\nContent-Length: 0\r\nDate: Sat, 01 Jan 2000 00:00:00 GMT\r\n\
+          Retry-After: Sat, 01 Jan 2000 00:01:30 GMT\r\n\r\n",
+            "attempt_failed s throttled",
+        ),
+        ("HTTP/1.1 429 Oh\r\nContent-Length: 0\r\n\r\n", "attempt_failed s throttled"),
+    ] {
+        for program in programs() {
+            let (seen, request) = meets(program, answer);
+            assert_eq!(seen, expected, "{program:?}: {answer:?}");
+            assert!(request.starts_with("POST /homing/v1/heartbeat HTTP/1.1\r\n"), "{request}");
+            for field in [
+                "Homing-Agent: agent-1",
+                "Homing-Purpose: attach",
+                "Idempotency-Key: \"",
+                "Content-Length: 16",
+            ] {
+                assert!(request.contains(&format!("\r\n{field}")), "{program:?}: {field}: {request}");
+            }
+        }
+    }
+}
+
+/// What a program makes of a server that says this to the first who asks, and closes; and what it was asked.
+fn meets(program: &Path, answer: &str) -> (String, String) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let agent = Agent::start(program, &settings(&folder("answer"), &[("s", "127.0.0.1", port)]));
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut request = Vec::new();
+    while !request.ends_with(br#"{"state":"fine"}"#) {
+        let mut piece = [0; 1024];
+        let length = stream.read(&mut piece).unwrap();
+        assert!(length > 0, "closed after {:?}", String::from_utf8_lossy(&request));
+        request.extend_from_slice(&piece[..length]);
+    }
+    // It may have heard enough before the end.
+    let _ = stream.write_all(answer.as_bytes());
+    drop(stream);
+    loop {
+        let event = agent.events.recv_timeout(BOUND).expect("an end of the attempt");
+        if event["event"] == "attached" || event["event"] == "attempt_failed" {
+            let (_, code) = agent.end(Signal::TERM);
+            assert_eq!(code, Some(0), "{program:?}: {answer:?}");
+            return (words(&event), String::from_utf8(request).unwrap());
+        }
+    }
+}
+
+#[test]
+fn each_says_what_is_wrong_and_ends_with_its_number() {
+    let folder = folder("wrong");
+    let good = settings(&folder, &[("s", "127.0.0.1", 9)]);
+    let good = good.to_str().unwrap();
+    for program in programs() {
+        for (arguments, code, words) in [
+            (&[][..], 2, "usage: drive SETTINGS.json AGENT_ID [TUNING]\n"),
+            (&[good], 2, "usage"),
+            (&[good, "a", "{}", "x"], 2, "usage"),
+            (&["nowhere.json", "a"], 1, "drive: cannot read nowhere.json"),
+            (&[good, "two words"], 1, "drive: "),
+            (&[good, "a", "{ \"x\": 1 }"], 1, "drive: "),
+        ] {
+            let ended = installed(program).args(arguments).output().unwrap();
+            let told = String::from_utf8_lossy(&ended.stderr);
+            assert_eq!(ended.status.code(), Some(code), "{program:?} {arguments:?}: {told}");
+            assert!(told.contains(words), "{program:?} {arguments:?}: {told}");
+            assert!(ended.stdout.is_empty(), "{program:?} {arguments:?}");
+        }
+        let help = succeeds(installed(program).arg("--help"));
+        assert!(help.ends_with("\n\nusage: drive SETTINGS.json AGENT_ID [TUNING]\n"), "{program:?}: {help}");
+    }
+}
