@@ -173,6 +173,9 @@ public:
     std::uint32_t priority() const noexcept { return homing_event_priority(handle_); }
     std::uint32_t http_status() const noexcept { return homing_event_http_status(handle_); }
     std::string_view body() const noexcept { return view(homing_event_body(handle_)); }
+    std::int32_t situation() const noexcept { return homing_event_situation(handle_); }
+    std::string_view location() const noexcept { return view(homing_event_location(handle_)); }
+    bool is_attached() const noexcept { return homing_event_is_attached(handle_) != 0; }
     std::optional<std::chrono::milliseconds> duration() const noexcept {
         auto milliseconds = homing_event_duration_ms(handle_);
         return milliseconds < 0 ? std::nullopt : std::optional(std::chrono::milliseconds(milliseconds));
@@ -211,6 +214,12 @@ public:
             homing_snapshot_server(get(), index, &all[index]);
         }
         return all;
+    }
+    homing_location location() const noexcept {
+        homing_location location = {};
+        location.struct_size = sizeof location;
+        homing_snapshot_location(get(), &location);
+        return location;
     }
     std::string_view json() const noexcept { return view(homing_snapshot_json(get())); }
     std::string_view explain() const noexcept { return view(homing_snapshot_explain(get())); }
@@ -274,6 +283,7 @@ public:
     result<done> network_changed() const { return detail::check(homing_client_network_changed(handle_)); }
     result<done> resumed() const { return detail::check(homing_client_resumed(handle_)); }
     result<done> beat_now() const { return detail::check(homing_client_beat_now(handle_)); }
+    result<done> probe_now() const { return detail::check(homing_client_probe_now(handle_)); }
     result<done> reconfigure(const settings &next) const {
         homing_error *error = nullptr;
         auto status = homing_client_reconfigure(handle_, next.get(), &error);

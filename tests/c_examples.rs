@@ -63,7 +63,8 @@ fn rust_program() -> PathBuf {
         ["build", "--locked", "--features", "capi", "--example", "drive", "--message-format", "json"];
     let told = succeeds(Command::new(cargo).args(arguments).current_dir(root()));
     let messages = told.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let program = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back();
+    let program =
+        messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back();
     program.expect("cargo names what it made")
 }
 

@@ -176,7 +176,8 @@ fn is_progress(event: &Event) -> bool {
         | Event::AttemptFailed { .. }
         | Event::Heartbeat { .. }
         | Event::Failback { .. }
-        | Event::Probed { .. } => true,
+        | Event::Probed { .. }
+        | Event::Round { .. } => true,
         Event::State { .. }
         | Event::Attached { .. }
         | Event::Detached { .. }
@@ -187,6 +188,7 @@ fn is_progress(event: &Event) -> bool {
         | Event::PushLost { .. }
         | Event::PushUnavailable { .. }
         | Event::Told { .. }
+        | Event::Location { .. }
         | Event::SettingsWarning { .. }
         | Event::CannotRemember { .. }
         | Event::MemoryIgnored { .. }

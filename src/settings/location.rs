@@ -25,6 +25,15 @@ const DEFAULT_CONTROL: (Ipv4Addr, Ipv6Addr) =
 ///
 /// Nothing turns it into a [`Server`](super::Server): it has no id, no weight and no protocol, so it
 /// cannot be dialled for an exchange.
+///
+/// ```compile_fail,E0308
+/// use std::sync::Arc;
+/// use homing::settings::{ReferenceServer, Server};
+///
+/// fn make_it_manage(reference: Arc<ReferenceServer>) -> Arc<Server> {
+///     reference
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReferenceServer {
     /// Where it is.

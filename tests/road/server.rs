@@ -301,7 +301,7 @@ impl Authority {
         serde_json::json!({ "roots": [{ "bundle": path }] })
     }
 
-    fn server_config(&self) -> Arc<ServerConfig> {
+    pub(crate) fn server_config(&self) -> Arc<ServerConfig> {
         let mut params = CertificateParams::new(vec![self.name.clone()]).unwrap();
         params.not_before = date_time_ymd(self.years.0, 1, 1);
         params.not_after = date_time_ymd(self.years.1, 1, 1);
