@@ -39,13 +39,16 @@
 //
 // Callbacks. The first parameter is always the user_data of the options. Callbacks run on the client's thread, one at a
 // time, with no lock held, and may call every function of the client, homing_client_stop and homing_client_free too.
-// While one runs, its client does nothing else; other clients are not affected. A callback must return: one that throws
-// or jumps out is not supported. drop_user_data is called exactly once, after the last callback, on the client's thread;
-// when a start failed it is not called, and user_data is still the caller's.
+// There are two exceptions: store_load is called inside homing_client_start, and on_log on any thread, also on several at
+// once; neither may use the client. While a callback runs, its client does nothing else; other clients are not affected. A
+// callback must return: one that throws or jumps out is not supported. drop_user_data is called exactly once, after the
+// last callback, on the client's thread; when a start failed it is not called, and user_data is still the caller's. On the
+// client's thread signals are blocked, and a process that is started there inherits that.
 //
 // Faults. No panic leaves homing. Should one happen inside a function, the function returns HOMING_ERROR_INTERNAL (or, if it
-// returns no status, what it returns for NULL); the handle is poisoned, answers HOMING_ERROR_POISONED from then on, and
-// can only be freed. The program goes on.
+// returns no status, what it returns for NULL), and Rust writes a line about it to the standard error output. A client or an
+// engine is poisoned then: it answers HOMING_ERROR_POISONED and can only be freed; the thread of the client goes on until that.
+// The program goes on. When memory runs out, the process is ended, as Rust does.
 //
 // Process. homing changes nothing process-wide: no signal handler, no locale, no environment, no global logger. After
 // fork a child may use no client of its parent; homing_client_free of one does nothing there. The shared library
@@ -141,9 +144,12 @@ typedef struct {
 // See HOMING_VERSION_MAJOR.
 #define HOMING_VERSION_PATCH 0
 
-// The version of the library the program runs with: major << 16 | minor << 8 | patch.
+// The three in one number: major << 16 | minor << 8 | patch.
+#define HOMING_VERSION 256
+
+// The version of the library the program runs with, as HOMING_VERSION is that of the header it was compiled with.
 //
-// Any thread. Compare it with the HOMING_VERSION_... of the header the program was compiled with.
+// Any thread.
 uint32_t homing_version(void);
 
 // The same as text, such as 0.1.0, living for ever.
@@ -179,7 +185,7 @@ homing_text homing_version_text(void);
 // The text cannot be an agent id: 1 to 128 visible ASCII characters.
 #define HOMING_ERROR_AGENT_ID (-7)
 
-// A file that the settings name cannot be read.
+// A file cannot be read: the settings, or one that they name.
 #define HOMING_ERROR_FILE (-8)
 
 // A certificate policy of the settings cannot be enforced.
@@ -194,10 +200,10 @@ homing_text homing_version_text(void);
 // What an earlier engine remembered cannot be read.
 #define HOMING_ERROR_MEMORY (-12)
 
-// The system gave no thread, no descriptor, no randomness or no memory.
+// The system gave no thread, no descriptor or no randomness.
 #define HOMING_ERROR_SYSTEM (-13)
 
-// The client or engine has stopped; nothing more comes.
+// The client has stopped, and every event was fetched.
 #define HOMING_ERROR_STOPPED (-14)
 
 // Another thread is inside a function of this handle, which belongs to one thread at a time.
@@ -208,6 +214,9 @@ homing_text homing_version_text(void);
 
 // A fault of homing was caught. Please report it.
 #define HOMING_ERROR_INTERNAL (-17)
+
+// It has not come in time.
+#define HOMING_ERROR_TIMEOUT (-18)
 
 // What a function returns: HOMING_OK, or one of the negative numbers HOMING_ERROR_....
 typedef int32_t homing_status;
@@ -262,7 +271,7 @@ typedef struct {
 // The text came from a server: an unknown field is one of next year, and a warning.
 #define HOMING_SOURCE_SERVER 1
 
-// Reads a settings document: UTF-8 JSON of len bytes at json, at most 4 MiB, not NUL-terminated.
+// Reads a settings document: UTF-8 JSON of len bytes at json, at most 1 MiB, not NUL-terminated.
 //
 // source is HOMING_SOURCE_.... On success *out is owned by the caller. Any thread.
 //
@@ -611,7 +620,7 @@ homing_text homing_state_name(int32_t state);
 // A failure, as the driver of an engine saw it. Zero everything, set struct_size and cause, and what the cause asks for.
 typedef struct {
     // sizeof(homing_failure).
-    size_t struct_size;
+    uint64_t struct_size;
     // HOMING_CAUSE_....
     int32_t cause;
     // HTTP status, for the causes that come from one; otherwise 0.
@@ -628,7 +637,7 @@ typedef struct {
 // Where the agent stands.
 typedef struct {
     // sizeof(homing_summary), set by the caller.
-    size_t struct_size;
+    uint64_t struct_size;
     // HOMING_STATE_....
     int32_t state;
     // Why it searches, waits or does nothing: HOMING_REASON_...; 0 when all is well.
@@ -644,13 +653,13 @@ typedef struct {
     // Inputs that named something the engine had given up.
     uint64_t stale_inputs;
     // How many servers the list in force has.
-    size_t server_count;
+    uint64_t server_count;
 } homing_summary;
 
 // How one server stands. All views live until the snapshot is freed.
 typedef struct {
     // sizeof(homing_standing), set by the caller.
-    size_t struct_size;
+    uint64_t struct_size;
     // Its id.
     homing_text server;
     // Its priority, from 1.
@@ -718,7 +727,7 @@ void homing_snapshot_free(homing_snapshot *snapshot);
 // Where the machine is. All views live until the snapshot is freed.
 typedef struct {
     // sizeof(homing_location), set by the caller.
-    size_t struct_size;
+    uint64_t struct_size;
     // HOMING_SITUATION_...; when it is HOMING_SITUATION_NONE, nothing else says anything.
     int32_t situation;
     // What the verdict rests on when it is inside: HOMING_PROOF_..., otherwise 0.
@@ -883,7 +892,11 @@ uint32_t homing_event_is_attached(const homing_event *event);
 // engine has the bytes already.
 homing_bytes homing_event_body(const homing_event *event);
 
-// Frees an event that was pulled. NULL is fine.
+// A copy of an event that the caller owns: for what a callback is given and somebody else is to see.
+homing_status homing_event_clone(const homing_event *event,
+                                 homing_event **out);
+
+// Frees an event that was pulled or cloned. NULL is fine.
 void homing_event_free(homing_event *event);
 
 // ------------------------------------------------------------------------------------------------
@@ -924,7 +937,7 @@ typedef struct {
 // default. Everything but user_data is copied.
 typedef struct {
     // sizeof(homing_options).
-    size_t struct_size;
+    uint64_t struct_size;
     // Who this agent is: 1 to 128 visible ASCII characters. Required; the same after every restart.
     const char *agent_id;
     // The constants of the rules as JSON; NULL for the defaults.
@@ -938,6 +951,8 @@ typedef struct {
     const char *state_folder;
     // The name of the client's thread; NULL for homing.
     const char *thread_name;
+    // Bytes of the stack of the client's thread, on which callbacks run; 0 for 2 MiB, at least 256 KiB.
+    size_t thread_stack_size;
     // What is said with the first heartbeats: status_len bytes of the product's own, at most 16 MiB.
     const uint8_t *status;
     // Bytes of the status.
@@ -959,12 +974,13 @@ typedef struct {
     uint32_t reserved;
     // Given to each callback as its first parameter.
     void *user_data;
-    // Called once, after the last callback; not when the start fails.
+    // Called once, after the last callback, on the client's thread; not when the start fails.
     void (*drop_user_data)(void *user_data);
     // Called with each event, instead of homing_client_next_event. The event lives until it returns.
     void (*on_event)(void *user_data, homing_client *client, const homing_event *event);
-    // Called with each message for the log: level is HOMING_LOG_..., the view lives until it returns. On the
-    // client's thread, and on any thread that is inside a function of the client; it must not free the client.
+    // Called with each message for the log: level is HOMING_LOG_..., the view lives until it returns. Unlike the others it
+    // is called on any thread, also on several at once: the client's, those that look names up, and those inside a function
+    // of the client, homing_client_start and homing_client_free among them. It must not call functions of its client.
     void (*on_log)(void *user_data, int32_t level, homing_text message);
     // Called with each new socket (on Windows a SOCKET) before it is connected to address: to mark it, to bind it,
     // to exempt it from the product's own filter. It is non-blocking and must stay so. Returns 0, or an error number
@@ -978,7 +994,8 @@ typedef struct {
     // any. The place to call homing_client_set_header. Who needs time returns, and calls it later.
     void (*on_credentials)(void *user_data, homing_client *client, int32_t asked, homing_text server);
     // Loads a value by its name: gives it with homing_value_set and returns 0; gives nothing and returns 0 when
-    // there is none; or returns an error number of the system. Called once, inside homing_client_start. Needs
+    // there is none; or returns an error number of the system. Called once, inside and on the thread of
+    // homing_client_start. Needs
     // store_save beside it; both replace state_folder.
     int32_t (*store_load)(void *user_data, const char *name, homing_value *value);
     // Keeps a value by its name, in place of the one before. Returns 0, or an error number of the system.
@@ -996,8 +1013,9 @@ homing_status homing_value_set(homing_value *value,
 
 // Starts a client. What the settings name is read, and its thread runs, when this returns.
 //
-// settings and options may be freed afterwards. On success the caller owns *out. Callbacks may come before
-// this returns, and are given the client then too.
+// settings and options may be freed afterwards. On success the caller owns *out, which is written before the
+// first callback that is given the client. Callbacks may come before this returns; if one of them frees the client, *out is
+// not to be used any more.
 //
 // Errors: HOMING_ERROR_AGENT_ID, HOMING_ERROR_TUNING, HOMING_ERROR_ROUTE, HOMING_ERROR_CREDENTIAL,
 // HOMING_ERROR_FILE, HOMING_ERROR_CERTIFICATE, HOMING_ERROR_SYSTEM. Nothing runs then, and user_data is
@@ -1007,11 +1025,11 @@ homing_status homing_client_start(const homing_settings *settings,
                                   homing_client **out,
                                   homing_error **error);
 
-// The next event: *out is an event the caller owns, or NULL when none came within timeout_ms. Always NULL when
-// there is an event callback.
+// The next event: *out is an event the caller owns, or NULL when none came within timeout_ms, at most 49 days. When
+// there is an event callback, none ever comes.
 //
 // At most 1,024 events wait. When they are not fetched, events that tell of progress make room, the oldest first; of
-// changes of state the newest of each kind stays. Not to be waited in on the client's own thread.
+// changes of state the newest of each kind stays. On the client's own thread it does not wait.
 //
 // Errors: HOMING_ERROR_STOPPED when the client has stopped and every event was fetched.
 homing_status homing_client_next_event(homing_client *client,
@@ -1088,11 +1106,20 @@ homing_status homing_client_snapshot(const homing_client *client, homing_snapsho
 homing_status homing_client_stop(homing_client *client,
                                  uint32_t grace_ms);
 
+// Waits until the client's thread has ended and drop_user_data was called. It asks for nothing: without
+// homing_client_stop it only looks. For those who cannot wait as long as homing_client_free may.
+//
+// Errors: HOMING_ERROR_TIMEOUT when timeout_ms were not enough, and at once on the client's own thread.
+homing_status homing_client_join(const homing_client *client,
+                                 uint32_t timeout_ms);
+
 // Frees a client; NULL is fine. One that was not told to stop is stopped without grace.
 //
 // Waits until the client's thread has ended and drop_user_data was called, however long a callback takes: nothing
-// of the client runs when it returns. It never waits for a name look-up. Inside a callback of the client itself it
-// returns at once; the thread ends, and drop_user_data is called, after the callback has returned.
+// of the application is called when it returns. It never waits for a name look-up, whose thread may live on.
+//
+// Inside a callback of the client itself it returns at once. The thread ends after the callback has returned; until
+// drop_user_data, further callbacks may come, and the client they are given may be used, but not freed again.
 void homing_client_free(homing_client *client);
 
 // ------------------------------------------------------------------------------------------------
@@ -1129,7 +1156,7 @@ void homing_client_free(homing_client *client);
 // How an exchange ended. Zero everything, set struct_size and verdict, and what applies.
 typedef struct {
     // sizeof(homing_outcome).
-    size_t struct_size;
+    uint64_t struct_size;
     // HOMING_VERDICT_....
     int32_t verdict;
     // HTTP status, or whatever number the product's protocol has, at most 65535; for the event only.
@@ -1234,7 +1261,7 @@ typedef struct {
 // All views live until the next call of a function that takes the engine without const.
 typedef struct {
     // sizeof(homing_action), set by the caller.
-    size_t struct_size;
+    uint64_t struct_size;
     // HOMING_ACTION_.... Later versions may ask for more: ignore those you do not know.
     int32_t kind;
     // HOMING_ENDING_...: why something is given up, for the log.
@@ -1251,7 +1278,7 @@ typedef struct {
     homing_text host;
     // The id of the server to dial.
     homing_text server;
-    // The addresses to race, best first.
+    // The addresses to race, best first; NULL where there are none.
     const homing_address *addresses;
     // How many: at most 16.
     size_t address_count;
@@ -1314,7 +1341,7 @@ typedef struct {
 // What an engine is made of. Zero everything, set struct_size and agent_id, and what is to differ from the default.
 typedef struct {
     // sizeof(homing_engine_options).
-    size_t struct_size;
+    uint64_t struct_size;
     // Who this agent is: 1 to 128 visible ASCII characters, NUL-terminated. Required; the same after every restart.
     const char *agent_id;
     // The constants of the rules as JSON, NUL-terminated; NULL for the defaults.
@@ -1325,8 +1352,8 @@ typedef struct {
     size_t memory_len;
     // How many milliseconds ago that was stored; NULL when the wall clock is not believable.
     const uint64_t *away_ms;
-    // Decides every random choice: random bits, except in tests.
-    uint64_t seed;
+    // Fixes every random choice, for tests; NULL: the system chooses.
+    const uint64_t *seed;
     // The ways to the servers in the order in which they are tried, HOMING_ROUTE_DIRECT or the number of a proxy of
     // the driver's list, 0 to 7; NULL for direct alone.
     const int32_t *routes;
@@ -1361,7 +1388,7 @@ homing_status homing_engine_deadline(const homing_engine *engine,
                                      uint64_t *at_ns,
                                      int32_t *wake);
 
-// What must outlive the process, as of the last HOMING_ACTION_REMEMBER: JSON, to be stored as it is. On success the
+// What must outlive the process, as of the last HOMING_ACTION_REMEMBER: JSON of at most 256 KiB, to be stored as it is. On success the
 // caller owns *out.
 homing_status homing_engine_memory(const homing_engine *engine,
                                    homing_string **out);

@@ -9,6 +9,7 @@
 
 #include "homing.h"
 
+#include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -22,8 +23,8 @@
 
 namespace homing {
 
-// ------------------------------------------------------------------------------------------------
-// Values.
+// Parts of a program that were made with different versions of this file do not mix up their types.
+inline namespace v0_1 {
 
 // A view of text or bytes that homing owns; it lives as long as homing.h says. Empty where there is none.
 inline std::string_view view(homing_text text) noexcept {
@@ -41,7 +42,7 @@ struct failure {
 
 // A value, or why there is none.
 template <typename T>
-class result {
+class [[nodiscard]] result {
 public:
     result(T value) : value_(std::move(value)) {}
     result(failure why) : why_(std::move(why)) {}
@@ -49,13 +50,14 @@ public:
     bool ok() const noexcept { return value_.has_value(); }
     explicit operator bool() const noexcept { return ok(); }
 
-    // Only when it is ok.
+    // The value, only when it is ok.
     T &operator*() & noexcept { return *value_; }
+    const T &operator*() const & noexcept { return *value_; }
     T &&operator*() && noexcept { return std::move(*value_); }
     T *operator->() noexcept { return &*value_; }
+    const T *operator->() const noexcept { return &*value_; }
 
-    // Only when it is not.
-    const failure &error() const noexcept { return why_; }
+    const failure &error() const noexcept { return why_; } // only when it is not
 
 private:
     std::optional<T> value_;
@@ -71,6 +73,17 @@ template <typename Handle, void (*Free)(Handle *)>
 struct deleter {
     void operator()(Handle *handle) const noexcept { Free(handle); }
 };
+// A pointer that is NULL once it was moved.
+template <typename Handle>
+struct link {
+    Handle *to;
+    link(Handle *handle) noexcept : to(handle) {}
+    link(const link &) = default;
+    link(link &&other) noexcept : to(std::exchange(other.to, nullptr)) {}
+    link &operator=(const link &) = default;
+    link &operator=(link &&other) noexcept { return to = std::exchange(other.to, nullptr), *this; }
+    operator Handle *() const noexcept { return to; }
+};
 template <typename Handle, void (*Free)(Handle *)>
 using owned = std::unique_ptr<Handle, deleter<Handle, Free>>;
 
@@ -83,6 +96,40 @@ inline result<done> check(homing_status status, homing_error *error = nullptr) {
         return why(status, error);
     return done{};
 }
+// What a function makes that writes a handle to its last but one parameter, and an error to the last.
+template <typename T, typename Handle, typename Call>
+result<T> made(Call call) {
+    Handle *handle = nullptr;
+    homing_error *error = nullptr;
+    auto status = call(&handle, &error);
+    if (status != HOMING_OK)
+        return why(status, error);
+    return T(handle);
+}
+// The same for a plain value.
+template <typename T, typename Call>
+result<T> value(T place, Call call) {
+    auto status = call(&place);
+    if (status != HOMING_OK)
+        return why(status, nullptr);
+    return place;
+}
+template <typename T>
+T sized() noexcept {
+    T value = {};
+    value.struct_size = sizeof value;
+    return value;
+}
+// The same for text.
+template <typename Call>
+result<std::string> text(Call call) {
+    homing_string *string = nullptr;
+    auto status = call(&string);
+    if (status != HOMING_OK)
+        return why(status, nullptr);
+    owned<homing_string, homing_string_free> owner(string);
+    return std::string(view(homing_string_text(string)));
+}
 inline const std::uint8_t *bytes(std::string_view text) noexcept {
     return reinterpret_cast<const std::uint8_t *>(text.data());
 }
@@ -91,49 +138,28 @@ inline const char *pointer(const std::optional<std::string> &text) noexcept { re
 } // namespace detail
 
 inline std::string_view version() noexcept { return view(homing_version_text()); }
-
-// ------------------------------------------------------------------------------------------------
-// Settings.
-
 class settings {
 public:
     explicit settings(homing_settings *handle) noexcept : handle_(handle) {}
 
     static result<settings> parse(std::string_view json, std::int32_t source = HOMING_SOURCE_PERSON) {
-        homing_settings *handle = nullptr;
-        homing_error *error = nullptr;
-        auto status = homing_settings_parse(detail::bytes(json), json.size(), source, &handle, &error);
-        if (status != HOMING_OK)
-            return detail::why(status, error);
-        return settings(handle);
+        return detail::made<settings, homing_settings>([&](auto out, auto error) {
+            return homing_settings_parse(detail::bytes(json), json.size(), source, out, error);
+        });
     }
     static result<settings> read(const std::string &path) {
-        homing_settings *handle = nullptr;
-        homing_error *error = nullptr;
-        auto status = homing_settings_read(path.c_str(), &handle, &error);
-        if (status != HOMING_OK)
-            return detail::why(status, error);
-        return settings(handle);
+        auto read = [&](auto out, auto error) { return homing_settings_read(path.c_str(), out, error); };
+        return detail::made<settings, homing_settings>(read);
     }
 
-    std::vector<std::string_view> warnings() const {
-        return all(homing_settings_warning_count, homing_settings_warning);
-    }
+    std::vector<std::string_view> warnings() const { return all(homing_settings_warning_count, homing_settings_warning); }
     std::vector<std::string_view> lints() const { return all(homing_settings_lint_count, homing_settings_lint); }
-    std::vector<std::string_view> servers() const {
-        return all(homing_settings_server_count, homing_settings_server);
-    }
-    std::vector<std::string_view> locations() const {
-        return all(homing_settings_location_count, homing_settings_location);
-    }
+    std::vector<std::string_view> servers() const { return all(homing_settings_server_count, homing_settings_server); }
+    std::vector<std::string_view> locations() const { return all(homing_settings_location_count, homing_settings_location); }
     // What is in force in a location, or for the group, as JSON.
     result<std::string> effective(const std::optional<std::string> &location = std::nullopt) const {
-        homing_string *json = nullptr;
-        auto status = homing_settings_effective(get(), detail::pointer(location), &json);
-        if (status != HOMING_OK)
-            return detail::why(status, nullptr);
-        detail::owned<homing_string, homing_string_free> owner(json);
-        return std::string(view(homing_string_text(json)));
+        return detail::text(
+            [&](auto out) { return homing_settings_effective(get(), detail::pointer(location), out); });
     }
 
     const homing_settings *get() const noexcept { return handle_.get(); }
@@ -150,18 +176,13 @@ private:
     detail::owned<homing_settings, homing_settings_free> handle_;
 };
 
-// ------------------------------------------------------------------------------------------------
-// Events and snapshots.
-
 // What an event says. It does not own the event: that is for event_ptr, or for whoever called a callback.
 class event_view {
 public:
     explicit event_view(const homing_event *handle) noexcept : handle_(handle) {}
 
     std::int32_t kind() const noexcept { return homing_event_kind(handle_); }
-    std::chrono::nanoseconds at() const noexcept {
-        return std::chrono::nanoseconds(static_cast<std::int64_t>(homing_event_at_ns(handle_)));
-    }
+    std::chrono::nanoseconds at() const noexcept { return std::chrono::nanoseconds(std::int64_t(homing_event_at_ns(handle_))); }
     std::string_view json() const noexcept { return view(homing_event_json(handle_)); }
     std::string_view server() const noexcept { return view(homing_event_server(handle_)); }
     std::string_view other_server() const noexcept { return view(homing_event_other_server(handle_)); }
@@ -181,19 +202,34 @@ public:
         return milliseconds < 0 ? std::nullopt : std::optional(std::chrono::milliseconds(milliseconds));
     }
 
-    const homing_event *get() const noexcept { return handle_; }
+    const homing_event *get() const noexcept { return handle_.to; }
 
 private:
-    const homing_event *handle_;
+    detail::link<const homing_event> handle_;
 };
 
-// An event that was pulled.
+// An event that was pulled, or cloned.
 class event : public event_view {
 public:
-    explicit event(homing_event *handle) noexcept : event_view(handle), handle_(handle) {}
+    explicit event(homing_event *handle) noexcept : event_view(handle), owner_(handle) {}
+
+    static result<event> clone(event_view original) {
+        auto copy = [&](auto out, auto) { return homing_event_clone(original.get(), out); };
+        return detail::made<event, homing_event>(copy);
+    }
+
+    // What a function gives that writes an event, or NULL, to its last parameter.
+    template <typename Call>
+    static result<std::optional<event>> pulled(Call call) {
+        homing_event *handle = nullptr;
+        auto status = call(&handle);
+        if (status != HOMING_OK)
+            return detail::why(status, nullptr);
+        return handle ? std::optional<event>(event(handle)) : std::optional<event>();
+    }
 
 private:
-    detail::owned<homing_event, homing_event_free> handle_;
+    detail::owned<homing_event, homing_event_free> owner_;
 };
 
 class snapshot {
@@ -201,25 +237,23 @@ public:
     explicit snapshot(homing_snapshot *handle) noexcept : handle_(handle) {}
 
     // Views in it live as long as the snapshot.
-    homing_summary summary() const noexcept {
-        homing_summary summary = {};
-        summary.struct_size = sizeof summary;
-        homing_snapshot_summary(get(), &summary);
-        return summary;
+    result<homing_summary> summary() const {
+        return detail::value(detail::sized<homing_summary>(),
+                             [&](auto out) { return homing_snapshot_summary(get(), out); });
     }
-    std::vector<homing_standing> servers() const {
-        std::vector<homing_standing> all(summary().server_count);
-        for (std::size_t index = 0; index < all.size(); ++index) {
-            all[index].struct_size = sizeof all[index];
-            homing_snapshot_server(get(), index, &all[index]);
-        }
+    result<std::vector<homing_standing>> servers() const {
+        auto about = summary();
+        if (!about)
+            return about.error();
+        std::vector<homing_standing> all(static_cast<std::size_t>(about->server_count), detail::sized<homing_standing>());
+        for (std::size_t index = 0; index < all.size(); ++index)
+            if (auto status = homing_snapshot_server(get(), index, &all[index]))
+                return detail::why(status, nullptr);
         return all;
     }
-    homing_location location() const noexcept {
-        homing_location location = {};
-        location.struct_size = sizeof location;
-        homing_snapshot_location(get(), &location);
-        return location;
+    result<homing_location> location() const {
+        return detail::value(detail::sized<homing_location>(),
+                             [&](auto out) { return homing_snapshot_location(get(), out); });
     }
     std::string_view json() const noexcept { return view(homing_snapshot_json(get())); }
     std::string_view explain() const noexcept { return view(homing_snapshot_explain(get())); }
@@ -230,9 +264,6 @@ private:
     detail::owned<homing_snapshot, homing_snapshot_free> handle_;
 };
 
-// ------------------------------------------------------------------------------------------------
-// The managed client.
-
 class client_view;
 
 struct header {
@@ -240,7 +271,24 @@ struct header {
     std::string secret;
 };
 
-// What a client is given when it starts; see homing_options. Functions that are not set are not called.
+namespace detail {
+
+inline std::vector<homing_header> fields(const std::vector<header> &headers) {
+    std::vector<homing_header> fields;
+    for (const auto &header : headers)
+        fields.push_back({header.name.c_str(), bytes(header.secret), header.secret.size()});
+    return fields;
+}
+inline std::uint32_t milliseconds(std::chrono::milliseconds duration) noexcept {
+    auto count = duration.count();
+    return count < 0 ? 0 : count > UINT32_MAX ? UINT32_MAX : static_cast<std::uint32_t>(count);
+}
+
+} // namespace detail
+
+// What a client is given when it starts; see homing_options. Functions that are not set are not called. They run on the
+// client's thread, except store_load, which runs inside client::start, and on_log, which runs on any thread, also on several
+// at once.
 struct options {
     std::string agent_id;
     std::optional<std::string> tuning_json;
@@ -248,6 +296,7 @@ struct options {
     std::optional<std::string> location;
     std::optional<std::string> state_folder;
     std::optional<std::string> thread_name;
+    std::size_t thread_stack_size = 0;
     std::string status;
     std::vector<std::string> routes;
     std::vector<header> headers;
@@ -270,75 +319,69 @@ public:
     explicit client_view(homing_client *handle) noexcept : handle_(handle) {}
 
     result<done> set_status(std::string_view status) const {
-        return detail::check(homing_client_set_status(handle_, detail::bytes(status), status.size()));
+        return call(homing_client_set_status, detail::bytes(status), status.size());
     }
     result<done> set_header(const std::string &name, std::string_view secret) const {
-        homing_error *error = nullptr;
-        auto status = homing_client_set_header(handle_, name.c_str(), detail::bytes(secret), secret.size(), &error);
-        return detail::check(status, error);
+        return try_call(homing_client_set_header, name.c_str(), detail::bytes(secret), secret.size());
     }
-    result<done> remove_header(const std::string &name) const {
-        return detail::check(homing_client_remove_header(handle_, name.c_str()));
+    result<done> set_headers(const std::vector<header> &headers) const {
+        auto fields = detail::fields(headers);
+        return try_call(homing_client_set_headers, fields.data(), fields.size());
     }
-    result<done> network_changed() const { return detail::check(homing_client_network_changed(handle_)); }
-    result<done> resumed() const { return detail::check(homing_client_resumed(handle_)); }
-    result<done> beat_now() const { return detail::check(homing_client_beat_now(handle_)); }
-    result<done> probe_now() const { return detail::check(homing_client_probe_now(handle_)); }
-    result<done> reconfigure(const settings &next) const {
-        homing_error *error = nullptr;
-        auto status = homing_client_reconfigure(handle_, next.get(), &error);
-        return detail::check(status, error);
-    }
+    result<done> remove_header(const std::string &name) const { return call(homing_client_remove_header, name.c_str()); }
+    result<done> network_changed() const { return call(homing_client_network_changed); }
+    result<done> resumed() const { return call(homing_client_resumed); }
+    result<done> beat_now() const { return call(homing_client_beat_now); }
+    result<done> probe_now() const { return call(homing_client_probe_now); }
+    result<done> reconfigure(const settings &next) const { return try_call(homing_client_reconfigure, next.get()); }
     result<done> set_location(const std::optional<std::string> &location) const {
-        return detail::check(homing_client_set_location(handle_, detail::pointer(location)));
+        return call(homing_client_set_location, detail::pointer(location));
     }
     result<homing::snapshot> snapshot() const {
-        homing_snapshot *snapshot = nullptr;
-        auto status = homing_client_snapshot(handle_, &snapshot);
-        if (status != HOMING_OK)
-            return detail::why(status, nullptr);
-        return homing::snapshot(snapshot);
+        return detail::made<homing::snapshot, homing_snapshot>(
+            [&](auto out, auto) { return homing_client_snapshot(handle_, out); });
     }
     // The next event, or none in time. A failure with HOMING_ERROR_STOPPED says that none comes any more.
     result<std::optional<event>> next_event(std::chrono::milliseconds timeout) const {
-        auto milliseconds = timeout.count() < 0 ? 0 : timeout.count();
-        homing_event *next = nullptr;
-        auto status = homing_client_next_event(
-            handle_, milliseconds > UINT32_MAX ? UINT32_MAX : static_cast<std::uint32_t>(milliseconds), &next);
-        if (status != HOMING_OK)
-            return detail::why(status, nullptr);
-        return next ? std::optional<event>(event(next)) : std::optional<event>();
+        return event::pulled(
+            [&](auto out) { return homing_client_next_event(handle_, detail::milliseconds(timeout), out); });
     }
     // A descriptor (on Windows a HANDLE) to wait on.
     result<std::int64_t> waitable() const {
-        std::int64_t waitable = -1;
-        auto status = homing_client_waitable(handle_, &waitable);
-        if (status != HOMING_OK)
-            return detail::why(status, nullptr);
-        return waitable;
+        return detail::value(std::int64_t(-1), [&](auto out) { return homing_client_waitable(handle_, out); });
     }
     std::uint64_t lost_events() const noexcept { return homing_client_lost_events(handle_); }
-    result<done> stop(std::chrono::milliseconds grace) const {
-        auto milliseconds = grace.count() < 0 ? 0 : grace.count();
-        return detail::check(homing_client_stop(
-            handle_, milliseconds > UINT32_MAX ? UINT32_MAX : static_cast<std::uint32_t>(milliseconds)));
-    }
+    result<done> stop(std::chrono::milliseconds grace) const { return call(homing_client_stop, detail::milliseconds(grace)); }
+    // A failure with HOMING_ERROR_TIMEOUT says that its thread has not ended in time.
+    result<done> join(std::chrono::milliseconds limit) const { return call(homing_client_join, detail::milliseconds(limit)); }
 
     homing_client *get() const noexcept { return handle_; }
 
 private:
-    homing_client *handle_;
+    template <typename Function, typename... Given>
+    result<done> call(Function function, Given... given) const {
+        return detail::check(function(handle_, given...));
+    }
+    // One that says why it failed.
+    template <typename Function, typename... Given>
+    result<done> try_call(Function function, Given... given) const {
+        homing_error *error = nullptr;
+        auto status = function(handle_, given..., &error);
+        return detail::check(status, error);
+    }
+
+    detail::link<homing_client> handle_;
 };
 
 // An agent at work. Its end waits for its thread; see homing_client_free.
 class client : public client_view {
 public:
-    explicit client(homing_client *handle) noexcept : client_view(handle), handle_(handle) {}
+    explicit client(homing_client *handle) noexcept : client_view(handle), owner_(handle) {}
 
     static result<client> start(const settings &settings, options options);
 
 private:
-    detail::owned<homing_client, homing_client_free> handle_;
+    detail::owned<homing_client, homing_client_free> owner_;
 };
 
 namespace detail {
@@ -348,27 +391,23 @@ struct bridge {
     static options &of(void *user_data) noexcept { return *static_cast<options *>(user_data); }
 
     static void drop(void *user_data) noexcept { delete static_cast<options *>(user_data); }
-    static void event(void *user_data, homing_client *client, const homing_event *event) noexcept {
-        of(user_data).on_event(client_view(client), event_view(event));
+    static void event(void *data, homing_client *client, const homing_event *event) noexcept {
+        of(data).on_event(client_view(client), event_view(event));
     }
-    static void log(void *user_data, std::int32_t level, homing_text message) noexcept {
-        of(user_data).on_log(level, view(message));
-    }
-    static std::int32_t socket(void *user_data, std::int64_t socket, const homing_address *address) noexcept {
-        return of(user_data).on_socket(socket, *address);
+    static void log(void *data, std::int32_t level, homing_text text) noexcept { of(data).on_log(level, view(text)); }
+    static std::int32_t socket(void *data, std::int64_t socket, const homing_address *to) noexcept {
+        return of(data).on_socket(socket, *to);
     }
     static void thread_start(void *user_data) noexcept { of(user_data).on_thread_start(); }
-    static void heartbeat(void *user_data, homing_client *client) noexcept {
-        of(user_data).on_heartbeat(client_view(client));
-    }
+    static void heartbeat(void *data, homing_client *client) noexcept { of(data).on_heartbeat(client_view(client)); }
     static void credentials(void *user_data, homing_client *client, std::int32_t asked, homing_text server) noexcept {
         of(user_data).on_credentials(client_view(client), asked, view(server));
     }
     static std::int32_t load(void *user_data, const char *name, homing_value *place) noexcept {
         std::optional<std::string> value;
         std::int32_t failed = of(user_data).store_load(name, value);
-        if (failed == 0 && value)
-            homing_value_set(place, bytes(*value), value->size());
+        if (failed == 0 && value && homing_value_set(place, bytes(*value), value->size()) != HOMING_OK)
+            return EFBIG;
         return failed;
     }
     static std::int32_t save(void *user_data, const char *name, const std::uint8_t *data, std::size_t size) noexcept {
@@ -383,18 +422,16 @@ inline result<client> client::start(const settings &settings, options given) {
     std::vector<const char *> routes;
     for (const auto &route : data->routes)
         routes.push_back(route.c_str());
-    std::vector<homing_header> headers;
-    for (const auto &header : data->headers)
-        headers.push_back({header.name.c_str(), detail::bytes(header.secret), header.secret.size()});
+    auto headers = detail::fields(data->headers);
 
-    homing_options c = {};
-    c.struct_size = sizeof c;
+    auto c = detail::sized<homing_options>();
     c.agent_id = data->agent_id.c_str();
     c.tuning_json = detail::pointer(data->tuning_json);
     c.limits_json = detail::pointer(data->limits_json);
     c.location = detail::pointer(data->location);
     c.state_folder = detail::pointer(data->state_folder);
     c.thread_name = detail::pointer(data->thread_name);
+    c.thread_stack_size = data->thread_stack_size;
     c.status = detail::bytes(data->status);
     c.status_len = data->status.size();
     c.routes = routes.data();
@@ -414,17 +451,14 @@ inline result<client> client::start(const settings &settings, options given) {
     c.store_load = data->store_load ? detail::bridge::load : nullptr;
     c.store_save = data->store_save ? detail::bridge::save : nullptr;
 
-    homing_client *handle = nullptr;
-    homing_error *error = nullptr;
-    auto status = homing_client_start(settings.get(), &c, &handle, &error);
-    if (status != HOMING_OK)
-        return detail::why(status, error);
+    auto started = detail::made<client, homing_client>(
+        [&](auto out, auto error) { return homing_client_start(settings.get(), &c, out, error); });
     // The client's now, which may even have dropped it already.
-    static_cast<void>(data.release());
-    return client(handle);
+    if (started)
+        static_cast<void>(data.release());
+    return started;
 }
 
-// ------------------------------------------------------------------------------------------------
 // The driven engine. What the world says is told to `get()` with the functions of homing.h.
 
 class engine {
@@ -432,52 +466,29 @@ public:
     explicit engine(homing_engine *handle) noexcept : handle_(handle) {}
 
     static result<engine> make(const settings &settings, const homing_engine_options &options, std::uint64_t now_ns) {
-        homing_engine *handle = nullptr;
-        homing_error *error = nullptr;
-        auto status = homing_engine_new(settings.get(), &options, now_ns, &handle, &error);
-        if (status != HOMING_OK)
-            return detail::why(status, error);
-        return engine(handle);
+        return detail::made<engine, homing_engine>([&](auto out, auto error) {
+            return homing_engine_new(settings.get(), &options, now_ns, out, error);
+        });
     }
 
     // The next thing to do; its kind is HOMING_ACTION_NONE when there is none.
     result<homing_action> next_action() {
-        homing_action action = {};
-        action.struct_size = sizeof action;
-        auto status = homing_engine_next_action(get(), &action);
-        if (status != HOMING_OK)
-            return detail::why(status, nullptr);
-        return action;
+        auto next = [&](auto out) { return homing_engine_next_action(get(), out); };
+        return detail::value(detail::sized<homing_action>(), next);
     }
     result<std::optional<event>> next_event() {
-        homing_event *next = nullptr;
-        auto status = homing_engine_next_event(get(), &next);
-        if (status != HOMING_OK)
-            return detail::why(status, nullptr);
-        return next ? std::optional<event>(event(next)) : std::optional<event>();
+        return event::pulled([&](auto out) { return homing_engine_next_event(get(), out); });
     }
     // UINT64_MAX when nothing is ever due.
     result<std::uint64_t> deadline_ns() const {
-        std::uint64_t at = UINT64_MAX;
-        auto status = homing_engine_deadline(get(), &at, nullptr);
-        if (status != HOMING_OK)
-            return detail::why(status, nullptr);
-        return at;
+        return detail::value(UINT64_MAX, [&](auto out) { return homing_engine_deadline(get(), out, nullptr); });
     }
     result<std::string> memory() const {
-        homing_string *json = nullptr;
-        auto status = homing_engine_memory(get(), &json);
-        if (status != HOMING_OK)
-            return detail::why(status, nullptr);
-        detail::owned<homing_string, homing_string_free> owner(json);
-        return std::string(view(homing_string_text(json)));
+        return detail::text([&](auto out) { return homing_engine_memory(get(), out); });
     }
     result<homing::snapshot> snapshot(std::uint64_t now_ns) const {
-        homing_snapshot *snapshot = nullptr;
-        auto status = homing_engine_snapshot(get(), now_ns, &snapshot);
-        if (status != HOMING_OK)
-            return detail::why(status, nullptr);
-        return homing::snapshot(snapshot);
+        return detail::made<homing::snapshot, homing_snapshot>(
+            [&](auto out, auto) { return homing_engine_snapshot(get(), now_ns, out); });
     }
 
     homing_engine *get() const noexcept { return handle_.get(); }
@@ -486,6 +497,7 @@ private:
     detail::owned<homing_engine, homing_engine_free> handle_;
 };
 
+} // inline namespace v0_1
 } // namespace homing
 
 #endif // HOMING_HPP

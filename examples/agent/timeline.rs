@@ -64,6 +64,10 @@ impl Line {
             }
             Event::MemoryIgnored { reason } => Self::new("knows nothing", "", reason),
             Event::Stopped {} => Self::new("STOPPED", "", ""),
+            Event::Location { reason, .. } => Self::new("location", "", &**reason),
+            Event::Round { evidence, .. } => {
+                Self::new("round", "", format!("{} after {}", evidence.finding.explain(), evidence.elapsed))
+            }
             other => Self::new("event", "", format!("{other:?}")),
         };
         Some(line)

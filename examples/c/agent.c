@@ -74,20 +74,8 @@ static int drain(homing_client *client)
     }
 }
 
-static int run(homing_client *client)
+static int run(homing_client *client, const sigset_t *while_waiting)
 {
-    // Signals come only while ppoll waits, so none is missed between a look and the wait.
-    sigset_t blocked, before;
-    sigemptyset(&blocked);
-    sigaddset(&blocked, SIGINT);
-    sigaddset(&blocked, SIGTERM);
-    sigaddset(&blocked, SIGUSR1);
-    sigprocmask(SIG_BLOCK, &blocked, &before);
-    struct sigaction action = {.sa_handler = on_signal};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGUSR1, &action, NULL);
-
     int64_t waitable;
     homing_status status = homing_client_waitable(client, &waitable);
     if (status != HOMING_OK)
@@ -98,7 +86,7 @@ static int run(homing_client *client)
         int more = drain(client);
         if (more <= 0)
             return more == 0 ? 0 : 1;
-        if (ppoll(&ready, 1, NULL, &before) < 0 && errno != EINTR) {
+        if (ppoll(&ready, 1, NULL, while_waiting) < 0 && errno != EINTR) {
             perror("agent: ppoll");
             return 1;
         }
@@ -123,6 +111,17 @@ int main(int count, char **arguments)
         return 2;
     }
 
+    // Signals come only while ppoll waits, so none is missed between a look and the wait, and none before the client is there.
+    sigset_t blocked, before;
+    sigemptyset(&blocked);
+    struct sigaction action = {.sa_handler = on_signal};
+    const int signals[] = {SIGINT, SIGTERM, SIGUSR1};
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        sigaddset(&blocked, signals[i]);
+        sigaction(signals[i], &action, NULL);
+    }
+    pthread_sigmask(SIG_BLOCK, &blocked, &before);
+
     homing_error *error = NULL;
     homing_settings *settings;
     homing_status status = homing_settings_read(arguments[1], &settings, &error);
@@ -140,7 +139,7 @@ int main(int count, char **arguments)
     if (status != HOMING_OK)
         return fail("start", status, error);
 
-    int result = run(client);
+    int result = run(client, &before);
     homing_client_free(client);
     return result;
 }

@@ -36,7 +36,7 @@ int main(int count, char **arguments) {
     sigemptyset(&signals);
     for (int number : {SIGINT, SIGTERM, SIGUSR1})
         sigaddset(&signals, number);
-    sigprocmask(SIG_BLOCK, &signals, nullptr);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
     auto settings = homing::settings::read(arguments[1]);
     if (!settings)
@@ -66,7 +66,7 @@ int main(int count, char **arguments) {
         if (auto snapshot = client->snapshot())
             std::cout << snapshot->explain() << std::endl;
     }
-    client->stop(std::chrono::seconds(2));
     // The end of `client` waits for its thread, within the grace.
-    return 0;
+    auto stopped = client->stop(std::chrono::seconds(2));
+    return stopped ? 0 : fail("stop", stopped.error());
 }

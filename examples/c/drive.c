@@ -434,12 +434,12 @@ static void run(struct agent *agent) {
     }
 }
 
-static homing_engine *make_engine(const char *path, const char *id, const char *tuning, uint64_t seed) {
+static homing_engine *make_engine(const char *path, const char *id, const char *tuning) {
     homing_settings *settings = NULL;
     homing_engine *engine = NULL;
     homing_error *error = NULL;
     const homing_engine_options options = {
-        .struct_size = sizeof options, .agent_id = id, .tuning_json = tuning, .seed = seed};
+        .struct_size = sizeof options, .agent_id = id, .tuning_json = tuning};
     if (homing_settings_read(path, &settings, &error) == HOMING_OK) {
         for (size_t i = 0; i < homing_settings_warning_count(settings); i++) {
             const homing_text text = homing_settings_warning(settings, i);
@@ -469,15 +469,13 @@ int main(int argc, char **argv) {
     }
     // Too large for some stacks.
     static struct agent agent;
-    uint64_t random[2];
     agent.signals = platform_signals();
-    if (agent.signals < 0 || getentropy(random, sizeof random) != 0) {
+    if (agent.signals < 0 || getentropy(&agent.life, sizeof agent.life) != 0) {
         perror("drive");
         return 1;
     }
     agent.id = argv[2];
-    agent.life = random[0];
-    agent.engine = make_engine(argv[1], agent.id, argc == 4 ? argv[3] : NULL, random[1]);
+    agent.engine = make_engine(argv[1], agent.id, argc == 4 ? argv[3] : NULL);
     if (agent.engine == NULL) {
         return 1;
     }

@@ -108,15 +108,12 @@ public:
 
 private:
     homing::engine make(const homing::settings &settings, const char *id, const char *tuning) {
-        std::uint64_t random[2];
-        if (::getentropy(random, sizeof random) != 0)
+        if (::getentropy(&life_, sizeof life_) != 0)
             throw std::runtime_error(std::strerror(errno));
-        life_ = random[0];
         homing_engine_options options = {};
         options.struct_size = sizeof options;
         options.agent_id = id;
         options.tuning_json = tuning;
-        options.seed = random[1];
         return taken(homing::engine::make(settings, options, platform_now_ns()));
     }
 

@@ -11,7 +11,7 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection};
 
 /// Listeners, and the document that names them.
-pub struct Lab {
+pub(crate) struct Lab {
     document: String,
     /// Accepts connections in the system's queue, and never says a word.
     _silent: TcpListener,
@@ -20,7 +20,7 @@ pub struct Lab {
 }
 
 impl Lab {
-    pub fn new() -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn new() -> Result<Self, Box<dyn Error>> {
         let (ours, theirs) = (authority()?, authority()?);
         let folder = tempfile::tempdir()?;
         let bundle = folder.path().join("authority.pem");
@@ -43,7 +43,7 @@ impl Lab {
         Ok(Self { document, _silent: silent, _folder: folder })
     }
 
-    pub fn settings(&self) -> String {
+    pub(crate) fn settings(&self) -> String {
         self.document.clone()
     }
 }

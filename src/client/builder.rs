@@ -25,6 +25,13 @@ use crate::settings::Settings;
 use crate::store::{Folder, InMemory, Store};
 use crate::words::AgentId;
 
+/// Said outright, because the standard library would ask the environment. Ours takes a few tens of KiB of it; callbacks of
+/// the application are used to the 2 MiB and more of other threads.
+const STACK_SIZE: usize = 2 * 1024 * 1024;
+
+/// A handshake with long certificate chains needs a fifth of it.
+const LEAST_STACK_SIZE: usize = 256 * 1024;
+
 /// A client that has not been started.
 pub struct Builder {
     settings: Arc<Settings>,
@@ -41,6 +48,8 @@ pub struct Builder {
     socket_hook: Option<SocketHook>,
     thread_name: String,
     thread_hook: Option<ThreadHook>,
+    stack_size: usize,
+    luggage: Option<Box<dyn Send>>,
     store: Box<dyn Store>,
     seed: Option<u64>,
     journal: Journal,
@@ -84,6 +93,8 @@ impl Builder {
             socket_hook: None,
             thread_name: "homing".to_owned(),
             thread_hook: None,
+            stack_size: STACK_SIZE,
+            luggage: None,
             store: Box::new(InMemory::default()),
             seed: None,
             journal: Journal::default(),
@@ -208,6 +219,21 @@ impl Builder {
         self
     }
 
+    /// How large the stack of the client's thread is, in bytes: for callbacks that need much. Default 2 MiB, at least
+    /// 256 KiB. What is not used of it takes no memory.
+    #[must_use]
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = bytes.max(LEAST_STACK_SIZE);
+        self
+    }
+
+    /// Kept until nothing calls the application any more, and dropped on the client's thread after everything else.
+    #[cfg(feature = "capi")]
+    pub(crate) fn luggage(mut self, luggage: impl Send + 'static) -> Self {
+        self.luggage = Some(Box::new(luggage));
+        self
+    }
+
     /// Called once on the client's thread, before anything else happens there: to set its priority, or to
     /// enter it into the product's own books. A panic in it is caught and logged. The short-lived threads
     /// that look names up do not call it.
@@ -286,7 +312,7 @@ impl Builder {
             clock,
             journal: self.journal,
             engine: Mutex::new(engine),
-            mail: Mutex::new(location.into_iter().collect()),
+            mail: Mutex::new(Some(location.into_iter().collect())),
             waker: sleep.waker(),
             status: self.status.clone(),
             credentials: self.credentials.clone(),
@@ -316,10 +342,11 @@ impl Builder {
             keeper,
             memory_problem: problem,
             thread_hook: self.thread_hook,
+            luggage: self.luggage,
             end: None,
             stopped: false,
         };
-        let thread = thread::Builder::new().name(self.thread_name);
+        let thread = thread::Builder::new().name(self.thread_name).stack_size(self.stack_size);
         let handle = quiet_threads(|| thread.spawn(move || worker.run()))?;
         shared.ending.keep(handle);
         Ok(Client { shared, owner: true })
@@ -332,7 +359,8 @@ impl fmt::Debug for Builder {
     }
 }
 
-fn random() -> Result<u64, StartError> {
+/// Random bits of the system's.
+pub(crate) fn random() -> Result<u64, StartError> {
     let mut bytes = [0; 8];
     let provider = rustls::crypto::ring::default_provider();
     provider.secure_random.fill(&mut bytes).map_err(|_| StartError::NoRandomness)?;

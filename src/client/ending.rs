@@ -82,6 +82,16 @@ impl Ending {
         true
     }
 
+    /// Waits for the end at most this long, whatever the grace; whether the thread has ended.
+    pub(super) fn wait_for(&self, timeout: Duration) -> bool {
+        let stages = self.changed.wait_timeout_while(self.stages(), timeout, |stages| !stages.finished);
+        let finished = stages.unwrap_or_else(PoisonError::into_inner).0.finished;
+        if finished {
+            self.join();
+        }
+        finished
+    }
+
     /// Waits for the end, however long it takes; calls this once when it takes long.
     pub(super) fn wait_patiently(&self, held_up: impl FnOnce()) {
         if self.wait(HELD_UP) {

@@ -17,6 +17,10 @@ use crate::platform::{Flag, Waitable};
 /// is a day and a half of a quiet agent, or several minutes of a very busy one, in about 200 KiB.
 const CAPACITY: usize = 1024;
 
+/// Bytes of bodies that wait beside them: several of the largest answers a server may send by default. An application that
+/// fetches nothing has no use for more.
+const BODIES: usize = 8 * 1024 * 1024;
+
 /// An [`Event`], when it happened, and the answer that belongs to it.
 ///
 /// Serialises to one flat JSON object: `{"at":1.25,"event":"heartbeat",…,"body":"…"}`, with `at` in
@@ -76,6 +80,8 @@ pub(super) struct EventQueue {
 #[derive(Debug, Default)]
 struct Inner {
     events: VecDeque<ClientEvent>,
+    /// Bytes of their bodies.
+    bodies: usize,
     lost: u64,
     closed: bool,
 }
@@ -86,12 +92,16 @@ impl EventQueue {
         let mut inner = self.lock();
         if inner.events.len() >= CAPACITY {
             let victim = inner.least_useful(&event);
-            inner.events.remove(victim);
+            if let Some(lost) = inner.events.remove(victim) {
+                inner.bodies -= lost.weight();
+            }
             inner.lost += 1;
         }
+        inner.bodies += event.weight();
         // With the event, not after it: whoever has fetched it must not wait for another.
         inner.closed |= matches!(event.event, Event::Stopped {});
         inner.events.push_back(event);
+        inner.drop_old_bodies();
         self.signal(&inner);
         self.changed.notify_all();
     }
@@ -108,6 +118,7 @@ impl EventQueue {
         let mut inner = self.lock();
         loop {
             if let Some(event) = inner.events.pop_front() {
+                inner.bodies -= event.weight();
                 self.signal(&inner);
                 return Some(event);
             }
@@ -154,7 +165,25 @@ impl EventQueue {
     }
 }
 
+impl ClientEvent {
+    fn weight(&self) -> usize {
+        self.body.as_ref().map_or(0, |body| body.len())
+    }
+}
+
 impl Inner {
+    /// Until the rest is light enough, or there is only the newest.
+    fn drop_old_bodies(&mut self) {
+        let newest = self.events.len().saturating_sub(1);
+        for event in self.events.iter_mut().take(newest) {
+            if self.bodies <= BODIES {
+                return;
+            }
+            self.bodies -= event.weight();
+            event.body = None;
+        }
+    }
+
     /// Progress goes first, oldest first. Then a change of state that a newer one of its kind outdates.
     fn least_useful(&self, coming: &ClientEvent) -> usize {
         let outdated = |at: usize, event: &ClientEvent| {
@@ -248,6 +277,28 @@ mod tests {
         assert_eq!(events.len(), CAPACITY);
         assert!(matches!(events.first(), Some(Event::SettingsWarning { .. })));
         assert_eq!(events.get(CAPACITY - 2..), Some(&[state(State::Attached), Event::Stopped {}][..]));
+    }
+
+    #[test]
+    fn of_the_bodies_that_nobody_fetches_the_newest_wait() {
+        let queue = EventQueue::default();
+        let sizes = |queue: &EventQueue| -> Vec<usize> {
+            std::iter::from_fn(|| queue.next(Duration::ZERO)).map(|event| event.weight()).collect()
+        };
+        for (pushed, waiting) in [
+            (&[1, BODIES / 2, BODIES / 2 - 1][..], &[1, BODIES / 2, BODIES / 2 - 1][..]),
+            (&[1, BODIES / 2, BODIES / 2][..], &[0, BODIES / 2, BODIES / 2][..]),
+            (&[BODIES, 7][..], &[0, 7][..]),
+            (&[1, 2, 2 * BODIES][..], &[0, 0, 2 * BODIES][..]),
+            (&[2 * BODIES, 7][..], &[0, 7][..]),
+        ] {
+            for &size in pushed {
+                let mut answered = event(heartbeat(200));
+                answered.body = Some(vec![0; size].into());
+                queue.push(answered);
+            }
+            assert_eq!(sizes(&queue), waiting);
+        }
     }
 
     #[test]

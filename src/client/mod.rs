@@ -58,9 +58,11 @@ mod worker;
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+#[cfg(feature = "capi")]
+pub(crate) use builder::random;
 pub use builder::{Builder, StartError};
 pub use credentials::{BadCredential, Credentials};
 pub use events::ClientEvent;
@@ -114,7 +116,8 @@ struct Shared {
     clock: Clock,
     journal: Journal,
     engine: Mutex<Engine>,
-    mail: Mutex<Vec<Message>>,
+    /// `None` when nobody reads it any more.
+    mail: Mutex<Option<Vec<Message>>>,
     waker: Waker,
     status: StatusCell,
     credentials: CredentialsCell,
@@ -218,8 +221,12 @@ impl Client {
     /// client has stopped and everything was fetched, and always when there is an event callback.
     ///
     /// At most 1,024 events wait. When they are not fetched, events that tell of progress make room,
-    /// the oldest first; of changes of state the newest of each kind stays.
+    /// the oldest first; of changes of state the newest of each kind stays. Of the bodies that come with
+    /// them at most 8 MiB wait, or the newest; older ones are dropped, and their events stay.
+    ///
+    /// On the client's own thread, where events come from, it does not wait.
     pub fn next_event(&self, timeout: Duration) -> Option<ClientEvent> {
+        let timeout = if self.shared.ending.is_here() { Duration::ZERO } else { timeout };
         self.shared.events.next(timeout)
     }
 
@@ -272,6 +279,12 @@ impl Client {
         }
     }
 
+    /// Waits at most this long until the client's thread has ended; whether it has. It asks for nothing. On the client's
+    /// own thread it returns at once.
+    pub fn join_timeout(&self, timeout: Duration) -> bool {
+        !self.shared.ending.is_here() && self.shared.ending.wait_for(timeout)
+    }
+
     /// Waits until the client's thread has ended, however long a callback holds it up. It asks for
     /// nothing: without [`begin_stop`](Self::begin_stop) it may wait for ever.
     ///
@@ -303,12 +316,25 @@ impl fmt::Debug for Client {
 
 impl Shared {
     fn send(&self, message: Message) {
-        self.mail.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+        if let Some(mail) = &mut *self.mail() {
+            mail.push(message);
+        }
         let _here = self.journal.enter();
         self.waker.wake();
     }
 
     fn take_mail(&self) -> Vec<Message> {
-        std::mem::take(&mut self.mail.lock().unwrap_or_else(PoisonError::into_inner))
+        self.mail().as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// What is sent from now on is dropped: a client that has ended must not grow.
+    fn close_mail(&self) {
+        // Outside of the lock: what is in it may take a while to be dropped.
+        let rest = self.mail().take();
+        drop(rest);
+    }
+
+    fn mail(&self) -> MutexGuard<'_, Option<Vec<Message>>> {
+        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,6 +9,7 @@
 //! { "version": 1, "saved_at": 1795308654123, "check": "0f1e2d3c4b5a6978", "memory": { "misses": 0, … } }
 //! ```
 
+use std::borrow::Cow;
 use std::hash::Hasher;
 use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,7 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher24;
 
-use crate::engine::{Away, Memory, ServerMemory};
+use crate::engine::{Away, Memory};
 use crate::platform::{callback, journal};
 use crate::store::{MAX_VALUE, Store};
 
@@ -104,31 +105,18 @@ impl Envelope {
 /// Puts a memory into its envelope.
 fn seal(memory: &Memory, now: SystemTime) -> io::Result<Vec<u8>> {
     let saved_at = u64::try_from(since_1970(now).as_millis()).unwrap_or(u64::MAX);
-    let mut servers: Vec<&ServerMemory> = memory.servers.iter().collect();
-    servers.sort_by_key(|server| worth(server));
-    let mut kept = memory.clone();
+    let mut kept = Cow::Borrowed(memory);
     loop {
         let memory = serde_json::to_value(&kept)?;
         let mut envelope = Envelope { version: VERSION, saved_at, check: String::new(), memory };
         envelope.check = envelope.sum();
         let mut text = serde_json::to_vec(&envelope)?;
         text.push(b'\n');
-        if text.len() <= MAX_VALUE || servers.is_empty() {
+        if text.len() <= MAX_VALUE || kept.servers.is_empty() {
             return Ok(text);
         }
         // Thousands of servers, and something to remember of all of them.
-        servers.truncate(servers.len() / 2);
-        kept.servers = servers.iter().map(|&server| server.clone()).collect();
-    }
-}
-
-/// What is given up last if there is no room comes first.
-const fn worth(server: &ServerMemory) -> u8 {
-    match server {
-        ServerMemory { proof: Some(_), .. } => 0,
-        ServerMemory { last_good: Some(_), .. } => 1,
-        ServerMemory { left_out: Some(_), .. } => 2,
-        ServerMemory { .. } => 3,
+        kept = Cow::Owned(kept.better_half());
     }
 }
 

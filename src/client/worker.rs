@@ -43,6 +43,8 @@ pub(super) struct Worker {
     /// Why what an earlier life remembered is not used.
     pub(super) memory_problem: Option<String>,
     pub(super) thread_hook: Option<ThreadHook>,
+    /// What has to outlive everything the application gave.
+    pub(super) luggage: Option<Box<dyn Send>>,
     /// When the loop ends even if the engine does not.
     pub(super) end: Option<Moment>,
     pub(super) stopped: bool,
@@ -74,11 +76,13 @@ impl Worker {
 
     /// Drops what the application gave, and says so.
     fn end(self) {
-        let Self { client, callback, road, keeper, .. } = self;
+        let Self { client, callback, road, keeper, luggage, .. } = self;
         let_go(|| drop(callback));
         let_go(|| drop(keeper));
         let_go(|| road.close());
         let_go(|| client.shared.journal.close());
+        client.shared.close_mail();
+        let_go(|| drop(luggage));
         client.shared.events.close();
         client.shared.ending.finish();
     }

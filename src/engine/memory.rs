@@ -26,6 +26,18 @@ pub struct Memory {
     pub servers: Vec<ServerMemory>,
 }
 
+impl Memory {
+    /// The same with half as many servers, for a store that has no room for thousands: what took longest to learn is
+    /// given up last.
+    #[must_use]
+    pub fn better_half(&self) -> Self {
+        let mut servers: Vec<&ServerMemory> = self.servers.iter().collect();
+        servers.sort_by_key(|server| server.worth());
+        servers.truncate(servers.len() / 2);
+        Self { servers: servers.into_iter().cloned().collect(), ..*self }
+    }
+}
+
 /// What is remembered of one server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -44,6 +56,18 @@ pub struct ServerMemory {
     /// Where its name led when it last worked, and how long ago that was.
     #[serde(default)]
     pub last_good: Option<(IpAddr, Span)>,
+}
+
+impl ServerMemory {
+    /// What is given up last if there is no room comes first.
+    const fn worth(&self) -> u8 {
+        match self {
+            Self { proof: Some(_), .. } => 0,
+            Self { last_good: Some(_), .. } => 1,
+            Self { left_out: Some(_), .. } => 2,
+            Self { .. } => 3,
+        }
+    }
 }
 
 /// A server that may not be used for a while.

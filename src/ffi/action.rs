@@ -4,7 +4,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use super::address::homing_address;
-use super::boundary::Growing;
+use super::boundary::{Growing, no_padding};
 use super::engine::proof_code;
 use super::text::homing_text;
 use crate::engine::{Action, Ending, Target};
@@ -81,7 +81,7 @@ pub const HOMING_ENDING_STOPPED: i32 = 9;
 #[derive(Clone, Copy, Debug)]
 pub struct homing_action {
     /// `sizeof(homing_action)`, set by the caller.
-    pub struct_size: usize,
+    pub struct_size: u64,
     /// `HOMING_ACTION_…`. Later versions may ask for more: ignore those you do not know.
     pub kind: i32,
     /// `HOMING_ENDING_…`: why something is given up, for the log.
@@ -98,7 +98,7 @@ pub struct homing_action {
     pub host: homing_text,
     /// The id of the server to dial.
     pub server: homing_text,
-    /// The addresses to race, best first.
+    /// The addresses to race, best first; NULL where there are none.
     pub addresses: *const homing_address,
     /// How many: at most 16.
     pub address_count: usize,
@@ -128,9 +128,39 @@ pub struct homing_action {
     pub reference: u32,
 }
 
-// SAFETY: `repr(C)`, the size first, numbers in pairs, and all zero are numbers, NULL and views of nothing.
+const TEXT: usize = size_of::<homing_text>();
+const _: () = assert!(no_padding(
+    size_of::<homing_action>(),
+    &[
+        8,
+        4,
+        4,
+        8,
+        8,
+        8,
+        8,
+        TEXT,
+        TEXT,
+        size_of::<*const u8>(),
+        size_of::<usize>(),
+        4,
+        4,
+        4,
+        4,
+        8,
+        8,
+        8,
+        4,
+        4,
+        8,
+        4,
+        4
+    ],
+));
+
+// SAFETY: `repr(C)`, the size first, and all zero are numbers, NULL and views of nothing.
 unsafe impl Growing for homing_action {
-    const LEAST: usize = size_of::<usize>() + 8;
+    const LEAST: usize = 16;
 }
 
 impl homing_action {
@@ -197,7 +227,7 @@ impl Current {
                     link: link.0,
                     host: homing_text::new(&self.host),
                     server: homing_text::new(server.id.as_str()),
-                    addresses: self.addresses.as_ptr(),
+                    addresses: if self.addresses.is_empty() { ptr::null() } else { self.addresses.as_ptr() },
                     address_count: self.addresses.len(),
                     port: server.port.into(),
                     is_tls: u32::from(server.protocol == Protocol::Https),

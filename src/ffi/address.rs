@@ -52,7 +52,7 @@ impl homing_address {
     }
 
     pub(super) fn ip(&self) -> Result<IpAddr, Failed> {
-        self.socket().map(|address| address.ip())
+        Self { port: 0, ..*self }.socket().map(|address| address.ip())
     }
 }
 

@@ -39,6 +39,16 @@ pub(super) unsafe fn reference<'a, T>(pointer: *const T, name: &str) -> Result<&
     Ok(unsafe { &*pointer })
 }
 
+/// A number a parameter points to; `None` for NULL. Wherever it lies: compilers of 32-bit systems disagree about how
+/// 64-bit numbers are aligned.
+///
+/// # Safety
+/// `pointer` is NULL, or a `T` can be read from it.
+pub(super) unsafe fn number<T: Copy>(pointer: *const T) -> Option<T> {
+    // SAFETY: the caller's promise.
+    (!pointer.is_null()).then(|| unsafe { pointer.read_unaligned() })
+}
+
 /// A place for a result, checked before anything is done, written when all is done.
 pub(super) struct Place<T>(*mut T);
 
@@ -48,7 +58,7 @@ impl<T> Place<T> {
     /// # Safety
     /// `pointer` is NULL, or a `T` can be written to it as long as this value lives.
     pub(super) unsafe fn new(pointer: *mut T, name: &str) -> Result<Self, Failed> {
-        if pointer.is_null() || !pointer.is_aligned() {
+        if pointer.is_null() {
             return Err(Failed::null(name));
         }
         Ok(Self(pointer))
@@ -56,7 +66,7 @@ impl<T> Place<T> {
 
     pub(super) fn write(self, value: T) {
         // SAFETY: promised when it was made.
-        unsafe { self.0.write(value) }
+        unsafe { self.0.write_unaligned(value) }
     }
 }
 
@@ -84,7 +94,8 @@ pub(super) unsafe fn free<H>(handle: *mut H) {
 /// A struct that starts with its size, and of which an older program has only the first part.
 ///
 /// # Safety
-/// `repr(C)`, the first field is a `usize` with the size, no padding anywhere, and all bytes zero is a valid value.
+/// `repr(C)`, the first field is a `u64` with the size, all bytes zero is a valid value, and there is no padding, for
+/// which [`no_padding`] has to be asserted: a member appended to padding would not change the size.
 pub(super) unsafe trait Growing: Copy {
     /// The size of the smallest part that makes sense.
     const LEAST: usize;
@@ -95,12 +106,11 @@ pub(super) unsafe trait Growing: Copy {
 /// # Safety
 /// `pointer` is NULL, or points to a struct whose first field says truly how large it is.
 pub(super) unsafe fn read_sized<T: Growing>(pointer: *const T, name: &str) -> Result<T, Failed> {
-    if pointer.is_null() || !pointer.is_aligned() {
+    if pointer.is_null() {
         return Err(Failed::null(name));
     }
     // SAFETY: the caller's promise; all versions start with the size.
-    let size = unsafe { pointer.cast::<usize>().read() };
-    check_size::<T>(size, name)?;
+    let size = check_size::<T>(unsafe { pointer.cast::<u64>().read_unaligned() }, name)?;
     // SAFETY: zero is a valid value of `T`, by the promise of the trait.
     let mut value: T = unsafe { std::mem::zeroed() };
     // SAFETY: `size` bytes can be read by the caller's promise, and are no more than `T` has.
@@ -120,18 +130,17 @@ impl<T: Growing> SizedPlace<T> {
     /// # Safety
     /// `pointer` is NULL, or can be written to as far as its first field says, as long as this value lives.
     pub(super) unsafe fn new(pointer: *mut T, name: &str) -> Result<Self, Failed> {
-        if pointer.is_null() || !pointer.is_aligned() {
+        if pointer.is_null() {
             return Err(Failed::null(name));
         }
         // SAFETY: the caller's promise; all versions start with the size.
-        let size = unsafe { pointer.cast::<usize>().read() };
-        check_size::<T>(size, name)?;
+        let size = check_size::<T>(unsafe { pointer.cast::<u64>().read_unaligned() }, name)?;
         Ok(Self { pointer, size })
     }
 
     /// Writes as much as its owner knows. The size stays.
     pub(super) fn write(self, value: &T) {
-        let head = size_of::<usize>();
+        let head = size_of::<u64>();
         // SAFETY: promised when it was made; both have at least `self.size` bytes and do not overlap.
         unsafe {
             let (from, to) = ((&raw const *value).cast::<u8>(), self.pointer.cast::<u8>());
@@ -140,17 +149,31 @@ impl<T: Growing> SizedPlace<T> {
     }
 }
 
-fn check_size<T: Growing>(size: usize, name: &str) -> Result<(), Failed> {
-    let most = size_of::<T>();
-    if (T::LEAST..=most).contains(&size) {
-        return Ok(());
+/// Whether members of these sizes fill a struct of `whole` bytes.
+pub(super) const fn no_padding(whole: usize, members: &[usize]) -> bool {
+    let (mut sum, mut index) = (0, 0);
+    while index < members.len() {
+        sum += members[index];
+        index += 1;
     }
-    let problem = if size > most {
-        format!(
-            "`{name}` is of a newer homing than this library: its struct_size is {size}, {most} are known"
-        )
-    } else {
-        format!("`{name}` has no sensible struct_size: {size}, at least {} are needed", T::LEAST)
+    sum == whole
+}
+
+fn check_size<T: Growing>(given: u64, name: &str) -> Result<usize, Failed> {
+    let most = size_of::<T>();
+    let problem = match usize::try_from(given) {
+        // Every version ends where a member ends, and so does each part of one that a compiler would make.
+        Ok(size) if (T::LEAST..=most).contains(&size) && size.is_multiple_of(size_of::<usize>()) => {
+            return Ok(size);
+        }
+        Ok(size) if size <= most => {
+            format!("`{name}` has no sensible struct_size: {size}, at least {} are needed", T::LEAST)
+        }
+        Ok(_) | Err(_) => {
+            format!(
+                "`{name}` is of a newer homing than this library: its struct_size is {given}, {most} are known"
+            )
+        }
     };
     Err(Failed::new(HOMING_ERROR_STRUCT_SIZE, problem))
 }
@@ -162,13 +185,13 @@ mod tests {
     #[repr(C)]
     #[derive(Clone, Copy, Debug, PartialEq)]
     struct Grown {
-        struct_size: usize,
-        first: usize,
-        later: usize,
+        struct_size: u64,
+        first: u64,
+        later: u64,
     }
     // SAFETY: it is all that.
     unsafe impl Growing for Grown {
-        const LEAST: usize = 2 * size_of::<usize>();
+        const LEAST: usize = 16;
     }
 
     #[test]
@@ -180,8 +203,7 @@ mod tests {
 
     #[test]
     fn an_older_struct_is_read_and_written_as_far_as_it_goes() {
-        let word = size_of::<usize>();
-        let mut whole = Grown { struct_size: 2 * word, first: 1, later: 2 };
+        let mut whole = Grown { struct_size: 16, first: 1, later: 2 };
         // SAFETY: both are whole structs.
         let read = unsafe { read_sized(&raw const whole, "it") }.unwrap();
         assert_eq!(read, Grown { later: 0, ..whole });
@@ -191,8 +213,8 @@ mod tests {
             first: 8,
             later: 7,
         });
-        assert_eq!(whole, Grown { struct_size: 2 * word, first: 8, later: 2 });
-        for size in [0, 1, word, 2 * word - 1, 3 * word + 1, usize::MAX] {
+        assert_eq!(whole, Grown { struct_size: 16, first: 8, later: 2 });
+        for size in [0, 1, 8, 15, 17, 25, 32, u64::MAX] {
             whole.struct_size = size;
             // SAFETY: as above; a size that is wrong is not believed.
             let failed = unsafe { read_sized(&raw const whole, "it") }.unwrap_err();

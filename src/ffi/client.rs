@@ -14,8 +14,8 @@ use super::options::{MOST_STATUS, UserData, builder, credentials, homing_header,
 use super::settings::homing_settings;
 use super::snapshot::homing_snapshot;
 use super::status::{
-    Failed, HOMING_ERROR_INTERNAL, HOMING_ERROR_POISONED, HOMING_ERROR_STOPPED, HOMING_ERROR_SYSTEM,
-    homing_status,
+    Failed, HOMING_ERROR_CREDENTIAL, HOMING_ERROR_INTERNAL, HOMING_ERROR_POISONED, HOMING_ERROR_STOPPED,
+    HOMING_ERROR_SYSTEM, HOMING_ERROR_TIMEOUT, homing_status,
 };
 use super::text;
 use crate::client::{Client, Credentials};
@@ -38,8 +38,9 @@ impl homing_client {
 
 /// Starts a client. What the settings name is read, and its thread runs, when this returns.
 ///
-/// `settings` and `options` may be freed afterwards. On success the caller owns `*out`. Callbacks may come before
-/// this returns, and are given the client then too.
+/// `settings` and `options` may be freed afterwards. On success the caller owns `*out`, which is written before the
+/// first callback that is given the client. Callbacks may come before this returns; if one of them frees the client, `*out` is
+/// not to be used any more.
 ///
 /// Errors: `HOMING_ERROR_AGENT_ID`, `HOMING_ERROR_TUNING`, `HOMING_ERROR_ROUTE`, `HOMING_ERROR_CREDENTIAL`,
 /// `HOMING_ERROR_FILE`, `HOMING_ERROR_CERTIFICATE`, `HOMING_ERROR_SYSTEM`. Nothing runs then, and `user_data` is
@@ -63,21 +64,24 @@ pub unsafe extern "C" fn homing_client_start(
                 poisoned: AtomicBool::new(false),
                 process: process::id(),
             });
-            let client = builder(settings, &options, &data, &handle)?.start()?;
+            let builder = builder(settings, &options, &data, &handle)?;
+            let client = builder.luggage((Arc::clone(&data), Arc::clone(&handle))).start()?;
+            // From here on the client alone decides when nothing needs the application's pointer any more.
             data.take_over();
-            // It was empty.
+            drop(data);
+            out.write(Arc::into_raw(Arc::clone(&handle)).cast_mut());
+            // Callbacks that came before wait for this, and may free what was just written.
             let _ = handle.client.set(client);
-            out.write(Arc::into_raw(handle).cast_mut());
             Ok(())
         })
     }
 }
 
-/// The next event: `*out` is an event the caller owns, or NULL when none came within `timeout_ms`. Always NULL when
-/// there is an event callback.
+/// The next event: `*out` is an event the caller owns, or NULL when none came within `timeout_ms`, at most 49 days. When
+/// there is an event callback, none ever comes.
 ///
 /// At most 1,024 events wait. When they are not fetched, events that tell of progress make room, the oldest first; of
-/// changes of state the newest of each kind stays. Not to be waited in on the client's own thread.
+/// changes of state the newest of each kind stays. On the client's own thread it does not wait.
 ///
 /// Errors: `HOMING_ERROR_STOPPED` when the client has stopped and every event was fetched.
 #[unsafe(no_mangle)]
@@ -168,7 +172,8 @@ pub unsafe extern "C" fn homing_client_set_header(
     unsafe {
         telling(error, || {
             let name = text::required(name, "name")?;
-            let secret = text::bytes(secret, secret_len, Credentials::MOST_BYTES, "secret")?;
+            let secret = text::bytes(secret, secret_len, Credentials::MOST_BYTES, "secret")
+                .map_err(|failed| failed.too_much(HOMING_ERROR_CREDENTIAL))?;
             with(client, |client| Ok(client.set_header(name, secret)?))
         })
     }
@@ -306,11 +311,32 @@ pub unsafe extern "C" fn homing_client_stop(client: *mut homing_client, grace_ms
     unsafe { tell(client, |client| client.begin_stop(Duration::from_millis(grace_ms.into()))) }
 }
 
+/// Waits until the client's thread has ended and `drop_user_data` was called. It asks for nothing: without
+/// `homing_client_stop` it only looks. For those who cannot wait as long as `homing_client_free` may.
+///
+/// Errors: `HOMING_ERROR_TIMEOUT` when `timeout_ms` were not enough, and at once on the client's own thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_client_join(client: *const homing_client, timeout_ms: u32) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            with(client, |client| {
+                if client.join_timeout(Duration::from_millis(timeout_ms.into())) {
+                    return Ok(());
+                }
+                Err(Failed::plain(HOMING_ERROR_TIMEOUT))
+            })
+        })
+    }
+}
+
 /// Frees a client; NULL is fine. One that was not told to stop is stopped without grace.
 ///
 /// Waits until the client's thread has ended and `drop_user_data` was called, however long a callback takes: nothing
-/// of the client runs when it returns. It never waits for a name look-up. Inside a callback of the client itself it
-/// returns at once; the thread ends, and `drop_user_data` is called, after the callback has returned.
+/// of the application is called when it returns. It never waits for a name look-up, whose thread may live on.
+///
+/// Inside a callback of the client itself it returns at once. The thread ends after the callback has returned; until
+/// `drop_user_data`, further callbacks may come, and the client they are given may be used, but not freed again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_client_free(client: *mut homing_client) {
     if client.is_null() || !client.is_aligned() {

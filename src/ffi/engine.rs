@@ -1,15 +1,17 @@
 //! An engine in a product's own event loop: the driven mount.
 
+use std::borrow::Cow;
 use std::ffi::c_char;
 use std::sync::{Arc, Mutex, TryLockError};
 use std::time::Duration;
 
 use super::action::{Current, HOMING_ROUTE_DIRECT, homing_action};
 use super::address::homing_address;
-use super::boundary::{Growing, Place, SizedPlace, free, read_sized, reference, status};
+use super::boundary::{Growing, Place, SizedPlace, free, no_padding, number, read_sized, reference, status};
 use super::error::{homing_error, telling};
 use super::event::homing_event;
 use super::failure::{homing_failure, read_failure};
+use super::options::MOST_ROUTES;
 use super::outcome::{homing_outcome, read_news, read_outcome};
 use super::settings::homing_settings;
 use super::snapshot::homing_snapshot;
@@ -19,7 +21,7 @@ use super::status::{
 };
 use super::string::homing_string;
 use super::text;
-use crate::client::ClientEvent;
+use crate::client::{ClientEvent, random};
 use crate::engine::{
     Away, Command, Engine, Input, MAX_ADDRESSES, Memory, NetworkChange, Reached, Setup, Tuning, Wake,
 };
@@ -50,7 +52,7 @@ struct Driven {
 #[derive(Clone, Copy, Debug)]
 pub struct homing_engine_options {
     /// `sizeof(homing_engine_options)`.
-    pub struct_size: usize,
+    pub struct_size: u64,
     /// Who this agent is: 1 to 128 visible ASCII characters, NUL-terminated. Required; the same after every restart.
     pub agent_id: *const c_char,
     /// The constants of the rules as JSON, NUL-terminated; NULL for the defaults.
@@ -61,8 +63,8 @@ pub struct homing_engine_options {
     pub memory_len: usize,
     /// How many milliseconds ago that was stored; NULL when the wall clock is not believable.
     pub away_ms: *const u64,
-    /// Decides every random choice: random bits, except in tests.
-    pub seed: u64,
+    /// Fixes every random choice, for tests; NULL: the system chooses.
+    pub seed: *const u64,
     /// The ways to the servers in the order in which they are tried, `HOMING_ROUTE_DIRECT` or the number of a proxy of
     /// the driver's list, 0 to 7; NULL for direct alone.
     pub routes: *const i32,
@@ -70,9 +72,12 @@ pub struct homing_engine_options {
     pub route_count: usize,
 }
 
-// SAFETY: `repr(C)`, the size first, pointers and words, and all zero are NULL and 0.
+const POINTER: usize = size_of::<*const u8>();
+const _: () = assert!(no_padding(size_of::<homing_engine_options>(), &[8, 8 * POINTER]));
+
+// SAFETY: `repr(C)`, the size first, pointers and sizes, and all zero are NULL and 0.
 unsafe impl Growing for homing_engine_options {
-    const LEAST: usize = 2 * size_of::<usize>();
+    const LEAST: usize = 8 + size_of::<usize>();
 }
 
 /// Actions or events wait to be drained.
@@ -121,34 +126,35 @@ pub unsafe extern "C" fn homing_engine_new(
                 Some(json) => Tuning::parse(json.as_bytes())?,
                 None => Tuning::default(),
             };
-            let memory = match text::bytes(options.memory, options.memory_len, MAX_VALUE, "options.memory")? {
-                [] => Memory::default(),
-                json => serde_json::from_slice(json).map_err(|error| {
-                    Failed::new(HOMING_ERROR_MEMORY, format!("`options.memory`: {error}"))
-                })?,
+            let memory = memory(options.memory, options.memory_len)?;
+            let away =
+                number(options.away_ms).map_or(Away::Unknown, |away| Away::For(Duration::from_millis(away)));
+            let seed = number(options.seed).map_or_else(random, Ok)?;
+            let routes = text::array(options.routes, options.route_count, MOST_ROUTES, "options.routes");
+            let routes = match routes.map_err(|failed| failed.too_much(HOMING_ERROR_ROUTE))? {
+                [] => vec![Route::Direct],
+                routes => routes.iter().map(|route| way(*route)).collect::<Result<_, _>>()?,
             };
-            let away = if options.away_ms.is_null() {
-                Away::Unknown
-            } else {
-                Away::For(Duration::from_millis(*reference(options.away_ms, "options.away_ms")?))
-            };
-            let routes =
-                match text::array(options.routes, options.route_count, MOST_ROUTES, "options.routes")? {
-                    [] => vec![Route::Direct],
-                    routes => routes.iter().map(|route| way(*route)).collect::<Result<_, _>>()?,
-                };
             let setup =
                 Setup { tuning: Arc::new(tuning), routes: routes.into(), ..Setup::new(settings, agent) };
             let now = Moment::from_nanos(now_ns);
-            let engine = Engine::new(setup, memory, away, options.seed, now);
+            let engine = Engine::new(setup, memory, away, seed, now);
             out.give(homing_engine(Mutex::new(Driven { engine, now, current: Current::default() })));
             Ok(())
         })
     }
 }
 
-/// As many as a client takes.
-const MOST_ROUTES: usize = 8;
+/// What an earlier engine asked to be remembered.
+unsafe fn memory(data: *const u8, len: usize) -> Result<Memory, Failed> {
+    // SAFETY: the caller's promise.
+    let json = unsafe { text::bytes(data, len, MAX_VALUE, "options.memory") };
+    match json.map_err(|failed| failed.too_much(HOMING_ERROR_MEMORY))? {
+        [] => Ok(Memory::default()),
+        json => serde_json::from_slice(json)
+            .map_err(|error| Failed::new(HOMING_ERROR_MEMORY, format!("`options.memory`: {error}"))),
+    }
+}
 
 fn way(route: i32) -> Result<Route, Failed> {
     match u8::try_from(route) {
@@ -228,7 +234,7 @@ pub unsafe extern "C" fn homing_engine_deadline(
     }
 }
 
-/// What must outlive the process, as of the last `HOMING_ACTION_REMEMBER`: JSON, to be stored as it is. On success the
+/// What must outlive the process, as of the last `HOMING_ACTION_REMEMBER`: JSON of at most 256 KiB, to be stored as it is. On success the
 /// caller owns `*out`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_engine_memory(
@@ -240,10 +246,16 @@ pub unsafe extern "C" fn homing_engine_memory(
         status(|| {
             let out = Place::new(out, "out")?;
             with(engine, |driven| {
-                let json = serde_json::to_string(driven.engine.memory())
-                    .map_err(|error| Failed::new(HOMING_ERROR_INTERNAL, error))?;
-                out.give(homing_string::new(json));
-                Ok(())
+                let mut memory = Cow::Borrowed(driven.engine.memory());
+                loop {
+                    let json = serde_json::to_string(&memory)
+                        .map_err(|error| Failed::new(HOMING_ERROR_INTERNAL, error))?;
+                    if json.len() <= MAX_VALUE || memory.servers.is_empty() {
+                        out.give(homing_string::new(json));
+                        return Ok(());
+                    }
+                    memory = Cow::Owned(memory.better_half());
+                }
             })
         })
     }

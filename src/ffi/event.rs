@@ -2,11 +2,12 @@
 
 use std::sync::OnceLock;
 
-use super::boundary::{free, view};
+use super::boundary::{Place, free, reference, status, view};
 use super::failure::class_code;
 use super::location::situation_code;
 use super::snapshot::milliseconds;
 use super::state::{reason_code, state_code};
+use super::status::homing_status;
 use super::text::{homing_bytes, homing_text};
 use crate::client::ClientEvent;
 use crate::engine::{Event, Next, Told};
@@ -233,7 +234,23 @@ pub unsafe extern "C" fn homing_event_body(event: *const homing_event) -> homing
     }
 }
 
-/// Frees an event that was pulled. NULL is fine.
+/// A copy of an event that the caller owns: for what a callback is given and somebody else is to see.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_event_clone(
+    event: *const homing_event,
+    out: *mut *mut homing_event,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let out = Place::new(out, "out")?;
+            out.give(homing_event::new(reference(event, "event")?.event.clone()));
+            Ok(())
+        })
+    }
+}
+
+/// Frees an event that was pulled or cloned. NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_event_free(event: *mut homing_event) {
     // SAFETY: the caller's promise.

@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 use std::time::Duration;
 
-use super::boundary::{Growing, read_sized};
+use super::boundary::{Growing, no_padding, number, read_sized};
 use super::status::{Failed, HOMING_ERROR_RANGE};
 use super::text;
 use crate::words::{Cause, Failure, FailureClass};
@@ -127,7 +127,7 @@ pub const HOMING_CAUSE_SUSPENDED: i32 = 41;
 #[derive(Clone, Copy, Debug)]
 pub struct homing_failure {
     /// `sizeof(homing_failure)`.
-    pub struct_size: usize,
+    pub struct_size: u64,
     /// `HOMING_CAUSE_…`.
     pub cause: i32,
     /// HTTP status, for the causes that come from one; otherwise 0.
@@ -138,9 +138,12 @@ pub struct homing_failure {
     pub note: *const c_char,
 }
 
-// SAFETY: `repr(C)`, the size first, two 32-bit numbers side by side, and all zero are NULL and 0.
+const POINTER: usize = size_of::<*const u8>();
+const _: () = assert!(no_padding(size_of::<homing_failure>(), &[8, 4, 4, POINTER, POINTER]));
+
+// SAFETY: `repr(C)`, the size first, and all zero are NULL and 0.
 unsafe impl Growing for homing_failure {
-    const LEAST: usize = size_of::<usize>() + 8;
+    const LEAST: usize = 16;
 }
 
 impl homing_failure {
@@ -201,14 +204,8 @@ pub(super) unsafe fn read_failure(failure: *const homing_failure) -> Result<Fail
     let given = unsafe { read_sized(failure, "failure") }?;
     // SAFETY: the caller's promise.
     let note = unsafe { text::optional(given.note, "failure.note") }?;
-    let retry_after = if given.retry_after_ms.is_null() {
-        None
-    } else {
-        // SAFETY: the caller's promise.
-        Some(Duration::from_millis(*unsafe {
-            super::boundary::reference(given.retry_after_ms, "failure.retry_after_ms")
-        }?))
-    };
+    // SAFETY: the caller's promise.
+    let retry_after = unsafe { number(given.retry_after_ms) }.map(Duration::from_millis);
     let status = u16::try_from(given.status).map_err(|_| {
         Failed::new(HOMING_ERROR_RANGE, format!("`failure.status` {} is no status", given.status))
     })?;

@@ -1,6 +1,6 @@
 //! Where the machine is.
 
-use super::boundary::{Growing, SizedPlace, reference, status};
+use super::boundary::{Growing, SizedPlace, no_padding, reference, status};
 use super::engine::proof_code;
 use super::snapshot::{homing_snapshot, milliseconds};
 use super::status::homing_status;
@@ -26,7 +26,7 @@ pub const HOMING_SITUATION_CAPTIVE: i32 = 5;
 #[derive(Clone, Copy, Debug)]
 pub struct homing_location {
     /// `sizeof(homing_location)`, set by the caller.
-    pub struct_size: usize,
+    pub struct_size: u64,
     /// `HOMING_SITUATION_…`; when it is `HOMING_SITUATION_NONE`, nothing else says anything.
     pub situation: i32,
     /// What the verdict rests on when it is inside: `HOMING_PROOF_…`, otherwise 0.
@@ -47,9 +47,12 @@ pub struct homing_location {
     pub next_round_ms: i64,
 }
 
-// SAFETY: `repr(C)`, the size first, numbers in pairs, and all zero are numbers and views of nothing.
+const TEXT: usize = size_of::<homing_text>();
+const _: () = assert!(no_padding(size_of::<homing_location>(), &[8, 4, 4, TEXT, TEXT, 4, 4, 8, 8, 8]));
+
+// SAFETY: `repr(C)`, the size first, and all zero are numbers and views of nothing.
 unsafe impl Growing for homing_location {
-    const LEAST: usize = size_of::<usize>() + 8;
+    const LEAST: usize = 16;
 }
 
 /// Writes where the machine is to `*location`, whose `struct_size` the caller has set. What the last round over the

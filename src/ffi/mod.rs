@@ -47,3 +47,15 @@ pub use status::*;
 pub use string::*;
 pub use text::{homing_bytes, homing_text};
 pub use version::*;
+
+/// The conventions let any thread read these, which the compiler cannot see through pointers.
+const _: () = {
+    const fn any_thread<T: Send + Sync>() {}
+    any_thread::<homing_client>();
+    any_thread::<homing_engine>();
+    any_thread::<homing_error>();
+    any_thread::<homing_event>();
+    any_thread::<homing_settings>();
+    any_thread::<homing_snapshot>();
+    any_thread::<homing_string>();
+};

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::address::homing_address;
-use super::boundary::{Growing, reference, status};
+use super::boundary::{Growing, no_padding, number, reference, status};
 use super::client::homing_client;
 use super::event::homing_event;
-use super::status::{Failed, HOMING_ERROR_RANGE, homing_status};
+use super::status::{Failed, HOMING_ERROR_CREDENTIAL, HOMING_ERROR_RANGE, HOMING_ERROR_ROUTE, homing_status};
 use super::text::{self, homing_text};
 use crate::client::{Asked, Builder, Client, Credentials, LogLevel, NewSocket, RouteChoice};
 use crate::engine::Tuning;
@@ -64,8 +64,8 @@ pub unsafe extern "C" fn homing_value_set(
     unsafe {
         status(|| {
             let data = text::bytes(data, len, MAX_VALUE, "data")?;
-            let value = value.as_mut().ok_or_else(|| Failed::null("value"))?;
-            value.0 = Some(data.to_vec());
+            reference(value.cast_const(), "value")?;
+            (*value).0 = Some(data.to_vec());
             Ok(())
         })
     }
@@ -77,7 +77,7 @@ pub unsafe extern "C" fn homing_value_set(
 #[derive(Clone, Copy, Debug)]
 pub struct homing_options {
     /// `sizeof(homing_options)`.
-    pub struct_size: usize,
+    pub struct_size: u64,
     /// Who this agent is: 1 to 128 visible ASCII characters. Required; the same after every restart.
     pub agent_id: *const c_char,
     /// The constants of the rules as JSON; NULL for the defaults.
@@ -91,6 +91,8 @@ pub struct homing_options {
     pub state_folder: *const c_char,
     /// The name of the client's thread; NULL for `homing`.
     pub thread_name: *const c_char,
+    /// Bytes of the stack of the client's thread, on which callbacks run; 0 for 2 MiB, at least 256 KiB.
+    pub thread_stack_size: usize,
     /// What is said with the first heartbeats: `status_len` bytes of the product's own, at most 16 MiB.
     pub status: *const u8,
     /// Bytes of the status.
@@ -112,14 +114,15 @@ pub struct homing_options {
     pub reserved: u32,
     /// Given to each callback as its first parameter.
     pub user_data: *mut c_void,
-    /// Called once, after the last callback; not when the start fails.
+    /// Called once, after the last callback, on the client's thread; not when the start fails.
     pub drop_user_data: Option<unsafe extern "C" fn(user_data: *mut c_void)>,
     /// Called with each event, instead of `homing_client_next_event`. The event lives until it returns.
     pub on_event: Option<
         unsafe extern "C" fn(user_data: *mut c_void, client: *mut homing_client, event: *const homing_event),
     >,
-    /// Called with each message for the log: `level` is `HOMING_LOG_…`, the view lives until it returns. On the
-    /// client's thread, and on any thread that is inside a function of the client; it must not free the client.
+    /// Called with each message for the log: `level` is `HOMING_LOG_…`, the view lives until it returns. Unlike the others it
+    /// is called on any thread, also on several at once: the client's, those that look names up, and those inside a function
+    /// of the client, `homing_client_start` and `homing_client_free` among them. It must not call functions of its client.
     pub on_log: Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, message: homing_text)>,
     /// Called with each new socket (on Windows a SOCKET) before it is connected to `address`: to mark it, to bind it,
     /// to exempt it from the product's own filter. It is non-blocking and must stay so. Returns 0, or an error number
@@ -142,7 +145,8 @@ pub struct homing_options {
         ),
     >,
     /// Loads a value by its name: gives it with `homing_value_set` and returns 0; gives nothing and returns 0 when
-    /// there is none; or returns an error number of the system. Called once, inside `homing_client_start`. Needs
+    /// there is none; or returns an error number of the system. Called once, inside and on the thread of
+    /// `homing_client_start`. Needs
     /// `store_save` beside it; both replace `state_folder`.
     pub store_load: Option<
         unsafe extern "C" fn(user_data: *mut c_void, name: *const c_char, value: *mut homing_value) -> i32,
@@ -153,9 +157,12 @@ pub struct homing_options {
     >,
 }
 
-// SAFETY: `repr(C)`, the size first, pointers and words and two 32-bit numbers side by side; zero is NULL and 0.
+const POINTER: usize = size_of::<*const u8>();
+const _: () = assert!(no_padding(size_of::<homing_options>(), &[8, 14 * POINTER, 4, 4, 10 * POINTER]));
+
+// SAFETY: `repr(C)`, the size first, pointers and sizes and two numbers side by side; zero is NULL and 0.
 unsafe impl Growing for homing_options {
-    const LEAST: usize = 2 * size_of::<usize>();
+    const LEAST: usize = 8 + size_of::<usize>();
 }
 
 /// The application's pointer, shared by everything that calls the application; dropped after the last of them.
@@ -232,7 +239,8 @@ pub(super) unsafe fn builder(
         }
         builder =
             builder.status(text::bytes(options.status, options.status_len, MOST_STATUS, "options.status")?);
-        let routes = text::array(options.routes, options.route_count, MOST_ROUTES, "options.routes")?;
+        let routes = text::array(options.routes, options.route_count, MOST_ROUTES, "options.routes")
+            .map_err(|failed| failed.too_much(HOMING_ERROR_ROUTE))?;
         if !routes.is_empty() {
             let parse = |route: &*const c_char| -> Result<RouteChoice, Failed> {
                 Ok(text::required(*route, "options.routes")?.parse()?)
@@ -240,15 +248,18 @@ pub(super) unsafe fn builder(
             builder = builder.routes(routes.iter().map(parse).collect::<Result<Vec<_>, _>>()?);
         }
         builder = builder.credentials(credentials(options.headers, options.header_count, "options.headers")?);
-        if !options.seed.is_null() {
-            builder = builder.seed(*reference(options.seed, "options.seed")?);
+        if let Some(seed) = number(options.seed) {
+            builder = builder.seed(seed);
+        }
+        if options.thread_stack_size > 0 {
+            builder = builder.stack_size(options.thread_stack_size);
         }
         hooks(builder, options, data, handle)
     }
 }
 
 /// As many as a client takes.
-const MOST_ROUTES: usize = 8;
+pub(super) const MOST_ROUTES: usize = 8;
 
 /// Credentials of these fields.
 ///
@@ -262,8 +273,10 @@ pub(super) unsafe fn credentials(
     let mut credentials = Credentials::default();
     // SAFETY: the caller's promises, here and below.
     unsafe {
-        for header in text::array(headers, count, Credentials::MOST_FIELDS, name)? {
-            let secret = text::bytes(header.secret, header.secret_len, Credentials::MOST_BYTES, name)?;
+        let headers = text::array(headers, count, Credentials::MOST_FIELDS, name);
+        for header in headers.map_err(|failed| failed.too_much(HOMING_ERROR_CREDENTIAL))? {
+            let secret = text::bytes(header.secret, header.secret_len, Credentials::MOST_BYTES, name)
+                .map_err(|failed| failed.too_much(HOMING_ERROR_CREDENTIAL))?;
             credentials.set(text::required(header.name, name)?, secret)?;
         }
     }

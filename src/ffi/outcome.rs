@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 use std::time::Duration;
 
-use super::boundary::{Growing, read_sized, reference};
+use super::boundary::{Growing, no_padding, number, read_sized};
 use super::failure::{homing_failure, read_failure};
 use super::status::{Failed, HOMING_ERROR_RANGE};
 use super::text;
@@ -35,7 +35,7 @@ pub const HOMING_NEWS_DRAIN: i32 = 6;
 #[derive(Clone, Copy, Debug)]
 pub struct homing_outcome {
     /// `sizeof(homing_outcome)`.
-    pub struct_size: usize,
+    pub struct_size: u64,
     /// `HOMING_VERDICT_…`.
     pub verdict: i32,
     /// HTTP status, or whatever number the product's protocol has, at most 65535; for the event only.
@@ -50,9 +50,13 @@ pub struct homing_outcome {
     pub drain_ms: *const u64,
 }
 
-// SAFETY: `repr(C)`, the size first, two 32-bit numbers side by side, pointers, and all zero are NULL and 0.
+const POINTER: usize = size_of::<*const u8>();
+const _: () =
+    assert!(no_padding(size_of::<homing_outcome>(), &[8, 4, 4, POINTER, POINTER, POINTER, POINTER]));
+
+// SAFETY: `repr(C)`, the size first, and all zero are NULL and 0.
 unsafe impl Growing for homing_outcome {
-    const LEAST: usize = size_of::<usize>() + 8;
+    const LEAST: usize = 16;
 }
 
 /// What an outcome a caller gave says.
@@ -66,11 +70,7 @@ pub(super) unsafe fn read_outcome<'a>(given: *const homing_outcome) -> Result<Ou
         let status = u16::try_from(given.status).map_err(|_| {
             Failed::new(HOMING_ERROR_RANGE, format!("`outcome.status` {} is no status", given.status))
         })?;
-        let drain = if given.drain_ms.is_null() {
-            None
-        } else {
-            Some(Duration::from_millis(*reference(given.drain_ms, "outcome.drain_ms")?))
-        };
+        let drain = number(given.drain_ms).map(Duration::from_millis);
         let verdict = match given.verdict {
             HOMING_VERDICT_SUCCESS => Verdict::Success {
                 status,

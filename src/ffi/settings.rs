@@ -10,7 +10,7 @@ use super::error::{homing_error, telling};
 use super::status::{Failed, HOMING_ERROR_FILE, HOMING_ERROR_INTERNAL, HOMING_ERROR_RANGE, homing_status};
 use super::string::homing_string;
 use super::text::{self, homing_text};
-use crate::settings::{MAX_TEXT, Parsed, Settings, Source};
+use crate::settings::{MAX_TEXT, Parsed, Settings, SettingsError, Source};
 
 /// A settings document that was understood. It never changes; any number of threads, clients and engines may
 /// use one at the same time. Clients and engines keep what they need: it may be freed once they were made.
@@ -42,7 +42,7 @@ pub const HOMING_SOURCE_PERSON: i32 = 0;
 /// The text came from a server: an unknown field is one of next year, and a warning.
 pub const HOMING_SOURCE_SERVER: i32 = 1;
 
-/// Reads a settings document: UTF-8 JSON of `len` bytes at `json`, at most 4 MiB, not NUL-terminated.
+/// Reads a settings document: UTF-8 JSON of `len` bytes at `json`, at most 1 MiB, not NUL-terminated.
 ///
 /// `source` is `HOMING_SOURCE_…`. On success `*out` is owned by the caller. Any thread.
 ///
@@ -59,8 +59,10 @@ pub unsafe extern "C" fn homing_settings_parse(
     unsafe {
         telling(error, || {
             let out = Place::new(out, "out")?;
-            // One more than there can be: too large a text is for the parser to refuse, with its own words.
-            let json = text::bytes(json, len, MAX_TEXT + 1, "json")?;
+            if len > MAX_TEXT {
+                return Err(SettingsError::TooLarge { bytes: len }.into());
+            }
+            let json = text::bytes(json, len, MAX_TEXT, "json")?;
             let source = match source {
                 HOMING_SOURCE_PERSON => Source::Person,
                 HOMING_SOURCE_SERVER => Source::Server,

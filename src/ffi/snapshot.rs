@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::boundary::{Growing, SizedPlace, free, reference, status, view};
+use super::boundary::{Growing, SizedPlace, free, no_padding, reference, status, view};
 use super::state::{reason_code, state_code};
 use super::status::{Failed, HOMING_ERROR_RANGE, homing_status};
 use super::text::homing_text;
@@ -21,7 +21,7 @@ pub struct homing_snapshot {
 #[derive(Clone, Copy, Debug)]
 pub struct homing_summary {
     /// `sizeof(homing_summary)`, set by the caller.
-    pub struct_size: usize,
+    pub struct_size: u64,
     /// `HOMING_STATE_…`.
     pub state: i32,
     /// Why it searches, waits or does nothing: `HOMING_REASON_…`; 0 when all is well.
@@ -37,7 +37,7 @@ pub struct homing_summary {
     /// Inputs that named something the engine had given up.
     pub stale_inputs: u64,
     /// How many servers the list in force has.
-    pub server_count: usize,
+    pub server_count: u64,
 }
 
 /// How one server stands. All views live until the snapshot is freed.
@@ -45,7 +45,7 @@ pub struct homing_summary {
 #[derive(Clone, Copy, Debug)]
 pub struct homing_standing {
     /// `sizeof(homing_standing)`, set by the caller.
-    pub struct_size: usize,
+    pub struct_size: u64,
     /// Its id.
     pub server: homing_text,
     /// Its priority, from 1.
@@ -68,13 +68,17 @@ pub struct homing_standing {
     pub move_in_ms: i64,
 }
 
+const TEXT: usize = size_of::<homing_text>();
+const _: () = assert!(no_padding(size_of::<homing_summary>(), &[8, 4, 4, TEXT, 8, 8, 8, 8, 8]));
+const _: () = assert!(no_padding(size_of::<homing_standing>(), &[8, TEXT, 4, 4, TEXT, 8, 8, TEXT, 8, 8, 8]));
+
 // SAFETY: `repr(C)`, the size first, and all zero are numbers and views of nothing.
 unsafe impl Growing for homing_summary {
-    const LEAST: usize = size_of::<usize>() + 8;
+    const LEAST: usize = 16;
 }
 // SAFETY: as above.
 unsafe impl Growing for homing_standing {
-    const LEAST: usize = size_of::<usize>() + size_of::<homing_text>();
+    const LEAST: usize = 8 + size_of::<homing_text>();
 }
 
 impl homing_snapshot {
@@ -117,7 +121,7 @@ pub unsafe extern "C" fn homing_snapshot_summary(
                 next_heartbeat_ms: milliseconds(next_heartbeat),
                 next_search_ms: milliseconds(next_search),
                 stale_inputs,
-                server_count: servers.len(),
+                server_count: servers.len() as u64,
             });
             Ok(())
         })

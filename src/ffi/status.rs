@@ -30,7 +30,7 @@ pub const HOMING_ERROR_SETTINGS: i32 = -5;
 pub const HOMING_ERROR_TUNING: i32 = -6;
 /// The text cannot be an agent id: 1 to 128 visible ASCII characters.
 pub const HOMING_ERROR_AGENT_ID: i32 = -7;
-/// A file that the settings name cannot be read.
+/// A file cannot be read: the settings, or one that they name.
 pub const HOMING_ERROR_FILE: i32 = -8;
 /// A certificate policy of the settings cannot be enforced.
 pub const HOMING_ERROR_CERTIFICATE: i32 = -9;
@@ -40,9 +40,9 @@ pub const HOMING_ERROR_CREDENTIAL: i32 = -10;
 pub const HOMING_ERROR_ROUTE: i32 = -11;
 /// What an earlier engine remembered cannot be read.
 pub const HOMING_ERROR_MEMORY: i32 = -12;
-/// The system gave no thread, no descriptor, no randomness or no memory.
+/// The system gave no thread, no descriptor or no randomness.
 pub const HOMING_ERROR_SYSTEM: i32 = -13;
-/// The client or engine has stopped; nothing more comes.
+/// The client has stopped, and every event was fetched.
 pub const HOMING_ERROR_STOPPED: i32 = -14;
 /// Another thread is inside a function of this handle, which belongs to one thread at a time.
 pub const HOMING_ERROR_BUSY: i32 = -15;
@@ -50,6 +50,8 @@ pub const HOMING_ERROR_BUSY: i32 = -15;
 pub const HOMING_ERROR_POISONED: i32 = -16;
 /// A fault of homing was caught. Please report it.
 pub const HOMING_ERROR_INTERNAL: i32 = -17;
+/// It has not come in time.
+pub const HOMING_ERROR_TIMEOUT: i32 = -18;
 
 /// Why a function failed: the number it returns and, for the functions that tell, the sentence.
 #[derive(Debug)]
@@ -66,6 +68,11 @@ impl Failed {
     /// The parameter of this name is NULL, or cannot point to what it should.
     pub(super) fn null(name: &str) -> Self {
         Self::new(HOMING_ERROR_NULL, format!("`{name}` is NULL, or not aligned"))
+    }
+
+    /// The same with a number of its own, if something was too much.
+    pub(super) fn too_much(self, status: homing_status) -> Self {
+        if self.status == HOMING_ERROR_RANGE { Self { status, ..self } } else { self }
     }
 
     /// With the number's own sentence.
@@ -135,16 +142,17 @@ const fn words(status: homing_status) -> Option<&'static str> {
         HOMING_ERROR_SETTINGS => "the settings document cannot be used",
         HOMING_ERROR_TUNING => "the tuning or the limits cannot be used",
         HOMING_ERROR_AGENT_ID => "an agent id is 1 to 128 visible ASCII characters, without spaces",
-        HOMING_ERROR_FILE => "a file that the settings name cannot be read",
+        HOMING_ERROR_FILE => "a file cannot be read: the settings, or one that they name",
         HOMING_ERROR_CERTIFICATE => "a certificate policy of the settings cannot be enforced",
         HOMING_ERROR_CREDENTIAL => "a header field cannot be sent",
         HOMING_ERROR_ROUTE => "a route is none, or there are too many",
         HOMING_ERROR_MEMORY => "what an earlier engine remembered cannot be read",
-        HOMING_ERROR_SYSTEM => "the system gave no thread, no descriptor, no randomness or no memory",
-        HOMING_ERROR_STOPPED => "it has stopped, and nothing more comes",
+        HOMING_ERROR_SYSTEM => "the system gave no thread, no descriptor or no randomness",
+        HOMING_ERROR_STOPPED => "the client has stopped, and every event was fetched",
         HOMING_ERROR_BUSY => "another thread is using this handle, which belongs to one thread at a time",
         HOMING_ERROR_POISONED => "a fault of homing was caught earlier; the handle can only be freed",
         HOMING_ERROR_INTERNAL => "a fault of homing was caught",
+        HOMING_ERROR_TIMEOUT => "it has not come in time",
         _ => return None,
     })
 }

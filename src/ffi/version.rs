@@ -10,12 +10,15 @@ pub const HOMING_VERSION_MINOR: u32 = 1;
 /// See `HOMING_VERSION_MAJOR`.
 pub const HOMING_VERSION_PATCH: u32 = 0;
 
-/// The version of the library the program runs with: `major << 16 | minor << 8 | patch`.
+/// The three in one number: `major << 16 | minor << 8 | patch`.
+pub const HOMING_VERSION: u32 = 0x0000_0100;
+
+/// The version of the library the program runs with, as `HOMING_VERSION` is that of the header it was compiled with.
 ///
-/// Any thread. Compare it with the `HOMING_VERSION_…` of the header the program was compiled with.
+/// Any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn homing_version() -> u32 {
-    HOMING_VERSION_MAJOR << 16 | HOMING_VERSION_MINOR << 8 | HOMING_VERSION_PATCH
+    HOMING_VERSION
 }
 
 /// The same as text, such as `0.1.0`, living for ever.
@@ -34,6 +37,9 @@ mod tests {
     fn the_numbers_are_the_package_s() {
         let numbers = format!("{HOMING_VERSION_MAJOR}.{HOMING_VERSION_MINOR}.{HOMING_VERSION_PATCH}");
         assert_eq!(numbers, env!("CARGO_PKG_VERSION"));
-        assert_eq!(homing_version(), 0x0100);
+        assert_eq!(
+            homing_version(),
+            HOMING_VERSION_MAJOR << 16 | HOMING_VERSION_MINOR << 8 | HOMING_VERSION_PATCH
+        );
     }
 }

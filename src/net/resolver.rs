@@ -24,6 +24,10 @@ const THREADS: usize = 4;
 /// look-up hangs for hours, only the newest can still be of interest.
 const ASKERS: usize = 8;
 
+/// Said outright, because the standard library would ask the environment: what it has by default, for modules of the
+/// system's resolver that nobody knows.
+const STACK_SIZE: usize = 2 * 1024 * 1024;
+
 /// Addresses taken from one answer; the engine dials at most 16.
 const ADDRESSES: usize = 64;
 
@@ -102,7 +106,7 @@ impl<A: PartialEq> Resolver<A> {
                     waker.wake();
                 }
             };
-            let thread = thread::Builder::new().name("homing-name".to_owned());
+            let thread = thread::Builder::new().name("homing-name".to_owned()).stack_size(STACK_SIZE);
             if let Err(error) = quiet_threads(|| thread.spawn(work)) {
                 let failure = Failure::noted(Cause::OutOfResources, error);
                 // The receiver is ours, so this cannot fail.

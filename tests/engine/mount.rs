@@ -63,13 +63,13 @@ mod twice {
             };
             let routes: Vec<i32> = setup.routes.iter().map(|route| way(*route)).collect();
             let options = homing_engine_options {
-                struct_size: size_of::<homing_engine_options>(),
+                struct_size: size_of::<homing_engine_options>() as u64,
                 agent_id: agent.as_ptr(),
                 tuning_json: tuning.as_ptr(),
                 memory: memory_json.as_ptr(),
                 memory_len: memory_json.len(),
                 away_ms: away_ms.as_ref().map_or(ptr::null(), ptr::from_ref),
-                seed,
+                seed: &seed,
                 routes: routes.as_ptr(),
                 route_count: routes.len(),
             };
@@ -98,7 +98,7 @@ mod twice {
             let direct = self.direct.poll_action();
             // SAFETY: all zero is a valid action.
             let mut action: homing_action = unsafe { mem::zeroed() };
-            action.struct_size = size_of::<homing_action>();
+            action.struct_size = size_of::<homing_action>() as u64;
             // SAFETY: the engine lives, and the action's views are used before the next call.
             let through_c = unsafe {
                 assert_eq!(homing_engine_next_action(self.through_c, &mut action), HOMING_OK);
@@ -248,7 +248,7 @@ mod twice {
                 _ => 0,
             };
             homing_failure {
-                struct_size: size_of::<homing_failure>(),
+                struct_size: size_of::<homing_failure>() as u64,
                 cause: homing_failure::code(self.cause),
                 status: status.into(),
                 retry_after_ms: self.retry_after_ms.as_ref().map_or(ptr::null(), ptr::from_ref),
@@ -366,7 +366,7 @@ mod twice {
         };
         let failure = failed.as_ref().map(Failed::as_c);
         let outcome = homing_outcome {
-            struct_size: size_of::<homing_outcome>(),
+            struct_size: size_of::<homing_outcome>() as u64,
             verdict: kind,
             status: status.into(),
             settings_tag: settings.as_ref().map_or(ptr::null(), |tag| tag.as_ptr()),
@@ -438,6 +438,17 @@ mod twice {
 
     /// # Safety
     /// The action is the newest.
+    unsafe fn addresses(action: &homing_action) -> &[homing_address] {
+        if action.addresses.is_null() {
+            assert_eq!(action.address_count, 0);
+            return &[];
+        }
+        // SAFETY: the caller's promise.
+        unsafe { slice::from_raw_parts(action.addresses, action.address_count) }
+    }
+
+    /// # Safety
+    /// The action is the newest.
     unsafe fn told(action: &homing_action) -> String {
         // SAFETY: the caller's promise.
         let (host, server) =
@@ -447,7 +458,7 @@ mod twice {
             HOMING_ACTION_RESOLVE => format!("resolve {} {host}", action.query),
             HOMING_ACTION_DIAL => {
                 // SAFETY: the caller's promise.
-                let to = unsafe { slice::from_raw_parts(action.addresses, action.address_count) };
+                let to = unsafe { addresses(action) };
                 let to: Vec<SocketAddr> = to.iter().map(socket).collect();
                 format!(
                     "dial {} {server} {host}:{} tls {} policy {}.{} to {to:?} stagger {} route {}",
@@ -466,7 +477,7 @@ mod twice {
             ),
             HOMING_ACTION_PROBE => {
                 // SAFETY: the caller's promise.
-                let to = unsafe { slice::from_raw_parts(action.addresses, action.address_count) };
+                let to = unsafe { addresses(action) };
                 let to: Vec<SocketAddr> = to.iter().map(socket).collect();
                 format!(
                     "probe {} {} {host} policy {}.{} to {to:?} proof {} {}",

@@ -1,7 +1,7 @@
 //! Who is shown the credentials, and who never is.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, Once};
+use std::sync::{Arc, Mutex, Once, OnceLock};
 use std::time::Duration;
 
 use homing::client::{Asked, Credentials};
@@ -202,8 +202,19 @@ fn secrets_are_in_no_log_no_event_no_snapshot_and_no_debug_output() {
     let (secret, password) = ("Z".repeat(48), "Q".repeat(48));
     let encoded = "UVFRUVFR"; // QQQQQQ
     let authority = Authority::new();
-    let server = Server::tls("a", &authority, wants("let me in", UNAUTHORIZED));
-    let plain = Server::plain("b", well);
+    // The second server waits until the first was asked: on a slow machine it would win before.
+    let asked = Arc::new(OnceLock::new());
+    let (ask, wait) = (Arc::clone(&asked), asked);
+    let server = Server::tls("a", &authority, move |conversation| {
+        while conversation.request().is_some() {
+            conversation.say(UNAUTHORIZED);
+            ask.get_or_init(|| ());
+        }
+    });
+    let plain = Server::plain("b", move |conversation| {
+        wait.wait();
+        well(conversation);
+    });
     let proxy = Proxy::opens();
     let described = proxy.described().basic("user", &password).unwrap();
     let credentials = token(&secret);
