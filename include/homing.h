@@ -617,6 +617,12 @@ homing_text homing_state_name(int32_t state);
 // The machine was suspended; what the connection is worth is not known.
 #define HOMING_CAUSE_SUSPENDED 41
 
+// Its key, or the digest of a signature, is too weak; class HOMING_CLASS_CERTIFICATE.
+#define HOMING_CAUSE_WEAK_KEY 42
+
+// No usable revocation list says anything about it; class HOMING_CLASS_CERTIFICATE.
+#define HOMING_CAUSE_REVOCATION_UNKNOWN 43
+
 // A failure, as the driver of an engine saw it. Zero everything, set struct_size and cause, and what the cause asks for.
 typedef struct {
     // sizeof(homing_failure).
@@ -819,13 +825,16 @@ homing_text homing_situation_name(int32_t situation);
 // It has stopped. The last event.
 #define HOMING_EVENT_STOPPED 20
 
+// A connection stands to a server that has proved nothing (danger_no_verification).
+#define HOMING_EVENT_UNVERIFIED 21
+
 // The verdict on where the machine is changed, or other settings are in force because of it: situation, the
 // location in force, and text, the reason in words.
-#define HOMING_EVENT_LOCATION 21
+#define HOMING_EVENT_LOCATION 22
 
 // The reference servers were asked; what each answered stands in the JSON. duration_ms is how long it took. The
 // verdict may differ: it is damped.
-#define HOMING_EVENT_ROUND 22
+#define HOMING_EVENT_ROUND 23
 
 // Other servers of the same search are tried.
 #define HOMING_NEXT_NEXT_SERVER 1

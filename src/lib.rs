@@ -15,6 +15,8 @@
 //!   event loop drives it directly.
 //! - `client` (feature `client`, on by default): the engine on one background thread, over real
 //!   sockets, TLS and HTTP/1.1. What most programs use.
+//! - `trust` (with the client): whether a server is believed, for the client and for products with a TLS
+//!   stack of their own.
 //! - `store` (with the client): where it keeps what must outlive the process.
 //! - [`words`]: the plain values all of them speak.
 //!
@@ -32,8 +34,7 @@
 //! - It says nothing of its own: bodies of requests and answers belong to the product.
 //! - It does not poll the operating system for network changes yet: tell it with `network_changed`.
 //! - Event streams (push mode) are decided by the engine and not yet spoken by the client, which
-//!   falls back to pull. Pins, revocation lists, client certificates and reference servers are parsed
-//!   and validated, and refused with an error where they would have to be enforced.
+//!   falls back to pull. Reference servers are parsed and validated, and not asked yet.
 //! - No OCSP, no alternative content sources, no PAC files, no vendor's own wire protocol.
 
 #[cfg(feature = "client")]

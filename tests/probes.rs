@@ -67,7 +67,7 @@ impl Write for Recorded<'_> {
 fn reference(authority: Option<&Authority>) -> (u16, Receiver<Seen>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let config = authority.map(Authority::server_config);
+    let config = authority.map(|authority| authority.server_config().0);
     let (sender, seen) = channel();
     thread::spawn(move || {
         for stream in listener.incoming() {

@@ -3,6 +3,8 @@
 // The helpers of tests may fail like tests; clippy knows only functions marked as such.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "road/certificates.rs"]
+mod certificates;
 #[path = "road/credentials.rs"]
 mod credentials;
 #[path = "road/ending.rs"]
@@ -33,7 +35,7 @@ use std::time::{Duration, Instant};
 use homing::client::{Builder, Client, ClientEvent, PrepareError, StartError};
 use homing::engine::{Event, State, Tuning};
 use homing::settings::Settings;
-use homing::trust::{TrustError, Unsupported};
+use homing::trust::TrustError;
 use homing::words::FailureClass;
 use server::{Authority, Conversation, Server};
 
@@ -335,14 +337,12 @@ fn settings_that_cannot_be_enforced_change_nothing() {
     let client = start(&[&server], public());
     assert_eq!(attached(&client), "a");
     let missing = serde_json::json!({ "roots": [{ "bundle": "/nowhere/ca.pem" }] });
-    let pinned = serde_json::json!({ "pins": [{ "sha256": "A".repeat(43) + "=" }] });
+    let no_bundle =
+        serde_json::json!({ "roots": [{ "bundle": env!("CARGO_MANIFEST_DIR").to_owned() + "/Cargo.toml" }] });
     let error = client.reconfigure(settings(&[&server], missing.clone())).unwrap_err();
     assert!(error.to_string().starts_with("certificate: cannot read /nowhere/ca.pem"), "{error}");
-    let error = client.reconfigure(settings(&[&server], pinned)).unwrap_err();
-    assert!(
-        matches!(error, PrepareError::Trust { source: TrustError::Unsupported(Unsupported::Pins), .. }),
-        "{error}"
-    );
+    let error = client.reconfigure(settings(&[&server], no_bundle)).unwrap_err();
+    assert!(matches!(error, PrepareError::Trust { source: TrustError::Bundle { .. }, .. }), "{error}");
     heartbeat(&client);
     assert_eq!(server.connections(), 1);
     let error = builder(settings(&[&server], missing)).start().unwrap_err();

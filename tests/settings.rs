@@ -518,6 +518,18 @@ mod documentation {
     }
 
     #[test]
+    fn every_example_about_certificates_is_a_whole_document() {
+        let page = include_str!("../docs/certificates.md");
+        let examples: Vec<&str> =
+            page.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert!(examples.len() > 8, "{examples:?}");
+        for example in examples {
+            let settings: Result<Settings, _> = example.parse();
+            assert!(settings.is_ok(), "{:?}: {example}", settings.err());
+        }
+    }
+
+    #[test]
     fn its_full_document_means_what_the_page_says() {
         let settings: Settings = blocks()[1].parse().unwrap();
         let office = settings.effective(Some("Office"));

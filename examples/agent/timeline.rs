@@ -68,6 +68,9 @@ impl Line {
             Event::Round { evidence, .. } => {
                 Self::new("round", "", format!("{} after {}", evidence.finding.explain(), evidence.elapsed))
             }
+            Event::Unverified { server } => {
+                Self::new("danger", server, "connected, and nothing was verified".to_owned())
+            }
             other => Self::new("event", "", format!("{other:?}")),
         };
         Some(line)

@@ -15,6 +15,7 @@ use super::remember::{Earlier, Keeper};
 use super::road::{Outfit, Road};
 use super::routes::{MOST_ROUTES, Routes};
 use super::status::{Hook, Status, StatusCell};
+use super::trust_clock::TrustClock;
 use super::wallet::{Asked, CredentialsCell, CredentialsHook, Wallet};
 use super::worker::{Message, Worker};
 use super::{Client, ClientEvent, Credentials, EventCallback, LogLevel, RouteChoice, Shared, ThreadHook};
@@ -296,9 +297,10 @@ impl Builder {
         let _here = self.journal.enter();
         let agent = self.agent.ok_or(StartError::NoAgentId)?;
         let Routes { order, proxies } = Routes::new(self.routes).ok_or(StartError::BadRoutes)?;
-        let PreparedSettings { settings, policies } = prepare(self.settings)?;
         let seed = self.seed.map_or_else(random, Ok)?;
         let mut keeper = Keeper::new(self.store);
+        let trust_clock = Arc::new(TrustClock::new(keeper.floor()));
+        let PreparedSettings { settings, policies, warnings } = prepare(self.settings, &trust_clock)?;
         let Earlier { memory, away, problem } = keeper.load(SystemTime::now());
         let clock = Clock::new();
         let started = clock.now();
@@ -310,6 +312,7 @@ impl Builder {
         let location = self.location.map(|name| Message::Command(Command::SetLocation(Some(name))));
         let shared = Arc::new(Shared {
             clock,
+            trust_clock: Arc::clone(&trust_clock),
             journal: self.journal,
             engine: Mutex::new(engine),
             mail: Mutex::new(Some(location.into_iter().collect())),
@@ -325,6 +328,8 @@ impl Builder {
             // Even with a fixed seed two lives must not share their idempotency keys.
             life: random()?,
             policies,
+            warnings,
+            clock: trust_clock,
             status: Status { cell: self.status, hook: self.hook },
             wallet: Wallet::new(self.credentials, self.credentials_hook),
             proxies,

@@ -221,6 +221,7 @@ fn is_progress(event: &Event) -> bool {
         | Event::SettingsWarning { .. }
         | Event::CannotRemember { .. }
         | Event::MemoryIgnored { .. }
+        | Event::Unverified { .. }
         | Event::Stopped {} => false,
     }
 }

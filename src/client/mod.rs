@@ -53,6 +53,8 @@ mod remember;
 mod road;
 mod routes;
 mod status;
+mod system_roots;
+mod trust_clock;
 mod wallet;
 mod worker;
 
@@ -60,6 +62,8 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use trust_clock::TrustClock;
 
 #[cfg(feature = "capi")]
 pub(crate) use builder::random;
@@ -114,6 +118,8 @@ pub struct Client {
 /// What the application's threads and the client's have in common.
 struct Shared {
     clock: Clock,
+    /// By which certificates are judged.
+    trust_clock: Arc<TrustClock>,
     journal: Journal,
     engine: Mutex<Engine>,
     /// `None` when nobody reads it any more.
@@ -186,7 +192,7 @@ impl Client {
     /// # Errors
     /// A file cannot be read, or a certificate policy cannot be enforced. The old settings stay.
     pub fn reconfigure(&self, settings: impl Into<Arc<Settings>>) -> Result<(), PrepareError> {
-        self.shared.send(Message::Reconfigure(prepare(settings.into())?));
+        self.shared.send(Message::Reconfigure(prepare(settings.into(), &self.shared.trust_clock)?));
         Ok(())
     }
 

@@ -8,16 +8,24 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::settings::{Roots, Settings};
-use crate::trust::{self, Files, TrustError};
+use super::system_roots;
+use super::trust_clock::TrustClock;
+use crate::platform::journal;
+use crate::settings::{CertificatePolicy, Roots, Settings};
+use crate::trust::{self, Material, Remark, TrustError};
 
-/// The largest file that is read: twenty times the bundle of all public authorities.
+/// The largest bundle, certificate or key that is read: twenty times the bundle of all public authorities.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
+
+/// The largest file of revocation lists: the largest that public authorities publish have some ten megabytes.
+const MAX_REVOCATIONS: u64 = 16 * 1024 * 1024;
 
 /// Settings with a verifier for each of their policies.
 pub(super) struct PreparedSettings {
     pub(super) settings: Arc<Settings>,
     pub(super) policies: Vec<trust::Prepared>,
+    /// What is odd about the files that are in force all the same.
+    pub(super) warnings: Vec<String>,
 }
 
 /// Why settings cannot be put in force. Nothing of them is.
@@ -45,37 +53,59 @@ pub enum PrepareError {
 }
 
 /// Reads what the settings name, and builds their verifiers.
-pub(super) fn prepare(settings: Arc<Settings>) -> Result<PreparedSettings, PrepareError> {
-    let mut files = Files::new();
-    let mut policies = Vec::new();
+pub(super) fn prepare(
+    settings: Arc<Settings>,
+    clock: &Arc<TrustClock>,
+) -> Result<PreparedSettings, PrepareError> {
+    let mut material = Material::default();
+    let mut policies: Vec<trust::Prepared> = Vec::new();
+    let mut warnings = Vec::new();
     for (index, policy) in settings.policies().iter().enumerate() {
         let place = || settings.policy_place(index).to_owned();
-        for root in &policy.roots {
-            let Roots::Bundle(file) = root else { continue };
-            if files.contains_key(file) {
+        for (file, most) in files(policy) {
+            if material.files.contains_key(file) {
                 continue;
             }
-            let content = read(file).map_err(|source| PrepareError::File {
+            let content = read(file, most).map_err(|source| PrepareError::File {
                 place: place(),
-                file: file.clone(),
+                file: file.to_owned(),
                 source,
             })?;
-            files.insert(file.clone(), content);
+            material.files.insert(file.to_owned(), content);
         }
-        let prepared = trust::prepare(policy, &files);
-        policies.push(prepared.map_err(|source| PrepareError::Trust { place: place(), source })?);
+        if policy.roots.contains(&Roots::System) && material.system.is_none() {
+            material.system = Some(system_roots::read());
+        }
+        let prepared = trust::prepare(policy, &material, clock.clone())
+            .map_err(|source| PrepareError::Trust { place: place(), source })?;
+        for remark in prepared.policy.remarks() {
+            if let Remark::System { .. } = remark {
+                journal::tell!(Info, "{}: {remark}", place());
+            } else {
+                warnings.push(format!("{}: {remark}", place()));
+            }
+        }
+        policies.push(prepared);
     }
-    Ok(PreparedSettings { settings, policies })
+    Ok(PreparedSettings { settings, policies, warnings })
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// The files a policy names, and how large each may be.
+fn files(policy: &CertificatePolicy) -> impl Iterator<Item = (&Path, u64)> {
+    let bundles = policy.roots.iter().filter_map(|root| match root {
+        Roots::Bundle(file) => Some((file.as_path(), MAX_FILE)),
+        Roots::Public | Roots::System => None,
+    });
+    let lists = policy.crls.iter().map(|file| (file.as_path(), MAX_REVOCATIONS));
+    let client = policy.client.iter().flat_map(|client| [&client.certificate, &client.key]);
+    bundles.chain(lists).chain(client.map(|file| (file.as_path(), MAX_FILE)))
+}
+
+fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut content)?;
-    if content.len() as u64 > MAX_FILE {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            format!("it is larger than {MAX_FILE} bytes"),
-        ));
+    File::open(path)?.take(most + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > most {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {most} bytes")));
     }
     Ok(content)
 }

@@ -20,9 +20,13 @@ use siphasher::sip::SipHasher24;
 use crate::engine::{Away, Memory};
 use crate::platform::{callback, journal};
 use crate::store::{MAX_VALUE, Store};
+use crate::trust::Timestamp;
 
 /// The name of the value in the store.
 const NAME: &str = "memory";
+
+/// The name under which the floor of the clock is kept: apart from the memory, which the engine owns and which may be lost.
+const FLOOR: &str = "time";
 
 /// The format of the envelope. Another one is not guessed at.
 const VERSION: u32 = 1;
@@ -67,6 +71,26 @@ impl Keeper {
         Earlier { memory, away, problem }
     }
 
+    /// The floor of the clock that an earlier life had; none when it cannot be read.
+    pub(super) fn floor(&mut self) -> Option<Timestamp> {
+        let value = guarded(|| self.store.load(FLOOR)).unwrap_or_else(|error| {
+            journal::tell!(Warn, "the floor of the clock cannot be read: {error}");
+            None
+        })?;
+        let text = String::from_utf8(value).ok()?;
+        let (seconds, check) = text.trim_end().split_once(' ')?;
+        (check == sum(seconds)).then(|| seconds.parse().ok().map(Timestamp)).flatten()
+    }
+
+    /// Keeps the floor of the clock for the next life. One that cannot be kept is found again by the next connection.
+    pub(super) fn keep_floor(&mut self, floor: Timestamp) {
+        let seconds = floor.0.to_string();
+        let text = format!("{seconds} {}\n", sum(&seconds));
+        if let Err(error) = guarded(|| self.store.save(FLOOR, text.as_bytes())) {
+            journal::tell!(Warn, "the floor of the clock is not stored: {error}");
+        }
+    }
+
     /// Keeps a memory for the next life. Whether it could be.
     pub(super) fn save(&mut self, memory: &Memory, now: SystemTime) -> bool {
         let saved = seal(memory, now).and_then(|value| guarded(|| self.store.save(NAME, &value)));
@@ -96,10 +120,14 @@ struct Envelope {
 impl Envelope {
     /// Against accidents, not against people: the key is no secret.
     fn sum(&self) -> String {
-        let mut sum = SipHasher24::new();
-        sum.write(format!("{} {} {}", self.version, self.saved_at, self.memory).as_bytes());
-        format!("{:016x}", sum.finish())
+        sum(&format!("{} {} {}", self.version, self.saved_at, self.memory))
     }
+}
+
+fn sum(text: &str) -> String {
+    let mut sum = SipHasher24::new();
+    sum.write(text.as_bytes());
+    format!("{:016x}", sum.finish())
 }
 
 /// Puts a memory into its envelope.

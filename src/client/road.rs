@@ -10,11 +10,12 @@ use mio::Registry;
 
 use super::prepare::PreparedSettings;
 use super::status::Status;
+use super::trust_clock::TrustClock;
 use super::wallet::Wallet;
-use crate::engine::{Action, Command, Input, NetworkChange, Reached, Target};
+use crate::engine::{Action, Command, Event, Input, NetworkChange, Reached, Target};
 use crate::net::{Answer, Exchange, Limits, Link, Plan, Probe, Proxy, Report, Resolver, SocketHook, wire};
 use crate::platform::{Waker, journal};
-use crate::trust;
+use crate::trust::{self, Accepted, Timestamp, WallClock};
 use crate::words::{
     AgentId, Cause, Errand, ExchangeId, Failure, LinkId, Moment, Outcome, Path, PolicyId, ProbeId, Proof,
     Purpose, QueryId, Route, Verdict,
@@ -53,6 +54,9 @@ pub(super) struct Outfit {
     pub(super) life: u64,
     /// Verifiers for the first settings.
     pub(super) policies: Vec<trust::Prepared>,
+    /// What is odd about the files of the first settings.
+    pub(super) warnings: Vec<String>,
+    pub(super) clock: Arc<TrustClock>,
     pub(super) status: Status,
     pub(super) wallet: Wallet,
     /// In the order of the routes the engine knows.
@@ -107,11 +111,21 @@ pub(super) struct Road {
     /// Verifiers by version of the settings: the present and the one before. A link holds its own.
     policies: BTreeMap<u32, Vec<trust::Prepared>>,
     heard: VecDeque<Heard>,
+    /// By which certificates are judged.
+    clock: Arc<TrustClock>,
+    /// What the floor of that clock rose to, until it is stored.
+    floor: Option<Timestamp>,
+    /// For the application.
+    notices: VecDeque<Event>,
+    /// The day on which it was last looked whether the agent's own certificate expires.
+    reminded: i64,
 }
 
 impl Road {
     pub(super) fn new(outfit: Outfit, waker: Waker) -> Self {
-        let Outfit { agent, limits, life, policies, status, wallet, proxies, hook } = outfit;
+        let Outfit { agent, limits, life, policies, warnings, clock, status, wallet, proxies, hook } = outfit;
+        // The policies have just been looked at.
+        let reminded = clock.time().verification().0.div_euclid(86_400);
         Self {
             agent,
             limits: Arc::new(limits),
@@ -131,6 +145,10 @@ impl Road {
             sweeps: BTreeMap::new(),
             policies: BTreeMap::from([(0, policies)]),
             heard: VecDeque::new(),
+            clock,
+            floor: None,
+            notices: warnings.into_iter().map(|warning| Event::SettingsWarning { warning }).collect(),
+            reminded,
         }
     }
 
@@ -150,6 +168,8 @@ impl Road {
         self.policies.insert(version, prepared.policies);
         self.policies.retain(|kept, _| *kept + 1 >= version);
         self.wallet.reconfigured();
+        let warnings = prepared.warnings.into_iter();
+        self.notices.extend(warnings.map(|warning| Event::SettingsWarning { warning }));
         Command::Reconfigure(prepared.settings)
     }
 
@@ -219,7 +239,7 @@ impl Road {
     fn report(&mut self, link: LinkId, report: Report) {
         match report {
             Report::Connected(path) => self.heard.push_back(Heard::Connected(link, path)),
-            Report::Secured(proof) => self.heard.push_back(Heard::Secured(link, proof)),
+            Report::Secured(accepted) => self.secured(link, accepted),
             Report::FirstByte(exchange) => {
                 if let Some(under_way) = self.exchanges.get_mut(&link)
                     && !mem::replace(&mut under_way.begun, true)
@@ -247,6 +267,33 @@ impl Road {
                 self.exchanges.remove(&link);
             }
         }
+    }
+
+    /// What a handshake proves is told to the engine; what else it shows, to the application.
+    fn secured(&mut self, link: LinkId, accepted: Accepted) {
+        self.heard.push_back(Heard::Secured(link, accepted.proof));
+        self.floor = self.floor.max(accepted.not_before.filter(|time| self.clock.raise(*time)));
+        let Some(link) = self.links.get(&link) else { return };
+        if accepted.proof == Proof::Tcp {
+            self.notices.push_back(Event::Unverified { server: link.server().id.clone() });
+        }
+        let time = self.clock.time();
+        let today = time.verification().0.div_euclid(86_400);
+        if mem::replace(&mut self.reminded, today) != today {
+            let warnings = link.policy().remarks_at(time);
+            self.notices
+                .extend(warnings.iter().map(|remark| Event::SettingsWarning { warning: remark.to_string() }));
+        }
+    }
+
+    /// What the application is to be told that the engine does not know.
+    pub(super) fn notice(&mut self) -> Option<Event> {
+        self.notices.pop_front()
+    }
+
+    /// The floor of the clock, if it rose since this was asked.
+    pub(super) fn risen_floor(&mut self) -> Option<Timestamp> {
+        self.floor.take()
     }
 
     /// The server wants other credentials. If there are others, it is asked once more: on the same

@@ -170,6 +170,12 @@ impl Worker {
             }
             self.road.settle();
         }
+        while let Some(notice) = self.road.notice() {
+            self.deliver(notice);
+        }
+        if let Some(floor) = self.road.risen_floor() {
+            self.keeper.keep_floor(floor);
+        }
     }
 
     /// Stores what the engine remembers, and tells it whether that worked.

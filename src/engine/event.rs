@@ -155,6 +155,12 @@ pub enum Event {
         /// What, and what to do.
         warning: String,
     },
+    /// A connection stands to a server that has proved nothing: its policy is `danger_no_verification`. Once for
+    /// each connection. Told by the driver.
+    Unverified {
+        /// Which server.
+        server: ServerId,
+    },
     /// The memory could not be stored; the engine goes on without.
     CannotRemember {
         /// The version that is not stored.

@@ -63,12 +63,14 @@ pub const HOMING_EVENT_CANNOT_REMEMBER: i32 = 18;
 pub const HOMING_EVENT_MEMORY_IGNORED: i32 = 19;
 /// It has stopped. The last event.
 pub const HOMING_EVENT_STOPPED: i32 = 20;
+/// A connection stands to a server that has proved nothing (`danger_no_verification`).
+pub const HOMING_EVENT_UNVERIFIED: i32 = 21;
 /// The verdict on where the machine is changed, or other settings are in force because of it: `situation`, the
 /// `location` in force, and `text`, the reason in words.
-pub const HOMING_EVENT_LOCATION: i32 = 21;
+pub const HOMING_EVENT_LOCATION: i32 = 22;
 /// The reference servers were asked; what each answered stands in the JSON. `duration_ms` is how long it took. The
 /// verdict may differ: it is damped.
-pub const HOMING_EVENT_ROUND: i32 = 22;
+pub const HOMING_EVENT_ROUND: i32 = 23;
 
 /// Other servers of the same search are tried.
 pub const HOMING_NEXT_NEXT_SERVER: i32 = 1;
@@ -354,6 +356,7 @@ fn parts(event: &Event) -> Parts<'_> {
         }
         Event::CannotRemember { version: _ } => of(HOMING_EVENT_CANNOT_REMEMBER),
         Event::MemoryIgnored { reason } => Parts { text: Some(reason), ..of(HOMING_EVENT_MEMORY_IGNORED) },
+        Event::Unverified { server } => about(HOMING_EVENT_UNVERIFIED, server),
         Event::Stopped {} => of(HOMING_EVENT_STOPPED),
     }
 }

@@ -121,6 +121,10 @@ pub const HOMING_CAUSE_DRAINING: i32 = 39;
 pub const HOMING_CAUSE_CLOSED_IDLE: i32 = 40;
 /// The machine was suspended; what the connection is worth is not known.
 pub const HOMING_CAUSE_SUSPENDED: i32 = 41;
+/// Its key, or the digest of a signature, is too weak; class `HOMING_CLASS_CERTIFICATE`.
+pub const HOMING_CAUSE_WEAK_KEY: i32 = 42;
+/// No usable revocation list says anything about it; class `HOMING_CLASS_CERTIFICATE`.
+pub const HOMING_CAUSE_REVOCATION_UNKNOWN: i32 = 43;
 
 /// A failure, as the driver of an engine saw it. Zero everything, set `struct_size` and `cause`, and what the cause asks for.
 #[repr(C)]
@@ -168,6 +172,8 @@ impl homing_failure {
             Cause::Revoked => HOMING_CAUSE_REVOKED,
             Cause::PinMismatch => HOMING_CAUSE_PIN_MISMATCH,
             Cause::BadCertificate => HOMING_CAUSE_BAD_CERTIFICATE,
+            Cause::WeakKey => HOMING_CAUSE_WEAK_KEY,
+            Cause::RevocationUnknown => HOMING_CAUSE_REVOCATION_UNKNOWN,
             Cause::ServerError { .. } => HOMING_CAUSE_SERVER_ERROR,
             Cause::Throttled { .. } => HOMING_CAUSE_THROTTLED,
             Cause::NotAllowed { .. } => HOMING_CAUSE_NOT_ALLOWED,
@@ -258,6 +264,8 @@ const fn cause(code: i32, status: u16, retry_after: Option<Duration>) -> Option<
         HOMING_CAUSE_REVOKED => Cause::Revoked,
         HOMING_CAUSE_PIN_MISMATCH => Cause::PinMismatch,
         HOMING_CAUSE_BAD_CERTIFICATE => Cause::BadCertificate,
+        HOMING_CAUSE_WEAK_KEY => Cause::WeakKey,
+        HOMING_CAUSE_REVOCATION_UNKNOWN => Cause::RevocationUnknown,
         HOMING_CAUSE_SERVER_ERROR => Cause::ServerError { status },
         HOMING_CAUSE_THROTTLED => Cause::Throttled { status, retry_after },
         HOMING_CAUSE_NOT_ALLOWED => Cause::NotAllowed { status },
@@ -291,9 +299,9 @@ mod tests {
 
     #[test]
     fn every_cause_has_a_number_of_its_own() {
-        for number in 1..=41 {
+        for number in 1..=43 {
             assert_eq!(cause(number, 500, None).map(homing_failure::code), Some(number));
         }
-        assert_eq!((cause(0, 0, None), cause(42, 0, None)), (None, None));
+        assert_eq!((cause(0, 0, None), cause(44, 0, None)), (None, None));
     }
 }

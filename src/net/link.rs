@@ -25,7 +25,7 @@ use super::proxy::{self, Proxy, Tunnel};
 use super::tls::{Received, Stream};
 use crate::platform::{Sleep, journal};
 use crate::settings::{Protocol, Server};
-use crate::trust::{self, Prepared};
+use crate::trust::{Accepted, Policy, Prepared};
 use crate::words::{Cause, ExchangeId, Failure, Host, LinkId, Moment, Path, Proof};
 
 /// Where a link leads and how it is made.
@@ -46,7 +46,7 @@ pub(crate) enum Report {
     /// An address accepted, and the proxy opened the way if there is one.
     Connected(Path),
     /// TLS stands.
-    Secured(Proof),
+    Secured(Accepted),
     /// The first byte of an answer came.
     FirstByte(ExchangeId),
     /// A whole answer came.
@@ -181,6 +181,11 @@ impl Link {
     /// Where it leads.
     pub(crate) fn server(&self) -> &Server {
         &self.server
+    }
+
+    /// What it has to prove.
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy.policy
     }
 
     /// The link whose socket has this token. Link ids count up from zero, so even where a token has 32
@@ -324,7 +329,9 @@ impl Link {
         match self.server.protocol {
             Protocol::Http => Ok(Next::On(State::Idle(Open { input: early, ..Open::new(stream) }))),
             Protocol::Https => {
-                let name = trust::expected_name(&self.server.host)
+                let name = self
+                    .policy
+                    .server_name(&self.server.host)
                     .ok_or_else(|| Failure::noted(Cause::WrongName, "no certificate can carry this name"))?;
                 Ok(Next::On(State::Securing(stream.secure(early, &self.policy, name)?)))
             }
@@ -337,15 +344,17 @@ impl Link {
         let received = stream.receive(&mut input)?;
         if !stream.is_handshaking() {
             stream.flush()?;
-            if self.policy.proof == Proof::Tcp {
+            // Asked here and not only in the handshake: nobody verifies a resumed session.
+            let accepted = self.policy.judge(stream.peer_certificates(), &self.server.host)?;
+            if accepted.proof == Proof::Tcp {
                 journal::tell!(
                     Warn,
                     "{}: connected without any verification (danger_no_verification)",
                     self.server.id
                 );
             }
-            self.proof = self.policy.proof;
-            self.reports.push_back(Report::Secured(self.proof));
+            self.proof = accepted.proof;
+            self.reports.push_back(Report::Secured(accepted));
             return Ok(Next::On(State::Idle(Open { input, ..Open::new(stream) })));
         }
         match received {
@@ -440,7 +449,18 @@ mod tests {
     use super::*;
     use crate::platform::Clock;
     use crate::settings::CertificatePolicy;
+    use crate::trust;
     use crate::words::ServerId;
+
+    /// No certificate is judged in these tests.
+    #[derive(Debug)]
+    struct Now;
+
+    impl trust::WallClock for Now {
+        fn time(&self) -> trust::Time {
+            trust::Time::new(trust::Timestamp::MADE)
+        }
+    }
 
     /// A link, and what it needs to move.
     struct Drive {
@@ -464,7 +484,9 @@ mod tests {
             policy: 0,
             literal: None,
         };
-        let policy = trust::prepare(&CertificatePolicy::default(), &trust::Files::new()).unwrap();
+        let policy =
+            trust::prepare(&CertificatePolicy::default(), &trust::Material::default(), Arc::new(Now))
+                .unwrap();
         let clock = Clock::new();
         let plan = Plan {
             link: LinkId(3),

@@ -15,7 +15,7 @@ use super::hook::SocketHook;
 use super::link::first_token;
 use super::tls::{Received, Stream};
 use crate::platform::is_tunnel;
-use crate::trust::{self, Prepared};
+use crate::trust::Prepared;
 use crate::words::{Cause, Failure, Host, Moment, Path, ProbeId, Proof};
 
 /// Bytes of TLS that a probe reads before it gives up: chains of 16 KiB certificates are rare, and this is ten of them.
@@ -107,7 +107,11 @@ impl Probe {
         if !stream.is_handshaking() {
             // The last word of the handshake; without it the server would log a broken one.
             stream.flush()?;
-            let proof = self.security.as_ref().map_or(Proof::Tcp, |(policy, _)| policy.proof);
+            // Asked here as for a link: nobody verifies a resumed session.
+            let proof = match &self.security {
+                Some((policy, host)) => policy.judge(stream.peer_certificates(), host)?.proof,
+                None => Proof::Tcp,
+            };
             return Ok(Some((proof, path)));
         }
         let reads = match received {
@@ -124,7 +128,8 @@ impl Probe {
 }
 
 fn secured(stream: Stream, policy: &Prepared, host: &Host) -> Result<Stream, Failure> {
-    let name = trust::expected_name(host)
+    let name = policy
+        .server_name(host)
         .ok_or_else(|| Failure::noted(Cause::WrongName, "no certificate can carry this name"))?;
     stream.secure(Vec::new(), policy, name)
 }

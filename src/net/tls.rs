@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 
 use mio::net::TcpStream;
 use rustls::ClientConnection;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 
 use super::failure::of_link;
 use crate::trust::{self, Prepared};
@@ -70,6 +70,11 @@ impl Stream {
 
     pub(super) fn is_handshaking(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.is_handshaking())
+    }
+
+    /// What the peer presented, in this handshake or in the one whose session is resumed; its own first.
+    pub(super) fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
+        self.tls.as_ref()?.peer_certificates()
     }
 
     /// Reads once, and appends what is meant for us to `input`.

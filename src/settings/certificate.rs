@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::document;
-use super::value::{File, Object, Word};
+use super::value::{ChainDepth, File, Object, WarningDays, Word};
 use super::{CertificateProblem, SettingsError};
 use crate::words::Host;
 
@@ -14,6 +14,9 @@ use crate::words::Host;
 const MAX_FILES: usize = 16;
 /// Keys: a handful of servers, each with its present, its next and its last.
 const MAX_PINS: usize = 32;
+
+/// A month: long enough to have a root replaced everywhere, short enough to be acted upon.
+const EXPIRY_WARNING_DAYS: u16 = 30;
 
 /// What a server must prove before anything is said to it.
 ///
@@ -31,6 +34,16 @@ pub struct CertificatePolicy {
     pub expected_name: Option<Host>,
     /// Files with certificate revocation lists, PEM or DER.
     pub crls: Vec<PathBuf>,
+    /// How the revocation lists are used; the default where there are none.
+    pub revocation: Revocation,
+    /// The most certificates between the server's own and the root, 0 to 6. `None`: the six that are looked at at all.
+    pub max_chain_depth: Option<u8>,
+    /// Whether a root has to be within its own validity. Off, a root is trusted because it is there (RFC 5280 6.1.1).
+    pub enforce_root_validity: bool,
+    /// How strictly the certificates themselves are looked at.
+    pub profile: Profile,
+    /// How many days before the end of a root or of the agent's own certificate it is mentioned, 0 to 365.
+    pub expiry_warning_days: u16,
     /// The agent's own certificate, shown to a server that asks for one.
     pub client: Option<ClientCertificate>,
     /// TLS 1.2 is refused.
@@ -75,6 +88,43 @@ pub enum PinState {
     Revoked,
 }
 
+/// How revocation lists are used. The default is the strictest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Revocation {
+    /// Whose status is looked up.
+    pub scope: RevocationScope,
+    /// Whether a certificate is believed about which no list says anything.
+    pub allow_unknown_status: bool,
+    /// Whether a list is used after the next one was due.
+    pub allow_expired_lists: bool,
+}
+
+/// Whose status is looked up in revocation lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum RevocationScope {
+    /// The server's and those of all authorities below the root.
+    #[default]
+    Chain,
+    /// The server's alone.
+    Server,
+}
+
+/// How strictly the certificates themselves are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    /// As browsers do: of a root only its name, key and name constraints count (RFC 5280 6.1.1).
+    #[default]
+    Standard,
+    /// For an authority of one's own, which can do everything right: also refused are a root outside its validity, without critical
+    /// basic constraints, with a key usage that lacks keyCertSign, with an unknown critical extension, or with more
+    /// authorities below it than it allows, and a server whose key may sign certificates.
+    StrictPrivateCa,
+}
+
 /// The agent's own certificate.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClientCertificate {
@@ -93,6 +143,11 @@ impl Default for CertificatePolicy {
             pin_only: false,
             expected_name: None,
             crls: Vec::new(),
+            revocation: Revocation::default(),
+            max_chain_depth: None,
+            enforce_root_validity: false,
+            profile: Profile::Standard,
+            expiry_warning_days: EXPIRY_WARNING_DAYS,
             client: None,
             tls13_only: false,
             danger_no_verification: false,
@@ -159,6 +214,11 @@ fn policy(text: document::Certificate, path: &str) -> Result<CertificatePolicy, 
         pin_only,
         expected_name,
         crls,
+        revocation,
+        max_chain_depth,
+        enforce_root_validity,
+        profile,
+        expiry_warning_days,
         client,
         tls13_only,
         danger_no_verification,
@@ -169,6 +229,8 @@ fn policy(text: document::Certificate, path: &str) -> Result<CertificatePolicy, 
         Err(SettingsError::Certificate { path, problem })
     };
     let (pins, crls) = (pins.unwrap_or_default(), crls.unwrap_or_default());
+    let enforce_root_validity = enforce_root_validity.unwrap_or(false);
+    let profile = profile.map(|Word(profile)| profile).unwrap_or_default();
     if danger {
         let idle = [
             ("roots", roots.is_some()),
@@ -176,6 +238,10 @@ fn policy(text: document::Certificate, path: &str) -> Result<CertificatePolicy, 
             ("pin_only", pin_only),
             ("expected_name", expected_name.is_some()),
             ("crls", !crls.is_empty()),
+            ("revocation", revocation.is_some()),
+            ("max_chain_depth", max_chain_depth.is_some()),
+            ("enforce_root_validity", enforce_root_validity),
+            ("profile", profile != Profile::Standard),
         ];
         if let Some((field, _)) = idle.into_iter().find(|(_, written)| *written) {
             return contradiction(field, CertificateProblem::DangerWith(field));
@@ -184,12 +250,34 @@ fn policy(text: document::Certificate, path: &str) -> Result<CertificatePolicy, 
     if pin_only && roots.is_some() {
         return contradiction("roots", CertificateProblem::PinOnlyWithRoots);
     }
+    if pin_only {
+        let idle = [
+            ("crls", !crls.is_empty()),
+            ("max_chain_depth", max_chain_depth.is_some()),
+            ("enforce_root_validity", enforce_root_validity),
+            ("profile", profile != Profile::Standard),
+        ];
+        if let Some((field, _)) = idle.into_iter().find(|(_, written)| *written) {
+            return contradiction(field, CertificateProblem::PinOnlyWith(field));
+        }
+    }
+    if crls.is_empty() && revocation.is_some() {
+        return contradiction("revocation", CertificateProblem::RevocationWithoutLists);
+    }
     let roots = match roots {
         Some(roots) if roots.is_empty() => return contradiction("roots", CertificateProblem::NoRoots),
         Some(roots) => roots.into_iter().map(Roots::from).collect(),
         None if pin_only || danger => Vec::new(),
         None => vec![Roots::Public],
     };
+    // The public roots are compiled in without their certificates: nothing is known of their dates and extensions.
+    if roots.contains(&Roots::Public) {
+        let wanted =
+            [("enforce_root_validity", enforce_root_validity), ("profile", profile != Profile::Standard)];
+        if let Some((field, _)) = wanted.into_iter().find(|(_, written)| *written) {
+            return contradiction(field, CertificateProblem::PublicWith(field));
+        }
+    }
     for (field, what, found, limit) in [
         ("roots", "roots", roots.len(), MAX_FILES),
         ("pins", "pins", pins.len(), MAX_PINS),
@@ -209,6 +297,11 @@ fn policy(text: document::Certificate, path: &str) -> Result<CertificatePolicy, 
         pin_only,
         expected_name: expected_name.map(|name| name.0),
         crls: crls.into_iter().map(|File(path)| path).collect(),
+        revocation: revocation.map(|Object(revocation)| revocation.into()).unwrap_or_default(),
+        max_chain_depth: max_chain_depth.map(|ChainDepth(depth)| depth),
+        enforce_root_validity,
+        profile,
+        expiry_warning_days: expiry_warning_days.map_or(EXPIRY_WARNING_DAYS, |WarningDays(days)| days),
         client: client
             .map(|Object(client)| ClientCertificate { certificate: client.certificate.0, key: client.key.0 }),
         tls13_only: tls13_only.unwrap_or(false),
@@ -226,6 +319,17 @@ impl From<document::Root> for Roots {
             document::Root::Public => Self::Public,
             document::Root::System => Self::System,
             document::Root::Bundle(File(path)) => Self::Bundle(path),
+        }
+    }
+}
+
+impl From<document::Revocation> for Revocation {
+    fn from(text: document::Revocation) -> Self {
+        let document::Revocation { scope, allow_unknown_status, allow_expired_lists } = text;
+        Self {
+            scope: scope.map(|Word(scope)| scope).unwrap_or_default(),
+            allow_unknown_status: allow_unknown_status.unwrap_or(false),
+            allow_expired_lists: allow_expired_lists.unwrap_or(false),
         }
     }
 }
@@ -295,7 +399,9 @@ mod tests {
     fn every_field_of_a_certificate_arrives_in_its_policy() {
         let text = format!(
             r#"{{ "roots": ["public", "system", {{ "bundle": "ca.pem" }}], "pins": [{{ "sha256": "{PIN}", "state": "retiring" }}],
-                "expected_name": "m.example", "crls": ["x.crl"], "client": {{ "certificate": "c.pem", "key": "k.pem" }},
+                "expected_name": "m.example", "crls": ["x.crl"],
+                "revocation": {{ "scope": "server", "allow_unknown_status": true }}, "max_chain_depth": 2,
+                "expiry_warning_days": 60, "client": {{ "certificate": "c.pem", "key": "k.pem" }},
                 "tls13_only": true }}"#
         );
         let policy = CertificatePolicy {
@@ -312,6 +418,15 @@ mod tests {
             pin_only: false,
             expected_name: Some(Host::Name("m.example".into())),
             crls: vec!["x.crl".into()],
+            revocation: Revocation {
+                scope: RevocationScope::Server,
+                allow_unknown_status: true,
+                allow_expired_lists: false,
+            },
+            max_chain_depth: Some(2),
+            enforce_root_validity: false,
+            profile: Profile::Standard,
+            expiry_warning_days: 60,
             client: Some(ClientCertificate { certificate: "c.pem".into(), key: "k.pem".into() }),
             tls13_only: true,
             danger_no_verification: false,

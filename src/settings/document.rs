@@ -12,10 +12,10 @@ use serde::de::{Error, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::value::{
-    Address, Description, DownloadWindow, File, HeartbeatInterval, Ip, KeyHash, Name, Object, Port,
-    ReferenceLimit, Weight, Word,
+    Address, ChainDepth, Description, DownloadWindow, File, HeartbeatInterval, Ip, KeyHash, Name, Object,
+    Port, ReferenceLimit, WarningDays, Weight, Word,
 };
-use super::{Mode, PinState, Protocol, Situation};
+use super::{Mode, PinState, Profile, Protocol, RevocationScope, Situation};
 use crate::words::Proof;
 
 /// What must be understood before anything else is read: a document of another version may differ in everything.
@@ -79,12 +79,34 @@ pub(super) struct Certificate {
     /// Files with certificate revocation lists.
     #[cfg_attr(test, schemars(length(max = 16)))]
     pub(super) crls: Option<Vec<File>>,
+    /// How the revocation lists are used; only beside `crls`.
+    pub(super) revocation: Option<Object<Revocation>>,
+    /// The most certificates between the server's own and the root. Default: no limit but that of all, six.
+    pub(super) max_chain_depth: Option<ChainDepth>,
+    /// Whether a root has to be within its own validity. Default false.
+    pub(super) enforce_root_validity: Option<bool>,
+    /// How strictly the certificates themselves are looked at. Default `standard`.
+    pub(super) profile: Option<Word<Profile>>,
+    /// How many days before the end of a root or of the agent's own certificate it is mentioned. Default 30.
+    pub(super) expiry_warning_days: Option<WarningDays>,
     /// The agent's own certificate.
     pub(super) client: Option<Object<ClientCertificate>>,
     /// Whether TLS 1.2 is refused. Default false.
     pub(super) tls13_only: Option<bool>,
     /// Whether nothing is verified at all. Anybody on the way can then be the server. Default false.
     pub(super) danger_no_verification: Option<bool>,
+}
+
+/// How revocation lists are used.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
+pub(super) struct Revocation {
+    /// Whose status is looked up. Default `chain`.
+    pub(super) scope: Option<Word<RevocationScope>>,
+    /// Whether a certificate is believed about which no list says anything. Default false.
+    pub(super) allow_unknown_status: Option<bool>,
+    /// Whether a list is used after the next one was due. Default false.
+    pub(super) allow_expired_lists: Option<bool>,
 }
 
 /// Whom to believe.

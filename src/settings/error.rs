@@ -157,6 +157,19 @@ pub enum CertificateProblem {
     /// `pin_only` and `roots`.
     #[error("with `pin_only` the roots would not count; leave out one of the two")]
     PinOnlyWithRoots,
+    /// `pin_only` beside a field that is about chains.
+    #[error(
+        "with `pin_only` there is no chain, so `{0}` would do nothing; leave it out, or trust `roots` beside the pins"
+    )]
+    PinOnlyWith(&'static str),
+    /// `roots` with `public` beside a field that looks at the certificates of roots.
+    #[error(
+        "`{0}` looks at the certificates of the roots, and the public ones are compiled in without; use `system` or a bundle"
+    )]
+    PublicWith(&'static str),
+    /// `revocation` without `crls`.
+    #[error("there are no `crls` to which this could apply; name a revocation list, or leave it out")]
+    RevocationWithoutLists,
     /// One key twice.
     #[error("this key is pinned twice")]
     PinTwice,

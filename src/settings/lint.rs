@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use super::list::place;
 use super::reference_lint::reference_servers;
-use super::{CertificatePolicy, Location, Protocol, Roots, Server, ServerList, Settings, Situation};
+use super::{
+    CertificatePolicy, Location, PinState, Protocol, Roots, Server, ServerList, Settings, Situation,
+};
 use crate::words::{Host, Proof, Span};
 
 /// A server then hears of each agent more often than once per minute, for nothing a console shows.
@@ -76,6 +78,11 @@ pub enum LintKind {
     /// A public authority is asked to vouch for an IP address.
     #[error("public certificate authorities hardly ever vouch for an IP address, so it will not be believed")]
     HttpsToAddress,
+    /// One key is pinned and no other.
+    #[error(
+        "only one pin can be accepted: the day that key is lost or changed, no agent can be reached any more"
+    )]
+    SinglePin,
     /// A certificate policy verifies nothing.
     #[error("`danger_no_verification`: anybody on the way can be the server")]
     NoVerification,
@@ -131,6 +138,7 @@ impl LintKind {
             }
             Self::LocationWithoutWhen { .. } => "add `when`, unless the product chooses this location itself",
             Self::LocationShadowed { .. } => "move it up, change its `when`, or remove it",
+            Self::SinglePin => "pin the key that comes next as well, as `next`",
             Self::HttpsToAddress => "use a name, or add a bundle or a pin to its certificate policy",
             Self::NoVerification => "name a bundle or a pin instead",
             Self::FtpData => "use port 21",
@@ -173,6 +181,9 @@ fn certificates(settings: &Settings, found: &mut Vec<Lint>) {
                 path: format!("{path}.danger_no_verification"),
                 kind: LintKind::NoVerification,
             });
+        }
+        if policy.pins.iter().filter(|pin| pin.state != PinState::Revoked).count() == 1 {
+            found.push(Lint { path: format!("{path}.pins"), kind: LintKind::SinglePin });
         }
     }
 }
@@ -335,7 +346,8 @@ mod tests {
 
     #[test]
     fn https_to_an_address_wants_a_bundle_or_a_pin() {
-        let pin = r#"{ "pins": [ { "sha256": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" } ] }"#;
+        let pin = r#"{ "pins": [ { "sha256": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" },
+            { "sha256": "LCa0a2j/xo/5m0U8HTBBNBNCLXBkg7+g+YpeiGJm564=", "state": "next" } ] }"#;
         for (certificate, said) in [
             ("null", true),
             ("{}", true),
@@ -357,6 +369,12 @@ mod tests {
     #[test]
     fn the_rest_of_the_document_is_read_as_well() {
         for (rest, expected) in [
+            (
+                r#""certificate": { "pins": [ { "sha256": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" },
+                    { "sha256": "LCa0a2j/xo/5m0U8HTBBNBNCLXBkg7+g+YpeiGJm564=", "state": "revoked" } ] }"#,
+                "certificate.pins: only one pin can be accepted: the day that key is lost or changed, no agent can be \
+                 reached any more; pin the key that comes next as well, as `next`",
+            ),
             (
                 r#""certificate": { "danger_no_verification": true }"#,
                 "certificate.danger_no_verification: `danger_no_verification`: anybody on the way can be the server; \

@@ -43,7 +43,9 @@ use std::sync::Arc;
 
 use crate::words::ServerId;
 
-pub use certificate::{CertificatePolicy, ClientCertificate, Pin, PinState, Roots};
+pub use certificate::{
+    CertificatePolicy, ClientCertificate, Pin, PinState, Profile, Revocation, RevocationScope, Roots,
+};
 pub use effective::{Chosen, Effective, Level, Mode};
 pub use error::{CertificateProblem, ReferenceProblem, SettingsError, Warning, WarningKind};
 pub use lint::{Lint, LintKind};

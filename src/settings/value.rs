@@ -88,6 +88,34 @@ impl<'de> Deserialize<'de> for ReferenceLimit {
     }
 }
 
+/// The most certificates between the server's own and the root, 0 to 6.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(extend("minimum" = 0, "maximum" = MAX_CHAIN_DEPTH)))]
+pub(super) struct ChainDepth(pub(super) u8);
+
+/// What path building goes through at most; real chains have one or two.
+const MAX_CHAIN_DEPTH: u32 = 6;
+
+impl<'de> Deserialize<'de> for ChainDepth {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        whole(deserializer, 0, MAX_CHAIN_DEPTH, "chain depth").map(|depth| Self(depth as u8))
+    }
+}
+
+/// Days before an end from which on it is mentioned, 0 to 365.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(extend("minimum" = 0, "maximum" = MAX_WARNING_DAYS)))]
+pub(super) struct WarningDays(pub(super) u16);
+
+/// A year: whoever wants to know earlier keeps a calendar.
+const MAX_WARNING_DAYS: u32 = 365;
+
+impl<'de> Deserialize<'de> for WarningDays {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        whole(deserializer, 0, MAX_WARNING_DAYS, "number of days").map(|days| Self(days as u16))
+    }
+}
+
 /// A name that a person gave: 1 to 128 characters, none of them a control character.
 #[derive(Clone, Debug)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(extend("minLength" = 1, "maxLength" = NAME_CHARACTERS)))]

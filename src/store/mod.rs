@@ -35,7 +35,7 @@ pub const MAX_NAME: usize = 64;
 
 /// Small values by name, kept beyond the life of the process.
 ///
-/// A client calls [`load`](Self::load) once, on the thread that starts it, and [`save`](Self::save) on its
+/// A client calls [`load`](Self::load) once for each of its values, on the thread that starts it, and [`save`](Self::save) on its
 /// own thread, where nothing else happens meanwhile: a store that takes its time holds up heartbeats. An
 /// error is logged and told as an event, and the client goes on without. A panic counts as an error.
 ///

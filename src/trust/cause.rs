@@ -1,11 +1,17 @@
 //! What a failed handshake means.
 
-use rustls::{AlertDescription, CertificateError, Error};
+use rustls::{AlertDescription, CertificateError, Error, OtherError};
 
+use super::reject::RejectReason;
 use crate::words::{Cause, Failure};
 
-/// What went wrong, in the agent's words, with what rustls said of it as the note.
+/// What went wrong, in the agent's words, with what was said of it as the note.
 pub(crate) fn failure(error: &Error) -> Failure {
+    if let Error::InvalidCertificate(CertificateError::Other(OtherError(reason))) = error
+        && let Some(reason) = reason.downcast_ref::<RejectReason>()
+    {
+        return reason.failure();
+    }
     Failure::noted(cause(error), error)
 }
 

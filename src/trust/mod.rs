@@ -1,20 +1,50 @@
-//! From a certificate policy to the verifier that enforces it.
+//! Whether a server is believed.
 //!
 //! Settings hold policies: values, without files and without cryptography. Before any settings come
-//! into force, each of their policies is *prepared*: its files, read by the client, become
-//! trust anchors, and a TLS configuration is built around a verifier. What reaches the network is
-//! only what is prepared. A policy that asks for something this version cannot enforce is refused
+//! into force, each of their policies is *prepared*: the files it names, read by the client, become roots,
+//! revocation lists and the agent's own certificate, and a TLS configuration is built around a verifier.
+//! What reaches the network is only what is prepared. A policy of which a part cannot be enforced is refused
 //! with a [`TrustError`]; it is never enforced in part.
+//!
+//! The way of one certificate: [`check_certificate`] asks `chain` for a path to one of the `anchors` (webpki builds
+//! it; our rules stand in its closure), that asks `pin` and `revocation`, and `name` compares the name. What is not
+//! accepted is one [`RejectReason`]; where webpki says only no, `diagnosis` finds out what it
+//! meant. The same function answers rustls in the handshake (`verifier`), the link after the handshake, and a
+//! product with a TLS stack of its own.
 //!
 //! Each policy has a session store of its own, so that a session made under one policy is never
 //! resumed under another: what was verified then is what would be verified now. Cryptography is that
 //! of *ring*, given explicitly; what else the process has installed for itself is neither used nor
-//! changed.
+//! changed. Time comes from whoever asks ([`Time`]); nothing here reads a clock, a file or the environment.
 
+mod anchors;
+mod bundle;
 mod cause;
+mod certificate;
+mod chain;
+mod check;
+mod der;
+mod diagnosis;
+mod identity;
+mod name;
+#[cfg(test)]
+mod on_the_wire;
+mod pin;
 mod policy;
+mod prepare;
+mod reject;
+mod revocation;
+mod time;
 mod verifier;
 
+pub use bundle::{BundleError, Finding, FindingKind};
 pub(crate) use cause::failure;
-pub(crate) use policy::{Files, Prepared, expected_name, prepare};
-pub use policy::{TrustError, Unsupported};
+pub use certificate::Key;
+pub use check::{Accepted, check_certificate, check_chain};
+pub use identity::IdentityError;
+pub use policy::{Material, Policy, Remark, SystemRoots, TrustError};
+pub(crate) use prepare::{Prepared, prepare};
+pub use reject::{NameMistake, RejectReason, Unfit};
+pub use revocation::RevocationError;
+pub(crate) use time::WallClock;
+pub use time::{Time, Timestamp};

@@ -1,68 +1,163 @@
-//! Building the TLS configuration of one policy.
+//! A certificate policy that can be enforced: its files read, its roots, pins and lists at hand.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::Resumption;
-use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore, version};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm};
 
-use super::verifier::DangerNoVerification;
-use crate::settings::{CertificatePolicy, Roots};
+use super::anchors::Anchors;
+use super::bundle::{self, BundleError, Finding, FindingKind, Look};
+use super::identity::{Identity, IdentityError};
+use super::pin::Pins;
+use super::revocation::{RevocationError, Revocations};
+use super::time::{Time, Timestamp};
+use crate::settings::{CertificatePolicy, Profile, Roots};
 use crate::words::{Host, Proof};
 
-/// Servers whose sessions are kept per policy. A client speaks to a handful; a session holds the
-/// server's certificates, some kilobytes.
-const SESSIONS: usize = 64;
+/// What a policy names, read by whoever may read files.
+#[derive(Clone, Debug, Default)]
+pub struct Material {
+    /// The content of each file, by the path the policy has.
+    pub files: BTreeMap<PathBuf, Vec<u8>>,
+    /// The roots of the operating system, if a policy asks for them.
+    pub system: Option<SystemRoots>,
+}
 
-/// The files that policies name, read by whoever may read files.
-pub(crate) type Files = BTreeMap<PathBuf, Vec<u8>>;
+/// What the operating system trusts.
+#[derive(Clone, Debug)]
+pub struct SystemRoots {
+    /// Where they come from, in words.
+    pub source: String,
+    /// The certificates.
+    pub certificates: Vec<CertificateDer<'static>>,
+    /// Entries that could not be read.
+    pub unreadable: usize,
+}
 
-/// A policy that can be enforced, and how.
-#[derive(Clone)]
-pub(crate) struct Prepared {
-    pub(crate) config: Arc<ClientConfig>,
-    /// What a finished handshake proves.
-    pub(crate) proof: Proof,
+/// A certificate policy that can be enforced. It never changes: new files, pins or lists are a new policy.
+#[derive(Debug)]
+pub struct Policy {
+    pub(super) anchors: Anchors,
+    pub(super) pins: Pins,
+    pub(super) revocations: Revocations,
+    pub(super) max_chain_depth: Option<usize>,
+    pub(super) strict: bool,
+    pub(super) mode: Mode,
+    enforces_root_validity: bool,
+    expected_name: Option<Host>,
+    identity: Option<Identity>,
+    provider: Arc<CryptoProvider>,
+    remarks: Vec<Remark>,
+    warn_days: u32,
+}
+
+/// What has to be true of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// A chain to a root, and whatever pins want beside it.
+    Chain,
+    /// The server's own key is pinned.
+    PinOnly,
+    /// Nothing.
+    DangerNoVerification,
+}
+
+/// Something an administrator should know of a policy that is in force all the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Remark {
+    /// About an entry of a bundle.
+    Bundle {
+        /// The file.
+        path: PathBuf,
+        /// What is odd.
+        finding: Finding,
+    },
+    /// What the operating system trusts.
+    System {
+        /// Where the roots come from.
+        source: String,
+        /// How many there are.
+        count: usize,
+        /// How many entries could not be used.
+        unusable: usize,
+    },
+    /// A revocation list is out of date.
+    OldRevocationList {
+        /// The file.
+        path: PathBuf,
+        /// When the next was due.
+        next_update: Timestamp,
+    },
+    /// The agent's own certificate expires soon, or has expired, or is not valid yet.
+    Identity(FindingKind),
+}
+
+impl std::fmt::Display for Remark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bundle { path, finding } => write!(f, "{}: {finding}", path.display()),
+            Self::System { source, count, unusable: 0 } => {
+                write!(f, "{count} roots of the system, from {source}")
+            }
+            Self::System { source, count, unusable } => {
+                write!(f, "{count} roots of the system, from {source}; {unusable} entries cannot be used")
+            }
+            Self::OldRevocationList { path, next_update } => {
+                write!(f, "{}: the revocation list should have been renewed {next_update}", path.display())
+            }
+            Self::Identity(FindingKind::Expired(when)) => {
+                write!(f, "the agent's own certificate expired {when}")
+            }
+            Self::Identity(FindingKind::Expiring(when)) => {
+                write!(f, "the agent's own certificate expires {when}")
+            }
+            Self::Identity(FindingKind::NotYetValid(when)) => {
+                write!(f, "the agent's own certificate is valid from {when}")
+            }
+            Self::Identity(other) => write!(f, "the agent's own certificate: {other:?}"),
+        }
+    }
 }
 
 /// Why a policy cannot be put in force.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrustError {
-    /// It asks for something that this version of the library cannot enforce.
-    #[error("{0} cannot be enforced by this version of homing, and leaving it out would weaken the policy")]
-    Unsupported(Unsupported),
     /// It trusts nobody.
-    #[error("it trusts nobody: no roots, and verification is not switched off")]
+    #[error("it trusts nobody: no roots, no pins, and verification is not switched off")]
     NobodyTrusted,
-    /// A bundle is not PEM.
-    #[error("{} is not a PEM file: {reason}", path.display())]
-    BadBundle {
+    /// A bundle cannot be used.
+    #[error("{}: {source}", path.display())]
+    Bundle {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Why.
+        source: BundleError,
+    },
+    /// The store of the operating system is empty or cannot be read.
+    #[error("the roots of the operating system cannot be used: {reason}")]
+    System {
+        /// Why.
         reason: String,
     },
-    /// A certificate of a bundle cannot be a trust anchor.
-    #[error("certificate {number} in {} cannot be used: {reason}", path.display())]
-    BadRoot {
+    /// A revocation list cannot be used.
+    #[error("{}: {source}", path.display())]
+    Revocation {
         /// The file.
         path: PathBuf,
-        /// Which certificate, from 1.
-        number: usize,
-        /// What is wrong with it.
-        reason: String,
+        /// Why.
+        source: RevocationError,
     },
-    /// A bundle holds no certificate.
-    #[error("{} holds no certificate", path.display())]
-    EmptyBundle {
+    /// The agent's own certificate, or its key, cannot be used.
+    #[error("{}: {source}", path.display())]
+    Identity {
         /// The file.
         path: PathBuf,
+        /// Why.
+        source: IdentityError,
     },
     /// The verifier cannot be built.
     #[error("no TLS configuration can be built: {reason}")]
@@ -72,195 +167,170 @@ pub enum TrustError {
     },
 }
 
-/// A part of a certificate policy that this version cannot enforce.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Unsupported {
-    /// `roots: ["system"]`.
-    SystemRoots,
-    /// `pins` and `pin_only`.
-    Pins,
-    /// `expected_name`.
-    ExpectedName,
-    /// `crls`.
-    Revocation,
-    /// `client`.
-    ClientCertificate,
-}
-
-impl fmt::Display for Unsupported {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::SystemRoots => "`roots: [\"system\"]`",
-            Self::Pins => "`pins`",
-            Self::ExpectedName => "`expected_name`",
-            Self::Revocation => "`crls`",
-            Self::ClientCertificate => "`client`",
-        })
-    }
-}
-
-/// Builds what enforces `policy`. `files` holds the content of every file it names.
-pub(crate) fn prepare(policy: &CertificatePolicy, files: &Files) -> Result<Prepared, TrustError> {
-    // Taken apart by name, so that a field added to the policy must be thought of here.
-    let CertificatePolicy {
-        roots,
-        pins,
-        pin_only,
-        expected_name,
-        crls,
-        client,
-        tls13_only,
-        danger_no_verification,
-    } = policy;
-    for (asked, unsupported) in [
-        (*pin_only || !pins.is_empty(), Unsupported::Pins),
-        (expected_name.is_some(), Unsupported::ExpectedName),
-        (!crls.is_empty(), Unsupported::Revocation),
-        (client.is_some(), Unsupported::ClientCertificate),
-    ] {
-        if asked {
-            return Err(TrustError::Unsupported(unsupported));
+impl Policy {
+    /// Makes a policy of what settings say and of the files they name.
+    ///
+    /// `time` is for what is remarked about certificates that expire; it changes nothing of the policy.
+    ///
+    /// # Errors
+    /// A file is missing, or is not what it should be. Nothing of such a policy is used.
+    pub fn new(settings: &CertificatePolicy, material: &Material, time: Time) -> Result<Self, TrustError> {
+        // Taken apart by name, so that a field added to the settings must be thought of here.
+        let CertificatePolicy {
+            roots,
+            pins,
+            pin_only,
+            expected_name,
+            crls,
+            revocation,
+            max_chain_depth,
+            enforce_root_validity,
+            profile,
+            expiry_warning_days,
+            client,
+            tls13_only: _, // a matter of the TLS configuration
+            danger_no_verification,
+        } = settings;
+        let mode = match (danger_no_verification, pin_only) {
+            (true, _) => Mode::DangerNoVerification,
+            (false, true) => Mode::PinOnly,
+            (false, false) => Mode::Chain,
+        };
+        let strict = *profile == Profile::StrictPrivateCa;
+        let mut policy = Self {
+            anchors: Anchors::default(),
+            pins: Pins::new(pins),
+            revocations: Revocations::new(*revocation),
+            max_chain_depth: max_chain_depth.map(usize::from),
+            strict,
+            mode,
+            enforces_root_validity: *enforce_root_validity || strict,
+            expected_name: expected_name.clone(),
+            identity: None,
+            provider: Arc::new(ring::default_provider()),
+            remarks: Vec::new(),
+            warn_days: u32::from(*expiry_warning_days),
+        };
+        let look = Look { time, days: policy.warn_days };
+        for root in roots {
+            match root {
+                Roots::Public => policy.anchors.add_public(),
+                Roots::System => policy.add_system(material.system.as_ref())?,
+                Roots::Bundle(path) => policy.add_bundle(path, material, look)?,
+            }
         }
-    }
-    let failed = |error: rustls::Error| TrustError::NoConfiguration { reason: error.to_string() };
-    let provider = Arc::new(ring::default_provider());
-    let versions = if *tls13_only { &[&version::TLS13][..] } else { &[&version::TLS13, &version::TLS12] };
-    let builder = ClientConfig::builder_with_provider(provider.clone())
-        .with_protocol_versions(versions)
-        .map_err(failed)?;
-    let (builder, proof) = if *danger_no_verification {
-        let verifier = Arc::new(DangerNoVerification::new(provider));
-        (builder.dangerous().with_custom_certificate_verifier(verifier), Proof::Tcp)
-    } else {
-        (builder.with_root_certificates(anchors(roots, files)?), Proof::Tls)
-    };
-    let mut config = builder.with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    config.resumption = Resumption::in_memory_sessions(SESSIONS);
-    Ok(Prepared { config: Arc::new(config), proof })
-}
-
-/// The name a certificate must carry: the one that was dialled. `None` for a name no certificate can carry.
-pub(crate) fn expected_name(host: &Host) -> Option<ServerName<'static>> {
-    match host {
-        Host::Address(address) => Some(ServerName::IpAddress((*address).into())),
-        Host::Name(name) => ServerName::try_from(name.to_string()).ok(),
-    }
-}
-
-fn anchors(roots: &[Roots], files: &Files) -> Result<RootCertStore, TrustError> {
-    let mut store = RootCertStore::empty();
-    for root in roots {
-        match root {
-            Roots::Public => store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-            Roots::System => return Err(TrustError::Unsupported(Unsupported::SystemRoots)),
-            Roots::Bundle(path) => add_bundle(&mut store, path, files)?,
+        for path in crls {
+            let bytes = material.files.get(path).map(Vec::as_slice).unwrap_or_default();
+            let source = |source| TrustError::Revocation { path: path.clone(), source };
+            let old = policy.revocations.add(bytes, time.verification()).map_err(source)?;
+            let remark = |next_update| Remark::OldRevocationList { path: path.clone(), next_update };
+            policy.remarks.extend(old.into_iter().map(remark));
         }
-    }
-    if store.is_empty() {
-        return Err(TrustError::NobodyTrusted);
-    }
-    Ok(store)
-}
-
-/// Every certificate of a bundle, or none: a bundle of which a part cannot be read is a broken file.
-fn add_bundle(store: &mut RootCertStore, path: &Path, files: &Files) -> Result<(), TrustError> {
-    let path = || path.to_owned();
-    let pem = files.get(&path()).map(Vec::as_slice).unwrap_or_default();
-    let mut number = 0;
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        number += 1;
-        let certificate =
-            certificate.map_err(|error| TrustError::BadBundle { path: path(), reason: error.to_string() })?;
-        store.add(certificate).map_err(|error| TrustError::BadRoot {
-            path: path(),
-            number,
-            reason: error.to_string(),
-        })?;
-    }
-    if number == 0 {
-        return Err(TrustError::EmptyBundle { path: path() });
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::settings::{ClientCertificate, Pin, PinState};
-
-    fn bundle(text: &[u8]) -> Result<Prepared, TrustError> {
-        let path = PathBuf::from("ca.pem");
-        let policy = CertificatePolicy { roots: vec![Roots::Bundle(path.clone())], ..Default::default() };
-        prepare(&policy, &Files::from([(path, text.to_vec())]))
+        let trusts_somebody = match mode {
+            Mode::Chain => policy.anchors.len() > 0,
+            Mode::PinOnly => policy.pins.is_required(),
+            Mode::DangerNoVerification => true,
+        };
+        if !trusts_somebody {
+            return Err(TrustError::NobodyTrusted);
+        }
+        if let Some(client) = client {
+            let file = |path: &Path| material.files.get(path).map(Vec::as_slice).unwrap_or_default();
+            let identity =
+                Identity::read(file(&client.certificate), file(&client.key)).map_err(|source| {
+                    let path = if source.is_about_key() { &client.key } else { &client.certificate };
+                    TrustError::Identity { path: path.clone(), source }
+                })?;
+            let finding = look.validity(identity.not_before(), identity.not_after());
+            policy.remarks.extend(finding.map(Remark::Identity));
+            policy.identity = Some(identity);
+        }
+        Ok(policy)
     }
 
-    fn authority() -> String {
-        rcgen::generate_simple_self_signed(vec!["ca.example".to_owned()]).unwrap().cert.pem()
+    /// What an administrator should know, found when the policy was made.
+    pub fn remarks(&self) -> &[Remark] {
+        &self.remarks
     }
 
-    #[test]
-    fn a_verified_handshake_proves_more_than_an_unverified_one() {
-        let danger =
-            CertificatePolicy { roots: Vec::new(), danger_no_verification: true, ..Default::default() };
-        assert_eq!(prepare(&danger, &Files::new()).unwrap().proof, Proof::Tcp);
-        assert_eq!(prepare(&CertificatePolicy::default(), &Files::new()).unwrap().proof, Proof::Tls);
-        assert_eq!(bundle(authority().as_bytes()).unwrap().proof, Proof::Tls);
+    /// How many roots it trusts.
+    pub fn roots(&self) -> usize {
+        self.anchors.len()
     }
 
-    #[test]
-    fn what_cannot_be_enforced_is_refused_not_left_out() {
-        let public = CertificatePolicy::default;
-        let pin = Pin { sha256: [7; 32], state: PinState::Active };
-        let client = ClientCertificate { certificate: "c.pem".into(), key: "k.pem".into() };
-        for (policy, unsupported) in [
-            (
-                CertificatePolicy { roots: vec![Roots::Public, Roots::System], ..public() },
-                Unsupported::SystemRoots,
-            ),
-            (CertificatePolicy { pins: vec![pin], ..public() }, Unsupported::Pins),
-            (CertificatePolicy { pin_only: true, ..public() }, Unsupported::Pins),
-            (
-                CertificatePolicy { expected_name: Some("m.example".parse().unwrap()), ..public() },
-                Unsupported::ExpectedName,
-            ),
-            (CertificatePolicy { crls: vec!["x.crl".into()], ..public() }, Unsupported::Revocation),
-            (CertificatePolicy { client: Some(client), ..public() }, Unsupported::ClientCertificate),
-        ] {
-            let error = prepare(&policy, &Files::new()).err().unwrap();
-            assert_eq!(error, TrustError::Unsupported(unsupported));
-            assert!(error.to_string().starts_with('`'), "{error}");
+    /// What a server proves that is accepted.
+    pub fn proof(&self) -> Proof {
+        match self.mode {
+            Mode::DangerNoVerification => Proof::Tcp,
+            Mode::PinOnly => Proof::Pin,
+            Mode::Chain if self.pins.is_required() => Proof::Pin,
+            Mode::Chain => Proof::Tls,
         }
     }
 
-    #[test]
-    fn a_bundle_is_used_whole_or_not_at_all() {
-        let good = authority();
-        let broken = good.replace("END CERTIFICATE", "END");
-        let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        assert!(bundle(format!("a comment\n{good}{}", authority()).as_bytes()).is_ok());
-        for (text, expected) in [
-            ("", "ca.pem holds no certificate"),
-            ("not pem", "ca.pem holds no certificate"),
-            (&broken, "ca.pem is not a PEM file"),
-            (&format!("{good}{garbage}"), "certificate 2 in ca.pem cannot be used"),
-        ] {
-            let error = bundle(text.as_bytes()).err().unwrap().to_string();
-            assert!(error.starts_with(expected), "{error}");
-        }
+    /// The name a certificate has to carry when this host is dialled.
+    pub fn name_for(&self, dialled: &Host) -> Host {
+        self.expected_name.as_ref().unwrap_or(dialled).clone()
     }
 
-    #[test]
-    fn a_policy_that_trusts_nobody_is_no_policy() {
-        let policy = CertificatePolicy { roots: Vec::new(), ..Default::default() };
-        assert_eq!(prepare(&policy, &Files::new()).err(), Some(TrustError::NobodyTrusted));
+    /// When the agent's own certificate ends, if it has one.
+    pub fn identity_not_after(&self) -> Option<Timestamp> {
+        self.identity.as_ref().map(Identity::not_after)
     }
 
-    #[test]
-    fn a_certificate_can_carry_addresses_and_names() {
-        for host in ["10.0.0.1", "2001:db8::1", "mgmt.example", "sepm_1"] {
-            assert!(expected_name(&host.parse().unwrap()).is_some(), "{host}");
+    /// What there is to say of dates at this time: of the agent's own certificate, and of revocation lists.
+    pub fn remarks_at(&self, time: Time) -> Vec<Remark> {
+        let look = Look { time, days: self.warn_days };
+        let identity = self.identity.as_ref();
+        identity
+            .and_then(|identity| look.validity(identity.not_before(), identity.not_after()))
+            .map(Remark::Identity)
+            .into_iter()
+            .collect()
+    }
+
+    pub(super) fn expected_name(&self) -> Option<&Host> {
+        self.expected_name.as_ref()
+    }
+
+    pub(super) fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+
+    pub(super) fn enforces_root_validity(&self) -> bool {
+        self.enforces_root_validity
+    }
+
+    pub(super) fn provider(&self) -> &Arc<CryptoProvider> {
+        &self.provider
+    }
+
+    pub(super) fn algorithms(&self) -> &[&'static dyn SignatureVerificationAlgorithm] {
+        self.provider.signature_verification_algorithms.all
+    }
+
+    fn add_bundle(&mut self, path: &Path, material: &Material, look: Look) -> Result<(), TrustError> {
+        let text = material.files.get(path).map(Vec::as_slice).unwrap_or_default();
+        let source = |source| TrustError::Bundle { path: path.to_owned(), source };
+        let findings = bundle::read(text, &mut self.anchors, look).map_err(source)?;
+        let remark = |finding| Remark::Bundle { path: path.to_owned(), finding };
+        self.remarks.extend(findings.into_iter().map(remark));
+        Ok(())
+    }
+
+    /// Entries of the system that nobody can use are counted and left out: the administrator of the policy did not put them there.
+    fn add_system(&mut self, system: Option<&SystemRoots>) -> Result<(), TrustError> {
+        let failed = |reason: String| TrustError::System { reason };
+        let Some(system) = system else { return Err(failed("nobody has read them".to_owned())) };
+        let before = self.anchors.len();
+        let unusable =
+            system.certificates.iter().filter(|certificate| self.anchors.add(certificate).is_err()).count();
+        let count = self.anchors.len() - before;
+        if count == 0 {
+            return Err(failed(format!("{} holds none", system.source)));
         }
+        let (source, unusable) = (system.source.clone(), unusable + system.unreadable);
+        self.remarks.push(Remark::System { source, count, unusable });
+        Ok(())
     }
 }

@@ -1,37 +1,55 @@
-//! The verifier that verifies nothing.
+//! The policy in the place where rustls asks.
+//!
+//! One verifier belongs to one policy and is shared by all its links, so it records nothing. rustls does not
+//! ask it again when a session is resumed; the link asks [`Prepared::judge`](super::Prepared::judge) after each handshake.
 
+use std::fmt;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
 
-/// `danger_no_verification`: any certificate of anybody will do.
-///
-/// The peer must still own the key of the certificate it shows, which keeps the handshake whole and
-/// proves nothing about who it is. What is reached with this is [`Proof::Tcp`](crate::words::Proof::Tcp).
-#[derive(Debug)]
-pub(super) struct DangerNoVerification {
-    provider: Arc<CryptoProvider>,
+use super::policy::Policy;
+use super::time::WallClock;
+use super::{check, name};
+
+/// Judges what servers present by a policy.
+pub(super) struct Verifier {
+    policy: Arc<Policy>,
+    clock: Arc<dyn WallClock>,
 }
 
-impl DangerNoVerification {
-    pub(super) fn new(provider: Arc<CryptoProvider>) -> Self {
-        Self { provider }
+impl Verifier {
+    pub(super) fn new(policy: Arc<Policy>, clock: Arc<dyn WallClock>) -> Self {
+        Self { policy, clock }
     }
 }
 
-impl ServerCertVerifier for DangerNoVerification {
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier").finish_non_exhaustive()
+    }
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
+        // The clock is asked and not `_now`, which cannot say both what the wall clock says and what it must say.
+        let time = self.clock.time();
+        let Some(dialled) = name::host(server_name) else {
+            return Err(CertificateError::NotValidForName.into());
+        };
+        check::judge(&self.policy, end_entity, intermediates, Some(&dialled), time)
+            .map(|_| ServerCertVerified::assertion())
+            .map_err(|reason| CertificateError::Other(OtherError(Arc::new(reason))).into())
     }
 
     fn verify_tls12_signature(
@@ -40,7 +58,7 @@ impl ServerCertVerifier for DangerNoVerification {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
+        let algorithms = &self.policy.provider().signature_verification_algorithms;
         verify_tls12_signature(message, certificate, signature, algorithms)
     }
 
@@ -50,11 +68,11 @@ impl ServerCertVerifier for DangerNoVerification {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
+        let algorithms = &self.policy.provider().signature_verification_algorithms;
         verify_tls13_signature(message, certificate, signature, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.policy.provider().signature_verification_algorithms.supported_schemes()
     }
 }

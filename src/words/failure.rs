@@ -120,6 +120,10 @@ pub enum Cause {
     Revoked,
     /// It is none of the pinned keys.
     PinMismatch,
+    /// Its key is too small, or a signature uses a digest that can be forged.
+    WeakKey,
+    /// The policy wants a revocation list that says something about it, and there is none that is current.
+    RevocationUnknown,
     /// It is unusable for another reason.
     BadCertificate,
     /// A 5xx answer without a usable `Retry-After`.
@@ -204,6 +208,8 @@ impl Cause {
             | Self::WrongName
             | Self::Revoked
             | Self::PinMismatch
+            | Self::WeakKey
+            | Self::RevocationUnknown
             | Self::BadCertificate => FailureClass::Certificate,
             Self::ServerError { .. } => FailureClass::ServerError,
             Self::Throttled { .. } => FailureClass::Throttled,
@@ -245,6 +251,8 @@ impl fmt::Display for Cause {
             Self::WrongName => "its certificate is for another name",
             Self::Revoked => "its certificate was revoked",
             Self::PinMismatch => "its key is none of the pinned ones",
+            Self::WeakKey => "its key or its signature is too weak",
+            Self::RevocationUnknown => "nothing current says that its certificate is not revoked",
             Self::BadCertificate => "its certificate is unusable",
             Self::ServerError { status } => return write!(f, "server error {status}"),
             Self::Throttled { status, retry_after: Some(after) } => {

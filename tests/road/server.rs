@@ -5,8 +5,10 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use ::ring::digest::{SHA256, digest};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PKCS_ED25519, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PKCS_ED25519, PublicKeyData,
+    date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -23,6 +25,8 @@ pub(crate) struct Server {
     protocol: &'static str,
     listener: Listener,
     inner: Arc<Inner>,
+    /// SHA-256 of its public key.
+    pin: [u8; 32],
 }
 
 struct Inner {
@@ -68,7 +72,8 @@ impl Server {
         authority: &Authority,
         script: impl Fn(&mut Conversation<'_>) + Send + Sync + 'static,
     ) -> Self {
-        Self::start(name, "https", Some(authority.server_config()), Box::new(script))
+        let (config, pin) = authority.server_config();
+        Self { pin, ..Self::start(name, "https", Some(config), Box::new(script)) }
     }
 
     /// The same server, known by another name.
@@ -102,7 +107,14 @@ impl Server {
             let inner = Arc::clone(&inner);
             move |stream| serve(stream, &inner)
         });
-        Self { name, host: "127.0.0.1", protocol, listener, inner }
+        Self { name, host: "127.0.0.1", protocol, listener, inner, pin: [0; 32] }
+    }
+
+    /// The serial number of every server's certificate.
+    pub(crate) const SERIAL: u64 = 7;
+
+    pub(crate) fn pin(&self) -> [u8; 32] {
+        self.pin
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -294,19 +306,21 @@ impl Authority {
 
     /// A certificate policy that trusts this authority alone. Its bundle lies in the folder for temporary files.
     pub(crate) fn policy(&self) -> serde_json::Value {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let number = COUNT.fetch_add(1, Ordering::SeqCst);
-        let path = format!("{}/road-{}-{number}.pem", env!("CARGO_TARGET_TMPDIR"), std::process::id());
-        std::fs::write(&path, self.issuer.pem()).unwrap();
-        serde_json::json!({ "roots": [{ "bundle": path }] })
+        serde_json::json!({ "roots": [{ "bundle": file("ca.pem", &self.issuer.pem()) }] })
     }
 
-    pub(crate) fn server_config(&self) -> Arc<ServerConfig> {
+    pub(crate) fn issuer(&self) -> &CertifiedIssuer<'static, KeyPair> {
+        &self.issuer
+    }
+
+    pub(crate) fn server_config(&self) -> (Arc<ServerConfig>, [u8; 32]) {
         let mut params = CertificateParams::new(vec![self.name.clone()]).unwrap();
         params.not_before = date_time_ymd(self.years.0, 1, 1);
         params.not_after = date_time_ymd(self.years.1, 1, 1);
         // Its signatures have one length, so every handshake has.
         let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+        let pin = digest(&SHA256, &key.subject_public_key_info()).as_ref().try_into().unwrap();
+        params.serial_number = Some(Server::SERIAL.into());
         let certificate = params.signed_by(&key, &*self.issuer).unwrap();
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -322,6 +336,15 @@ impl Authority {
             builder.with_no_client_auth()
         };
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        Arc::new(builder.with_single_cert(vec![certificate.der().clone()], key).unwrap())
+        (Arc::new(builder.with_single_cert(vec![certificate.der().clone()], key).unwrap()), pin)
     }
+}
+
+/// A new file in the folder for temporary files; its path.
+pub(crate) fn file(name: &str, text: &str) -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let number = COUNT.fetch_add(1, Ordering::SeqCst);
+    let path = format!("{}/road-{}-{number}-{name}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+    std::fs::write(&path, text).unwrap();
+    path
 }

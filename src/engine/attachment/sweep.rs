@@ -140,7 +140,10 @@ impl Attachment {
             return;
         };
         let tuning = &cx.tuning.attachment;
-        let plan = self.servers.plan(cx.now, Some(record), false, tuning);
+        // New settings may name the server in use with another certificate policy or at another place: then it is
+        // the first to be asked again.
+        let without = (leave.why != Why::NewSettings).then_some(record);
+        let plan = self.servers.plan(cx.now, without, false, tuning);
         let opens = self.servers.guard_opens(plan.len(), tuning);
         let wait = delay(leave.tries.saturating_add(1), tuning.ceiling, tuning, cx.chance);
         let Some(active) = self.active_mut() else {

@@ -1,0 +1,509 @@
+//! Why a certificate is not believed.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::certificate::Key;
+use super::time::{Time, Timestamp};
+use crate::words::{Cause, Failure, Host, Span};
+
+/// Why a certificate is not believed: what an administrator has to reissue, and why.
+///
+/// Prints as one line of facts; [`explain`](Self::explain) says what to do. Subjects and issuers are
+/// texts the peer wrote: shortened, and without control characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RejectReason {
+    /// The server presented no certificate.
+    NoCertificate,
+    /// It is no certificate, or one of a kind that TLS does not use (RFC 5280 4.1).
+    Malformed {
+        /// Its subject, if that can be read.
+        subject: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The certificate, or one above it, has expired (RFC 5280 4.1.2.5).
+    Expired {
+        /// Whose certificate.
+        subject: String,
+        /// Its last second.
+        not_after: Timestamp,
+        /// With which times it was compared.
+        time: Time,
+    },
+    /// The certificate, or one above it, is not valid yet.
+    NotYetValid {
+        /// Whose certificate.
+        subject: String,
+        /// Its first second.
+        not_before: Timestamp,
+        /// With which times it was compared.
+        time: Time,
+    },
+    /// Nobody the policy trusts has issued it.
+    UnknownIssuer {
+        /// Whose certificate.
+        subject: String,
+        /// The issuer nobody knows.
+        issuer: String,
+    },
+    /// The server left out the certificate of the issuer, which every server has to send but the last one
+    /// (RFC 8446 4.4.2).
+    MissingIntermediate {
+        /// Whose certificate.
+        subject: String,
+        /// Whose is missing.
+        issuer: String,
+    },
+    /// It vouches for itself, and the policy does not name it.
+    SelfSigned {
+        /// Whose certificate.
+        subject: String,
+    },
+    /// An issuer with the name of one the policy trusts, and another key.
+    OtherKey {
+        /// Whose certificate.
+        subject: String,
+        /// The name that both have.
+        issuer: String,
+    },
+    /// The issuers vouch for each other and lead nowhere.
+    Loop {
+        /// Where the circle begins.
+        subject: String,
+    },
+    /// The issuer is no authority (RFC 5280 4.2.1.9).
+    NotAnAuthority {
+        /// The issuer.
+        subject: String,
+    },
+    /// The issuer's key may not sign certificates: key usage without keyCertSign (RFC 5280 4.2.1.3).
+    MayNotSign {
+        /// The issuer.
+        subject: String,
+    },
+    /// The certificate of an authority where a server's belongs.
+    AuthorityAsServer {
+        /// Whose certificate.
+        subject: String,
+    },
+    /// More certificates between server and root than the policy allows.
+    ChainTooLong {
+        /// How many there are.
+        found: usize,
+        /// How many the policy allows.
+        limit: usize,
+    },
+    /// More certificates below an authority than it allows (RFC 5280 4.2.1.9, pathLenConstraint).
+    PathLength,
+    /// There are too many ways through what the server presented.
+    TooComplex,
+    /// A key that is too small.
+    WeakKey {
+        /// Whose.
+        subject: String,
+        /// What key.
+        key: Key,
+    },
+    /// A signature with a digest that can be forged.
+    WeakDigest {
+        /// Whose certificate bears it.
+        subject: String,
+        /// SHA-1, MD5 or MD2.
+        digest: &'static str,
+    },
+    /// A kind of signature or key that this library does not know.
+    UnsupportedAlgorithm {
+        /// Whose certificate.
+        subject: String,
+        /// The object identifier of the signature.
+        algorithm: String,
+    },
+    /// An authority vouches for other names only (RFC 5280 4.2.1.10).
+    NameConstraints,
+    /// It is for another purpose than to be a server (RFC 5280 4.2.1.12).
+    WrongPurpose {
+        /// Whose certificate.
+        subject: String,
+    },
+    /// It demands something nobody here knows (RFC 5280 4.2).
+    UnknownExtension {
+        /// Whose certificate.
+        subject: String,
+        /// The object identifier of the extension.
+        extension: String,
+    },
+    /// It is for other names.
+    WrongName {
+        /// The name that was wanted.
+        expected: Host,
+        /// The names it is for, at most sixteen.
+        present: Vec<String>,
+        /// How many more there are.
+        more: usize,
+        /// A mistake that many make.
+        mistake: Option<NameMistake>,
+    },
+    /// It was revoked (RFC 5280 6.3).
+    Revoked {
+        /// Whose certificate.
+        subject: String,
+    },
+    /// No revocation list says anything about it, and the policy wants one that does.
+    RevocationUnknown {
+        /// Whose certificate.
+        subject: String,
+    },
+    /// The revocation list is out of date.
+    RevocationExpired {
+        /// When the next one was due.
+        next_update: Timestamp,
+        /// With which times that was compared.
+        time: Time,
+    },
+    /// The signature of the revocation list is not its issuer's.
+    RevocationForged,
+    /// The issuer may not sign revocation lists: key usage without cRLSign (RFC 5280 4.2.1.3).
+    MayNotRevoke {
+        /// The issuer.
+        subject: String,
+    },
+    /// None of its keys is pinned.
+    PinMismatch {
+        /// The SHA-256 of its own key.
+        presented: [u8; 32],
+    },
+    /// It uses a key whose pin is revoked.
+    PinRevoked {
+        /// The SHA-256 of that key.
+        presented: [u8; 32],
+    },
+    /// The root is outside its own validity, which the policy enforces.
+    AnchorOutside {
+        /// Which root.
+        subject: String,
+        /// Its first second.
+        not_before: Timestamp,
+        /// Its last second.
+        not_after: Timestamp,
+        /// With which times they were compared.
+        time: Time,
+    },
+    /// The root, or the certificate, is not as a strict private authority makes it.
+    NotStrict {
+        /// Whose certificate.
+        subject: String,
+        /// What it lacks.
+        problem: Unfit,
+    },
+    /// The chain and the name are both wrong.
+    Both {
+        /// What is wrong with the chain.
+        chain: Box<RejectReason>,
+        /// What is wrong with the name.
+        name: Box<RejectReason>,
+    },
+}
+
+/// Why a name does not fit though a person may think so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NameMistake {
+    /// The IP address stands among the host names (dNSName), where it means nothing (RFC 9525 6.3).
+    AddressAsName,
+    /// It has a common name and no subject alternative name (RFC 9525 2: common names are not looked at).
+    CommonNameOnly(String),
+}
+
+/// What a strict private authority does otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Unfit {
+    /// The root does not say that it is an authority (RFC 5280 4.2.1.9).
+    NoBasicConstraints,
+    /// It says so, and not as something critical.
+    BasicConstraintsNotCritical,
+    /// It says that it is none.
+    NotAnAuthority,
+    /// The key usage of the root leaves out keyCertSign (RFC 5280 4.2.1.3).
+    NoCertificateSigning,
+    /// The root demands something nobody here knows (RFC 5280 4.2).
+    UnknownCriticalExtension,
+    /// The server's certificate may sign others: keyCertSign.
+    ServerMaySign,
+}
+
+impl RejectReason {
+    /// What happened, in the words of the engine.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Expired { .. } => Cause::CertificateExpired,
+            Self::NotYetValid { .. } => Cause::CertificateNotYetValid,
+            Self::UnknownIssuer { .. }
+            | Self::MissingIntermediate { .. }
+            | Self::SelfSigned { .. }
+            | Self::OtherKey { .. }
+            | Self::Loop { .. } => Cause::UnknownIssuer,
+            Self::WrongName { .. } => Cause::WrongName,
+            Self::Revoked { .. } => Cause::Revoked,
+            Self::PinMismatch { .. } | Self::PinRevoked { .. } => Cause::PinMismatch,
+            Self::WeakKey { .. } | Self::WeakDigest { .. } => Cause::WeakKey,
+            Self::RevocationUnknown { .. }
+            | Self::RevocationExpired { .. }
+            | Self::RevocationForged
+            | Self::MayNotRevoke { .. } => Cause::RevocationUnknown,
+            Self::NoCertificate
+            | Self::Malformed { .. }
+            | Self::NotAnAuthority { .. }
+            | Self::MayNotSign { .. }
+            | Self::AuthorityAsServer { .. }
+            | Self::ChainTooLong { .. }
+            | Self::PathLength
+            | Self::TooComplex
+            | Self::UnsupportedAlgorithm { .. }
+            | Self::NameConstraints
+            | Self::WrongPurpose { .. }
+            | Self::UnknownExtension { .. }
+            | Self::AnchorOutside { .. }
+            | Self::NotStrict { .. } => Cause::BadCertificate,
+            Self::Both { chain, .. } => chain.cause(),
+        }
+    }
+
+    /// The failure of an attempt that ended with this.
+    pub fn failure(&self) -> Failure {
+        Failure::noted(self.cause(), self)
+    }
+
+    /// How much a reason explains, if several ways to a root failed: the way that got furthest wins.
+    pub(super) fn weight(&self) -> u8 {
+        if matches!(self, Self::Revoked { .. } | Self::PinRevoked { .. }) {
+            4
+        } else if matches!(self, Self::MayNotRevoke { .. } | Self::PinMismatch { .. }) {
+            3
+        } else if matches!(self, Self::AnchorOutside { .. } | Self::NotStrict { .. }) {
+            2
+        } else {
+            1
+        }
+    }
+
+    /// What to do about it, in a sentence for an administrator.
+    pub fn explain(&self) -> &'static str {
+        match self {
+            Self::NoCertificate => "configure a certificate on the server",
+            Self::Malformed { .. } => "reissue the certificate; X.509 version 3 in DER is wanted",
+            Self::Expired { time, .. } if time.behind().is_some() => {
+                "renew the certificate, and set the clock of this machine: it is wrong"
+            }
+            Self::Expired { .. } => {
+                "renew the certificate; if it was renewed, look at the clock of this machine"
+            }
+            Self::NotYetValid { time, .. } if time.behind().is_some() => {
+                "set the clock of this machine: it is wrong"
+            }
+            Self::NotYetValid { .. } => "look at the clocks of this machine and of the authority",
+            Self::UnknownIssuer { .. } => {
+                "add the root of this issuer to a bundle of the policy; if nobody knows the issuer, somebody is in between"
+            }
+            Self::MissingIntermediate { .. } => {
+                "let the server send the whole chain, its issuer's certificate included"
+            }
+            Self::SelfSigned { .. } => "add it to a bundle, or pin its key with `pin_only`",
+            Self::OtherKey { .. } => {
+                "an authority that was set up anew needs its new certificate in the bundle; if it was not, somebody pretends to be it"
+            }
+            Self::Loop { .. } => "let the server send only the certificates that lead to the root",
+            Self::NotAnAuthority { .. } => "reissue with an authority whose basic constraints say cA",
+            Self::MayNotSign { .. } => "reissue the authority with keyCertSign in its key usage",
+            Self::AuthorityAsServer { .. } => {
+                "issue a certificate of its own for the server, without cA; a self-signed one of this kind needs `pin_only`"
+            }
+            Self::ChainTooLong { .. } => {
+                "raise `max_chain_depth`, or issue from an authority nearer to the root"
+            }
+            Self::PathLength => {
+                "issue from an authority nearer to the root, or reissue it with a larger path length"
+            }
+            Self::TooComplex => "let the server send only the certificates that lead to the root",
+            Self::WeakKey { .. } => {
+                "make a new key of at least 2048 bits (RSA) or 256 bits (elliptic curve), and reissue"
+            }
+            Self::WeakDigest { .. } => "reissue with SHA-256 or better",
+            Self::UnsupportedAlgorithm { .. } => "reissue with RSA, ECDSA on P-256 or P-384, or Ed25519",
+            Self::NameConstraints => "issue from an authority that may vouch for this name",
+            Self::WrongPurpose { .. } => "reissue with the extended key usage serverAuth",
+            Self::UnknownExtension { .. } => "reissue without the critical extension",
+            Self::WrongName { mistake: Some(NameMistake::AddressAsName), .. } => {
+                "reissue with the address as an iPAddress of the subject alternative name, not as a dNSName"
+            }
+            Self::WrongName { mistake: Some(NameMistake::CommonNameOnly(_)), .. } => {
+                "reissue with a subject alternative name; the common name alone is not looked at"
+            }
+            Self::WrongName { .. } => {
+                "reissue with this name, use one that is there as the address, or set `expected_name`"
+            }
+            Self::Revoked { .. } => "issue a new certificate with a new key",
+            Self::RevocationUnknown { .. } => {
+                "add the revocation list of its issuer, or allow an unknown status"
+            }
+            Self::RevocationExpired { .. } => "fetch the present revocation list of the issuer",
+            Self::RevocationForged => "fetch the revocation list from the issuer again",
+            Self::MayNotRevoke { .. } => "reissue the authority with cRLSign in its key usage",
+            Self::PinMismatch { .. } => {
+                "pin the new key if it is the server's; otherwise somebody is in between"
+            }
+            Self::PinRevoked { .. } => "give the server another key",
+            Self::AnchorOutside { .. } => "replace the root in the bundle",
+            Self::NotStrict { problem, .. } => problem.explain(),
+            Self::Both { chain, .. } => chain.explain(),
+        }
+    }
+}
+
+impl Unfit {
+    /// What to do about it.
+    pub fn explain(self) -> &'static str {
+        match self {
+            Self::NoBasicConstraints | Self::BasicConstraintsNotCritical | Self::NotAnAuthority => {
+                "reissue the root with critical basic constraints that say cA"
+            }
+            Self::NoCertificateSigning => "reissue the root with keyCertSign in its key usage",
+            Self::UnknownCriticalExtension => "reissue the root without the critical extension",
+            Self::ServerMaySign => "reissue the server's certificate without keyCertSign",
+        }
+    }
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoBasicConstraints => "it has no basic constraints",
+            Self::BasicConstraintsNotCritical => "its basic constraints are not critical",
+            Self::NotAnAuthority => "its basic constraints say that it is no authority",
+            Self::NoCertificateSigning => "its key usage has no keyCertSign",
+            Self::UnknownCriticalExtension => "it has a critical extension that is not known",
+            Self::ServerMaySign => "a server's key usage has keyCertSign",
+        })
+    }
+}
+
+impl fmt::Display for RejectReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCertificate => f.write_str("it presented no certificate"),
+            Self::Malformed { subject, problem } => write!(f, "{subject}: {problem}"),
+            Self::Expired { subject, not_after, time } => {
+                write!(f, "{subject}: expired {not_after}, {}", Now(*time))
+            }
+            Self::NotYetValid { subject, not_before, time } => {
+                write!(f, "{subject}: valid from {not_before}, {}", Now(*time))
+            }
+            Self::UnknownIssuer { subject, issuer } => {
+                write!(f, "{subject}: its issuer {issuer} is not trusted")
+            }
+            Self::MissingIntermediate { subject, issuer } => {
+                write!(f, "{subject}: the server did not send the certificate of its issuer {issuer}")
+            }
+            Self::SelfSigned { subject } => write!(f, "{subject}: self-signed, and not trusted itself"),
+            Self::OtherKey { subject, issuer } => {
+                write!(f, "{subject}: not signed with the key of its issuer {issuer}")
+            }
+            Self::Loop { subject } => write!(f, "{subject}: its issuers vouch for each other in a circle"),
+            Self::NotAnAuthority { subject } => {
+                write!(f, "{subject}: has issued a certificate and is no authority")
+            }
+            Self::MayNotSign { subject } => {
+                write!(f, "{subject}: has issued a certificate without keyCertSign in its key usage")
+            }
+            Self::AuthorityAsServer { subject } => {
+                write!(f, "{subject}: an authority in the place of a server")
+            }
+            Self::ChainTooLong { found, limit } => {
+                write!(f, "{found} certificates between server and root, the policy allows {limit}")
+            }
+            Self::PathLength => f.write_str("more certificates below an authority than it allows"),
+            Self::TooComplex => f.write_str("too many ways through the certificates it sent"),
+            Self::WeakKey { subject, key } => write!(f, "{subject}: {key}, which is too small"),
+            Self::WeakDigest { subject, digest } => {
+                write!(f, "{subject}: signed with {digest}, which can be forged")
+            }
+            Self::UnsupportedAlgorithm { subject, algorithm } => {
+                write!(f, "{subject}: signature or key of an unsupported kind ({algorithm})")
+            }
+            Self::NameConstraints => f.write_str("its issuer may not vouch for its names"),
+            Self::WrongPurpose { subject } => write!(f, "{subject}: not meant for servers"),
+            Self::UnknownExtension { subject, extension } => {
+                write!(f, "{subject}: critical extension {extension} is not known")
+            }
+            Self::WrongName { expected, present, more, mistake } => {
+                write!(f, "is for ")?;
+                match mistake {
+                    Some(NameMistake::CommonNameOnly(name)) => {
+                        write!(
+                            f,
+                            "no name: common name only ({name}), reissue with a subject alternative name"
+                        )?;
+                    }
+                    _ if present.is_empty() => f.write_str("no name")?,
+                    _ => f.write_str(&present.join(", "))?,
+                }
+                if *more > 0 {
+                    write!(f, " and {more} more")?;
+                }
+                if *mistake == Some(NameMistake::AddressAsName) {
+                    f.write_str(" (IP address put in a dNSName)")?;
+                }
+                write!(f, ", not for {expected}")
+            }
+            Self::Revoked { subject } => write!(f, "{subject}: revoked"),
+            Self::RevocationUnknown { subject } => {
+                write!(f, "{subject}: no revocation list of its issuer says anything about it")
+            }
+            Self::RevocationExpired { next_update, time } => {
+                write!(f, "the revocation list should have been renewed {next_update}, {}", Now(*time))
+            }
+            Self::RevocationForged => f.write_str("the revocation list is not signed with the issuer's key"),
+            Self::MayNotRevoke { subject } => {
+                write!(f, "{subject}: has issued a revocation list without cRLSign in its key usage")
+            }
+            Self::PinMismatch { presented } => {
+                write!(f, "none of its keys is pinned; its own is {}", Pin(presented))
+            }
+            Self::PinRevoked { presented } => write!(f, "the pin of its key {} is revoked", Pin(presented)),
+            Self::AnchorOutside { subject, not_before, not_after, time } => {
+                write!(f, "root {subject}: valid from {not_before} to {not_after}, {}", Now(*time))
+            }
+            Self::NotStrict { subject, problem } => write!(f, "{subject}: {problem}"),
+            Self::Both { chain, name } => write!(f, "{chain}; and {name}"),
+        }
+    }
+}
+
+impl std::error::Error for RejectReason {}
+
+/// What time it was, and how wrong the clock is if it is.
+struct Now(Time);
+
+impl fmt::Display for Now {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.behind() {
+            None => write!(f, "now is {}", self.0.verification()),
+            Some(behind) => {
+                let days = Span(Duration::from_secs(behind.as_secs() / 86_400 * 86_400));
+                write!(f, "now is at least {}; the clock says {}, {days} behind", self.0.floor, self.0.wall)
+            }
+        }
+    }
+}
+
+/// A pin as settings write it.
+struct Pin<'a>(&'a [u8; 32]);
+
+impl fmt::Display for Pin<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use base64::Engine as _;
+        f.write_str(&base64::engine::general_purpose::STANDARD.encode(self.0))
+    }
+}

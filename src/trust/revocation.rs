@@ -1,0 +1,148 @@
+//! Revocation lists (RFC 5280 5 and 6.3): given as bytes, never fetched.
+//!
+//! webpki finds the list of a certificate's issuer and verifies its signature, its expiry and that an
+//! intermediate issuer holds cRLSign; that the root does is looked at in `chain`. Of several lists
+//! of one issuer the newest counts.
+//!
+//! Not supported, and refused when the policy is prepared: delta lists, indirect lists, lists for some reasons
+//! only, lists whose distribution point has no name, version 1, critical extensions nobody here knows. Stapled OCSP answers are not looked at.
+
+use rustls::pki_types::CertificateRevocationListDer;
+use rustls::pki_types::pem::PemObject;
+use webpki::{
+    CertRevocationList, ExpirationPolicy, OwnedCertRevocationList, RevocationCheckDepth, RevocationOptions,
+    RevocationOptionsBuilder, UnknownStatusPolicy,
+};
+
+use super::bundle;
+use super::der::{self, Reader};
+use super::time::{self, Timestamp};
+use crate::settings::{Revocation, RevocationScope};
+
+/// The lists of a policy, and how they are used.
+#[derive(Debug)]
+pub(super) struct Revocations {
+    lists: Vec<List>,
+    rules: Revocation,
+}
+
+#[derive(Debug)]
+struct List {
+    list: CertRevocationList<'static>,
+    this_update: Timestamp,
+}
+
+/// Why a revocation list cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RevocationError {
+    /// The file is not PEM, and not DER either.
+    #[error("it is neither PEM nor DER: {0}")]
+    NotPem(String),
+    /// The file has no revocation list.
+    #[error("it holds no revocation list")]
+    Empty,
+    /// It is not a revocation list, or of a form that is not supported.
+    #[error("revocation list {number} cannot be used: {reason}")]
+    Unsupported {
+        /// Which of the file, from 1.
+        number: usize,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Revocations {
+    pub(super) fn new(rules: Revocation) -> Self {
+        Self { lists: Vec::new(), rules }
+    }
+
+    /// Adds every list of a file, PEM or DER. Returns those that are out of date: when the next was due.
+    ///
+    /// # Errors
+    /// One of them cannot be used.
+    pub(super) fn add(&mut self, bytes: &[u8], now: Timestamp) -> Result<Vec<Timestamp>, RevocationError> {
+        let mut number = 0;
+        let mut expired = Vec::new();
+        let mut add = |bytes: &[u8]| {
+            number += 1;
+            let list = OwnedCertRevocationList::from_der(bytes)
+                .map_err(|error| RevocationError::Unsupported { number, reason: error.to_string() })?;
+            let (this_update, next_update) = updates(bytes).map_err(|_| RevocationError::Unsupported {
+                number,
+                reason: "its dates cannot be read".to_owned(),
+            })?;
+            expired.extend(next_update.filter(|next| now >= *next));
+            self.lists.push(List { list: list.into(), this_update });
+            Ok(())
+        };
+        if bytes.first() == Some(&der::SEQUENCE) {
+            add(bytes)?;
+        } else {
+            for list in CertificateRevocationListDer::pem_slice_iter(bytes) {
+                add(&list.map_err(|error| RevocationError::NotPem(bundle::words(&error)))?)?;
+            }
+        }
+        if number == 0 {
+            return Err(RevocationError::Empty);
+        }
+        // webpki takes the first that fits, so the newest of an issuer has to come first.
+        self.lists.sort_by_key(|list| std::cmp::Reverse(list.this_update));
+        Ok(expired)
+    }
+
+    /// What webpki is told of them.
+    pub(super) fn with_options<T>(&self, judge: impl FnOnce(Option<RevocationOptions<'_>>) -> T) -> T {
+        let lists: Vec<&CertRevocationList<'_>> = self.lists.iter().map(|list| &list.list).collect();
+        let depth = match self.rules.scope {
+            RevocationScope::Chain => RevocationCheckDepth::Chain,
+            RevocationScope::Server => RevocationCheckDepth::EndEntity,
+        };
+        let status = if self.rules.allow_unknown_status {
+            UnknownStatusPolicy::Allow
+        } else {
+            UnknownStatusPolicy::Deny
+        };
+        let expiry =
+            if self.rules.allow_expired_lists { ExpirationPolicy::Ignore } else { ExpirationPolicy::Enforce };
+        let options = RevocationOptionsBuilder::new(&lists).ok().map(|builder| {
+            builder.with_depth(depth).with_status_policy(status).with_expiration_policy(expiry).build()
+        });
+        judge(options)
+    }
+
+    /// Whether only the server's own certificate is looked up.
+    pub(super) fn is_for_server_only(&self) -> bool {
+        self.rules.scope == RevocationScope::Server
+    }
+
+    /// Whether there is a list of this issuer.
+    pub(super) fn has_list_of(&self, issuer: &[u8]) -> bool {
+        self.lists.iter().any(|list| list.list.issuer() == issuer)
+    }
+
+    /// Whether a list of this issuer names this certificate.
+    pub(super) fn name(&self, issuer: &[u8], serial: &[u8]) -> bool {
+        self.lists.iter().any(|list| {
+            list.list.issuer() == issuer && list.list.find_serial(serial).is_ok_and(|found| found.is_some())
+        })
+    }
+}
+
+/// The dates of a list: made, and the next one due.
+fn updates(bytes: &[u8]) -> Result<(Timestamp, Option<Timestamp>), der::NotDer> {
+    let mut fields = Reader::new(bytes).sequence()?.sequence()?;
+    fields.optional(der::INTEGER)?;
+    fields.expect(der::SEQUENCE)?;
+    fields.expect(der::SEQUENCE)?;
+    let made = fields.any()?;
+    let made = time::read(made.tag, made.content).ok_or(der::NotDer)?;
+    let next = match fields.tag() {
+        Some(der::UTC_TIME | der::GENERALIZED_TIME) => {
+            let next = fields.any()?;
+            time::read(next.tag, next.content)
+        }
+        _ => None,
+    };
+    Ok((made, next))
+}
