@@ -275,7 +275,7 @@ typedef struct {
 //
 // source is HOMING_SOURCE_.... On success *out is owned by the caller. Any thread.
 //
-// Errors: HOMING_ERROR_SETTINGS with the first thing that is wrong and its place.
+// Errors: HOMING_ERROR_SETTINGS with the first thing that is wrong and its place; text that is not UTF-8 is one.
 homing_status homing_settings_parse(const uint8_t *json,
                                     size_t len,
                                     int32_t source,
@@ -938,7 +938,7 @@ typedef struct {
     const char *name;
     // The value, secret_len bytes without line ends. It appears in no log, event or snapshot.
     const uint8_t *secret;
-    // Bytes of the value.
+    // Bytes of the value: at most 16 KiB, as are all names and values of a client together.
     size_t secret_len;
 } homing_header;
 
@@ -1003,9 +1003,9 @@ typedef struct {
     // any. The place to call homing_client_set_header. Who needs time returns, and calls it later.
     void (*on_credentials)(void *user_data, homing_client *client, int32_t asked, homing_text server);
     // Loads a value by its name: gives it with homing_value_set and returns 0; gives nothing and returns 0 when
-    // there is none; or returns an error number of the system. Called once, inside and on the thread of
-    // homing_client_start. Needs
-    // store_save beside it; both replace state_folder.
+    // there is none; or returns an error number of the system. Called inside and on the thread of
+    // homing_client_start, once for each name: there are two, and later versions may have more. Needs store_save
+    // beside it; both replace state_folder.
     int32_t (*store_load)(void *user_data, const char *name, homing_value *value);
     // Keeps a value by its name, in place of the one before. Returns 0, or an error number of the system.
     int32_t (*store_save)(void *user_data, const char *name, const uint8_t *data, size_t len);

@@ -1,20 +1,26 @@
 //! The end of a client: asked for once, waited for from any thread.
 
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::{self, JoinHandle, ThreadId};
+use std::cell::Cell;
+use std::ptr;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long beyond the grace a thread is waited for in silence. What it does in there is a callback of the
 /// application's or a write to its store; either is fast or stuck.
 const HELD_UP: Duration = Duration::from_secs(5);
 
+thread_local! {
+    /// On a client's thread the address of its [`Ending`], which is shared and stays where it is. Asking the standard
+    /// library who this thread is would leave something allocated on each of the application's threads.
+    static HERE: Cell<usize> = const { Cell::new(0) };
+}
+
 /// How far a client has come in ending.
 #[derive(Default)]
 pub(super) struct Ending {
     stages: Mutex<Stages>,
     changed: Condvar,
-    /// The client's thread, from its first moment on.
-    thread: OnceLock<ThreadId>,
     handle: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -29,13 +35,17 @@ struct Stages {
 impl Ending {
     /// This is the client's thread.
     pub(super) fn began_here(&self) {
-        // Only that thread says so, and only once.
-        let _ = self.thread.set(thread::current().id());
+        // A thread that is about to end has none any more, and none begins there.
+        let _ = HERE.try_with(|here| here.set(self.address()));
     }
 
     /// Whether this is the client's thread.
     pub(super) fn is_here(&self) -> bool {
-        self.thread.get() == Some(&thread::current().id())
+        HERE.try_with(Cell::get) == Ok(self.address())
+    }
+
+    fn address(&self) -> usize {
+        ptr::from_ref(self).addr()
     }
 
     /// What to join in the end.
@@ -121,6 +131,7 @@ impl Ending {
 mod tests {
     use std::sync::Arc;
     use std::sync::mpsc::channel;
+    use std::thread;
 
     use super::*;
 

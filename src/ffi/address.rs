@@ -51,6 +51,7 @@ impl homing_address {
         }
     }
 
+    /// The address alone, whatever the port.
     pub(super) fn ip(&self) -> Result<IpAddr, Failed> {
         Self { port: 0, ..*self }.socket().map(|address| address.ip())
     }
@@ -69,5 +70,6 @@ mod tests {
         let good = homing_address { ip: [0; 16], family: 4, port: 1, scope_id: 0 };
         assert!(homing_address { family: 2, ..good }.socket().is_err());
         assert!(homing_address { port: 65_536, ..good }.socket().is_err());
+        assert!(homing_address { port: 65_536, ..good }.ip().is_ok());
     }
 }

@@ -45,7 +45,7 @@ pub struct homing_header {
     pub name: *const c_char,
     /// The value, `secret_len` bytes without line ends. It appears in no log, event or snapshot.
     pub secret: *const u8,
-    /// Bytes of the value.
+    /// Bytes of the value: at most 16 KiB, as are all names and values of a client together.
     pub secret_len: usize,
 }
 
@@ -145,9 +145,9 @@ pub struct homing_options {
         ),
     >,
     /// Loads a value by its name: gives it with `homing_value_set` and returns 0; gives nothing and returns 0 when
-    /// there is none; or returns an error number of the system. Called once, inside and on the thread of
-    /// `homing_client_start`. Needs
-    /// `store_save` beside it; both replace `state_folder`.
+    /// there is none; or returns an error number of the system. Called inside and on the thread of
+    /// `homing_client_start`, once for each name: there are two, and later versions may have more. Needs `store_save`
+    /// beside it; both replace `state_folder`.
     pub store_load: Option<
         unsafe extern "C" fn(user_data: *mut c_void, name: *const c_char, value: *mut homing_value) -> i32,
     >,

@@ -46,7 +46,7 @@ pub const HOMING_SOURCE_SERVER: i32 = 1;
 ///
 /// `source` is `HOMING_SOURCE_…`. On success `*out` is owned by the caller. Any thread.
 ///
-/// Errors: `HOMING_ERROR_SETTINGS` with the first thing that is wrong and its place.
+/// Errors: `HOMING_ERROR_SETTINGS` with the first thing that is wrong and its place; text that is not UTF-8 is one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_settings_parse(
     json: *const u8,
