@@ -434,6 +434,12 @@ void homing_settings_free(homing_settings *settings);
 // The application stops the agent.
 #define HOMING_REASON_STOPPING 23
 
+// The certificates of several servers are outside their validity, or the clock is known to be wrong.
+#define HOMING_REASON_CLOCK_WRONG 24
+
+// Several servers present certificates of one issuer nobody trusts.
+#define HOMING_REASON_INTERCEPTED 25
+
 // What a reason means, in words that live for ever: the server in use failed. data is NULL for a number this
 // version does not know.
 //

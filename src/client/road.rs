@@ -32,6 +32,7 @@ const SWEEPS: usize = 4;
 pub(super) enum Heard {
     Timeout,
     Resumed,
+    ClockStepped,
     Network(NetworkChange),
     Command(Command),
     Resolved(QueryId, Result<Arc<[IpAddr]>, Failure>),
@@ -378,6 +379,7 @@ impl Road {
         match heard {
             Heard::Timeout => engine(Input::Timeout),
             Heard::Resumed => engine(Input::Resumed),
+            Heard::ClockStepped => engine(Input::ClockStepped),
             Heard::Network(change) => engine(Input::Network(change)),
             Heard::Command(command) => engine(Input::Command(command)),
             Heard::Resolved(query, answer) => {

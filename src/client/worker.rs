@@ -18,6 +18,9 @@ use crate::words::Moment;
 /// stopped. No scheduler is that late.
 const RESUME: Duration = Duration::from_secs(5);
 
+/// A wall clock that moved by this much against the other was set. What keeps it in step moves it by seconds.
+const STEP: Duration = Duration::from_secs(60);
+
 /// What the loop grants the engine beyond the grace before it ends by itself.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -197,6 +200,16 @@ impl Worker {
         callback::call("the event callback", "the client goes on", || told(&self.client, &event));
     }
 
+    /// Seconds by which the wall clock is ahead of the client's.
+    fn wall_ahead(&self) -> i64 {
+        let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+        let wall = match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(since) => seconds(since),
+            Err(before) => seconds(before.duration()).saturating_neg(),
+        };
+        wall.saturating_sub(seconds(self.clock.now().since(Moment::ORIGIN)))
+    }
+
     /// Stands still until there is something to do.
     fn wait(&mut self) -> io::Result<()> {
         let engine = self.client.shared.engine().deadline().map(|(deadline, _)| deadline);
@@ -204,7 +217,11 @@ impl Worker {
             [engine, self.road.deadline(), self.interfaces.deadline(), self.end].into_iter().flatten().min();
         let before = self.clock.now();
         let until = if self.road.is_pending() { Some(before) } else { deadline };
+        let ahead = self.wall_ahead();
         self.sleep.until(until)?;
+        if self.wall_ahead().abs_diff(ahead) > STEP.as_secs() {
+            self.road.hear(Heard::ClockStepped);
+        }
         if was_suspended(deadline, before, self.clock.now()) {
             self.road.hear(Heard::Resumed);
         }

@@ -237,6 +237,10 @@ pub enum Why {
     AllFailed,
     /// Nobody answers: it may be the network.
     NetworkSuspect,
+    /// The certificates of several servers are outside their validity, or the clock is known to be wrong.
+    ClockWrong,
+    /// Several servers present certificates of one issuer nobody trusts.
+    Intercepted,
     /// This machine has no usable network.
     NoNetwork,
     /// The network changed, or came back.
@@ -276,6 +280,10 @@ impl Why {
             Self::OtherServerAnswered => "another server answered in its place",
             Self::AllFailed => "every server of the list failed",
             Self::NetworkSuspect => "nobody answers: it may be the network, so no server is blamed",
+            Self::ClockWrong => "the clock of this machine seems to be wrong, so no server is blamed",
+            Self::Intercepted => {
+                "several servers have certificates of one issuer nobody trusts: somebody is in between, or the authority was changed"
+            }
             Self::NoNetwork => "this machine has no usable network",
             Self::NetworkChanged => "the network changed",
             Self::Resumed => "the machine was suspended and runs again",

@@ -226,8 +226,7 @@ impl Engine {
                     location.resumed(cx);
                 }
             }
-            // Nothing here depends on the wall clock yet; the patience with certificates will.
-            Input::ClockStepped => {}
+            Input::ClockStepped => attachment.clock_stepped(cx),
             // Nothing waits for the memory yet; settings on trial will.
             Input::Remembered(_) => {}
             Input::CannotRemember(version) => {

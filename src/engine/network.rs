@@ -3,11 +3,12 @@
 //! A laptop without a network must not conclude that every server is dead. This part looks at what
 //! the driver says of the network and at how a whole sweep failed, and says what to blame.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::NetworkChange;
 use super::tuning::tuning;
-use crate::words::{Cause, Failure, FailureClass};
+use super::{NetworkChange, Why};
+use crate::words::{Cause, Evidence, Failure, FailureClass, Host};
 
 tuning! { "network",
     /// First look again after the network went away. The driver reports changes; this catches the missed one.
@@ -40,6 +41,64 @@ pub(super) enum Blame {
     Nobody,
     /// Nobody: this machine has no network.
     NoNetwork,
+}
+
+/// What refused certificates of several servers show together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// The clock of this machine is wrong.
+    Clock,
+    /// Somebody is in between, or the authority was changed.
+    Interception {
+        /// Whose certificates all of them have.
+        issuer: u64,
+    },
+}
+
+impl Sign {
+    /// What this evidence shows, if it is from servers at these addresses. One address is one witness.
+    pub(super) fn of<'a>(found: impl Iterator<Item = (&'a Host, Evidence)> + Clone) -> Option<Self> {
+        if found.clone().any(|(_, evidence)| evidence == Evidence::ClockBehind) {
+            return Some(Self::Clock);
+        }
+        // Two servers whose certificates end together may really have been forgotten together.
+        let differ = |dates: &BTreeMap<&Host, i64>| dates.values().collect::<BTreeSet<_>>().len() > 1;
+        let (mut over, mut later) = (BTreeMap::new(), BTreeMap::new());
+        let mut issuers: BTreeMap<u64, BTreeSet<&Host>> = BTreeMap::new();
+        for (host, evidence) in found {
+            match evidence {
+                Evidence::ExpiredBefore(end) => drop(over.insert(host, end)),
+                Evidence::ValidLater(begin) => drop(later.insert(host, begin)),
+                Evidence::UnknownIssuer(issuer) => drop(issuers.entry(issuer).or_default().insert(host)),
+                Evidence::ClockBehind => {}
+            }
+        }
+        if (differ(&over) && later.is_empty()) || (differ(&later) && over.is_empty()) {
+            return Some(Self::Clock);
+        }
+        let (issuer, _) = issuers.into_iter().find(|(_, hosts)| hosts.len() > 1)?;
+        Some(Self::Interception { issuer })
+    }
+
+    /// Whether this failure is a part of it, and its server not to blame.
+    pub(super) fn explains(self, failure: &Failure) -> bool {
+        match (self, failure.evidence) {
+            (
+                Self::Clock,
+                Some(Evidence::ClockBehind | Evidence::ExpiredBefore(_) | Evidence::ValidLater(_)),
+            ) => true,
+            (Self::Interception { issuer }, Some(Evidence::UnknownIssuer(found))) => found == issuer,
+            (Self::Clock | Self::Interception { .. }, _) => false,
+        }
+    }
+
+    /// Why the agent waits.
+    pub(super) fn why(self) -> Why {
+        match self {
+            Self::Clock => Why::ClockWrong,
+            Self::Interception { .. } => Why::Intercepted,
+        }
+    }
 }
 
 impl Network {
@@ -136,5 +195,38 @@ mod tests {
         assert_eq!(waits, [5, 10, 20, 40, 60, 60]);
         network.change(NetworkChange::Changed, &tuning);
         assert_eq!(network.recheck(), None);
+    }
+
+    fn sign(found: &[(&str, Evidence)]) -> Option<Sign> {
+        let found: Vec<(Host, Evidence)> =
+            found.iter().map(|(host, evidence)| (host.parse().unwrap(), *evidence)).collect();
+        Sign::of(found.iter().map(|(host, evidence)| (host, *evidence)))
+    }
+
+    #[test]
+    fn two_servers_that_expired_at_different_times_show_a_wrong_clock_and_one_does_not() {
+        let over = Evidence::ExpiredBefore;
+        assert_eq!(sign(&[("a", over(5)), ("b", over(6))]), Some(Sign::Clock));
+        assert_eq!(
+            sign(&[("a", Evidence::ValidLater(5)), ("b", Evidence::ValidLater(6))]),
+            Some(Sign::Clock)
+        );
+        assert_eq!(sign(&[("a", over(5)), ("b", over(5))]), None);
+        assert_eq!(sign(&[("a", over(5)), ("a", over(6))]), None);
+        assert_eq!(sign(&[("a", over(5)), ("b", over(6)), ("c", Evidence::ValidLater(9))]), None);
+        assert_eq!(sign(&[("a", Evidence::ClockBehind)]), Some(Sign::Clock));
+        assert_eq!(sign(&[]), None);
+    }
+
+    #[test]
+    fn one_unknown_issuer_at_two_addresses_shows_somebody_in_between() {
+        let unknown = Evidence::UnknownIssuer;
+        assert_eq!(sign(&[("a", unknown(7)), ("b", unknown(7))]), Some(Sign::Interception { issuer: 7 }));
+        assert_eq!(sign(&[("a", unknown(7)), ("b", unknown(8))]), None);
+        assert_eq!(sign(&[("a", unknown(7)), ("a", unknown(7))]), None);
+        let failure = |evidence| Failure { evidence, ..Cause::UnknownIssuer.into() };
+        let found = Sign::Interception { issuer: 7 };
+        assert!(found.explains(&failure(Some(unknown(7)))));
+        assert!(!found.explains(&failure(Some(unknown(8)))) && !found.explains(&failure(None)));
     }
 }

@@ -70,6 +70,10 @@ pub const HOMING_REASON_MOVED_OFTEN: i32 = 21;
 pub const HOMING_REASON_DISABLED: i32 = 22;
 /// The application stops the agent.
 pub const HOMING_REASON_STOPPING: i32 = 23;
+/// The certificates of several servers are outside their validity, or the clock is known to be wrong.
+pub const HOMING_REASON_CLOCK_WRONG: i32 = 24;
+/// Several servers present certificates of one issuer nobody trusts.
+pub const HOMING_REASON_INTERCEPTED: i32 = 25;
 
 /// What a reason means, in words that live for ever: `the server in use failed`. `data` is NULL for a number this
 /// version does not know.
@@ -139,6 +143,8 @@ pub(super) const fn reason_code(value: Why) -> i32 {
         Why::MovedOften => HOMING_REASON_MOVED_OFTEN,
         Why::Disabled => HOMING_REASON_DISABLED,
         Why::Stopping => HOMING_REASON_STOPPING,
+        Why::ClockWrong => HOMING_REASON_CLOCK_WRONG,
+        Why::Intercepted => HOMING_REASON_INTERCEPTED,
     }
 }
 
@@ -167,6 +173,8 @@ pub(super) const fn reason_of(code: i32) -> Option<Why> {
         HOMING_REASON_MOVED_OFTEN => Why::MovedOften,
         HOMING_REASON_DISABLED => Why::Disabled,
         HOMING_REASON_STOPPING => Why::Stopping,
+        HOMING_REASON_CLOCK_WRONG => Why::ClockWrong,
+        HOMING_REASON_INTERCEPTED => Why::Intercepted,
         _ => return None,
     })
 }
@@ -177,7 +185,7 @@ mod tests {
 
     #[test]
     fn every_reason_has_its_words_and_every_state_its_name() {
-        for code in 1..=HOMING_REASON_STOPPING {
+        for code in 1..=HOMING_REASON_INTERCEPTED {
             assert_eq!(reason_of(code).map(reason_code), Some(code));
             assert!(!homing_reason_text(code).data.is_null());
         }
@@ -186,7 +194,7 @@ mod tests {
         }
         assert!(
             homing_reason_text(0).data.is_null()
-                && homing_reason_text(HOMING_REASON_STOPPING + 1).data.is_null()
+                && homing_reason_text(HOMING_REASON_INTERCEPTED + 1).data.is_null()
         );
         assert!(homing_state_name(-1).data.is_null() && homing_state_name(i32::MAX).data.is_null());
     }

@@ -17,6 +17,7 @@
 //! of *ring*, given explicitly; what else the process has installed for itself is neither used nor
 //! changed. Time comes from whoever asks ([`Time`]); nothing here reads a clock, a file or the environment.
 
+mod advice;
 mod anchors;
 mod bundle;
 mod cause;

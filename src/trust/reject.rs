@@ -1,11 +1,17 @@
 //! Why a certificate is not believed.
 
 use std::fmt;
+use std::hash::Hasher;
 use std::time::Duration;
+
+use siphasher::sip::SipHasher24;
 
 use super::certificate::Key;
 use super::time::{Time, Timestamp};
-use crate::words::{Cause, Failure, Host, Span};
+use crate::words::{Cause, Evidence, Failure, Host, Span};
+
+/// Certificates that are outside their validity by less than this have just been forgotten; beyond, the clock may be wrong.
+const A_DAY: i64 = 86_400;
 
 /// Why a certificate is not believed: what an administrator has to reissue, and why.
 ///
@@ -273,7 +279,36 @@ impl RejectReason {
 
     /// The failure of an attempt that ended with this.
     pub fn failure(&self) -> Failure {
-        Failure::noted(self.cause(), self)
+        Failure { evidence: self.evidence(), ..Failure::noted(self.cause(), self) }
+    }
+
+    /// What it says about more than this server.
+    // Most reasons say nothing.
+    #[allow(clippy::wildcard_enum_match_arm)]
+    fn evidence(&self) -> Option<Evidence> {
+        let evidence = match self {
+            Self::Expired { time, .. } | Self::NotYetValid { time, .. } if time.behind().is_some() => {
+                Evidence::ClockBehind
+            }
+            Self::Expired { not_after, time, .. }
+                if time.verification().seconds_since(*not_after) > A_DAY =>
+            {
+                Evidence::ExpiredBefore(not_after.0)
+            }
+            Self::NotYetValid { not_before, time, .. }
+                if not_before.seconds_since(time.verification()) > A_DAY =>
+            {
+                Evidence::ValidLater(not_before.0)
+            }
+            Self::UnknownIssuer { issuer, .. } => {
+                let mut fingerprint = SipHasher24::new();
+                fingerprint.write(issuer.as_bytes());
+                Evidence::UnknownIssuer(fingerprint.finish())
+            }
+            Self::Both { chain, .. } => return chain.evidence(),
+            _ => return None,
+        };
+        Some(evidence)
     }
 
     /// How much a reason explains, if several ways to a root failed: the way that got furthest wins.
@@ -286,92 +321,6 @@ impl RejectReason {
             2
         } else {
             1
-        }
-    }
-
-    /// What to do about it, in a sentence for an administrator.
-    pub fn explain(&self) -> &'static str {
-        match self {
-            Self::NoCertificate => "configure a certificate on the server",
-            Self::Malformed { .. } => "reissue the certificate; X.509 version 3 in DER is wanted",
-            Self::Expired { time, .. } if time.behind().is_some() => {
-                "renew the certificate, and set the clock of this machine: it is wrong"
-            }
-            Self::Expired { .. } => {
-                "renew the certificate; if it was renewed, look at the clock of this machine"
-            }
-            Self::NotYetValid { time, .. } if time.behind().is_some() => {
-                "set the clock of this machine: it is wrong"
-            }
-            Self::NotYetValid { .. } => "look at the clocks of this machine and of the authority",
-            Self::UnknownIssuer { .. } => {
-                "add the root of this issuer to a bundle of the policy; if nobody knows the issuer, somebody is in between"
-            }
-            Self::MissingIntermediate { .. } => {
-                "let the server send the whole chain, its issuer's certificate included"
-            }
-            Self::SelfSigned { .. } => "add it to a bundle, or pin its key with `pin_only`",
-            Self::OtherKey { .. } => {
-                "an authority that was set up anew needs its new certificate in the bundle; if it was not, somebody pretends to be it"
-            }
-            Self::Loop { .. } => "let the server send only the certificates that lead to the root",
-            Self::NotAnAuthority { .. } => "reissue with an authority whose basic constraints say cA",
-            Self::MayNotSign { .. } => "reissue the authority with keyCertSign in its key usage",
-            Self::AuthorityAsServer { .. } => {
-                "issue a certificate of its own for the server, without cA; a self-signed one of this kind needs `pin_only`"
-            }
-            Self::ChainTooLong { .. } => {
-                "raise `max_chain_depth`, or issue from an authority nearer to the root"
-            }
-            Self::PathLength => {
-                "issue from an authority nearer to the root, or reissue it with a larger path length"
-            }
-            Self::TooComplex => "let the server send only the certificates that lead to the root",
-            Self::WeakKey { .. } => {
-                "make a new key of at least 2048 bits (RSA) or 256 bits (elliptic curve), and reissue"
-            }
-            Self::WeakDigest { .. } => "reissue with SHA-256 or better",
-            Self::UnsupportedAlgorithm { .. } => "reissue with RSA, ECDSA on P-256 or P-384, or Ed25519",
-            Self::NameConstraints => "issue from an authority that may vouch for this name",
-            Self::WrongPurpose { .. } => "reissue with the extended key usage serverAuth",
-            Self::UnknownExtension { .. } => "reissue without the critical extension",
-            Self::WrongName { mistake: Some(NameMistake::AddressAsName), .. } => {
-                "reissue with the address as an iPAddress of the subject alternative name, not as a dNSName"
-            }
-            Self::WrongName { mistake: Some(NameMistake::CommonNameOnly(_)), .. } => {
-                "reissue with a subject alternative name; the common name alone is not looked at"
-            }
-            Self::WrongName { .. } => {
-                "reissue with this name, use one that is there as the address, or set `expected_name`"
-            }
-            Self::Revoked { .. } => "issue a new certificate with a new key",
-            Self::RevocationUnknown { .. } => {
-                "add the revocation list of its issuer, or allow an unknown status"
-            }
-            Self::RevocationExpired { .. } => "fetch the present revocation list of the issuer",
-            Self::RevocationForged => "fetch the revocation list from the issuer again",
-            Self::MayNotRevoke { .. } => "reissue the authority with cRLSign in its key usage",
-            Self::PinMismatch { .. } => {
-                "pin the new key if it is the server's; otherwise somebody is in between"
-            }
-            Self::PinRevoked { .. } => "give the server another key",
-            Self::AnchorOutside { .. } => "replace the root in the bundle",
-            Self::NotStrict { problem, .. } => problem.explain(),
-            Self::Both { chain, .. } => chain.explain(),
-        }
-    }
-}
-
-impl Unfit {
-    /// What to do about it.
-    pub fn explain(self) -> &'static str {
-        match self {
-            Self::NoBasicConstraints | Self::BasicConstraintsNotCritical | Self::NotAnAuthority => {
-                "reissue the root with critical basic constraints that say cA"
-            }
-            Self::NoCertificateSigning => "reissue the root with keyCertSign in its key usage",
-            Self::UnknownCriticalExtension => "reissue the root without the critical extension",
-            Self::ServerMaySign => "reissue the server's certificate without keyCertSign",
         }
     }
 }

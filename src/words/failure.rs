@@ -13,13 +13,32 @@ pub struct Failure {
     /// The words of the system or of a library, if they add something. At most a line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Box<str>>,
+    /// What it says about more than one server, if the driver knows. Not kept beyond the life of the process.
+    #[serde(skip)]
+    pub evidence: Option<Evidence>,
+}
+
+/// What a refused certificate says about more than its server: together with those of other servers it may
+/// show that none of them is to blame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Evidence {
+    /// It was issued by somebody nobody trusts: a fingerprint of that issuer. One such issuer on several servers is
+    /// somebody in between, or an authority that was changed.
+    UnknownIssuer(u64),
+    /// It has expired, by more than a day: its end, in seconds since 1970.
+    ExpiredBefore(i64),
+    /// It is not valid yet, by more than a day: its begin, in seconds since 1970.
+    ValidLater(i64),
+    /// It is outside its validity, and the clock of this machine is known to be wrong.
+    ClockBehind,
 }
 
 impl Failure {
     /// A failure with a note, cut to 200 characters: a peer may have a say in the text.
     pub fn noted(cause: Cause, note: impl fmt::Display) -> Self {
         let note: String = note.to_string().chars().filter(|c| !c.is_control()).take(200).collect();
-        Self { cause, note: (!note.is_empty()).then(|| note.into()) }
+        Self { cause, note: (!note.is_empty()).then(|| note.into()), evidence: None }
     }
 
     /// Which row of the table of costs this is.
@@ -30,7 +49,7 @@ impl Failure {
 
 impl From<Cause> for Failure {
     fn from(cause: Cause) -> Self {
-        Self { cause, note: None }
+        Self { cause, note: None, evidence: None }
     }
 }
 

@@ -17,7 +17,7 @@ pub use address::{BadHost, Host};
 pub(crate) use duration::text_duration;
 pub use duration::{BadDuration, Span};
 pub use errand::{Errand, Purpose};
-pub use failure::{Cause, Failure, FailureClass};
+pub use failure::{Cause, Evidence, Failure, FailureClass};
 pub use id::{AgentId, BadAgentId, ExchangeId, LinkId, PolicyId, ProbeId, QueryId, ServerId};
 pub(crate) use json::{Object, Unreadable, read_object};
 pub use outcome::{News, Outcome, Verdict};

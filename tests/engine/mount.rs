@@ -230,7 +230,8 @@ mod twice {
 
     impl Failed {
         fn new(failure: Failure) -> Self {
-            let Failure { cause, note } = failure;
+            // What certificates show together has no form in C yet.
+            let Failure { cause, note, evidence: _ } = failure;
             let retry_after_ms = match cause {
                 Cause::Throttled { retry_after: Some(after), .. } => Some(milliseconds(after)),
                 _ => None,

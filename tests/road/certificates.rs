@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use homing::engine::Event;
+use homing::engine::{Event, Why};
 use homing::words::FailureClass;
 use rcgen::{
     CertificateParams, CertificateRevocationListParams, KeyIdMethod, KeyPair, RevokedCertParams,
@@ -153,6 +153,26 @@ fn no_session_outlives_the_policy_under_which_it_was_made() {
     client.reconfigure(settings(&[&server], pinned)).unwrap();
     let (class, detail) = failed(&client);
     assert_eq!(class, FailureClass::Certificate, "{detail}");
+}
+
+#[test]
+fn one_unknown_issuer_on_several_servers_is_somebody_in_between_and_no_server_is_blamed() {
+    let between = Authority::new();
+    let one = Server::tls("one", &between, well);
+    let other = Server::tls("other", &between.named("localhost"), well).called("localhost");
+    let client = start(&[&one, &other], serde_json::json!({}));
+    let why = wait_for(&client, |event| {
+        let Event::Waiting { why, .. } = event.event else { return None };
+        Some(why)
+    });
+    assert_eq!(why, Why::Intercepted);
+    // Nobody is left out: both are tried again in the next search, and never believed.
+    let next = wait_for(&client, |event| {
+        let Event::Sweeping { servers, .. } = event.event else { return None };
+        Some(servers)
+    });
+    assert_eq!(next, 2);
+    assert!(one.requests().is_empty() && other.requests().is_empty());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::servers::Finish;
 use super::{Attachment, Fact, Leave, Phase, Talk};
 use crate::engine::context::Context;
 use crate::engine::event::span;
-use crate::engine::network::Blame;
+use crate::engine::network::{Blame, Sign};
 use crate::engine::{Action, Ending, Event, Why};
 use crate::words::{Cause, Failure, FailureClass};
 
@@ -263,7 +263,10 @@ impl Attachment {
         match blame {
             Blame::NoNetwork => self.transition_to_no_network(cx),
             Blame::Nobody => self.transition_to_waiting(cx, cx.now + wait, Why::NetworkSuspect),
-            Blame::Servers => self.transition_to_waiting(cx, cx.now + wait, Why::AllFailed),
+            Blame::Servers => {
+                let why = self.sign(&race).map_or(Why::AllFailed, Sign::why);
+                self.transition_to_waiting(cx, cx.now + wait, why);
+            }
         }
     }
 
@@ -298,7 +301,20 @@ impl Attachment {
         let failures = race.failed.iter().map(|ended| &ended.failure);
         let blame = cx.network.blame(failures, &cx.tuning.network);
         match blame {
-            Blame::Servers => self.charge_all(cx, race),
+            Blame::Servers => {
+                let sign = self.sign(race);
+                let (spared, others): (Vec<_>, Vec<_>) = race
+                    .failed
+                    .iter()
+                    .filter(|ended| !ended.charged)
+                    .partition(|ended| sign.is_some_and(|sign| sign.explains(&ended.failure)));
+                for ended in spared {
+                    self.servers.note(cx.now, ended.record, &ended.failure);
+                }
+                for ended in others {
+                    self.servers.charge(cx, ended.record, ended.policy, &ended.failure);
+                }
+            }
             Blame::Nobody | Blame::NoNetwork => {
                 for ended in &race.failed {
                     self.servers.note(cx.now, ended.record, &ended.failure);
@@ -306,6 +322,21 @@ impl Attachment {
             }
         }
         blame
+    }
+
+    /// What the certificates that were refused show together.
+    fn sign(&self, race: &Race) -> Option<Sign> {
+        Sign::of(race.failed.iter().filter_map(|ended| {
+            let member = self.servers.roster.of_record(ended.record)?;
+            Some((&member.server.host, ended.failure.evidence?))
+        }))
+    }
+
+    /// The wall clock was set: what was wrong with certificates may be right now.
+    pub(in crate::engine) fn clock_stepped(&mut self, cx: &mut Context<'_>) {
+        if matches!(self.phase, Phase::Waiting { why: Why::ClockWrong, .. }) {
+            self.sweep(cx, Why::WaitOver);
+        }
     }
 
     fn charge_all(&mut self, cx: &mut Context<'_>, race: &Race) {
