@@ -70,7 +70,7 @@ pub(crate) use builder::random;
 pub use builder::{Builder, StartError};
 pub use credentials::{BadCredential, Credentials};
 pub use events::ClientEvent;
-pub use prepare::PrepareError;
+pub use prepare::{PrepareError, read_policy};
 pub use routes::{BadRoute, RouteChoice};
 pub use wallet::Asked;
 
