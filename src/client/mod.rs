@@ -211,6 +211,12 @@ impl Client {
         self.shared.send(Message::Command(Command::BeatNow));
     }
 
+    /// Finds out now where the machine is: asks the reference servers, whatever is known already. What they said
+    /// comes as [`Event::Round`](crate::engine::Event::Round).
+    pub fn probe_now(&self) {
+        self.shared.send(Message::Command(Command::ProbeNow));
+    }
+
     /// How things stand.
     pub fn snapshot(&self) -> Snapshot {
         self.shared.engine().snapshot(self.shared.clock.now())
