@@ -428,6 +428,7 @@ impl Road {
 
     /// Asks a reference server, or nobody. Directly: a proxy would answer for those who are not there.
     fn probe(&mut self, probe: ProbeId, target: Target, to: SocketAddr, proof: Proof, now: Moment) {
+        let like = if let Target::Control { like } = target { like } else { None };
         let security = match target {
             Target::Reference { host, policy, .. } if proof > Proof::Tcp => {
                 let Some(policy) = self.policy(policy) else {
@@ -436,9 +437,9 @@ impl Road {
                 };
                 Some((policy, host))
             }
-            Target::Reference { .. } | Target::Control => None,
+            Target::Reference { .. } | Target::Control { .. } => None,
         };
-        self.probes.insert(probe, Probe::new(probe, to, security, self.hook.clone(), now));
+        self.probes.insert(probe, Probe::new(probe, to, security, like, self.hook.clone(), now));
         self.pending_probes.insert(probe);
     }
 

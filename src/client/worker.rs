@@ -94,6 +94,9 @@ impl Worker {
         if let Some(reason) = self.memory_problem.take() {
             self.deliver(Event::MemoryIgnored { reason });
         }
+        if self.interfaces.begins_unplugged() {
+            self.road.hear(Heard::Network(NetworkChange::Gone));
+        }
         while !self.stopped {
             self.read_mail();
             self.road.step(self.sleep.registry(), self.clock.now());
@@ -138,6 +141,7 @@ impl Worker {
         if let Some(change) = self.interfaces.change(now) {
             let change = match change {
                 Interfered::Changed => NetworkChange::Changed,
+                Interfered::Returned => NetworkChange::Returned,
                 Interfered::Gone => NetworkChange::Gone,
             };
             journal::tell!(Debug, "the network changed: {change:?}");

@@ -239,7 +239,11 @@ pub enum Why {
     NetworkSuspect,
     /// The certificates of several servers are outside their validity, or the clock is known to be wrong.
     ClockWrong,
-    /// Several servers present certificates of one issuer nobody trusts.
+    /// Something seems to answer in place of the servers: one server, or the control of the location, shows it.
+    CaptiveSuspected,
+    /// Something answers in place of the servers, as several of them show: a captive portal, perhaps.
+    CaptivePortal,
+    /// The same for a day, or on several networks: somebody is in between, or the authority was changed.
     Intercepted,
     /// This machine has no usable network.
     NoNetwork,
@@ -281,8 +285,12 @@ impl Why {
             Self::AllFailed => "every server of the list failed",
             Self::NetworkSuspect => "nobody answers: it may be the network, so no server is blamed",
             Self::ClockWrong => "the clock of this machine seems to be wrong, so no server is blamed",
+            Self::CaptiveSuspected => {
+                "something seems to answer in place of the servers, perhaps a captive portal"
+            }
+            Self::CaptivePortal => "something answers in place of the servers, perhaps a captive portal",
             Self::Intercepted => {
-                "several servers have certificates of one issuer nobody trusts: somebody is in between, or the authority was changed"
+                "something answers in place of the servers on every network: intercepted, or the authority was changed"
             }
             Self::NoNetwork => "this machine has no usable network",
             Self::NetworkChanged => "the network changed",

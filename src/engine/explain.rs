@@ -56,6 +56,7 @@ impl Snapshot {
                 State::Attached => "attached",
                 State::Waiting => "attached to no server, waiting",
                 State::NoNetwork => "attached to no server, there is no network",
+                State::Captive => "attached to no server, something else answers",
                 State::Rejected => "attached to no server, the servers do not want this agent",
                 State::Disabled => "communication is switched off",
                 State::Stopping => "stopping",

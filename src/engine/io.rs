@@ -121,7 +121,11 @@ pub enum Target {
         policy: PolicyId,
     },
     /// Nobody: an address at which no answer may come. If one does, the network answers for everybody.
-    Control,
+    Control {
+        /// Asked by the interface that leads to this reference server, of which it is to speak. `None`: whichever leads
+        /// to the address.
+        like: Option<IpAddr>,
+    },
 }
 
 /// What a probe has reached.
@@ -254,8 +258,10 @@ pub enum Input<'a> {
 /// What is known of the network after a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NetworkChange {
-    /// Something changed and there is, or may be, a usable network.
+    /// Something changed and there is, or may be, a usable network. It may be another one.
     Changed,
+    /// Something changed, or came back, and it is the network that was there before. Who cannot tell says `Changed`.
+    Returned,
     /// There is no address beyond link-local, or no route.
     Gone,
 }

@@ -20,6 +20,7 @@
 
 mod agenda;
 mod attachment;
+mod captive;
 mod chance;
 mod context;
 mod event;
@@ -214,7 +215,7 @@ impl Engine {
         match input {
             Input::Timeout => {}
             Input::Network(change) => {
-                cx.network.change(change, &cx.tuning.network);
+                cx.network.change(cx.now, change, &cx.tuning.network);
                 attachment.network_changed(cx, change);
                 if let Some(location) = location {
                     location.network_changed(cx, change);
@@ -451,7 +452,7 @@ mod tests {
     #[test]
     fn every_part_stays_small() {
         for (part, size, most) in [
-            ("network", size_of::<Network>(), 16),
+            ("network", size_of::<Network>(), 24),
             ("attachment", size_of::<Attachment>(), 384),
             ("agenda", size_of::<Agenda>(), 128),
             ("queue", size_of::<Queue>(), 80),

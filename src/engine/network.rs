@@ -6,20 +6,38 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::captive::{Captive, Servers};
 use super::tuning::tuning;
 use super::{NetworkChange, Why};
-use crate::words::{Cause, Evidence, Failure, FailureClass, Host};
+use crate::words::{Cause, Evidence, Failure, FailureClass, Host, Moment};
 
 tuning! { "network",
     /// First look again after the network went away. The driver reports changes; this catches the missed one.
     recheck: 5_000 ms,
     /// The looks double up to this: a machine without network for hours should sleep.
     recheck_ceiling: 60_000 ms,
+    /// First look again after a portal was suspected: a person who logs in takes some seconds. Each later one doubles.
+    captive_first: 5_000 ms,
+    /// Up to this, while somebody may be about to log in.
+    captive_ceiling: 30_000 ms,
+    /// For how long that may be.
+    captive_soon: 600_000 ms,
+    /// Later looks.
+    captive_late: 60_000 ms,
+    /// A portal that lasts longer, or that follows the machine to another network for longer than `captive_soon`, is none.
+    intercepted: 86_400_000 ms,
 }
 
-/// What is thought of the network.
+/// What is thought of the network, and of who else may be on it.
+#[derive(Debug, Default)]
+pub(super) struct Network {
+    reach: Reach,
+    captive: Option<Box<Captive>>,
+}
+
+/// Whether it leads anywhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Network {
+enum Reach {
     /// Nothing speaks against it.
     #[default]
     Up,
@@ -52,6 +70,8 @@ pub(super) enum Sign {
     Interception {
         /// Whose certificates all of them have.
         issuer: u64,
+        /// Of how many servers.
+        servers: usize,
     },
 }
 
@@ -70,14 +90,14 @@ impl Sign {
                 Evidence::ExpiredBefore(end) => drop(over.insert(host, end)),
                 Evidence::ValidLater(begin) => drop(later.insert(host, begin)),
                 Evidence::UnknownIssuer(issuer) => drop(issuers.entry(issuer).or_default().insert(host)),
-                Evidence::ClockBehind => {}
+                Evidence::ClockBehind | Evidence::Portal => {}
             }
         }
         if (differ(&over) && later.is_empty()) || (differ(&later) && over.is_empty()) {
             return Some(Self::Clock);
         }
-        let (issuer, _) = issuers.into_iter().find(|(_, hosts)| hosts.len() > 1)?;
-        Some(Self::Interception { issuer })
+        let (issuer, hosts) = issuers.into_iter().find(|(_, hosts)| hosts.len() > 1)?;
+        Some(Self::Interception { issuer, servers: hosts.len() })
     }
 
     /// Whether this failure is a part of it, and its server not to blame.
@@ -87,42 +107,90 @@ impl Sign {
                 Self::Clock,
                 Some(Evidence::ClockBehind | Evidence::ExpiredBefore(_) | Evidence::ValidLater(_)),
             ) => true,
-            (Self::Interception { issuer }, Some(Evidence::UnknownIssuer(found))) => found == issuer,
+            (Self::Interception { issuer, .. }, Some(Evidence::UnknownIssuer(found))) => found == issuer,
             (Self::Clock | Self::Interception { .. }, _) => false,
-        }
-    }
-
-    /// Why the agent waits.
-    pub(super) fn why(self) -> Why {
-        match self {
-            Self::Clock => Why::ClockWrong,
-            Self::Interception { .. } => Why::Intercepted,
         }
     }
 }
 
 impl Network {
     /// How long until a machine without a network looks again.
-    pub(super) fn recheck(self) -> Option<Duration> {
-        match self {
-            Self::Up | Self::Suspect => None,
-            Self::Gone { wait } => Some(wait),
+    pub(super) fn recheck(&self) -> Option<Duration> {
+        match self.reach {
+            Reach::Up | Reach::Suspect => None,
+            Reach::Gone { wait } => Some(wait),
         }
     }
 
     /// Somebody answered, so there is a network.
     pub(super) fn heard_somebody(&mut self) {
-        *self = Self::Up;
+        self.reach = Reach::Up;
+    }
+
+    /// Somebody answered and was believed: nobody stands in between.
+    pub(super) fn believed_somebody(&mut self) {
+        self.heard_somebody();
+        self.captive = None;
     }
 
     /// The driver says something.
-    pub(super) fn change(&mut self, change: NetworkChange, tuning: &Tuning) {
+    pub(super) fn change(&mut self, now: Moment, change: NetworkChange, tuning: &Tuning) {
         match change {
-            NetworkChange::Changed => *self = Self::Up,
+            NetworkChange::Changed | NetworkChange::Returned => self.reach = Reach::Up,
             NetworkChange::Gone if self.recheck().is_some() => {}
             NetworkChange::Gone => self.go(tuning),
         }
+        if change == NetworkChange::Changed
+            && let Some(captive) = &mut self.captive
+        {
+            captive.network_changed(now);
+        }
     }
+
+    // --- who else may be on it ---
+
+    pub(super) fn is_captive(&self) -> bool {
+        self.captive.is_some()
+    }
+
+    /// Why it is thought that somebody answers in place of the servers, if it is.
+    pub(super) fn captive(&self, now: Moment, tuning: &Tuning) -> Option<Why> {
+        self.captive.as_ref().map(|captive| captive.why(now, tuning))
+    }
+
+    /// How long until the next look whether somebody still does.
+    pub(super) fn captive_wait(&self, now: Moment, tuning: &Tuning) -> Duration {
+        self.captive.as_ref().map_or(tuning.captive_late, |captive| captive.wait(now, tuning))
+    }
+
+    /// A whole search has failed, and so many servers showed the same sign.
+    pub(super) fn saw_servers(&mut self, now: Moment, signs: usize) {
+        let servers = match signs {
+            0 => Servers::None,
+            1 => Servers::One,
+            _ => Servers::Several,
+        };
+        self.saw(now, servers != Servers::None, |captive| captive.saw_servers(servers));
+    }
+
+    /// Somebody answered where nobody may, or nobody did.
+    pub(super) fn saw_control(&mut self, now: Moment, answered: bool) {
+        self.saw(now, answered, |captive| captive.saw_control(answered));
+    }
+
+    fn saw(&mut self, now: Moment, sign: bool, tell: impl FnOnce(&mut Captive)) {
+        if sign {
+            self.captive.get_or_insert_with(|| Box::new(Captive::new(now)));
+        }
+        if let Some(captive) = &mut self.captive {
+            tell(captive);
+            if captive.is_over() {
+                self.captive = None;
+            }
+        }
+    }
+
+    // --- whom to blame ---
 
     /// A sweep failed with these failures.
     pub(super) fn blame<'a>(
@@ -138,7 +206,7 @@ impl Network {
             return Blame::NoNetwork;
         }
         if failures.clone().all(|failure| is_local(failure.cause) || proves_nobody(failure.class())) {
-            *self = Self::Suspect;
+            self.reach = Reach::Suspect;
             return Blame::Nobody;
         }
         self.heard_somebody();
@@ -146,11 +214,11 @@ impl Network {
     }
 
     fn go(&mut self, tuning: &Tuning) {
-        let wait = match *self {
-            Self::Up | Self::Suspect => tuning.recheck,
-            Self::Gone { wait } => (wait * 2).min(tuning.recheck_ceiling),
+        let wait = match self.reach {
+            Reach::Up | Reach::Suspect => tuning.recheck,
+            Reach::Gone { wait } => (wait * 2).min(tuning.recheck_ceiling),
         };
-        *self = Self::Gone { wait };
+        self.reach = Reach::Gone { wait };
     }
 }
 
@@ -193,7 +261,7 @@ mod tests {
             waits.push(network.recheck().unwrap().as_secs());
         }
         assert_eq!(waits, [5, 10, 20, 40, 60, 60]);
-        network.change(NetworkChange::Changed, &tuning);
+        network.change(Moment::ORIGIN, NetworkChange::Changed, &tuning);
         assert_eq!(network.recheck(), None);
     }
 
@@ -221,11 +289,14 @@ mod tests {
     #[test]
     fn one_unknown_issuer_at_two_addresses_shows_somebody_in_between() {
         let unknown = Evidence::UnknownIssuer;
-        assert_eq!(sign(&[("a", unknown(7)), ("b", unknown(7))]), Some(Sign::Interception { issuer: 7 }));
+        assert_eq!(
+            sign(&[("a", unknown(7)), ("b", unknown(7))]),
+            Some(Sign::Interception { issuer: 7, servers: 2 })
+        );
         assert_eq!(sign(&[("a", unknown(7)), ("b", unknown(8))]), None);
         assert_eq!(sign(&[("a", unknown(7)), ("a", unknown(7))]), None);
         let failure = |evidence| Failure { evidence, ..Cause::UnknownIssuer.into() };
-        let found = Sign::Interception { issuer: 7 };
+        let found = Sign::Interception { issuer: 7, servers: 2 };
         assert!(found.explains(&failure(Some(unknown(7)))));
         assert!(!found.explains(&failure(Some(unknown(8)))) && !found.explains(&failure(None)));
     }

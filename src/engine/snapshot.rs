@@ -20,6 +20,8 @@ pub enum State {
     Waiting,
     /// Attached to nobody, because this machine has no network.
     NoNetwork,
+    /// Attached to nobody, because somebody else answers in place of the servers.
+    Captive,
     /// Attached to nobody, because the servers do not want this agent.
     Rejected,
     /// Communication is switched off in the settings.

@@ -9,7 +9,7 @@ use super::engine::proof_code;
 use super::text::homing_text;
 use crate::engine::{Action, Ending, Target};
 use crate::settings::{Protocol, Server};
-use crate::words::{Errand, PolicyId, Proof, Purpose, Route};
+use crate::words::{Errand, Host, PolicyId, Proof, Purpose, Route};
 
 /// There is nothing to do.
 pub const HOMING_ACTION_NONE: i32 = 0;
@@ -95,7 +95,9 @@ pub struct homing_action {
     pub exchange: u64,
     /// Names a version of the memory.
     pub version: u64,
-    /// The name to look up, or the host to dial: a name or an address, which TLS expects the server to be.
+    /// The name to look up, or the host to dial or to ask: a name or an address, which TLS expects the server to be. Where
+    /// nobody may answer: the address of the reference server for which that speaks, by whose interface it is asked; none
+    /// when any will do.
     pub host: homing_text,
     /// The id of the server to dial.
     pub server: homing_text,
@@ -267,19 +269,17 @@ impl Current {
             }
             Some(Action::Probe { probe, target, to, proof, deadline }) => {
                 self.addresses.push(homing_address::from(to));
-                let (reference, policy) = match target {
-                    Target::Control => (0, None),
+                let (reference, host, policy) = match target {
+                    Target::Control { like } => (0, like.map(Host::Address), None),
                     Target::Reference { server, host, policy } => {
-                        self.host.clear();
-                        // Writing into a string does not fail.
-                        let _ = std::fmt::Write::write_fmt(&mut self.host, format_args!("{host}"));
-                        (u32::from(server) + 1, Some(policy))
+                        (u32::from(server) + 1, Some(host), Some(policy))
                     }
                 };
+                self.host = host.as_ref().map(Host::to_string).unwrap_or_default();
                 homing_action {
                     kind: HOMING_ACTION_PROBE,
                     probe: probe.0,
-                    host: if policy.is_some() { homing_text::new(&self.host) } else { homing_text::NONE },
+                    host: if host.is_some() { homing_text::new(&self.host) } else { homing_text::NONE },
                     addresses: self.addresses.as_ptr(),
                     address_count: self.addresses.len(),
                     port: to.port().into(),

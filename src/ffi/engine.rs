@@ -93,6 +93,9 @@ pub const HOMING_WAKE_LOCATION: i32 = 4;
 pub const HOMING_NETWORK_CHANGED: i32 = 1;
 /// There is no address beyond link-local, or no route.
 pub const HOMING_NETWORK_GONE: i32 = 2;
+/// The network changed or came back, and it is the one that was there before. Who cannot tell says
+/// `HOMING_NETWORK_CHANGED`.
+pub const HOMING_NETWORK_RETURNED: i32 = 3;
 
 /// It accepted a connection. Any hotel network can do that.
 pub const HOMING_PROOF_TCP: i32 = 1;
@@ -502,6 +505,7 @@ pub unsafe extern "C" fn homing_engine_network_changed(
             let change = match change {
                 HOMING_NETWORK_CHANGED => NetworkChange::Changed,
                 HOMING_NETWORK_GONE => NetworkChange::Gone,
+                HOMING_NETWORK_RETURNED => NetworkChange::Returned,
                 other => {
                     return Err(Failed::new(HOMING_ERROR_RANGE, format!("`change` {other} is no change")));
                 }

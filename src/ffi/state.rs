@@ -23,6 +23,8 @@ pub const HOMING_STATE_DISABLED: i32 = 7;
 pub const HOMING_STATE_STOPPING: i32 = 8;
 /// Stopped for good.
 pub const HOMING_STATE_STOPPED: i32 = 9;
+/// Attached to nobody, because somebody else answers in place of the servers.
+pub const HOMING_STATE_CAPTIVE: i32 = 10;
 
 /// The engine has just been made.
 pub const HOMING_REASON_START: i32 = 1;
@@ -72,8 +74,13 @@ pub const HOMING_REASON_DISABLED: i32 = 22;
 pub const HOMING_REASON_STOPPING: i32 = 23;
 /// The certificates of several servers are outside their validity, or the clock is known to be wrong.
 pub const HOMING_REASON_CLOCK_WRONG: i32 = 24;
-/// Several servers present certificates of one issuer nobody trusts.
+/// Something answers in place of the servers for a day, or on several networks: somebody is in between, or the authority
+/// was changed.
 pub const HOMING_REASON_INTERCEPTED: i32 = 25;
+/// Something seems to answer in place of the servers: one server, or the control of the location, shows it.
+pub const HOMING_REASON_CAPTIVE_SUSPECTED: i32 = 26;
+/// Something answers in place of the servers, as several of them show: a captive portal, perhaps.
+pub const HOMING_REASON_CAPTIVE_PORTAL: i32 = 27;
 
 /// What a reason means, in words that live for ever: `the server in use failed`. `data` is NULL for a number this
 /// version does not know.
@@ -100,6 +107,7 @@ pub extern "C" fn homing_state_name(state: i32) -> homing_text {
         HOMING_STATE_DISABLED => "disabled",
         HOMING_STATE_STOPPING => "stopping",
         HOMING_STATE_STOPPED => "stopped",
+        HOMING_STATE_CAPTIVE => "captive",
         _ => return homing_text::NONE,
     }))
 }
@@ -115,6 +123,7 @@ pub(super) const fn state_code(value: State) -> i32 {
         State::Disabled => HOMING_STATE_DISABLED,
         State::Stopping => HOMING_STATE_STOPPING,
         State::Stopped => HOMING_STATE_STOPPED,
+        State::Captive => HOMING_STATE_CAPTIVE,
     }
 }
 
@@ -145,6 +154,8 @@ pub(super) const fn reason_code(value: Why) -> i32 {
         Why::Stopping => HOMING_REASON_STOPPING,
         Why::ClockWrong => HOMING_REASON_CLOCK_WRONG,
         Why::Intercepted => HOMING_REASON_INTERCEPTED,
+        Why::CaptiveSuspected => HOMING_REASON_CAPTIVE_SUSPECTED,
+        Why::CaptivePortal => HOMING_REASON_CAPTIVE_PORTAL,
     }
 }
 
@@ -175,6 +186,8 @@ pub(super) const fn reason_of(code: i32) -> Option<Why> {
         HOMING_REASON_STOPPING => Why::Stopping,
         HOMING_REASON_CLOCK_WRONG => Why::ClockWrong,
         HOMING_REASON_INTERCEPTED => Why::Intercepted,
+        HOMING_REASON_CAPTIVE_SUSPECTED => Why::CaptiveSuspected,
+        HOMING_REASON_CAPTIVE_PORTAL => Why::CaptivePortal,
         _ => return None,
     })
 }
@@ -185,16 +198,16 @@ mod tests {
 
     #[test]
     fn every_reason_has_its_words_and_every_state_its_name() {
-        for code in 1..=HOMING_REASON_INTERCEPTED {
+        for code in 1..=HOMING_REASON_CAPTIVE_PORTAL {
             assert_eq!(reason_of(code).map(reason_code), Some(code));
             assert!(!homing_reason_text(code).data.is_null());
         }
-        for code in 1..=HOMING_STATE_STOPPED {
+        for code in 1..=HOMING_STATE_CAPTIVE {
             assert!(!homing_state_name(code).data.is_null());
         }
         assert!(
             homing_reason_text(0).data.is_null()
-                && homing_reason_text(HOMING_REASON_INTERCEPTED + 1).data.is_null()
+                && homing_reason_text(HOMING_REASON_CAPTIVE_PORTAL + 1).data.is_null()
         );
         assert!(homing_state_name(-1).data.is_null() && homing_state_name(i32::MAX).data.is_null());
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 #[cfg(unix)]
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 #[cfg(windows)]
@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use socket2::Socket;
 
-use crate::platform::callback;
+use crate::platform::{callback, use_way_to};
 use crate::words::{Cause, Failure};
 
 /// A socket that was just made and is about to be connected, lent to the program's socket hook.
@@ -30,6 +30,14 @@ pub(super) fn show(hook: &SocketHook, socket: &Socket, address: &SocketAddr) -> 
         Some(Err(error)) => Err(Failure::noted(Cause::SocketRefused, error)),
         None => Err(Failure::noted(Cause::SocketRefused, "the socket hook panicked")),
     }
+}
+
+/// Lets a socket use the interface that leads to this address only, and shows it to the program's hook then.
+pub(super) fn on_the_way_to(like: IpAddr, then: Option<SocketHook>) -> SocketHook {
+    Arc::new(move |socket, address| {
+        use_way_to(socket.0, like)?;
+        then.as_ref().map_or(Ok(()), |then| then(socket, address))
+    })
 }
 
 #[cfg(unix)]

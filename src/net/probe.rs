@@ -4,14 +4,14 @@
 //! its socket, gives it to nobody, and has no function that takes bytes. So a reference server cannot be made to manage
 //! by a mistake elsewhere.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use mio::{Registry, Token};
 
 use super::dial::{Finish, Race};
-use super::hook::SocketHook;
+use super::hook::{self, SocketHook};
 use super::link::first_token;
 use super::tls::{Received, Stream};
 use crate::platform::is_tunnel;
@@ -38,13 +38,20 @@ enum Stage {
 impl Probe {
     /// A probe that has not begun: [`step`](Self::step) starts it. With `security`, the policy and whom its certificate
     /// has to name, it makes a handshake.
+    ///
+    /// It takes the interface that leads to `like`, or whichever leads to its own address.
     pub(crate) fn new(
         id: ProbeId,
         to: SocketAddr,
         security: Option<(Prepared, Host)>,
+        like: Option<IpAddr>,
         hook: Option<SocketHook>,
         now: Moment,
     ) -> Self {
+        let hook = match like {
+            Some(like) => Some(hook::on_the_way_to(like, hook)),
+            None => hook,
+        };
         Self { id, security, stage: Stage::Connecting(Race::new(Arc::from([to]), Duration::ZERO, hook, now)) }
     }
 

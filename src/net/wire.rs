@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::Limits;
 use super::exchange::Answer;
 use crate::settings::{Protocol, Server};
-use crate::words::{AgentId, Cause, Failure, Host, Outcome, Purpose, Verdict};
+use crate::words::{AgentId, Cause, Evidence, Failure, Host, Outcome, Purpose, Verdict};
 
 /// Where heartbeats go.
 const HEARTBEAT: &str = "/homing/v1/heartbeat";
@@ -84,7 +84,14 @@ fn verdict<'a>(answer: &'a Answer, wall: SystemTime, limits: &Limits) -> Verdict
         }
         _ => Cause::NotAManager { status }.into(),
     };
-    Verdict::Failed(failure)
+    let is_page = matches!(failure.cause, Cause::NotAManager { .. }) && is_html(answer);
+    Verdict::Failed(Failure { evidence: is_page.then_some(Evidence::Portal), ..failure })
+}
+
+/// A page for a person.
+fn is_html(answer: &Answer) -> bool {
+    let kind = answer.fields.text("Content-Type").and_then(|kind| kind.split(';').next());
+    kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/html"))
 }
 
 /// 429 asks for patience by itself, 503 only with a readable `Retry-After`.

@@ -18,8 +18,8 @@ pub struct Failure {
     pub evidence: Option<Evidence>,
 }
 
-/// What a refused certificate says about more than its server: together with those of other servers it may
-/// show that none of them is to blame.
+/// What a failure, mostly a refused certificate, says about more than its server: together with those of other servers
+/// it may show that none of them is to blame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Evidence {
@@ -32,6 +32,8 @@ pub enum Evidence {
     ValidLater(i64),
     /// It is outside its validity, and the clock of this machine is known to be wrong.
     ClockBehind,
+    /// No certificate: a page for a person came where an answer was due, over a way on which anybody may answer.
+    Portal,
 }
 
 impl Failure {

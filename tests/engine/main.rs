@@ -12,6 +12,7 @@
 
 mod at_home;
 mod attached;
+mod captive;
 mod chaos;
 mod control;
 mod damped;

@@ -319,6 +319,7 @@ mod twice {
                     match change {
                         NetworkChange::Changed => HOMING_NETWORK_CHANGED,
                         NetworkChange::Gone => HOMING_NETWORK_GONE,
+                        NetworkChange::Returned => HOMING_NETWORK_RETURNED,
                     },
                 ),
                 Input::Resumed => homing_engine_resumed(engine, now),
@@ -409,7 +410,11 @@ mod twice {
             Action::Probe { probe, target, to, proof, deadline } => {
                 let (reference, host, policy) = match target {
                     Target::Reference { server, host, policy } => (server + 1, host.to_string(), *policy),
-                    _ => (0, "-".to_owned(), PolicyId { settings: 0, index: 0 }),
+                    Target::Control { like } => {
+                        let like = like.map_or("-".to_owned(), |like| like.to_string());
+                        (0, like, PolicyId { settings: 0, index: 0 })
+                    }
+                    other => panic!("{other:?}"),
                 };
                 format!(
                     "probe {} {reference} {host} policy {}.{} to [{to}] proof {} {}",

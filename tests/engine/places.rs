@@ -75,7 +75,7 @@ impl Places {
         self.most_open = self.most_open.max(self.open.len());
         assert!(self.open.len() <= 32, "{} sockets at once", self.open.len());
         let place = match target {
-            Target::Control => {
+            Target::Control { .. } => {
                 assert_eq!(proof, Proof::Tcp, "nobody has a certificate");
                 self.control
             }

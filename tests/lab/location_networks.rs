@@ -185,3 +185,24 @@ fn behind_a_tunnel_the_machine_is_internal_via_vpn() {
     );
     assert_eq!(locator.verdict().0, "internal_via_vpn");
 }
+
+#[test]
+fn the_control_is_asked_by_the_interface_that_leads_to_the_reference_server() {
+    let (folder, cable) = (tempdir().unwrap(), Cable::new());
+    // The way to everywhere leads to somebody who answers for everybody, the second cable to the office.
+    cable.agent_has_a_way_out();
+    let office = cable.second();
+    cable.servers_answer_for_everybody();
+    let certificates = Certificates::new(folder.path(), &[office]);
+    let _web = Daemon::web(&cable.servers, folder.path(), &certificates, "0.0.0.0");
+    for (reference, finding, control) in [(office, "internal", "silent"), (FIRST, "captive", "answered")] {
+        let locator = Locator::start(&cable.agent, folder.path(), &json!([bare(reference)]), "tcp");
+        let round = locator.round();
+        assert_eq!(
+            (&round["finding"], &round["control"][0]["reply"]),
+            (&json!(finding), &json!(control)),
+            "{round:#}"
+        );
+    }
+    assert!(cable.dropped_packets() > 0, "nobody asked on the second cable");
+}

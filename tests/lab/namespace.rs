@@ -204,6 +204,18 @@ impl Cable {
         self.servers_have_all_of("default");
     }
 
+    /// A second cable between the two, at whose other end is this address. Whatever else is asked for there is lost.
+    pub(crate) fn second(&self) -> &'static str {
+        let peer = ["peer", "name", "eth1", "netns", &self.servers.name];
+        self.agent.ip(&[&["link", "add", "eth1", "type", "veth"][..], &peer].concat());
+        for (end, address) in [(&self.agent, "10.88.0.1/24"), (&self.servers, "10.88.0.11/24")] {
+            end.ip(&["address", "add", address, "dev", "eth1"]);
+            end.ip(&["link", "set", "eth1", "up"]);
+        }
+        self.servers.nft("add rule inet lab input iifname eth1 ip daddr != 10.88.0.11 counter drop");
+        "10.88.0.11"
+    }
+
     /// How many packets were dropped so far.
     pub(crate) fn dropped_packets(&self) -> u64 {
         self.agent.dropped_packets() + self.servers.dropped_packets()

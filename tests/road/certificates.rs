@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use homing::engine::{Event, Why};
+use homing::engine::{Event, State, Why};
 use homing::words::FailureClass;
 use rcgen::{
     CertificateParams, CertificateRevocationListParams, KeyIdMethod, KeyPair, RevokedCertParams,
@@ -165,7 +165,8 @@ fn one_unknown_issuer_on_several_servers_is_somebody_in_between_and_no_server_is
         let Event::Waiting { why, .. } = event.event else { return None };
         Some(why)
     });
-    assert_eq!(why, Why::Intercepted);
+    assert_eq!(why, Why::CaptivePortal);
+    assert_eq!(client.snapshot().state, State::Captive);
     // Nobody is left out: both are tried again in the next search, and never believed.
     let next = wait_for(&client, |event| {
         let Event::Sweeping { servers, .. } = event.event else { return None };

@@ -18,8 +18,8 @@ use crate::engine::context::Context;
 use crate::engine::{Action, Ending, Input, MAX_ADDRESSES};
 use crate::settings::{Protocol, Server};
 use crate::words::{
-    Cause, Errand, ExchangeId, Failure, FailureClass, Host, LinkId, Moment, News, Outcome, PolicyId, Proof,
-    QueryId, Route, Verdict,
+    Cause, Errand, Evidence, ExchangeId, Failure, FailureClass, Host, LinkId, Moment, News, Outcome,
+    PolicyId, Proof, QueryId, Route, Verdict,
 };
 
 /// Whom an attempt is for.
@@ -443,12 +443,24 @@ impl Attempt {
                 cx.queue.close(link.id, Ending::Failed);
                 Step::Declined { status, drain }
             }
-            Verdict::Failed(failure) => {
+            Verdict::Failed(mut failure) => {
                 cx.queue.close(link.id, Ending::Failed);
+                let page = failure.evidence == Some(Evidence::Portal) || is_redirect(failure.cause);
+                let portal = failure.cause == Cause::ServerError { status: NETWORK_AUTHENTICATION }
+                    // Over a verified link the server itself has said it.
+                    || (page && link.proof == Proof::Tcp);
+                failure.evidence = portal.then_some(Evidence::Portal);
                 Step::Failed { failure, drain }
             }
         }
     }
+}
+
+/// "Network Authentication Required", which only somebody in between may say (RFC 6585, section 6).
+const NETWORK_AUTHENTICATION: u16 = 511;
+
+const fn is_redirect(cause: Cause) -> bool {
+    matches!(cause, Cause::NotAManager { status: 300..=399 })
 }
 
 /// Both families in turn, beginning with that of the system's first choice (RFC 8305, section 4).

@@ -113,6 +113,7 @@ impl Attachment {
             | Phase::Disabled
             | Phase::Waiting { .. }
             | Phase::NoNetwork { .. }
+            | Phase::Captive { .. }
             | Phase::Rejected { .. }
             | Phase::Stopping { .. }
             | Phase::Stopped => {}
@@ -131,8 +132,11 @@ impl Attachment {
         let plan = self.servers.plan(cx.now, self.active().map(Active::record), false, &cx.tuning.attachment);
         match &mut self.phase {
             Phase::Disabled => self.sweep(cx, Why::NewSettings),
-            Phase::Waiting { .. } | Phase::NoNetwork { .. } if unchanged => {}
-            Phase::Waiting { .. } | Phase::NoNetwork { .. } | Phase::Rejected { .. } => {
+            Phase::Waiting { .. } | Phase::NoNetwork { .. } | Phase::Captive { .. } if unchanged => {}
+            Phase::Waiting { .. }
+            | Phase::NoNetwork { .. }
+            | Phase::Captive { .. }
+            | Phase::Rejected { .. } => {
                 self.pardon_refusals(cx);
                 self.sweeps = 0;
                 self.sweep(cx, Why::NewSettings);
@@ -187,11 +191,11 @@ impl Attachment {
     pub(in crate::engine) fn network_changed(&mut self, cx: &mut Context<'_>, change: NetworkChange) {
         self.servers.forget_network();
         match (&self.phase, change) {
-            (Phase::Sweeping(_) | Phase::Waiting { .. }, NetworkChange::Gone) => {
+            (Phase::Sweeping(_) | Phase::Waiting { .. } | Phase::Captive { .. }, NetworkChange::Gone) => {
                 self.transition_to_no_network(cx)
             }
             (_, NetworkChange::Gone) => {}
-            (_, NetworkChange::Changed) => self.wake(cx, Why::NetworkChanged),
+            (_, NetworkChange::Changed | NetworkChange::Returned) => self.wake(cx, Why::NetworkChanged),
         }
     }
 
@@ -217,7 +221,9 @@ impl Attachment {
                 self.end_stream(cx, Ending::Stale);
                 self.facts.add(Fact::Refresh { resumed: why == Why::Resumed });
             }
-            Phase::Sweeping(_) | Phase::Waiting { .. } | Phase::NoNetwork { .. } => self.rearm(cx, why),
+            Phase::Sweeping(_) | Phase::Waiting { .. } | Phase::NoNetwork { .. } | Phase::Captive { .. } => {
+                self.rearm(cx, why)
+            }
             Phase::Starting { .. }
             | Phase::Disabled
             | Phase::Rejected { .. }
@@ -227,12 +233,14 @@ impl Attachment {
     }
 
     /// Tries again soon, but not more often than links flap.
-    fn rearm(&mut self, cx: &mut Context<'_>, why: Why) {
+    pub(super) fn rearm(&mut self, cx: &mut Context<'_>, why: Why) {
         let tuning = &cx.tuning.attachment;
         let earliest = self.rearmed.map_or(cx.now, |last| (last + tuning.rearm_interval).max(cx.now));
         let until = earliest + cx.chance.up_to(tuning.rearm_spread);
         match self.phase {
-            Phase::Waiting { until: planned, .. } | Phase::NoNetwork { until: planned }
+            Phase::Waiting { until: planned, .. }
+            | Phase::NoNetwork { until: planned }
+            | Phase::Captive { until: planned, .. }
                 if planned <= until =>
             {
                 return;
@@ -245,6 +253,7 @@ impl Attachment {
             | Phase::Attached(_)
             | Phase::Waiting { .. }
             | Phase::NoNetwork { .. }
+            | Phase::Captive { .. }
             | Phase::Rejected { .. }
             | Phase::Stopping { .. }
             | Phase::Stopped => {}
@@ -259,9 +268,10 @@ impl Attachment {
     pub(in crate::engine) fn beat_now(&mut self, cx: &mut Context<'_>) {
         match self.phase {
             Phase::Attached(_) => self.beat(cx),
-            Phase::Starting { .. } | Phase::Waiting { .. } | Phase::NoNetwork { .. } => {
-                self.sweep(cx, Why::Asked)
-            }
+            Phase::Starting { .. }
+            | Phase::Waiting { .. }
+            | Phase::NoNetwork { .. }
+            | Phase::Captive { .. } => self.sweep(cx, Why::Asked),
             Phase::Rejected { .. } => {
                 self.pardon_refusals(cx);
                 self.sweep(cx, Why::Asked);
@@ -283,6 +293,7 @@ impl Attachment {
             Phase::Starting { .. }
             | Phase::Waiting { .. }
             | Phase::NoNetwork { .. }
+            | Phase::Captive { .. }
             | Phase::Disabled
             | Phase::Stopping { .. }
             | Phase::Stopped => {}

@@ -6,6 +6,7 @@
 //! Starting ► Sweeping ──── an exchange succeeded ──► Attached ── failed, and not to be saved ──┐
 //!            ▲  │                                        ▲                                      │
 //!            │  ├──► NoNetwork (nothing leaves this machine)                                    │
+//!            │  ├──► Captive (something else answers)                                           │
 //!            │  └──► Rejected (they do not want this agent)                                     │
 //!            └──────────────────────────────────────────────────────────────────────────────────┘
 //! ```
@@ -219,6 +220,7 @@ enum Phase {
     Attached(Box<Active>),
     Waiting { until: Moment, why: Why },
     NoNetwork { until: Moment },
+    Captive { until: Moment, why: Why },
     Rejected { until: Moment },
     Stopping { until: Moment, attempt: Box<Attempt> },
     Stopped,
@@ -285,6 +287,7 @@ impl Attachment {
             Phase::Attached(_) => State::Attached,
             Phase::Waiting { .. } => State::Waiting,
             Phase::NoNetwork { .. } => State::NoNetwork,
+            Phase::Captive { .. } => State::Captive,
             Phase::Rejected { .. } => State::Rejected,
             Phase::Stopping { .. } => State::Stopping,
             Phase::Stopped => State::Stopped,
@@ -307,9 +310,10 @@ impl Attachment {
             Phase::Starting { at } => Some(*at),
             Phase::Disabled | Phase::Stopped => None,
             Phase::Sweeping(race) => race.deadline(now, smoothed, tuning),
-            Phase::Waiting { until, .. } | Phase::NoNetwork { until } | Phase::Rejected { until } => {
-                Some(*until)
-            }
+            Phase::Waiting { until, .. }
+            | Phase::NoNetwork { until }
+            | Phase::Captive { until, .. }
+            | Phase::Rejected { until } => Some(*until),
             Phase::Stopping { until, attempt } => Some(attempt.limit(tuning).0.min(*until)),
             Phase::Attached(active) => {
                 let quiet = matches!(active.talk, Talk::Quiet);
@@ -359,6 +363,7 @@ impl Attachment {
             | Phase::Disabled
             | Phase::Waiting { .. }
             | Phase::NoNetwork { .. }
+            | Phase::Captive { .. }
             | Phase::Rejected { .. }
             | Phase::Stopping { .. }
             | Phase::Stopped => {}
@@ -372,6 +377,12 @@ impl Attachment {
             Phase::Starting { at } if *at <= cx.now => self.sweep(cx, Why::Start),
             Phase::Waiting { until, .. } if *until <= cx.now => self.sweep(cx, Why::WaitOver),
             Phase::NoNetwork { until } if *until <= cx.now => self.sweep(cx, Why::WaitOver),
+            Phase::Captive { until, .. } if *until <= cx.now => self.sweep(cx, Why::WaitOver),
+            // Nobody answers for everybody any more.
+            Phase::Captive { .. } if !cx.network.is_captive() => self.rearm(cx, Why::NetworkChanged),
+            Phase::Waiting { why: Why::AllFailed | Why::NetworkSuspect, .. } if cx.network.is_captive() => {
+                self.transition_to_captive(cx);
+            }
             Phase::Rejected { until } if *until <= cx.now => {
                 self.pardon_refusals(cx);
                 self.sweep(cx, Why::WaitOver);
@@ -386,6 +397,7 @@ impl Attachment {
             Phase::Starting { .. }
             | Phase::Waiting { .. }
             | Phase::NoNetwork { .. }
+            | Phase::Captive { .. }
             | Phase::Rejected { .. }
             | Phase::Stopping { .. }
             | Phase::Disabled
@@ -461,6 +473,15 @@ impl Attachment {
         cx.tell(Event::Waiting { until: span(until.after(cx.now)), why: Why::NoNetwork });
     }
 
+    fn transition_to_captive(&mut self, cx: &mut Context<'_>) {
+        let tuning = &cx.tuning.network;
+        let why = cx.network.captive(cx.now, tuning).unwrap_or(Why::CaptiveSuspected);
+        let wait = cx.network.captive_wait(cx.now, tuning);
+        let until = cx.now + cx.chance.around(wait, 50, 150);
+        self.leave_phase(cx, why, Phase::Captive { until, why });
+        cx.tell(Event::Waiting { until: span(until.after(cx.now)), why });
+    }
+
     fn transition_to_rejected(&mut self, cx: &mut Context<'_>) {
         let tuning = &cx.tuning.attachment;
         let mean = (tuning.rejected_first * (1 << self.rejections.min(8))).min(tuning.rejected_most);
@@ -494,6 +515,7 @@ impl Attachment {
             | Phase::Sweeping(_)
             | Phase::Waiting { .. }
             | Phase::NoNetwork { .. }
+            | Phase::Captive { .. }
             | Phase::Rejected { .. } => Ending::Failed,
         };
         let stays_attached = matches!(next, Phase::Attached(_));
@@ -516,6 +538,7 @@ impl Attachment {
             | Phase::Disabled
             | Phase::Waiting { .. }
             | Phase::NoNetwork { .. }
+            | Phase::Captive { .. }
             | Phase::Rejected { .. }
             | Phase::Stopped => {}
         }

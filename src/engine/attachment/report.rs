@@ -23,6 +23,7 @@ impl Attachment {
             Phase::Starting { at } => (Some(*at), Some(Why::Start)),
             Phase::Waiting { until, why } => (Some(*until), Some(*why)),
             Phase::NoNetwork { until } => (Some(*until), Some(Why::NoNetwork)),
+            Phase::Captive { until, why } => (Some(*until), Some(*why)),
             Phase::Rejected { until } => (Some(*until), Some(Why::Rejected)),
             Phase::Sweeping(race) => (None, Some(race.why)),
             Phase::Attached(active) => match (&active.talk, active.leave) {

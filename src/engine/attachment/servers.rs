@@ -158,7 +158,7 @@ impl Servers {
     }
 
     pub(super) fn succeed(&mut self, cx: &mut Context<'_>, record: usize, address: Option<IpAddr>) {
-        cx.network.heard_somebody();
+        cx.network.believed_somebody();
         if let Some(record) = self.records.get_mut(record) {
             record.succeed(cx.now, &cx.tuning.attachment);
             record.remember_address(cx.now, address);

@@ -1,5 +1,6 @@
 //! The search for a server: how a sweep begins, and what comes of it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::attempt::Link;
@@ -11,7 +12,7 @@ use crate::engine::context::Context;
 use crate::engine::event::span;
 use crate::engine::network::{Blame, Sign};
 use crate::engine::{Action, Ending, Event, Why};
-use crate::words::{Cause, Failure, FailureClass};
+use crate::words::{Cause, Evidence, Failure, FailureClass};
 
 /// Sweeps of an outage that try every server; later ones take turns.
 const WHOLE_SWEEPS: u32 = 3;
@@ -28,7 +29,9 @@ impl Attachment {
     /// Begins a sweep now, or says when one can begin.
     pub(super) fn sweep(&mut self, cx: &mut Context<'_>, why: Why) {
         let tuning = &cx.tuning.attachment;
-        let plan = self.servers.plan(cx.now, None, self.sweeps >= WHOLE_SWEEPS, tuning);
+        // A portal lets a machine out at once, so each search for the way out is a whole one.
+        let in_turns = self.sweeps >= WHOLE_SWEEPS && !cx.network.is_captive();
+        let plan = self.servers.plan(cx.now, None, in_turns, tuning);
         if plan.is_empty() {
             let opens = self.servers.next_opening(cx.now).unwrap_or(cx.now + tuning.ceiling);
             let until = opens + cx.chance.up_to(tuning.first_window);
@@ -207,7 +210,8 @@ impl Attachment {
             return;
         };
         let tuning = &cx.tuning.attachment;
-        let inside = active.member.server.inside && !link.tunnel;
+        let direct = !link.tunnel || self.settings.location_rules().tunnel_proves_internal;
+        let inside = active.member.server.inside && direct;
         let (record, service, by_failback) =
             (active.record(), cx.now.since(active.since), active.by_failback);
         self.misses.forgive(service, tuning);
@@ -256,6 +260,14 @@ impl Attachment {
         if self.active().is_some() {
             self.count_loss(cx);
         }
+        let sign = self.sign(&race);
+        if blame != Blame::NoNetwork {
+            let intercepted = if let Some(Sign::Interception { servers, .. }) = sign { servers } else { 0 };
+            cx.network.saw_servers(cx.now, intercepted.max(self.portals(&race)));
+            if cx.network.is_captive() {
+                return self.transition_to_captive(cx);
+            }
+        }
         self.misses.add();
         self.sweeps = self.sweeps.saturating_add(1);
         let tuning = &cx.tuning.attachment;
@@ -264,7 +276,7 @@ impl Attachment {
             Blame::NoNetwork => self.transition_to_no_network(cx),
             Blame::Nobody => self.transition_to_waiting(cx, cx.now + wait, Why::NetworkSuspect),
             Blame::Servers => {
-                let why = self.sign(&race).map_or(Why::AllFailed, Sign::why);
+                let why = if sign == Some(Sign::Clock) { Why::ClockWrong } else { Why::AllFailed };
                 self.transition_to_waiting(cx, cx.now + wait, why);
             }
         }
@@ -303,11 +315,10 @@ impl Attachment {
         match blame {
             Blame::Servers => {
                 let sign = self.sign(race);
-                let (spared, others): (Vec<_>, Vec<_>) = race
-                    .failed
-                    .iter()
-                    .filter(|ended| !ended.charged)
-                    .partition(|ended| sign.is_some_and(|sign| sign.explains(&ended.failure)));
+                let (spared, others): (Vec<_>, Vec<_>) =
+                    race.failed.iter().filter(|ended| !ended.charged).partition(|ended| {
+                        is_portal(&ended.failure) || sign.is_some_and(|sign| sign.explains(&ended.failure))
+                    });
                 for ended in spared {
                     self.servers.note(cx.now, ended.record, &ended.failure);
                 }
@@ -330,6 +341,13 @@ impl Attachment {
             let member = self.servers.roster.of_record(ended.record)?;
             Some((&member.server.host, ended.failure.evidence?))
         }))
+    }
+
+    /// How many servers gave a page for a person in place of an answer. One address is one witness.
+    fn portals(&self, race: &Race) -> usize {
+        let shown = race.failed.iter().filter(|ended| is_portal(&ended.failure));
+        let hosts = shown.filter_map(|ended| Some(&self.servers.roster.of_record(ended.record)?.server.host));
+        hosts.collect::<BTreeSet<_>>().len()
     }
 
     /// The wall clock was set: what was wrong with certificates may be right now.
@@ -365,4 +383,8 @@ impl Attachment {
             record.pardon(cx.now, |class, _| class == FailureClass::NotAllowed);
         }
     }
+}
+
+fn is_portal(failure: &Failure) -> bool {
+    failure.evidence == Some(Evidence::Portal)
 }

@@ -54,10 +54,13 @@ impl Control {
         let rules = settings.location_rules();
         let both: [IpAddr; 2] = [rules.control_v4.into(), rules.control_v6.into()];
         let addresses = both.map(|address| {
-            let to = SocketAddr::new(address, port(settings.reference_servers(), address.is_ipv4())?);
+            let first = first(settings.reference_servers(), address.is_ipv4())?;
+            let to = SocketAddr::new(address, first.ports.first().copied()?);
+            let like = if let Host::Address(address) = first.host { Some(address) } else { None };
+            let target = Target::Control { like };
             let probe = cx.queue.next_probe();
             let deadline = cx.now + cx.tuning.location.patience;
-            cx.act(Action::Probe { probe, target: Target::Control, to, proof: Proof::Tcp, deadline });
+            cx.act(Action::Probe { probe, target, to, proof: Proof::Tcp, deadline });
             Some(Address { to, state: State::Running(probe) })
         });
         // Reserved never to exist (RFC 6761); a random label, so that nobody can prepare for it.
@@ -177,12 +180,12 @@ impl Control {
     }
 }
 
-/// The port of the first reference server that may be of this family: a portal that answers for one port only
-/// answers for this one.
-fn port(servers: &[ReferenceServer], v4: bool) -> Option<u16> {
+/// The first reference server that may be of this family: a portal that answers on one interface for one port only
+/// answers for that one. Where a name leads is not known when the control begins.
+fn first(servers: &[ReferenceServer], v4: bool) -> Option<&ReferenceServer> {
     let may_be = |server: &&ReferenceServer| match &server.host {
         Host::Address(address) => address.is_ipv4() == v4,
         Host::Name(_) => true,
     };
-    servers.iter().find(may_be).and_then(|server| server.ports.first()).copied()
+    servers.iter().find(may_be)
 }

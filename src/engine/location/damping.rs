@@ -14,7 +14,7 @@ use crate::words::{Moment, Proof};
 /// Failing rounds that it takes to leave the inside on a network that is known.
 const FAILING_ROUNDS: u8 = 3;
 
-/// See the module. Belongs to one network: another begins afresh.
+/// See the module. Belongs to one network.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Damping {
     /// Nothing was found yet since the network or the list changed.
@@ -50,8 +50,12 @@ pub(super) enum Decision {
 }
 
 impl Damping {
-    pub(super) fn on_new_network() -> Self {
-        Self { new_network: true, ..Self::default() }
+    /// What was seen before says nothing of what will be seen now; how often trust was given counts on, if it is the
+    /// `same` network: a link that flaps must not wash it away.
+    pub(super) fn network_changed(&mut self, same: bool) {
+        let before = std::mem::take(self);
+        let kept = if same { before } else { Self::default() };
+        *self = Self { new_network: true, trusted: kept.trusted, opens: kept.opens, ..Self::default() };
     }
 
     pub(super) fn judge(
@@ -174,7 +178,8 @@ mod tests {
 
     #[test]
     fn on_a_new_network_the_first_round_decides() {
-        let mut damping = Damping::on_new_network();
+        let mut damping = Damping::default();
+        damping.network_changed(false);
         assert_eq!(sees(&mut damping, 100, IN, OUT), Decision::Change);
     }
 

@@ -56,8 +56,9 @@ tuning! { "location",
     round_limit: 8_000 ms,
     /// How long the control has to be silent at least before a bare connection proves anything.
     control_least: 50 ms,
-    /// From the first usable network to a location, whatever has been asked by then.
-    first_location: 8_000 ms,
+    /// From the first usable network to a location, whatever has been asked by then: eight seconds, less what a driver
+    /// needs to learn that there is one.
+    first_location: 7_500 ms,
     /// Between two rounds when nothing happens: what a quiet change inside costs at most.
     period: 600_000 ms,
     /// A network change is answered after this: addresses, routes and names come one by one.
@@ -224,14 +225,14 @@ impl Location {
         let tuning = &cx.tuning.location;
         self.give_up_round(cx);
         self.management.exchange = None;
-        self.damping = Damping::on_new_network();
+        self.damping.network_changed(change != NetworkChange::Changed);
         self.unsure.get_or_insert(cx.now);
         match change {
             NetworkChange::Gone => {
                 self.usable = None;
                 self.due = None;
             }
-            NetworkChange::Changed => {
+            NetworkChange::Changed | NetworkChange::Returned => {
                 self.usable.get_or_insert(cx.now);
                 // Whoever changes the network without end does not keep what was known of another.
                 self.give_up_what_is_held(cx);
@@ -271,7 +272,7 @@ impl Location {
             return;
         }
         self.give_up_round(cx);
-        self.damping = Damping::on_new_network();
+        self.damping.network_changed(true);
         let at = cx.now + cx.chance.up_to(cx.tuning.attachment.spread);
         self.schedule(at, Trigger::NewSettings);
     }
@@ -362,6 +363,15 @@ impl Location {
             Progress::Running => {}
             Progress::Found(finding) => {
                 let started = round.started;
+                match finding {
+                    Finding::Internal { proof: Proof::Tls | Proof::Pin } => cx.network.believed_somebody(),
+                    Finding::NoNetwork => {}
+                    Finding::Internal { proof: Proof::Tcp }
+                    | Finding::InternalViaVpn { .. }
+                    | Finding::External
+                    | Finding::NoNames
+                    | Finding::Captive => cx.network.saw_control(cx.now, round.control_answered()),
+                }
                 self.evidence = Some(Box::new(round.evidence(cx.now, &self.settings, finding)));
                 if round.is_over() {
                     self.round = None;
@@ -402,6 +412,9 @@ impl Location {
                 // The round may have been asked for although the management server proves enough.
                 if let Some(proof) = self.management_proof(cx.now) {
                     return self.found_by_management(cx, proof);
+                }
+                if finding == Finding::Captive {
+                    self.look_for_the_portals_end(cx);
                 }
                 let (situation, proof, why) = match finding {
                     Finding::InternalViaVpn { proof } => {
@@ -454,8 +467,17 @@ impl Location {
         }
     }
 
+    /// A portal lets a machine out without a word.
+    fn look_for_the_portals_end(&mut self, cx: &mut Context<'_>) {
+        let wait = cx.network.captive_wait(cx.now, &cx.tuning.network);
+        let wait = cx.chance.around(wait, 50, 150);
+        self.schedule(cx.now + wait, Trigger::Confirming);
+    }
+
     /// A bare connection gave `internal`, and then the control answered too.
     fn revoked(&mut self, cx: &mut Context<'_>) {
+        cx.network.saw_control(cx.now, true);
+        self.look_for_the_portals_end(cx);
         if self.why == WhyLocation::ReferenceServer && self.proof == Some(Proof::Tcp) {
             self.transition_to(cx, Situation::Captive, WhyLocation::EverybodyAnswers, None);
         }

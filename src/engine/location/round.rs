@@ -136,6 +136,11 @@ impl Round {
         self.finding
     }
 
+    /// Whether somebody is where nobody may be.
+    pub(super) fn control_answered(&self) -> bool {
+        self.control.answered()
+    }
+
     /// Whether nothing is under way any more.
     pub(super) fn is_over(&self) -> bool {
         self.finding.is_some() && !self.control.is_running()

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::ffi::CStr;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 use std::{fs, io, mem, ptr};
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
+use socket2::Socket;
 
 use super::leads_out;
 
@@ -17,9 +18,11 @@ use super::leads_out;
 pub(super) struct Watch(OwnedFd);
 
 /// What a change is measured by.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Picture {
     addresses: BTreeSet<(String, IpAddr)>,
+    /// There are others on interfaces that are down or not plugged in.
+    unplugged: bool,
     /// The lines of the default routes, without their counters.
     routes: BTreeSet<String>,
 }
@@ -79,12 +82,22 @@ impl Watch {
 impl Picture {
     pub(super) fn now() -> Self {
         let up = (libc::IFF_UP | libc::IFF_RUNNING) as u32;
-        let addresses = interfaces()
+        let (usable, others): (Vec<_>, Vec<_>) = interfaces()
             .into_iter()
-            .filter(|interface| interface.flags & up == up && leads_out(interface.address))
-            .map(|interface| (interface.name, interface.address))
-            .collect();
-        Self { addresses, routes: default_routes() }
+            .filter(|interface| leads_out(interface.address))
+            .partition(|interface| interface.flags & up == up);
+        let addresses = usable.into_iter().map(|interface| (interface.name, interface.address)).collect();
+        Self { addresses, unplugged: !others.is_empty(), routes: default_routes() }
+    }
+
+    pub(super) fn is_unplugged(&self) -> bool {
+        self.unplugged
+    }
+
+    /// The same routers, or where there are none the same addresses. Other networks may look like it: nothing may depend on
+    /// this but how slowly trust is given.
+    pub(super) fn is_same_network(&self, other: &Self) -> bool {
+        if self.routes.is_empty() { self.addresses == other.addresses } else { self.routes == other.routes }
     }
 
     pub(super) fn is_usable(&self) -> bool {
@@ -99,6 +112,24 @@ pub(crate) fn is_tunnel(local: IpAddr) -> bool {
     };
     let made_by_a_program = || Path::new("/sys/class/net").join(&interface.name).join("tun_flags").exists();
     interface.flags & libc::IFF_POINTOPOINT as u32 != 0 || made_by_a_program()
+}
+
+/// Lets a socket use the interface only by which this address is reached.
+pub(crate) fn use_way_to(socket: &Socket, like: IpAddr) -> io::Result<()> {
+    // A datagram socket that is connected says which address of ours is used; nothing is sent.
+    let anywhere: IpAddr =
+        if like.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let scout = UdpSocket::bind((anywhere, 0))?;
+    scout.connect((like, 9))?;
+    let local = scout.local_addr()?.ip();
+    let Some(interface) = interfaces().into_iter().find(|interface| interface.address == local) else {
+        return Ok(());
+    };
+    match socket.bind_device(Some(interface.name.as_bytes())) {
+        // Before Linux 5.7 only root may; then it is asked as anybody would be.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        bound => bound,
+    }
 }
 
 fn default_routes() -> BTreeSet<String> {

@@ -21,7 +21,7 @@ mod silent;
 #[cfg(not(target_os = "linux"))]
 use silent as system;
 
-pub(crate) use system::is_tunnel;
+pub(crate) use system::{is_tunnel, use_way_to};
 
 /// Addresses, routes and links change one after the other; what comes within this is one change.
 const DEBOUNCE: std::time::Duration = std::time::Duration::from_millis(250);
@@ -30,6 +30,8 @@ const DEBOUNCE: std::time::Duration = std::time::Duration::from_millis(250);
 pub(crate) struct Interfaces {
     watch: Option<system::Watch>,
     seen: system::Picture,
+    /// The last that was usable.
+    known: Option<system::Picture>,
     /// When to look what the change has come to.
     look: Option<Moment>,
 }
@@ -39,6 +41,8 @@ pub(crate) struct Interfaces {
 pub(crate) enum Interfered {
     /// Other addresses or ways than before.
     Changed,
+    /// The same: they were away for a while.
+    Returned,
     /// No address beyond this machine and this link is left.
     Gone,
 }
@@ -46,7 +50,14 @@ pub(crate) enum Interfered {
 impl Interfaces {
     /// Begins to watch; a system that does not tell is watched by nobody.
     pub(crate) fn new(registry: &Registry, token: Token) -> io::Result<Self> {
-        Ok(Self { watch: system::Watch::new(registry, token)?, seen: system::Picture::now(), look: None })
+        let (watch, seen) = (system::Watch::new(registry, token)?, system::Picture::now());
+        let known = seen.is_usable().then(|| seen.clone());
+        Ok(Self { watch, seen, known, look: None })
+    }
+
+    /// Whether all there is to begin with is a network that is not plugged in.
+    pub(crate) fn begins_unplugged(&self) -> bool {
+        self.known.is_none() && self.seen.is_unplugged()
     }
 
     /// When [`change`](Self::change) wants to be asked.
@@ -72,7 +83,12 @@ impl Interfaces {
             return None;
         }
         self.seen = picture;
-        Some(if self.seen.is_usable() { Interfered::Changed } else { Interfered::Gone })
+        if !self.seen.is_usable() {
+            return Some(Interfered::Gone);
+        }
+        let known = self.known.replace(self.seen.clone());
+        let same = known.is_some_and(|known| known.is_same_network(&self.seen));
+        Some(if same { Interfered::Returned } else { Interfered::Changed })
     }
 }
 
