@@ -238,8 +238,7 @@ public:
 
     // Views in it live as long as the snapshot.
     result<homing_summary> summary() const {
-        return detail::value(detail::sized<homing_summary>(),
-                             [&](auto out) { return homing_snapshot_summary(get(), out); });
+        return detail::value(detail::sized<homing_summary>(), [&](auto out) { return homing_snapshot_summary(get(), out); });
     }
     result<std::vector<homing_standing>> servers() const {
         auto about = summary();
@@ -252,8 +251,7 @@ public:
         return all;
     }
     result<homing_location> location() const {
-        return detail::value(detail::sized<homing_location>(),
-                             [&](auto out) { return homing_snapshot_location(get(), out); });
+        return detail::value(detail::sized<homing_location>(), [&](auto out) { return homing_snapshot_location(get(), out); });
     }
     std::string_view json() const noexcept { return view(homing_snapshot_json(get())); }
     std::string_view explain() const noexcept { return view(homing_snapshot_explain(get())); }
@@ -483,9 +481,7 @@ public:
     result<std::uint64_t> deadline_ns() const {
         return detail::value(UINT64_MAX, [&](auto out) { return homing_engine_deadline(get(), out, nullptr); });
     }
-    result<std::string> memory() const {
-        return detail::text([&](auto out) { return homing_engine_memory(get(), out); });
-    }
+    result<std::string> memory() const { return detail::text([&](auto out) { return homing_engine_memory(get(), out); }); }
     result<homing::snapshot> snapshot(std::uint64_t now_ns) const {
         return detail::made<homing::snapshot, homing_snapshot>(
             [&](auto out, auto) { return homing_engine_snapshot(get(), now_ns, out); });

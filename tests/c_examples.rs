@@ -1,4 +1,5 @@
-//! The driven agent of examples/drive and examples/c, three programs that have to behave alike.
+//! The driven agent of examples/drive and examples/c, and the probe of examples/probe and examples/c: of each three programs
+//! that have to behave alike.
 //!
 //! Those in C and C++ are built as their makefile says, with the address and the undefined behaviour sanitizers on their
 //! own code: what they leak or overrun ends them with a failure.
@@ -35,10 +36,20 @@ use server::{Behaviour, Config, Document, Manager};
 /// Only a test that fails waits this long.
 const BOUND: Duration = Duration::from_secs(100);
 
-/// The three programs: Rust, C, C++.
-fn programs() -> &'static [PathBuf; 3] {
-    static PROGRAMS: OnceLock<[PathBuf; 3]> = OnceLock::new();
-    PROGRAMS.get_or_init(|| {
+/// The three agents: Rust, C, C++.
+fn programs() -> [PathBuf; 3] {
+    [rust_program("drive"), made().join("drive"), made().join("drive-cpp")]
+}
+
+/// The three probes: Rust, C, C++.
+fn probes() -> [PathBuf; 3] {
+    [rust_program("probe"), made().join("probe"), made().join("probe-cpp")]
+}
+
+/// Where those in C and C++ are.
+fn made() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
         let folder = folder("examples");
         for entry in fs::read_dir(root().join("examples/c")).unwrap() {
             let path = entry.unwrap().path();
@@ -47,20 +58,20 @@ fn programs() -> &'static [PathBuf; 3] {
         let mut make = installed("make");
         make.arg("-C")
             .arg(&folder)
-            .args(["drive", "drive-cpp"])
+            .args(["drive", "drive-cpp", "probe", "probe-cpp"])
             .env_remove("MAKEFLAGS")
             .env_remove("MAKELEVEL");
         let sanitize = "-O1 -g -Werror -fsanitize=address,undefined -fno-sanitize-recover=all";
         make.env("CFLAGS", sanitize).env("CXXFLAGS", sanitize).env("LDFLAGS", "-fsanitize=address,undefined");
         succeeds(&mut make);
-        [rust_program(), folder.join("drive"), folder.join("drive-cpp")]
+        folder
     })
 }
 
-fn rust_program() -> PathBuf {
+fn rust_program(name: &str) -> PathBuf {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let arguments =
-        ["build", "--locked", "--features", "capi", "--example", "drive", "--message-format", "json"];
+        ["build", "--locked", "--features", "capi", "--example", name, "--message-format", "json"];
     let told = succeeds(Command::new(cargo).args(arguments).current_dir(root()));
     let messages = told.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let program =
@@ -262,7 +273,7 @@ fn each_takes_every_answer_for_what_it_is() {
         ),
         ("HTTP/1.1 429 Oh\r\nContent-Length: 0\r\n\r\n", "attempt_failed s throttled"),
     ] {
-        for program in programs() {
+        for program in &programs() {
             let (seen, request) = meets(program, answer);
             assert_eq!(seen, expected, "{program:?}: {answer:?}");
             assert!(request.starts_with("POST /homing/v1/heartbeat HTTP/1.1\r\n"), "{request}");
@@ -309,7 +320,7 @@ fn each_says_what_is_wrong_and_ends_with_its_number() {
     let folder = folder("wrong");
     let good = settings(&folder, &[("s", "127.0.0.1", 9)]);
     let good = good.to_str().unwrap();
-    for program in programs() {
+    for program in &programs() {
         for (arguments, code, words) in [
             (&[][..], 2, "usage: drive SETTINGS.json AGENT_ID [TUNING]\n"),
             (&[good], 2, "usage"),
@@ -326,5 +337,60 @@ fn each_says_what_is_wrong_and_ends_with_its_number() {
         }
         let help = succeeds(installed(program).arg("--help"));
         assert!(help.ends_with("\n\nusage: drive SETTINGS.json AGENT_ID [TUNING]\n"), "{program:?}: {help}");
+    }
+}
+
+/// What a probe printed, without times and without the name that is drawn anew each time, and its exit code.
+fn ask(program: &Path, arguments: &[&str]) -> (String, Option<i32>) {
+    let output = installed(program).args(arguments).output().unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let kept = |line: &str| {
+        let end = line.find(" after ").unwrap_or_else(|| line.len().min(102));
+        (!line.contains(".invalid ")).then(|| format!("{}\n", line[..end].trim_end()))
+    };
+    (lines.lines().filter_map(kept).collect(), output.status.code())
+}
+
+#[test]
+fn each_probe_gives_the_same_table_the_same_verdict_and_the_same_exit_code() {
+    let open = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let (probes, folder) = (probes(), folder("probe"));
+    let write = |name: &str, parts: Value| {
+        let mut document = json!({
+            "server_lists": [{ "name": "l", "priorities": [{ "servers": [{ "address": "management.invalid" }] }] }],
+            "group": { "communication": { "enabled": false } },
+        });
+        document.as_object_mut().unwrap().extend(parts.as_object().unwrap().clone());
+        let path = folder.join(name);
+        fs::write(&path, document.to_string()).unwrap();
+        path.display().to_string()
+    };
+    let pinned = json!({ "pins": [{ "sha256": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" }] });
+    let servers = json!([{ "address": "127.0.0.1", "ports": [closed], "certificate": pinned }]);
+    let outside = write("outside.json", json!({ "reference_servers": { "servers": servers } }));
+    let nobody = write("nobody.json", json!({}));
+    let both = format!("127.0.0.1:{closed},{}", open.local_addr().unwrap().port());
+    let refused = format!("127.0.0.1:{closed}");
+    for (arguments, code, words) in [
+        (&[both.as_str()][..], 0, "proof tcp"),
+        (&[&refused, "localhost:1"], 1, "connection refused"),
+        (&["--settings", &outside], 1, "verdict: external: 1 of 1 reference servers did not answer"),
+        (&["--settings", &nobody], 2, ""),
+        (&["--settings", "/nowhere/settings.json"], 3, ""),
+        (&["127.0.0.1:0"], 3, ""),
+        (&["127.0.0.1:65536"], 3, ""),
+        (&["127.0.0.1:80-90"], 3, ""),
+        (&["127.0.0.1"], 3, ""),
+        (&["--nonsense"], 3, ""),
+    ] {
+        let [rust, c, cpp] = probes.each_ref().map(|program| ask(program, arguments));
+        assert_eq!((&rust, &rust), (&c, &cpp), "{arguments:?}");
+        assert_eq!(rust.1, Some(code), "{arguments:?}: {}", rust.0);
+        assert!(rust.0.contains(words), "{arguments:?}: {}", rust.0);
+    }
+    for program in &probes {
+        let (lines, _) = ask(program, &["--json", &both]);
+        assert!(lines.contains("\"event\":\"round\""), "{lines}");
     }
 }

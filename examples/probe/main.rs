@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use homing::client::Client;
-use homing::engine::{Event, Evidence, Reply};
+use homing::engine::Event;
 use homing::settings::{Settings, Situation};
 use lexopt::Arg;
 
@@ -58,6 +58,10 @@ fn run() -> Result<Situation, Box<dyn Error>> {
     };
     let settings: Settings = settings.parse()?;
     let client = Client::builder(settings).agent_id("probe".parse()?).start()?;
+    // These settings ask nobody.
+    if client.snapshot().location.is_none() {
+        return Ok(Situation::Unknown);
+    }
     let mut reported = false;
     // Without `--watch` the first round is all; a location that no round gives comes by itself.
     while let Some(event) = client.next_event(if arguments.watch { Duration::MAX } else { PATIENCE }) {
@@ -68,7 +72,7 @@ fn run() -> Result<Situation, Box<dyn Error>> {
             Event::Round { evidence, .. } => {
                 reported = true;
                 if !arguments.json {
-                    print!("{}", table(&evidence));
+                    print!("{}", evidence.explain());
                 }
             }
             Event::Location { reason, .. } if !arguments.json => println!("{reason}"),
@@ -140,35 +144,4 @@ fn document(servers: &serde_json::Value, required: &str, control: Option<&str>) 
         "location": { "required_proof": required, "control": control.into_iter().collect::<Vec<_>>() },
     })
     .to_string()
-}
-
-fn table(evidence: &Evidence) -> String {
-    let mut lines = format!("{:<32} {:>5}  {:<6} {:<56} {}\n", "server", "port", "wanted", "answer", "time");
-    for asked in &evidence.asked {
-        let answer = match &asked.reply {
-            Reply::Proved { proof, tunnel, counts } => {
-                let way = if *tunnel { ", through a tunnel" } else { "" };
-                let worth = if *counts { "" } else { ", which is too little" };
-                format!("proof {}{way}{worth}", proof.word())
-            }
-            Reply::NotBelieved { detail }
-            | Reply::Refused { detail }
-            | Reply::NoAddress { detail }
-            | Reply::NotSent { detail } => detail.clone(),
-            Reply::Silent {} => "no answer".to_owned(),
-            Reply::NotAwaited {} => "not waited for".to_owned(),
-            _ => "?".to_owned(),
-        };
-        lines += &format!(
-            "{:<32} {:>5}  {:<6} {answer:<56} {}\n",
-            asked.server,
-            asked.port,
-            asked.wanted.word(),
-            asked.elapsed
-        );
-    }
-    for control in &evidence.control {
-        lines += &format!("{:<46} {}\n", format!("control {}", control.what), control.reply);
-    }
-    lines + &format!("this round: {} after {}\n", evidence.finding.explain(), evidence.elapsed)
 }

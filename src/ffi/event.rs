@@ -21,6 +21,8 @@ use crate::words::{ServerId, Span};
 pub struct homing_event {
     event: ClientEvent,
     json: OnceLock<String>,
+    /// What the reference servers answered.
+    table: OnceLock<String>,
 }
 
 /// `state` changed; `reason` says why.
@@ -68,8 +70,8 @@ pub const HOMING_EVENT_UNVERIFIED: i32 = 21;
 /// The verdict on where the machine is changed, or other settings are in force because of it: `situation`, the
 /// `location` in force, and `text`, the reason in words.
 pub const HOMING_EVENT_LOCATION: i32 = 22;
-/// The reference servers were asked; what each answered stands in the JSON. `duration_ms` is how long it took. The
-/// verdict may differ: it is damped.
+/// The reference servers were asked: `text`, what each answered, as a table of several lines; the JSON has it as well.
+/// `duration_ms` is how long it took. The verdict may differ: it is damped.
 pub const HOMING_EVENT_ROUND: i32 = 23;
 
 /// Other servers of the same search are tried.
@@ -83,7 +85,7 @@ pub const HOMING_NEXT_NOTHING: i32 = 4;
 
 impl homing_event {
     pub(super) const fn new(event: ClientEvent) -> Self {
-        Self { event, json: OnceLock::new() }
+        Self { event, json: OnceLock::new(), table: OnceLock::new() }
     }
 }
 
@@ -178,7 +180,12 @@ pub unsafe extern "C" fn homing_event_next(event: *const homing_event) -> i32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_event_text(event: *const homing_event) -> homing_text {
     // SAFETY: the caller's promise.
-    unsafe { look(event, homing_text::NONE, |parts| homing_text::of(parts.text)) }
+    unsafe {
+        view(event, homing_text::NONE, |event| match &event.event.event {
+            Event::Round { evidence, .. } => homing_text::new(event.table.get_or_init(|| evidence.explain())),
+            other => homing_text::of(parts(other).text),
+        })
+    }
 }
 
 /// The priority of the server the agent is attached to, from 1; 0 when the list does not name it.

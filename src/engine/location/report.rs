@@ -1,8 +1,9 @@
 //! The location as others see it: the snapshot, and its reason in words.
 
-use std::fmt::Write;
+use std::borrow::Cow;
+use std::fmt::{self, Write};
 
-use super::{Asked, Evidence, Location, LocationSnapshot, Reply, WhyLocation};
+use super::{Asked, Controlled, Evidence, Location, LocationSnapshot, Reply, WhyLocation};
 use crate::engine::event::span;
 use crate::words::{Moment, Proof};
 
@@ -81,6 +82,46 @@ impl Location {
             };
         }
         words
+    }
+}
+
+impl Evidence {
+    /// The round as a table for an administrator: one line for each question in the order of the list, one for each
+    /// control, and what was found. Lines end with `\n`.
+    pub fn explain(&self) -> String {
+        let mut page = String::new();
+        // Writing to a string cannot fail.
+        let _ = self.write(&mut page);
+        page
+    }
+
+    fn write(&self, page: &mut String) -> fmt::Result {
+        writeln!(page, "{:<32} {:>5}  {:<6} {:<56} time", "server", "port", "wanted", "answer")?;
+        for asked in &self.asked {
+            let Asked { server, port, wanted, reply, elapsed, .. } = asked;
+            let answer = answer(reply);
+            writeln!(page, "{server:<32} {port:>5}  {:<6} {answer:<56} {elapsed}", wanted.word())?;
+        }
+        for Controlled { what, reply } in &self.control {
+            writeln!(page, "{:<46} {reply}", format!("control {what}"))?;
+        }
+        writeln!(page, "this round: {} after {}", self.finding.explain(), self.elapsed)
+    }
+}
+
+fn answer(reply: &Reply) -> Cow<'_, str> {
+    match reply {
+        Reply::Proved { proof, tunnel, counts } => {
+            let way = if *tunnel { ", through a tunnel" } else { "" };
+            let worth = if *counts { "" } else { ", which is too little" };
+            format!("proof {}{way}{worth}", proof.word()).into()
+        }
+        Reply::NotBelieved { detail }
+        | Reply::Refused { detail }
+        | Reply::NoAddress { detail }
+        | Reply::NotSent { detail } => detail.into(),
+        Reply::Silent {} => "no answer".into(),
+        Reply::NotAwaited {} => "not waited for".into(),
     }
 }
 
