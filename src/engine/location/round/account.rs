@@ -1,0 +1,102 @@
+//! The account of a round: who was asked, and what each answered.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::finding::is_disbelief;
+use super::question::{Names, Try, TryState};
+use super::{Finding, Round};
+use crate::engine::Reached;
+use crate::engine::event::span;
+use crate::engine::location::evidence::{Asked, Evidence, Reply};
+use crate::settings::{ReferenceServer, Settings};
+use crate::words::{Failure, FailureClass, Host, Moment};
+
+impl Round {
+    pub(in crate::engine::location) fn evidence(
+        &self,
+        now: Moment,
+        settings: &Settings,
+        finding: Finding,
+    ) -> Evidence {
+        let references = settings.reference_servers();
+        let name = |reference: &ReferenceServer| match &reference.host {
+            Host::Address(IpAddr::V6(address)) => format!("[{address}]"),
+            host @ (Host::Address(IpAddr::V4(_)) | Host::Name(_)) => host.to_string(),
+        };
+        let mut asked = Vec::new();
+        for (index, (server, reference)) in self.servers.iter().zip(references).enumerate() {
+            let place = index + 1;
+            let line = |port: u16, reply, elapsed| Asked {
+                place,
+                server: name(reference),
+                port,
+                wanted: reference.proof,
+                reply,
+                elapsed: span(elapsed),
+            };
+            let ours: Vec<&Try> = self.tries.iter().filter(|one| usize::from(one.server) == index).collect();
+            if let Names::Failed(failure) = &server.names {
+                let port = reference.ports.first().copied().unwrap_or_default();
+                let reply = Reply::NoAddress { detail: failure.to_string() };
+                asked.push(line(port, reply, now.since(self.started)));
+            } else if ours.is_empty() {
+                let port = reference.ports.first().copied().unwrap_or_default();
+                asked.push(line(port, Reply::NotAwaited {}, Duration::ZERO));
+            }
+            for one in ours {
+                let (reply, end) = match &one.state {
+                    TryState::Running(_) => (Reply::NotAwaited {}, now),
+                    TryState::Dropped { at } => (Reply::NotAwaited {}, *at),
+                    TryState::Silent => (Reply::Silent {}, now.min(one.started + PATIENCE_SHOWN)),
+                    TryState::Answered { reached, at } => {
+                        let counts = self.counts(settings, one, reached);
+                        let Reached { proof, path } = *reached;
+                        (Reply::Proved { proof, tunnel: path.tunnel, counts }, *at)
+                    }
+                    TryState::Failed { failure, at } => (said(failure), *at),
+                };
+                asked.push(line(one.port, reply, end.since(one.started)));
+            }
+        }
+        let best = self.best.and_then(|index| {
+            let (one, _) = self.answered().find(|(one, reached)| {
+                usize::from(one.server) == index && self.counts(settings, one, reached)
+            })?;
+            Some(format!("{}:{}", name(references.get(index)?), one.port))
+        });
+        Evidence {
+            trigger: self.trigger,
+            finding,
+            elapsed: span(now.since(self.started)),
+            servers: references.len(),
+            best,
+            asked,
+            control: self.control.report(),
+        }
+    }
+}
+
+/// What a silent server is said to have had; the rule's 1.5 s.
+const PATIENCE_SHOWN: Duration = Duration::from_millis(1500);
+
+fn said(failure: &Failure) -> Reply {
+    let detail = failure.to_string();
+    match failure.class() {
+        FailureClass::LocalNetwork => Reply::NotSent { detail },
+        _ if is_disbelief(failure) => Reply::NotBelieved { detail },
+        FailureClass::NoAnswer | FailureClass::Silent => Reply::Silent {},
+        FailureClass::Refused
+        | FailureClass::Name
+        | FailureClass::Certificate
+        | FailureClass::ServerError
+        | FailureClass::Throttled
+        | FailureClass::NotAllowed
+        | FailureClass::WrongServer
+        | FailureClass::Broken
+        | FailureClass::Limit
+        | FailureClass::Proxy
+        | FailureClass::Draining
+        | FailureClass::ClosedIdle => Reply::Refused { detail },
+    }
+}

@@ -1,0 +1,309 @@
+//! One round: every reference server is asked once, side by side, within eight seconds.
+//!
+//! All first ports come first, then all second ones. One start per 50 ms, so that a list of dead servers is walked in
+//! seconds and no firewall sees a scan; a port that is refused gives way at once, to the same server's next port and to
+//! the next server. The first answer with enough proof ends it, as a patient walk over the list would have ended.
+//!
+//! Beside it runs the control: an address and a name at which nobody may answer. If somebody does, the network
+//! answers for everybody, and a bare connection proves nothing.
+
+mod account;
+mod finding;
+mod question;
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+
+use question::{Names, Server, Try, TryState, one_of_each_family};
+
+use super::Tuning;
+use super::control::Control;
+use super::evidence::{Finding, Trigger};
+use crate::engine::context::Context;
+use crate::engine::{Action, Reached, Target};
+use crate::settings::Settings;
+use crate::words::{Cause, Failure, Host, Moment, PolicyId, ProbeId, Proof, QueryId};
+
+/// Sockets at once. With a start per 50 ms and 1.5 s each there are at most 30.
+const MOST_IN_FLIGHT: usize = 32;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Round {
+    pub(super) started: Moment,
+    pub(super) trigger: Trigger,
+    version: u32,
+    servers: Vec<Server>,
+    tries: Vec<Try>,
+    control: Control,
+    /// Servers whose port was refused: their next one is asked at once.
+    refused: VecDeque<u16>,
+    last_start: Option<Moment>,
+    /// When the next server of the list may be asked.
+    pace: Moment,
+    finding: Option<Finding>,
+    /// The server whose answer ended the round.
+    best: Option<usize>,
+    /// When it was last looked at what is due.
+    looked: Moment,
+}
+
+/// What became of a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    Running,
+    /// For the first time there is a finding.
+    Found(Finding),
+    /// The finding rested on a bare connection, and now the control has answered as well.
+    Revoked,
+    /// The control has ended too.
+    Over,
+}
+
+impl Round {
+    pub(super) fn begin(cx: &mut Context<'_>, settings: &Settings, version: u32, trigger: Trigger) -> Self {
+        let control = Control::begin(cx, settings);
+        let servers = settings.reference_servers().iter().map(|server| {
+            let names = match &server.host {
+                Host::Address(address) => Names::Known([Some(*address), None]),
+                Host::Name(host) => {
+                    let query = cx.queue.next_query();
+                    cx.act(Action::Resolve { query, host: host.clone() });
+                    Names::Resolving(query)
+                }
+            };
+            Server {
+                names,
+                is_named: matches!(server.host, Host::Name(_)),
+                ports: u16::try_from(server.ports.len()).unwrap_or(u16::MAX),
+                next: 0,
+                answered: false,
+            }
+        });
+        let servers = servers.collect();
+        Self {
+            started: cx.now,
+            trigger,
+            version,
+            servers,
+            tries: Vec::new(),
+            control,
+            refused: VecDeque::new(),
+            last_start: None,
+            pace: cx.now,
+            finding: None,
+            best: None,
+            looked: cx.now,
+        }
+    }
+
+    // --- getters ---
+
+    pub(super) fn finding(&self) -> Option<Finding> {
+        self.finding
+    }
+
+    /// Whether somebody is where nobody may be.
+    pub(super) fn control_answered(&self) -> bool {
+        self.control.answered()
+    }
+
+    /// Whether nothing is under way any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.finding.is_some() && !self.control.is_running()
+    }
+
+    pub(super) fn deadline(&self, tuning: &Tuning) -> Option<Moment> {
+        let control = self.control.deadline(tuning);
+        if self.finding.is_some() {
+            return control;
+        }
+        let patience = self.running().map(|(_, one)| one.started + tuning.patience).min();
+        let names = self.is_resolving().then(|| self.started + tuning.name_limit);
+        let quiet = self.quiet_at(tuning);
+        let all = [control, patience, names, quiet, self.next_start(tuning), Some(self.limit(tuning))];
+        all.into_iter().flatten().filter(|at| *at > self.looked).min()
+    }
+
+    // --- handle ---
+
+    /// Other settings that ask the same: the same policies under another number.
+    pub(super) fn renumber(&mut self, version: u32) {
+        self.version = version;
+    }
+
+    pub(super) fn resolved(&mut self, query: QueryId, answer: Result<&[IpAddr], &Failure>) -> bool {
+        if self.control.resolved(query, answer) {
+            return true;
+        }
+        let asking = |server: &&mut Server| matches!(server.names, Names::Resolving(ours) if ours == query);
+        let Some(server) = self.servers.iter_mut().find(asking) else { return false };
+        server.names = match answer {
+            Ok([]) => Names::Failed(Cause::NameNotFound.into()),
+            Ok(addresses) => Names::Known(one_of_each_family(addresses)),
+            Err(failure) => Names::Failed(failure.clone()),
+        };
+        true
+    }
+
+    pub(super) fn probed(
+        &mut self,
+        cx: &mut Context<'_>,
+        probe: ProbeId,
+        answer: Result<Reached, Failure>,
+    ) -> bool {
+        if self.control.probed(probe, &answer) {
+            return true;
+        }
+        let ours = |one: &&mut Try| matches!(one.state, TryState::Running(running) if running == probe);
+        let Some(one) = self.tries.iter_mut().find(ours) else { return false };
+        match answer {
+            Ok(reached) => {
+                one.state = TryState::Answered { reached, at: cx.now };
+                if let Some(server) = self.servers.get_mut(usize::from(one.server)) {
+                    server.answered = true;
+                }
+            }
+            Err(failure) => {
+                one.state = TryState::Failed { failure, at: cx.now };
+                self.refused.push_back(one.server);
+                self.pace = self.pace.min(cx.now);
+            }
+        }
+        true
+    }
+
+    /// Starts and ends what is due, until the round waits or has its finding.
+    pub(super) fn drive(&mut self, cx: &mut Context<'_>, settings: &Settings) -> Progress {
+        let tuning = &cx.tuning.location;
+        self.looked = cx.now;
+        self.control.expire(cx);
+        if let Some(finding) = self.finding {
+            let by_connection = matches!(
+                finding,
+                Finding::Internal { proof: Proof::Tcp } | Finding::InternalViaVpn { proof: Proof::Tcp }
+            );
+            if by_connection && self.control.answered() {
+                self.control.give_up(cx);
+                return Progress::Revoked;
+            }
+            return if self.control.is_running() { Progress::Running } else { Progress::Over };
+        }
+        self.expire(cx);
+        while self.next_start(tuning).is_some_and(|at| at <= cx.now) && self.limit(tuning) > cx.now {
+            self.start(cx, settings);
+        }
+        let Some((finding, best)) = self.find(cx.now, settings, tuning) else { return Progress::Running };
+        (self.finding, self.best) = (Some(finding), best);
+        self.drop_tries(cx);
+        // A verified server is what it is, whoever else answers.
+        let verified = !matches!(
+            finding,
+            Finding::Internal { proof: Proof::Tcp } | Finding::InternalViaVpn { proof: Proof::Tcp }
+        );
+        if verified {
+            self.control.give_up(cx);
+        }
+        Progress::Found(finding)
+    }
+
+    /// Drops whatever is under way.
+    pub(super) fn give_up(&mut self, cx: &mut Context<'_>) {
+        self.drop_tries(cx);
+        self.control.give_up(cx);
+    }
+
+    // --- starts ---
+
+    /// When the next question may be asked, if one is left.
+    fn next_start(&self, tuning: &Tuning) -> Option<Moment> {
+        if self.running().count() + self.control.sockets() >= MOST_IN_FLIGHT {
+            return None;
+        }
+        let gap = self.last_start.map_or(self.started, |last| last + tuning.start_gap);
+        if self.refused.iter().any(|server| self.has_more(usize::from(*server))) {
+            return Some(gap);
+        }
+        self.candidate().map(|_| self.pace.max(gap))
+    }
+
+    /// The server that is next: first ports before second ones, then the order of the list.
+    fn candidate(&self) -> Option<usize> {
+        let open = self.servers.iter().enumerate().filter(|(index, _)| self.has_more(*index));
+        open.min_by_key(|(index, server)| (server.depth(), *index)).map(|(index, _)| index)
+    }
+
+    fn has_more(&self, index: usize) -> bool {
+        self.servers.get(index).is_some_and(Server::has_more)
+    }
+
+    fn start(&mut self, cx: &mut Context<'_>, settings: &Settings) {
+        let tuning = &cx.tuning.location;
+        let mut hurried = None;
+        while let Some(server) = self.refused.pop_front() {
+            if self.has_more(usize::from(server)) {
+                hurried = Some(usize::from(server));
+                break;
+            }
+        }
+        if hurried.is_none() && self.pace > cx.now {
+            return;
+        }
+        let Some(index) = hurried.or_else(|| self.candidate()) else { return };
+        let Some((server, reference)) =
+            self.servers.get_mut(index).zip(settings.reference_servers().get(index))
+        else {
+            return;
+        };
+        let Some((port, address)) = server.take_next(reference) else { return };
+        let number = u16::try_from(index).unwrap_or(u16::MAX);
+        let probe = cx.queue.next_probe();
+        cx.act(Action::Probe {
+            probe,
+            target: Target::Reference {
+                server: number,
+                host: reference.host.clone(),
+                policy: PolicyId { settings: self.version, index: reference.policy },
+            },
+            to: SocketAddr::new(address, port),
+            proof: reference.proof,
+            deadline: cx.now + tuning.patience,
+        });
+        self.tries.push(Try { server: number, port, started: cx.now, state: TryState::Running(probe) });
+        self.last_start = Some(cx.now);
+        if hurried.is_none() {
+            self.pace = cx.now + tuning.pace;
+        }
+    }
+
+    // --- ends ---
+
+    fn expire(&mut self, cx: &mut Context<'_>) {
+        let tuning = &cx.tuning.location;
+        let over = self.limit(tuning) <= cx.now;
+        for one in &mut self.tries {
+            if let TryState::Running(probe) = one.state
+                && (over || one.started + tuning.patience <= cx.now)
+            {
+                cx.queue.act(Action::CancelProbe { probe });
+                one.state = TryState::Silent;
+            }
+        }
+        if over || self.started + tuning.name_limit <= cx.now {
+            for server in &mut self.servers {
+                if matches!(server.names, Names::Resolving(_)) {
+                    server.names = Names::Failed(Cause::NameTimeout.into());
+                }
+            }
+        }
+    }
+
+    fn drop_tries(&mut self, cx: &mut Context<'_>) {
+        for one in &mut self.tries {
+            if let TryState::Running(probe) = one.state {
+                cx.queue.act(Action::CancelProbe { probe });
+                one.state = TryState::Dropped { at: cx.now };
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! From findings to the verdict, which has one writer.
+
+use super::damping::{Decision, Sight};
+use super::{Finding, Location, Trigger, Tuning, WhyLocation};
+use crate::engine::Event;
+use crate::engine::context::Context;
+use crate::settings::Situation;
+use crate::words::{Moment, Proof};
+
+impl Location {
+    // --- findings ---
+
+    pub(super) fn found(&mut self, cx: &mut Context<'_>, finding: Finding, started: Moment) {
+        if let Some(evidence) = self.evidence.clone() {
+            let attached = self.management.attached.is_some();
+            cx.tell(Event::Round { attached, evidence });
+        }
+        let tuning = &cx.tuning.location;
+        match finding {
+            Finding::Internal { proof } => {
+                self.usable.get_or_insert(started);
+                let sight = Sight { started, situation: Situation::Internal, proof: Some(proof) };
+                self.judge(cx, sight, WhyLocation::ReferenceServer);
+            }
+            Finding::InternalViaVpn { .. } | Finding::External | Finding::Captive => {
+                self.usable.get_or_insert(started);
+                // The round may have been asked for although the management server proves enough.
+                if let Some(proof) = self.management_proof(cx.now) {
+                    return self.found_by_management(cx, proof);
+                }
+                if finding == Finding::Captive {
+                    self.look_for_the_portals_end(cx);
+                }
+                let (situation, proof, why) = match finding {
+                    Finding::InternalViaVpn { proof } => {
+                        (Situation::InternalViaVpn, Some(proof), WhyLocation::ReferenceServer)
+                    }
+                    Finding::Captive => (Situation::Captive, None, WhyLocation::EverybodyAnswers),
+                    Finding::External | Finding::Internal { .. } | Finding::NoNetwork | Finding::NoNames => {
+                        (Situation::External, None, WhyLocation::NobodyAnswered)
+                    }
+                };
+                self.judge(cx, Sight { started, situation, proof }, why);
+            }
+            Finding::NoNetwork => {
+                self.usable = None;
+                self.unsure.get_or_insert(started);
+                self.schedule(cx.now + tuning.confirm_step, Trigger::Confirming);
+            }
+            Finding::NoNames => {
+                self.unsure.get_or_insert(started);
+                self.schedule((started + tuning.confirm_step).max(cx.now), Trigger::Confirming);
+                if self.situation == Situation::Unknown {
+                    self.incomplete(cx);
+                } else if self.held_until(tuning).is_some_and(|at| at <= cx.now) {
+                    self.give_up_what_is_held(cx);
+                }
+            }
+        }
+    }
+
+    /// An exchange with the management server proves that the machine is inside.
+    pub(super) fn found_by_management(&mut self, cx: &mut Context<'_>, proof: Proof) {
+        self.usable.get_or_insert(cx.now);
+        let sight = Sight { started: cx.now, situation: Situation::Internal, proof: Some(proof) };
+        self.judge(cx, sight, WhyLocation::ManagementServer);
+        let asked = self.round.as_ref().is_some_and(|round| round.trigger == Trigger::Asked);
+        if self.situation == Situation::Internal && !asked {
+            self.give_up_round(cx);
+        }
+    }
+
+    fn judge(&mut self, cx: &mut Context<'_>, sight: Sight, why: WhyLocation) {
+        self.unsure = None;
+        match self.damping.judge(cx.now, self.situation, sight, &cx.tuning.location) {
+            Decision::Stay => {
+                self.why = why;
+                self.proof = sight.proof;
+            }
+            Decision::Again { at, trigger } => self.schedule(at.max(cx.now), trigger),
+            Decision::Change => self.transition_to(cx, sight.situation, why, sight.proof),
+        }
+    }
+
+    /// A portal lets a machine out without a word.
+    fn look_for_the_portals_end(&mut self, cx: &mut Context<'_>) {
+        let wait = cx.network.captive_wait(cx.now, &cx.tuning.network);
+        let wait = cx.chance.around(wait, 50, 150);
+        self.schedule(cx.now + wait, Trigger::Confirming);
+    }
+
+    /// A bare connection gave `internal`, and then the control answered too.
+    pub(super) fn revoked(&mut self, cx: &mut Context<'_>) {
+        cx.network.saw_control(cx.now, true);
+        self.look_for_the_portals_end(cx);
+        if self.why == WhyLocation::ReferenceServer && self.proof == Some(Proof::Tcp) {
+            self.transition_to(cx, Situation::Captive, WhyLocation::EverybodyAnswers, None);
+        }
+        self.damping.disagreed();
+    }
+
+    /// The time for a first location is over: what has not answered by now is taken to be silent.
+    pub(super) fn incomplete(&mut self, cx: &mut Context<'_>) {
+        let by_tunnel = self.round.as_ref().and_then(|round| round.tunnel_proof(&self.settings));
+        let (situation, why) = match by_tunnel {
+            Some(_) => (Situation::InternalViaVpn, WhyLocation::ReferenceServer),
+            None => (Situation::External, WhyLocation::Incomplete),
+        };
+        self.transition_to(cx, situation, why, by_tunnel);
+    }
+
+    /// What was known has been held for long enough.
+    pub(super) fn give_up_what_is_held(&mut self, cx: &mut Context<'_>) {
+        if self.held_until(&cx.tuning.location).is_none_or(|at| at > cx.now) {
+            return;
+        }
+        match self.usable {
+            None => self.transition_to(cx, Situation::Unknown, WhyLocation::NoNetwork, None),
+            Some(_) if self.settings.reference_servers().is_empty() => {
+                self.transition_to(cx, Situation::Unknown, WhyLocation::NobodyToAsk, None);
+            }
+            Some(_) => self.transition_to(cx, Situation::External, WhyLocation::Incomplete, None),
+        }
+    }
+
+    // --- the verdict: its only writer ---
+
+    fn transition_to(
+        &mut self,
+        cx: &mut Context<'_>,
+        situation: Situation,
+        why: WhyLocation,
+        proof: Option<Proof>,
+    ) {
+        (self.why, self.proof) = (why, proof);
+        if situation == self.situation {
+            return;
+        }
+        self.damping.changed(cx.now, self.situation, situation, cx.tuning.location.trust_pause);
+        (self.situation, self.since) = (situation, cx.now);
+        self.changed = true;
+    }
+
+    // --- limits ---
+
+    /// When a location has to be given although nothing is certain.
+    pub(super) fn first_location(&self, tuning: &Tuning) -> Option<Moment> {
+        let wanted = self.situation == Situation::Unknown && !self.settings.reference_servers().is_empty();
+        self.usable.filter(|_| wanted).map(|usable| usable + tuning.first_location)
+    }
+
+    /// Until when the verdict is held although nothing supports it. A round that is under way may still speak.
+    pub(super) fn held_until(&self, tuning: &Tuning) -> Option<Moment> {
+        let settled = match self.usable {
+            None => self.situation == Situation::Unknown,
+            Some(_) if self.settings.reference_servers().is_empty() => self.situation == Situation::Unknown,
+            Some(_) => !self.situation.is_inside(),
+        };
+        if settled || self.round.is_some() {
+            return None;
+        }
+        self.unsure.map(|since| since + tuning.hold)
+    }
+}
