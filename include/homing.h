@@ -368,6 +368,9 @@ void homing_settings_free(homing_settings *settings);
 // Stopped for good.
 #define HOMING_STATE_STOPPED 9
 
+// Attached to nobody, because somebody else answers in place of the servers.
+#define HOMING_STATE_CAPTIVE 10
+
 // The engine has just been made.
 #define HOMING_REASON_START 1
 
@@ -440,8 +443,15 @@ void homing_settings_free(homing_settings *settings);
 // The certificates of several servers are outside their validity, or the clock is known to be wrong.
 #define HOMING_REASON_CLOCK_WRONG 24
 
-// Several servers present certificates of one issuer nobody trusts.
+// Something answers in place of the servers for a day, or on several networks: somebody is in between, or the authority
+// was changed.
 #define HOMING_REASON_INTERCEPTED 25
+
+// Something seems to answer in place of the servers: one server, or the control of the location, shows it.
+#define HOMING_REASON_CAPTIVE_SUSPECTED 26
+
+// Something answers in place of the servers, as several of them show: a captive portal, perhaps.
+#define HOMING_REASON_CAPTIVE_PORTAL 27
 
 // What a reason means, in words that live for ever: the server in use failed. data is NULL for a number this
 // version does not know.
@@ -841,8 +851,8 @@ homing_text homing_situation_name(int32_t situation);
 // location in force, and text, the reason in words.
 #define HOMING_EVENT_LOCATION 22
 
-// The reference servers were asked; what each answered stands in the JSON. duration_ms is how long it took. The
-// verdict may differ: it is damped.
+// The reference servers were asked: text, what each answered, as a table of several lines; the JSON has it as well.
+// duration_ms is how long it took. The verdict may differ: it is damped.
 #define HOMING_EVENT_ROUND 23
 
 // Other servers of the same search are tried.
@@ -1293,7 +1303,9 @@ typedef struct {
     uint64_t exchange;
     // Names a version of the memory.
     uint64_t version;
-    // The name to look up, or the host to dial: a name or an address, which TLS expects the server to be.
+    // The name to look up, or the host to dial or to ask: a name or an address, which TLS expects the server to be. Where
+    // nobody may answer: the address of the reference server for which that speaks, by whose interface it is asked; none
+    // when any will do.
     homing_text host;
     // The id of the server to dial.
     homing_text server;
@@ -1347,6 +1359,10 @@ typedef struct {
 
 // There is no address beyond link-local, or no route.
 #define HOMING_NETWORK_GONE 2
+
+// The network changed or came back, and it is the one that was there before. Who cannot tell says
+// HOMING_NETWORK_CHANGED.
+#define HOMING_NETWORK_RETURNED 3
 
 // It accepted a connection. Any hotel network can do that.
 #define HOMING_PROOF_TCP 1

@@ -462,6 +462,9 @@ fn nobody_guesses_about_certificates_and_proofs() {
         ),
         (r#""ports": []"#, "ports: at least one port is needed"),
         (r#""ports": [443, 0]"#, "ports[1]: 0 is not a port"),
+        (r#""ports": [65536]"#, "ports[0]: 65536 is not a port"),
+        (r#""ports": ["80-90"]"#, "ports[0]: invalid type: string \"80-90\", expected a JSON number"),
+        (r#""ports": 443"#, "ports: invalid type: integer `443`, expected a sequence"),
         (r#""ports": [443, 8443, 443]"#, "ports[2]: 443 stands twice"),
     ] {
         assert_refused(
@@ -473,6 +476,13 @@ fn nobody_guesses_about_certificates_and_proofs() {
         with(r#""reference_servers": { "limit": 1, "servers": [ { "address": "a" }, { "address": "b" } ] }"#),
         "reference_servers.servers: 2 reference servers, at most 1 are allowed",
     );
+    let many = vec![r#"{ "address": "r.example" }"#; 321].join(", ");
+    for (limit, allowed) in [("", 32), (r#""limit": 320, "#, 320)] {
+        assert_refused(
+            with(&format!(r#""reference_servers": {{ {limit}"servers": [ {many} ] }}"#)),
+            &format!("reference_servers.servers: 321 reference servers, at most {allowed} are allowed"),
+        );
+    }
     assert_refused(
         with(r#""location": { "control": ["192.0.2.1", "192.0.2.2"] }"#),
         "location.control[1]: at most one address of each family can be the control",
