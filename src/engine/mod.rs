@@ -316,6 +316,7 @@ impl Engine {
             if let Some(location) = location {
                 location.tick(cx);
             }
+            attachment.heed_control(cx);
             exchange_facts(cx, attachment, location, agenda);
             let followed = self.follow_location();
             let location = self.location.as_ref().and_then(|location| location.deadline(&self.tuning));

@@ -101,6 +101,20 @@ fn the_control_of_the_location_is_a_sign_and_its_end_lets_the_machine_try_at_onc
 }
 
 #[test]
+fn what_the_control_said_is_forgotten_when_nobody_asks_any_more() {
+    let mut world = priorities(&[2])
+        .with("reference_servers", references(1, &[443], "tls"))
+        .with("location", serde_json::json!({ "management_server_counts": false }))
+        .start();
+    world.set_all(down());
+    world.places.control = Place::Accepts(ms(5));
+    world.run(s(60));
+    assert_eq!(world.state(), State::Captive);
+    world.reconfigure(priorities(&[2])).run(s(60));
+    assert_eq!(world.state(), State::Waiting);
+}
+
+#[test]
 fn trust_counts_on_over_a_link_that_flaps() {
     let mut world = priorities(&[1])
         .with("reference_servers", references(1, &[443], "tls"))

@@ -205,6 +205,20 @@ fn a_resolver_that_takes_half_a_minute_costs_five_seconds() {
 }
 
 #[test]
+fn a_name_that_never_resolves_costs_five_seconds_and_its_own_server_alone() {
+    let list = serde_json::json!({ "servers": [
+        { "address": "never.example", "ports": [443] }, { "address": reference(1).to_string(), "ports": [443] } ] });
+    let mut world = plan(0, &[], "tls").with("reference_servers", list).start();
+    world.set_all(black_hole());
+    world.places.names_fail = Some((s(1_000_000), Cause::NameServerFailed));
+    let (elapsed, finding) = first_round(&mut world);
+    assert_eq!((elapsed, finding), (s(5), Finding::External));
+    world.places.at.insert(at(1, 443), Place::Answers(ms(5)));
+    world.command(Command::ProbeNow).run(s(1));
+    assert_eq!(world.situation(), Situation::Internal);
+}
+
+#[test]
 fn a_location_is_given_within_eight_seconds_of_a_usable_network() {
     for seed in 0..50 {
         // Twenty-five minutes of ports: no round ends in time.

@@ -233,7 +233,7 @@ impl Attachment {
     }
 
     /// Tries again soon, but not more often than links flap.
-    pub(super) fn rearm(&mut self, cx: &mut Context<'_>, why: Why) {
+    fn rearm(&mut self, cx: &mut Context<'_>, why: Why) {
         let tuning = &cx.tuning.attachment;
         let earliest = self.rearmed.map_or(cx.now, |last| (last + tuning.rearm_interval).max(cx.now));
         let until = earliest + cx.chance.up_to(tuning.rearm_spread);

@@ -378,11 +378,6 @@ impl Attachment {
             Phase::Waiting { until, .. } if *until <= cx.now => self.sweep(cx, Why::WaitOver),
             Phase::NoNetwork { until } if *until <= cx.now => self.sweep(cx, Why::WaitOver),
             Phase::Captive { until, .. } if *until <= cx.now => self.sweep(cx, Why::WaitOver),
-            // Nobody answers for everybody any more.
-            Phase::Captive { .. } if !cx.network.is_captive() => self.rearm(cx, Why::NetworkChanged),
-            Phase::Waiting { why: Why::AllFailed | Why::NetworkSuspect, .. } if cx.network.is_captive() => {
-                self.transition_to_captive(cx);
-            }
             Phase::Rejected { until } if *until <= cx.now => {
                 self.pardon_refusals(cx);
                 self.sweep(cx, Why::WaitOver);
@@ -401,6 +396,30 @@ impl Attachment {
             | Phase::Rejected { .. }
             | Phase::Stopping { .. }
             | Phase::Disabled
+            | Phase::Stopped => {}
+        }
+    }
+
+    /// The control of the location may have begun to answer, or fallen silent: while nobody is attached, that says when to
+    /// look again.
+    pub(super) fn heed_control(&mut self, cx: &mut Context<'_>) {
+        match self.phase {
+            Phase::Captive { until, .. } if !cx.network.is_captive() => {
+                let soon = cx.now + cx.chance.up_to(cx.tuning.attachment.rearm_spread);
+                self.transition_to_waiting(cx, until.min(soon), Why::NetworkChanged);
+            }
+            Phase::Waiting { why: Why::AllFailed | Why::NetworkSuspect, .. } if cx.network.is_captive() => {
+                self.transition_to_captive(cx);
+            }
+            Phase::Starting { .. }
+            | Phase::Disabled
+            | Phase::Sweeping(_)
+            | Phase::Attached(_)
+            | Phase::Waiting { .. }
+            | Phase::NoNetwork { .. }
+            | Phase::Captive { .. }
+            | Phase::Rejected { .. }
+            | Phase::Stopping { .. }
             | Phase::Stopped => {}
         }
     }

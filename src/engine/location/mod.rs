@@ -338,6 +338,8 @@ impl Location {
     /// Drops whatever is under way, for good.
     pub(super) fn stop(&mut self, cx: &mut Context<'_>) {
         self.give_up_round(cx);
+        // Nobody asks any more.
+        cx.network.saw_control(cx.now, false);
         self.due = None;
     }
 
