@@ -8,9 +8,9 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files of src/ffi that have something for C, in an order in which a type comes before its use.
-const NOUNS: [&str; 16] = [
+const NOUNS: [&str; 17] = [
     "text", "version", "status", "string", "error", "address", "settings", "state", "failure", "snapshot",
-    "event", "options", "client", "outcome", "action", "engine",
+    "location", "event", "options", "client", "outcome", "action", "engine",
 ];
 
 /// The files that have nothing.

@@ -6,11 +6,14 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use arbitrary::Arbitrary;
-use homing::settings::{CertificatePolicy, Roots};
+use homing::settings::{CertificatePolicy, Profile, Revocation, RevocationScope, Roots};
 use homing::trust::{Material, Policy, Time, Timestamp, check_certificate};
 use homing::words::Host;
 use libfuzzer_sys::fuzz_target;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer, KeyIdMethod,
+    KeyPair, KeyUsagePurpose, date_time_ymd,
+};
 use rustls_pki_types::CertificateDer;
 
 /// Within the validity of all that is made here.
@@ -105,29 +108,52 @@ fn company() -> Company {
     let authority = |name: &str| {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.distinguished_name.push(DnType::CommonName, name);
         params
     };
-    let key = || KeyPair::generate().expect("a key");
-    let (root, root_key) = (authority("root"), key());
+    let (root, root_key) = (authority("root"), key(1));
     let pem = root.self_signed(&root_key).expect("a root").pem();
     let above = Issuer::new(root, root_key);
-    let (middle, middle_key) = (authority("middle"), key());
+    let (middle, middle_key) = (authority("middle"), key(2));
     let middle_certificate = middle.signed_by(&middle_key, &above).expect("an authority");
     let below = Issuer::new(middle, middle_key);
     let params = CertificateParams::new(vec!["mgmt.example".to_owned()]).expect("a name");
-    let server = params.signed_by(&key(), &below).expect("a server");
-    let files = BTreeMap::from([("ca.pem".into(), pem.into_bytes())]);
+    let server = params.signed_by(&key(3), &below).expect("a server");
+    let list = CertificateRevocationListParams {
+        this_update: date_time_ymd(2020, 1, 1),
+        next_update: date_time_ymd(2100, 1, 1),
+        crl_number: 1.into(),
+        issuing_distribution_point: None,
+        revoked_certs: Vec::new(),
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    let list = list.signed_by(&below).expect("a list").pem().expect("a list");
+    let files = BTreeMap::from([("ca.pem".into(), pem.into_bytes()), ("x.crl".into(), list.into_bytes())]);
     let material = Material { files, system: None };
     let standard =
         CertificatePolicy { roots: vec![Roots::Bundle("ca.pem".into())], ..CertificatePolicy::default() };
-    let shallow =
-        CertificatePolicy { max_chain_depth: Some(1), enforce_root_validity: true, ..standard.clone() };
-    let policies = [standard, shallow]
+    let strict =
+        CertificatePolicy { max_chain_depth: Some(1), profile: Profile::StrictPrivateCa, ..standard.clone() };
+    let revocation = Revocation { scope: RevocationScope::Server, ..Revocation::default() };
+    let listed = CertificatePolicy { crls: vec!["x.crl".into()], revocation, ..standard.clone() };
+    let policies = [standard, strict, listed]
         .iter()
-        .map(|settings| Policy::new(settings, &material, Time::new(NOW)).expect("a policy"))
-        .collect();
-    let chain = [server, middle_certificate].map(|certificate| certificate.der().to_vec()).into();
-    Company { chain, policies, host: "mgmt.example".parse().expect("a host") }
+        .map(|settings| Policy::new(settings, &material, Time::new(NOW)).expect("a policy"));
+    let policies: Vec<Policy> = policies.collect();
+    let (chain, host) = ([&server, &middle_certificate].map(|it| it.der().clone()), "mgmt.example".parse());
+    let host = host.expect("a host");
+    for policy in &policies {
+        // Else nothing that is changed could have been believed.
+        check_certificate(policy, &chain, &host, Time::new(NOW)).expect("a good chain");
+    }
+    Company { chain: chain.map(|it| it.to_vec()).into(), policies, host }
+}
+
+/// The same in every run, so that what was found can be played again: Ed25519 signs without chance.
+fn key(seed: u8) -> KeyPair {
+    // PKCS#8 around 32 bytes of key (RFC 8410 7).
+    let mut der = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20".to_vec();
+    der.extend([seed; 32]);
+    KeyPair::try_from(der.as_slice()).expect("a key")
 }

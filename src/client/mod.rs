@@ -70,7 +70,7 @@ pub(crate) use builder::random;
 pub use builder::{Builder, StartError};
 pub use credentials::{BadCredential, Credentials};
 pub use events::ClientEvent;
-pub use prepare::PrepareError;
+pub use prepare::{PrepareError, read_policy};
 pub use routes::{BadRoute, RouteChoice};
 pub use wallet::Asked;
 
@@ -209,6 +209,12 @@ impl Client {
     /// Makes a heartbeat now; when no server is attached, looks for one now.
     pub fn beat_now(&self) {
         self.shared.send(Message::Command(Command::BeatNow));
+    }
+
+    /// Finds out now where the machine is: asks the reference servers, whatever is known already. What they said
+    /// comes as [`Event::Round`](crate::engine::Event::Round).
+    pub fn probe_now(&self) {
+        self.shared.send(Message::Command(Command::ProbeNow));
     }
 
     /// How things stand.

@@ -12,7 +12,7 @@ use super::system_roots;
 use super::trust_clock::TrustClock;
 use crate::platform::journal;
 use crate::settings::{CertificatePolicy, Roots, Settings};
-use crate::trust::{self, Material, Remark, TrustError};
+use crate::trust::{self, Material, Policy, Remark, Time, TrustError};
 
 /// The largest bundle, certificate or key that is read: twenty times the bundle of all public authorities.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
@@ -61,33 +61,62 @@ pub(super) fn prepare(
     let mut policies: Vec<trust::Prepared> = Vec::new();
     let mut warnings = Vec::new();
     for (index, policy) in settings.policies().iter().enumerate() {
-        let place = || settings.policy_place(index).to_owned();
-        for (file, most) in files(policy) {
-            if material.files.contains_key(file) {
-                continue;
-            }
-            let content = read(file, most).map_err(|source| PrepareError::File {
-                place: place(),
-                file: file.to_owned(),
-                source,
-            })?;
-            material.files.insert(file.to_owned(), content);
-        }
-        if policy.roots.contains(&Roots::System) && material.system.is_none() {
-            material.system = Some(system_roots::read());
-        }
+        let place = settings.policy_place(index);
+        read_files(policy, place, &mut material)?;
         let prepared = trust::prepare(policy, &material, clock.clone())
-            .map_err(|source| PrepareError::Trust { place: place(), source })?;
+            .map_err(|source| PrepareError::Trust { place: place.to_owned(), source })?;
         for remark in prepared.policy.remarks() {
             if let Remark::System { .. } = remark {
-                journal::tell!(Info, "{}: {remark}", place());
+                journal::tell!(Info, "{place}: {remark}");
             } else {
-                warnings.push(format!("{}: {remark}", place()));
+                warnings.push(format!("{place}: {remark}"));
             }
         }
         policies.push(prepared);
     }
     Ok(PreparedSettings { settings, policies, warnings })
+}
+
+/// Reads the files that a policy names and makes it one that can be asked, as a client does with each policy of its
+/// settings: for programs with a TLS stack of their own, which then ask [`check_certificate`](trust::check_certificate).
+///
+/// `place` stands at the beginning of errors; [`Settings::policy_place`] has it. `time` is for what is remarked about
+/// dates ([`Policy::remarks`]). Any thread; it waits for the disk.
+///
+/// # Errors
+/// A file cannot be read, or the policy cannot be enforced.
+///
+/// ```no_run
+/// use homing::client::read_policy;
+/// use homing::settings::Settings;
+/// use homing::trust::{Time, Timestamp};
+///
+/// let settings: Settings = std::fs::read_to_string("settings.json")?.parse()?;
+/// let now = Time::new(Timestamp(1_800_000_000));
+/// let policy = read_policy(&settings.policies()[0], settings.policy_place(0), now)?;
+/// println!("{} roots", policy.roots());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn read_policy(policy: &CertificatePolicy, place: &str, time: Time) -> Result<Policy, PrepareError> {
+    let mut material = Material::default();
+    read_files(policy, place, &mut material)?;
+    Policy::new(policy, &material, time)
+        .map_err(|source| PrepareError::Trust { place: place.to_owned(), source })
+}
+
+/// Adds what a policy names and nobody has read yet.
+fn read_files(policy: &CertificatePolicy, place: &str, material: &mut Material) -> Result<(), PrepareError> {
+    for (file, most) in files(policy) {
+        if material.files.contains_key(file) {
+            continue;
+        }
+        let failed = |source| PrepareError::File { place: place.to_owned(), file: file.to_owned(), source };
+        material.files.insert(file.to_owned(), read(file, most).map_err(failed)?);
+    }
+    if policy.roots.contains(&Roots::System) && material.system.is_none() {
+        material.system = Some(system_roots::read());
+    }
+    Ok(())
 }
 
 /// The files a policy names, and how large each may be.

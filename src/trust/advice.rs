@@ -1,10 +1,19 @@
 //! What to do about a certificate that is not believed.
 
+use std::borrow::Cow;
+
 use super::reject::{NameMistake, RejectReason, Unfit};
 
 impl RejectReason {
     /// What to do about it, in a sentence for an administrator.
-    pub fn explain(&self) -> &'static str {
+    pub fn explain(&self) -> Cow<'static, str> {
+        if let Self::Both { chain, name } = self {
+            return format!("{}; {}", chain.explain(), name.explain()).into();
+        }
+        self.advice().into()
+    }
+
+    fn advice(&self) -> &'static str {
         match self {
             Self::NoCertificate => "configure a certificate on the server",
             Self::Malformed { .. } => "reissue the certificate; X.509 version 3 in DER is wanted",
@@ -71,7 +80,7 @@ impl RejectReason {
             Self::PinRevoked { .. } => "give the server another key",
             Self::AnchorOutside { .. } => "replace the root in the bundle",
             Self::NotStrict { problem, .. } => problem.explain(),
-            Self::Both { chain, .. } => chain.explain(),
+            Self::Both { chain, .. } => chain.advice(),
         }
     }
 }

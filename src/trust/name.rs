@@ -3,6 +3,7 @@
 //! webpki decides; what it says is only yes or no. Which names are there, and which of the two usual
 //! mistakes was made, is read here.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use rustls::pki_types::ServerName;
@@ -39,35 +40,53 @@ pub(super) fn check(leaf: &EndEntityCert<'_>, expected: &Host) -> Result<(), Rej
     if fits { Ok(()) } else { Err(mismatch(&leaf.der(), expected)) }
 }
 
+/// A name in a certificate that a server can have.
+pub(super) enum Present {
+    /// A dNSName. It may be anything that somebody wrote: shortened, without control characters.
+    Name(String),
+    /// An iPAddress.
+    Address(IpAddr),
+}
+
+impl fmt::Display for Present {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Address(address) => address.fmt(f),
+        }
+    }
+}
+
+/// The names a certificate is for, in its order. Mail addresses and whatever else no server is called are left out.
+pub(super) fn present<'a>(certificate: &Certificate<'a>) -> impl Iterator<Item = Present> + use<'a> {
+    let mut names = Reader::new(certificate.extensions.names.unwrap_or_default());
+    std::iter::from_fn(move || names.any().ok()).filter_map(|name| match (name.tag, name.content) {
+        (0x82, name) => Some(Present::Name(certificate::shortened(&String::from_utf8_lossy(name), 80))),
+        (0x87, &[a, b, c, d]) => Some(Present::Address(IpAddr::from([a, b, c, d]))),
+        (0x87, address) => <[u8; 16]>::try_from(address).ok().map(|address| Present::Address(address.into())),
+        _ => None,
+    })
+}
+
 /// Tells what a certificate is for, when it is not for this.
 fn mismatch(bytes: &[u8], expected: &Host) -> RejectReason {
-    let (mut present, mut more, mut mistake) = (Vec::new(), 0, None);
+    let (mut listed, mut more, mut mistake) = (Vec::new(), 0, None);
     if let Ok(certificate) = Certificate::read(bytes) {
-        let mut names = Reader::new(certificate.extensions.names.unwrap_or_default());
-        while let Ok(name) = names.any() {
-            let text = match (name.tag, name.content) {
-                (0x82, name) => certificate::shortened(&String::from_utf8_lossy(name), 80),
-                (0x87, &[a, b, c, d]) => IpAddr::from([a, b, c, d]).to_string(),
-                (0x87, address) => match <[u8; 16]>::try_from(address) {
-                    Ok(address) => IpAddr::from(address).to_string(),
-                    Err(_) => continue,
-                },
-                _ => continue,
-            };
-            if let (Host::Address(expected), 0x82) = (expected, name.tag)
-                && text.parse() == Ok(*expected)
+        for name in present(&certificate) {
+            if let (Host::Address(expected), Present::Name(name)) = (expected, &name)
+                && name.parse() == Ok(*expected)
             {
                 mistake = Some(NameMistake::AddressAsName);
             }
-            if present.len() < LISTED {
-                present.push(text);
+            if listed.len() < LISTED {
+                listed.push(name.to_string());
             } else {
                 more += 1;
             }
         }
-        if present.is_empty() {
+        if listed.is_empty() {
             mistake = certificate::common_name(certificate.subject).map(NameMistake::CommonNameOnly);
         }
     }
-    RejectReason::WrongName { expected: expected.clone(), present, more, mistake }
+    RejectReason::WrongName { expected: expected.clone(), present: listed, more, mistake }
 }

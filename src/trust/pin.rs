@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA256, digest};
 
 use super::reject::RejectReason;
@@ -85,6 +87,11 @@ pub(super) fn hash(key_info: &[u8]) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
     hash
+}
+
+/// A pin as settings write it.
+pub(super) fn text(hash: &[u8; 32]) -> String {
+    STANDARD.encode(hash)
 }
 
 #[cfg(test)]

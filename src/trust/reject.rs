@@ -7,6 +7,7 @@ use std::time::Duration;
 use siphasher::sip::SipHasher24;
 
 use super::certificate::Key;
+use super::pin;
 use super::time::{Time, Timestamp};
 use crate::words::{Cause, Evidence, Failure, Host, Span};
 
@@ -418,9 +419,11 @@ impl fmt::Display for RejectReason {
                 write!(f, "{subject}: has issued a revocation list without cRLSign in its key usage")
             }
             Self::PinMismatch { presented } => {
-                write!(f, "none of its keys is pinned; its own is {}", Pin(presented))
+                write!(f, "none of its keys is pinned; its own is {}", pin::text(presented))
             }
-            Self::PinRevoked { presented } => write!(f, "the pin of its key {} is revoked", Pin(presented)),
+            Self::PinRevoked { presented } => {
+                write!(f, "the pin of its key {} is revoked", pin::text(presented))
+            }
             Self::AnchorOutside { subject, not_before, not_after, time } => {
                 write!(f, "root {subject}: valid from {not_before} to {not_after}, {}", Now(*time))
             }
@@ -444,15 +447,5 @@ impl fmt::Display for Now {
                 write!(f, "now is at least {}; the clock says {}, {days} behind", self.0.floor, self.0.wall)
             }
         }
-    }
-}
-
-/// A pin as settings write it.
-struct Pin<'a>(&'a [u8; 32]);
-
-impl fmt::Display for Pin<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use base64::Engine as _;
-        f.write_str(&base64::engine::general_purpose::STANDARD.encode(self.0))
     }
 }
