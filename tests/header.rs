@@ -8,9 +8,9 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files of src/ffi that have something for C, in an order in which a type comes before its use.
-const NOUNS: [&str; 17] = [
+const NOUNS: [&str; 19] = [
     "text", "version", "status", "string", "error", "address", "settings", "state", "failure", "snapshot",
-    "location", "event", "options", "client", "outcome", "action", "engine",
+    "proof", "location", "event", "options", "client", "outcome", "action", "engine", "input",
 ];
 
 /// The files that have nothing.

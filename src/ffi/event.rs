@@ -181,9 +181,11 @@ pub unsafe extern "C" fn homing_event_next(event: *const homing_event) -> i32 {
 pub unsafe extern "C" fn homing_event_text(event: *const homing_event) -> homing_text {
     // SAFETY: the caller's promise.
     unsafe {
-        view(event, homing_text::NONE, |event| match &event.event.event {
-            Event::Round { evidence, .. } => homing_text::new(event.table.get_or_init(|| evidence.explain())),
-            other => homing_text::of(parts(other).text),
+        view(event, homing_text::NONE, |event| {
+            if let Event::Round { evidence, .. } = &event.event.event {
+                return homing_text::new(event.table.get_or_init(|| evidence.explain()));
+            }
+            homing_text::of(parts(&event.event.event).text)
         })
     }
 }
