@@ -8,9 +8,25 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files of src/ffi that have something for C, in an order in which a type comes before its use.
-const NOUNS: [&str; 16] = [
-    "text", "version", "status", "string", "error", "address", "settings", "state", "failure", "snapshot",
-    "event", "options", "client", "outcome", "action", "engine",
+const NOUNS: [&str; 18] = [
+    "text",
+    "version",
+    "status",
+    "string",
+    "error",
+    "address",
+    "settings",
+    "state",
+    "failure",
+    "snapshot",
+    "event",
+    "options",
+    "client",
+    "outcome",
+    "action",
+    "engine",
+    "judgement",
+    "policy",
 ];
 
 /// The files that have nothing.
