@@ -257,6 +257,9 @@ void homing_error_free(homing_error *error);
 // ------------------------------------------------------------------------------------------------
 // Internet addresses.
 
+// How many addresses an action names at most.
+#define HOMING_ADDRESSES_MAX 16
+
 // An internet address and a port. This struct never grows.
 typedef struct {
     // The address in network order. An IPv4 address has the first four bytes; the others are zero.
@@ -727,6 +730,59 @@ homing_text homing_snapshot_explain(const homing_snapshot *snapshot);
 void homing_snapshot_free(homing_snapshot *snapshot);
 
 // ------------------------------------------------------------------------------------------------
+// Where the machine is.
+
+// The settings do not ask where the machine is.
+#define HOMING_SITUATION_NONE 0
+
+// Inside.
+#define HOMING_SITUATION_INTERNAL 1
+
+// Inside, but only by way of a tunnel.
+#define HOMING_SITUATION_INTERNAL_VIA_VPN 2
+
+// Outside.
+#define HOMING_SITUATION_EXTERNAL 3
+
+// Not known yet, or there is no network.
+#define HOMING_SITUATION_UNKNOWN 4
+
+// Behind a portal that answers for everybody.
+#define HOMING_SITUATION_CAPTIVE 5
+
+// Where the machine is. All views live until the snapshot is freed.
+typedef struct {
+    // sizeof(homing_location), set by the caller.
+    uint64_t struct_size;
+    // HOMING_SITUATION_...; when it is HOMING_SITUATION_NONE, nothing else says anything.
+    int32_t situation;
+    // What the verdict rests on when it is inside: HOMING_PROOF_..., otherwise 0.
+    int32_t proof;
+    // The verdict and its reason in words, one line.
+    homing_text reason;
+    // The location whose settings are in force; none for the group's.
+    homing_text name;
+    // Whether the product has chosen that location itself: 0 or 1.
+    uint32_t is_chosen;
+    // Whether the agent is attached to a management server, which is another matter: 0 or 1.
+    uint32_t is_attached;
+    // How long the verdict has been so, in milliseconds.
+    int64_t since_ms;
+    // How long ago the management server was lost, in milliseconds; -1 when it was not.
+    int64_t server_lost_ms;
+    // Until the reference servers are asked again, in milliseconds; -1 when that is not planned.
+    int64_t next_round_ms;
+} homing_location;
+
+// Writes where the machine is to *location, whose struct_size the caller has set. What the last round over the
+// reference servers heard stands in homing_snapshot_json.
+homing_status homing_snapshot_location(const homing_snapshot *snapshot,
+                                       homing_location *location);
+
+// The name of a situation as settings and JSON have it: internal_via_vpn, ...; nothing for a number that is none.
+homing_text homing_situation_name(int32_t situation);
+
+// ------------------------------------------------------------------------------------------------
 // Something the application may want to know.
 
 // state changed; reason says why.
@@ -792,6 +848,14 @@ void homing_snapshot_free(homing_snapshot *snapshot);
 // A connection stands to a server that has proved nothing (danger_no_verification).
 #define HOMING_EVENT_UNVERIFIED 21
 
+// The verdict on where the machine is changed, or other settings are in force because of it: situation, the
+// location in force, and text, the reason in words.
+#define HOMING_EVENT_LOCATION 22
+
+// The reference servers were asked; what each answered stands in the JSON. duration_ms is how long it took. The
+// verdict may differ: it is damped.
+#define HOMING_EVENT_ROUND 23
+
 // Other servers of the same search are tried.
 #define HOMING_NEXT_NEXT_SERVER 1
 
@@ -842,6 +906,16 @@ uint32_t homing_event_http_status(const homing_event *event);
 
 // The duration of the kinds that have one, in milliseconds; -1 for the others.
 int64_t homing_event_duration_ms(const homing_event *event);
+
+// Where the machine is: HOMING_SITUATION_....
+int32_t homing_event_situation(const homing_event *event);
+
+// The location whose settings are in force; none for the group's.
+homing_text homing_event_location(const homing_event *event);
+
+// Of the kinds that tell of the location: 1 when the agent is attached to a management server, which is another
+// matter, else 0.
+uint32_t homing_event_is_attached(const homing_event *event);
 
 // The body of a heartbeat's answer: bytes of the product's own. Of the managed client alone; who drives an
 // engine has the bytes already.
@@ -1039,6 +1113,9 @@ homing_status homing_client_resumed(homing_client *client);
 // Makes a heartbeat now; when no server is attached, looks for one now.
 homing_status homing_client_beat_now(homing_client *client);
 
+// Finds out now where the machine is: asks the reference servers, whatever is known already.
+homing_status homing_client_probe_now(homing_client *client);
+
 // Puts other settings in force, as a whole; they may be freed afterwards. The server in use is kept if they still
 // name it. The files they name are read before this returns; the change itself follows on the client's thread.
 //
@@ -1143,7 +1220,8 @@ typedef struct {
 // up by itself at deadline_ns; a driver need not watch it.
 #define HOMING_ACTION_EXCHANGE 3
 
-// The answer of exchange counts: give its body to the product. The others of a search are abandoned.
+// The answer of exchange counts: give its body to the product. The others of a search are abandoned. Its link may be
+// lost already: a driver keeps answers apart from links, until they are adopted or abandoned.
 #define HOMING_ACTION_ADOPT 4
 
 // Drop exchange, or the answer kept for it; ending says why. Its link gets a close of its own.
@@ -1155,6 +1233,15 @@ typedef struct {
 // Store what homing_engine_memory gives. Answered by homing_engine_remembered or homing_engine_cannot_remember
 // with version; a later version replaces it.
 #define HOMING_ACTION_REMEMBER 7
+
+// Ask whether anybody is at the one address of addresses, and close at once: connect, and when proof is more than
+// HOMING_PROOF_TCP make a TLS handshake with host under the policy. Never by a proxy, and not one byte of anything
+// else. Answered by homing_engine_probed or homing_engine_probe_failed with probe, once. The engine gives it up
+// by itself at deadline_ns.
+#define HOMING_ACTION_PROBE 8
+
+// Drop probe.
+#define HOMING_ACTION_CANCEL_PROBE 9
 
 // One of several attempts of a search: POST /homing/v1/heartbeat with Homing-Purpose: attach. All attempts of one
 // sweep carry the same body and the same Idempotency-Key.
@@ -1221,7 +1308,7 @@ typedef struct {
     homing_text host;
     // The id of the server to dial.
     homing_text server;
-    // The addresses to race, best first; NULL where there are none.
+    // The addresses to race, best first, at most HOMING_ADDRESSES_MAX; NULL where there are none.
     const homing_address *addresses;
     // How many: at most 16.
     size_t address_count;
@@ -1243,6 +1330,12 @@ typedef struct {
     uint32_t policy_settings;
     // Which policy of those settings.
     uint32_t policy_index;
+    // Names a question.
+    uint64_t probe;
+    // What a probe has to prove: HOMING_PROOF_....
+    int32_t proof;
+    // Which reference server a probe asks, from 1; 0 when nobody may answer.
+    uint32_t reference;
 } homing_action;
 
 // ------------------------------------------------------------------------------------------------
@@ -1256,6 +1349,9 @@ typedef struct {
 
 // A heartbeat or a stream is due.
 #define HOMING_WAKE_AGENDA 3
+
+// The reference servers are asked, or have had their time.
+#define HOMING_WAKE_LOCATION 4
 
 // The network changed: there is, or may be, a usable one.
 #define HOMING_NETWORK_CHANGED 1
@@ -1354,6 +1450,30 @@ homing_status homing_engine_connected(homing_engine *engine,
                                       uint64_t now_ns,
                                       uint64_t link,
                                       const homing_address *peer);
+
+// The same, by way of a tunnel: what answers there does not show that the machine is inside by itself.
+homing_status homing_engine_connected_by_tunnel(homing_engine *engine,
+                                                uint64_t now_ns,
+                                                uint64_t link,
+                                                const homing_address *peer);
+
+// The question probe was answered at peer, with this proof: HOMING_PROOF_.... is_tunnel: 1 when the way led
+// through a tunnel, else 0.
+homing_status homing_engine_probed(homing_engine *engine,
+                                   uint64_t now_ns,
+                                   uint64_t probe,
+                                   int32_t proof,
+                                   const homing_address *peer,
+                                   uint32_t is_tunnel);
+
+// The question probe was not answered as it has to be.
+homing_status homing_engine_probe_failed(homing_engine *engine,
+                                         uint64_t now_ns,
+                                         uint64_t probe,
+                                         const homing_failure *failure);
+
+// Asks the reference servers now, whatever is known already.
+homing_status homing_engine_probe_now(homing_engine *engine, uint64_t now_ns);
 
 // TLS stands on the connection link, and the peer has proved what proof says: HOMING_PROOF_....
 homing_status homing_engine_secured(homing_engine *engine,

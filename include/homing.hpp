@@ -194,6 +194,9 @@ public:
     std::uint32_t priority() const noexcept { return homing_event_priority(handle_); }
     std::uint32_t http_status() const noexcept { return homing_event_http_status(handle_); }
     std::string_view body() const noexcept { return view(homing_event_body(handle_)); }
+    std::int32_t situation() const noexcept { return homing_event_situation(handle_); }
+    std::string_view location() const noexcept { return view(homing_event_location(handle_)); }
+    bool is_attached() const noexcept { return homing_event_is_attached(handle_) != 0; }
     std::optional<std::chrono::milliseconds> duration() const noexcept {
         auto milliseconds = homing_event_duration_ms(handle_);
         return milliseconds < 0 ? std::nullopt : std::optional(std::chrono::milliseconds(milliseconds));
@@ -247,6 +250,10 @@ public:
             if (auto status = homing_snapshot_server(get(), index, &all[index]))
                 return detail::why(status, nullptr);
         return all;
+    }
+    result<homing_location> location() const {
+        return detail::value(detail::sized<homing_location>(),
+                             [&](auto out) { return homing_snapshot_location(get(), out); });
     }
     std::string_view json() const noexcept { return view(homing_snapshot_json(get())); }
     std::string_view explain() const noexcept { return view(homing_snapshot_explain(get())); }
@@ -325,6 +332,7 @@ public:
     result<done> network_changed() const { return call(homing_client_network_changed); }
     result<done> resumed() const { return call(homing_client_resumed); }
     result<done> beat_now() const { return call(homing_client_beat_now); }
+    result<done> probe_now() const { return call(homing_client_probe_now); }
     result<done> reconfigure(const settings &next) const { return try_call(homing_client_reconfigure, next.get()); }
     result<done> set_location(const std::optional<std::string> &location) const {
         return call(homing_client_set_location, detail::pointer(location));

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files of src/ffi that have something for C, in an order in which a type comes before its use.
-const NOUNS: [&str; 18] = [
+const NOUNS: [&str; 19] = [
     "text",
     "version",
     "status",
@@ -19,6 +19,7 @@ const NOUNS: [&str; 18] = [
     "state",
     "failure",
     "snapshot",
+    "location",
     "event",
     "options",
     "client",

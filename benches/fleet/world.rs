@@ -206,7 +206,7 @@ impl World {
                 let Some(place) = stands(link) else { return };
                 let (round_trip, server) = (agent.round_trip, agent.links[place].server);
                 let peer = SocketAddr::from(([10, 0, 0, server + 1], 443));
-                self.input(number, Input::Connected { link, path: Path { peer } });
+                self.input(number, Input::Connected { link, path: Path { peer, tunnel: false } });
                 self.push(self.now + round_trip, number, Happening::Secured(link));
             }
             Happening::Secured(link) if stands(link).is_some() => {

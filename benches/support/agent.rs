@@ -70,7 +70,7 @@ impl Agent {
         self.now = self.now + Duration::from_millis(1);
         match coming {
             Coming::Connected(link, peer) => {
-                self.handle(Input::Connected { link, path: Path { peer } });
+                self.handle(Input::Connected { link, path: Path { peer, tunnel: false } });
                 self.coming.push_back(Coming::Secured(link));
             }
             Coming::Secured(link) => self.handle(Input::Secured { link, proof: Proof::Tls }),

@@ -64,6 +64,10 @@ impl Line {
             }
             Event::MemoryIgnored { reason } => Self::new("knows nothing", "", reason),
             Event::Stopped {} => Self::new("STOPPED", "", ""),
+            Event::Location { reason, .. } => Self::new("location", "", &**reason),
+            Event::Round { evidence, .. } => {
+                Self::new("round", "", format!("{} after {}", evidence.finding.explain(), evidence.elapsed))
+            }
             Event::Unverified { server } => {
                 Self::new("danger", server, "connected, and nothing was verified".to_owned())
             }

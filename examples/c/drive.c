@@ -23,8 +23,8 @@
 #include "platform.h"
 #include "wire.h"
 
-// The engine has at most ten attempts and a few probes under way, and names at most sixteen addresses for one.
-enum { LINKS = 32, ADDRESSES = 16, ANSWERS = 64, GRACE_MS = 2000 };
+// The engine has at most ten attempts and a few probes under way.
+enum { LINKS = 32, ANSWERS = 64, GRACE_MS = 2000 };
 
 // What this agent says of itself with each heartbeat.
 static const char STATUS[] = "{\"state\":\"fine\"}";
@@ -35,8 +35,8 @@ struct link {
     uint64_t id;
     char authority[300];
     // While dialling.
-    homing_address to[ADDRESSES];
-    int racing[ADDRESSES]; // descriptors, or -1
+    homing_address to[HOMING_ADDRESSES_MAX];
+    int racing[HOMING_ADDRESSES_MAX]; // descriptors, or -1
     size_t count, next;
     uint64_t next_start_ns, stagger_ns;
     int error; // of the address that failed last
@@ -375,7 +375,7 @@ static void drain(struct agent *agent) {
 
 // Sleeps until a socket, a signal or the engine's next deadline.
 static void wait_for_something(struct agent *agent) {
-    static struct pollfd polled[1 + LINKS * ADDRESSES];
+    static struct pollfd polled[1 + LINKS * HOMING_ADDRESSES_MAX];
     nfds_t count = 0;
     uint64_t deadline = UINT64_MAX;
     told(agent, homing_engine_deadline(agent->engine, &deadline, NULL), "homing_engine_deadline");

@@ -152,7 +152,8 @@ impl Agent {
                 let link = *id;
                 match report {
                     Report::Connected(peer) => {
-                        self.engine.handle(now(), Input::Connected { link, path: Path { peer } });
+                        self.engine
+                            .handle(now(), Input::Connected { link, path: Path { peer, tunnel: false } });
                     }
                     Report::FirstByte(exchange) => {
                         self.engine.handle(now(), Input::FirstByte { exchange });

@@ -21,7 +21,7 @@ use super::worker::{Message, Worker};
 use super::{Client, ClientEvent, Credentials, EventCallback, LogLevel, RouteChoice, Shared, ThreadHook};
 use crate::engine::{Command, Engine, Setup, Tuning};
 use crate::net::{Limits, NewSocket, SocketHook};
-use crate::platform::{Clock, Journal, Sleep, quiet_threads};
+use crate::platform::{Clock, Interfaces, Journal, Sleep, quiet_threads};
 use crate::settings::Settings;
 use crate::store::{Folder, InMemory, Store};
 use crate::words::AgentId;
@@ -305,6 +305,7 @@ impl Builder {
         let clock = Clock::new();
         let started = clock.now();
         let sleep = Sleep::new(clock)?;
+        let interfaces = Interfaces::new(sleep.registry(), Sleep::interfaces_token())?;
         let setup =
             Setup { tuning: Arc::new(self.tuning), routes: order, ..Setup::new(settings, agent.clone()) };
         let engine = Engine::new(setup, memory, away, seed, started);
@@ -341,6 +342,7 @@ impl Builder {
             clock,
             started,
             sleep,
+            interfaces,
             road,
             keeper,
             memory_problem: problem,

@@ -134,6 +134,11 @@ impl Credentials {
         self.0.len() < before
     }
 
+    /// Whether a field stands, and with this value.
+    pub(super) fn has(&self, name: &str, secret: &[u8]) -> bool {
+        self.0.iter().any(|(other, value)| other.eq_ignore_ascii_case(name) && **value == *secret)
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

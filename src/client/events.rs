@@ -205,7 +205,8 @@ fn is_progress(event: &Event) -> bool {
         | Event::AttemptFailed { .. }
         | Event::Heartbeat { .. }
         | Event::Failback { .. }
-        | Event::Probed { .. } => true,
+        | Event::Probed { .. }
+        | Event::Round { .. } => true,
         Event::State { .. }
         | Event::Attached { .. }
         | Event::Detached { .. }
@@ -216,6 +217,7 @@ fn is_progress(event: &Event) -> bool {
         | Event::PushLost { .. }
         | Event::PushUnavailable { .. }
         | Event::Told { .. }
+        | Event::Location { .. }
         | Event::SettingsWarning { .. }
         | Event::CannotRemember { .. }
         | Event::MemoryIgnored { .. }

@@ -158,6 +158,10 @@ impl Client {
     /// # Errors
     /// The field cannot be sent. Nothing has changed.
     pub fn set_header(&self, name: &str, secret: impl AsRef<[u8]>) -> Result<(), BadCredential> {
+        // Products say it before every exchange, and it is hardly ever news.
+        if self.shared.credentials.has(name, secret.as_ref()) {
+            return Ok(());
+        }
         self.change_credentials(|kept| kept.set(name, secret))
     }
 
@@ -205,6 +209,12 @@ impl Client {
     /// Makes a heartbeat now; when no server is attached, looks for one now.
     pub fn beat_now(&self) {
         self.shared.send(Message::Command(Command::BeatNow));
+    }
+
+    /// Finds out now where the machine is: asks the reference servers, whatever is known already. What they said
+    /// comes as [`Event::Round`](crate::engine::Event::Round).
+    pub fn probe_now(&self) {
+        self.shared.send(Message::Command(Command::ProbeNow));
     }
 
     /// How things stand.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::mem;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -12,13 +12,13 @@ use super::prepare::PreparedSettings;
 use super::status::Status;
 use super::trust_clock::TrustClock;
 use super::wallet::Wallet;
-use crate::engine::{Action, Command, Event, Input, NetworkChange};
-use crate::net::{Answer, Exchange, Limits, Link, Plan, Proxy, Report, Resolver, SocketHook, wire};
+use crate::engine::{Action, Command, Event, Input, NetworkChange, Reached, Target};
+use crate::net::{Answer, Exchange, Limits, Link, Plan, Probe, Proxy, Report, Resolver, SocketHook, wire};
 use crate::platform::{Waker, journal};
 use crate::trust::{self, Accepted, Timestamp, WallClock};
 use crate::words::{
-    AgentId, Cause, Errand, ExchangeId, Failure, LinkId, Moment, Outcome, Path, PolicyId, Proof, Purpose,
-    QueryId, Route, Verdict,
+    AgentId, Cause, Errand, ExchangeId, Failure, LinkId, Moment, Outcome, Path, PolicyId, ProbeId, Proof,
+    Purpose, QueryId, Route, Verdict,
 };
 
 /// Answers kept until the engine says whether they count. It has at most ten attempts and a few
@@ -42,6 +42,7 @@ pub(super) enum Heard {
     Answered(ExchangeId, Answer),
     Declined(ExchangeId),
     Lost(LinkId, Failure),
+    Probed(ProbeId, Result<Reached, Failure>),
     Remembered(u64),
     CannotRemember(u64),
 }
@@ -96,6 +97,10 @@ pub(super) struct Road {
     links: BTreeMap<LinkId, Link>,
     /// Links that may have something to do at once.
     pending: BTreeSet<LinkId>,
+    /// Questions to reference servers. They are no links: nothing can be said on one.
+    probes: BTreeMap<ProbeId, Probe>,
+    /// Those that may have something to do at once.
+    pending_probes: BTreeSet<ProbeId>,
     /// The exchange under way on each link.
     exchanges: BTreeMap<LinkId, UnderWay>,
     /// Bodies of answers whose fate is open.
@@ -133,6 +138,8 @@ impl Road {
             resolver: Resolver::system(waker),
             links: BTreeMap::new(),
             pending: BTreeSet::new(),
+            probes: BTreeMap::new(),
+            pending_probes: BTreeSet::new(),
             exchanges: BTreeMap::new(),
             answers: BTreeMap::new(),
             adopted: VecDeque::new(),
@@ -172,12 +179,16 @@ impl Road {
         if let Some(known) = self.links.get_mut(&link) {
             known.ready();
             self.pending.insert(link);
+        } else if let Some(known) = self.probes.get_mut(&ProbeId(link.0)) {
+            // They are numbered together.
+            known.ready();
+            self.pending_probes.insert(ProbeId(link.0));
         }
     }
 
     /// Whether there is something to do without waiting for a socket.
     pub(super) fn is_pending(&self) -> bool {
-        !self.pending.is_empty() || !self.heard.is_empty()
+        !self.pending.is_empty() || !self.pending_probes.is_empty() || !self.heard.is_empty()
     }
 
     /// When a link wants to be looked at though no socket is ready.
@@ -199,6 +210,7 @@ impl Road {
                 }
             }
         }
+        self.step_probes(registry, now);
         let due =
             self.links.iter().filter(|(_, link)| link.deadline().is_some_and(|deadline| deadline <= now));
         self.pending.extend(due.map(|(id, _)| *id));
@@ -209,6 +221,17 @@ impl Road {
             }
             while let Some(report) = self.links.get_mut(&id).and_then(Link::report) {
                 self.report(id, report);
+            }
+        }
+    }
+
+    fn step_probes(&mut self, registry: &Registry, now: Moment) {
+        for id in mem::take(&mut self.pending_probes) {
+            let Some(probe) = self.probes.get_mut(&id) else { continue };
+            if let Some(answer) = probe.step(registry, now) {
+                self.probes.remove(&id);
+                let answer = answer.map(|(proof, path)| Reached { proof, path });
+                self.heard.push_back(Heard::Probed(id, answer));
             }
         }
     }
@@ -339,6 +362,12 @@ impl Road {
                     link.close();
                 }
             }
+            Action::Probe { probe, target, to, proof, deadline: _ } => {
+                self.probe(probe, target, to, proof, now)
+            }
+            Action::CancelProbe { probe } => {
+                self.probes.remove(&probe);
+            }
             // The worker's: it has the store.
             Action::Remember { .. } => {}
         }
@@ -361,6 +390,7 @@ impl Road {
             Heard::Secured(link, proof) => engine(Input::Secured { link, proof }),
             Heard::FirstByte(exchange) => engine(Input::FirstByte { exchange }),
             Heard::Lost(link, failure) => engine(Input::Lost { link, failure }),
+            Heard::Probed(probe, answer) => engine(Input::Probed { probe, answer }),
             Heard::Remembered(version) => engine(Input::Remembered(version)),
             Heard::CannotRemember(version) => engine(Input::CannotRemember(version)),
             Heard::Declined(exchange) => {
@@ -394,6 +424,22 @@ impl Road {
     /// Closes what is open. Look-ups under way are left behind.
     pub(super) fn close(self) {
         self.links.into_values().for_each(Link::close);
+    }
+
+    /// Asks a reference server, or nobody. Directly: a proxy would answer for those who are not there.
+    fn probe(&mut self, probe: ProbeId, target: Target, to: SocketAddr, proof: Proof, now: Moment) {
+        let security = match target {
+            Target::Reference { host, policy, .. } if proof > Proof::Tcp => {
+                let Some(policy) = self.policy(policy) else {
+                    let failure = Failure::noted(Cause::TlsFailed, "its certificate policy is not prepared");
+                    return self.heard.push_back(Heard::Probed(probe, Err(failure)));
+                };
+                Some((policy, host))
+            }
+            Target::Reference { .. } | Target::Control => None,
+        };
+        self.probes.insert(probe, Probe::new(probe, to, security, self.hook.clone(), now));
+        self.pending_probes.insert(probe);
     }
 
     fn policy(&self, id: PolicyId) -> Option<trust::Prepared> {

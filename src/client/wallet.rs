@@ -67,6 +67,11 @@ impl CredentialsCell {
         (result, changed)
     }
 
+    /// Whether a field stands with this value already.
+    pub(super) fn has(&self, name: &str, secret: &[u8]) -> bool {
+        self.look(|kept| kept.credentials.has(name, secret))
+    }
+
     fn look<T>(&self, look: impl FnOnce(&Kept) -> T) -> T {
         look(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -11,7 +11,7 @@ use super::road::{Heard, Road};
 use super::{Client, ClientEvent, EventCallback, Shared, ThreadHook};
 use crate::engine::{Action, Command, Event, NetworkChange};
 use crate::net::Link;
-use crate::platform::{Clock, Sleep, callback, journal};
+use crate::platform::{Clock, Interfaces, Interfered, Sleep, callback, journal};
 use crate::words::Moment;
 
 /// A wake this much after its moment was no sleep of ours: the machine was suspended, or the process
@@ -40,6 +40,7 @@ pub(super) struct Worker {
     pub(super) clock: Clock,
     pub(super) started: Moment,
     pub(super) sleep: Sleep,
+    pub(super) interfaces: Interfaces,
     pub(super) road: Road,
     pub(super) keeper: Keeper,
     /// Why what an earlier life remembered is not used.
@@ -134,6 +135,14 @@ impl Worker {
         if self.client.shared.engine().deadline().is_some_and(|(deadline, _)| deadline <= now) {
             self.road.hear(Heard::Timeout);
         }
+        if let Some(change) = self.interfaces.change(now) {
+            let change = match change {
+                Interfered::Changed => NetworkChange::Changed,
+                Interfered::Gone => NetworkChange::Gone,
+            };
+            journal::tell!(Debug, "the network changed: {change:?}");
+            self.road.hear(Heard::Network(change));
+        }
         if self.end.is_some_and(|end| end <= now) {
             self.deliver(Event::Stopped {});
         }
@@ -204,7 +213,8 @@ impl Worker {
     /// Stands still until there is something to do.
     fn wait(&mut self) -> io::Result<()> {
         let engine = self.client.shared.engine().deadline().map(|(deadline, _)| deadline);
-        let deadline = [engine, self.road.deadline(), self.end].into_iter().flatten().min();
+        let deadline =
+            [engine, self.road.deadline(), self.interfaces.deadline(), self.end].into_iter().flatten().min();
         let before = self.clock.now();
         let until = if self.road.is_pending() { Some(before) } else { deadline };
         let ahead = self.wall_ahead();
@@ -214,6 +224,9 @@ impl Worker {
         }
         if was_suspended(deadline, before, self.clock.now()) {
             self.road.hear(Heard::Resumed);
+        }
+        if self.sleep.interfaces_ready() {
+            self.interfaces.ready(self.clock.now());
         }
         for token in self.sleep.ready() {
             self.road.ready(Link::of_token(token));

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::State;
+use super::{Evidence, State, WhyLocation};
+use crate::settings::Situation;
 use crate::words::{Failure, FailureClass, ServerId, Span};
 
 /// Something the application may want to know. Serialises as `{"event":"attached",…}`.
@@ -128,6 +129,26 @@ pub enum Event {
         /// Name of the content.
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<Arc<str>>,
+    },
+    /// The verdict on where the machine is changed, or other settings are in force because of it.
+    Location {
+        /// Where the machine is.
+        situation: Situation,
+        /// Why.
+        why: WhyLocation,
+        /// Why, in words.
+        reason: Box<str>,
+        /// The location whose settings are in force; `None` for the group's.
+        location: Option<Arc<str>>,
+        /// Whether the agent is attached to a management server, which is another matter.
+        attached: bool,
+    },
+    /// The reference servers were asked, and this is what they said. The verdict may differ: it is damped.
+    Round {
+        /// Whether the agent is attached to a management server, which is another matter.
+        attached: bool,
+        /// Who was asked, what each answered, and how long it took.
+        evidence: Box<Evidence>,
     },
     /// The settings are in force but something about them is odd.
     SettingsWarning {

@@ -19,6 +19,14 @@ impl Snapshot {
 
     fn write(&self, page: &mut String) -> fmt::Result {
         self.write_state(page)?;
+        if let Some(location) = &self.location {
+            writeln!(page, "{}", location.reason)?;
+            match (&location.location, location.chosen) {
+                (Some(name), true) => writeln!(page, "location {name}, chosen by the product")?,
+                (Some(name), false) => writeln!(page, "location {name}")?,
+                (None, _) => {}
+            }
+        }
         if let Some(next) = self.next_heartbeat {
             writeln!(page, "next heartbeat in {}", short(next))?;
         }

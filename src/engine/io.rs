@@ -12,7 +12,8 @@ use serde::Serialize;
 
 use crate::settings::{Server, Settings};
 use crate::words::{
-    Errand, ExchangeId, Failure, LinkId, Moment, News, Outcome, Path, PolicyId, Proof, QueryId, Route,
+    Errand, ExchangeId, Failure, Host, LinkId, Moment, News, Outcome, Path, PolicyId, ProbeId, Proof,
+    QueryId, Route,
 };
 
 /// Do this to the world.
@@ -78,11 +79,58 @@ pub enum Action {
         /// Why, for the log.
         reason: Ending,
     },
+    /// Ask whether somebody is there, and close at once: connect, and for a proof beyond [`Proof::Tcp`] make a TLS
+    /// handshake. Directly, never by a proxy. Not one byte of anything else is said: it is not a management server.
+    ///
+    /// Answered by [`Input::Probed`], once.
+    Probe {
+        /// Names the question.
+        probe: ProbeId,
+        /// Who is asked.
+        target: Target,
+        /// Where.
+        to: SocketAddr,
+        /// What has to be proved. With [`Proof::Tcp`] the connection is all there is.
+        proof: Proof,
+        /// When the engine gives it up by itself, with an [`Action::CancelProbe`]. A driver need not watch it.
+        deadline: Moment,
+    },
+    /// Drop this question. Nothing will be heard of it any more.
+    CancelProbe {
+        /// Which.
+        probe: ProbeId,
+    },
     /// Store [`Engine::memory`](super::Engine::memory). Answered by [`Input::Remembered`] or [`Input::CannotRemember`].
     Remember {
         /// Names the version to store; a later one replaces it.
         version: u64,
     },
+}
+
+/// Whom a probe asks. Neither can be dialled for an exchange: there is no [`Server`] in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Target {
+    /// A server that shows where the machine is.
+    Reference {
+        /// Its place in [`Settings::reference_servers`].
+        server: u16,
+        /// The name or address its certificate is expected to carry, unless the policy says otherwise.
+        host: Host,
+        /// Under which certificate policy.
+        policy: PolicyId,
+    },
+    /// Nobody: an address at which no answer may come. If one does, the network answers for everybody.
+    Control,
+}
+
+/// What a probe has reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// What the peer has proved.
+    pub proof: Proof,
+    /// The way the connection took.
+    pub path: Path,
 }
 
 /// More addresses of one name than anybody needs; the rest is not dialled.
@@ -182,6 +230,13 @@ pub enum Input<'a> {
         /// What.
         news: News<'a>,
     },
+    /// A probe has its answer.
+    Probed {
+        /// Which.
+        probe: ProbeId,
+        /// What was reached, or why nothing was.
+        answer: Result<Reached, Failure>,
+    },
     /// The network changed.
     Network(NetworkChange),
     /// The machine was suspended and runs again.
@@ -213,7 +268,10 @@ pub enum Command {
     BeatNow,
     /// Use these settings from now on. The engine keeps its server when the new settings still name it.
     Reconfigure(Arc<Settings>),
-    /// Use this location's settings; `None` for the group's.
+    /// Find out now where the machine is: ask the reference servers, whatever is known already.
+    ProbeNow,
+    /// Use this location's settings from now on, wherever the machine is; `None`: those of the location that
+    /// fits, or of the group.
     SetLocation(Option<Arc<str>>),
     /// The driver has other credentials from now on: a server that refused the old ones has not refused
     /// these. Nothing is said to a server in use, which had no objection.

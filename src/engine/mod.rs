@@ -6,17 +6,17 @@
 //! sockets, and a hundred thousand times over in a simulation.
 //!
 //! ```text
-//!             Input                       Event  (tell the application)
-//!               │                           ▲
-//!               ▼                           │
-//!   network ─► attachment ─► agenda ────────┤
-//!      whom     which          what is      │
-//!    to blame   server         said, when   ▼
-//!                                         Action (do this to the world)
+//!             Input                                   Event  (tell the application)
+//!               │                                       ▲
+//!               ▼                                       │
+//!   network ─► attachment ─► location ─► agenda ────────┤
+//!      whom     which          am I       what is       │
+//!    to blame   server        inside?     said, when    ▼
+//!                                                     Action (do this to the world)
 //! ```
-//! Facts flow from left to right; only needs (a heartbeat, a stream) go back, once per input.
-//! Between `attachment` and `agenda` there will stand `location` (am I inside?) and `trial` (do the
-//! new settings work?): both only listen to facts and give settings in force.
+//! Facts flow from left to right; only needs (a heartbeat, a stream) go back, once per input, and the settings of
+//! the location the agent is in. Beside `location` there will stand `trial` (do the new settings work?): it
+//! listens to the same facts and gives settings in force.
 
 mod agenda;
 mod attachment;
@@ -25,6 +25,7 @@ mod context;
 mod event;
 mod explain;
 mod io;
+mod location;
 mod memory;
 mod network;
 mod queue;
@@ -34,7 +35,8 @@ mod tuning;
 use std::sync::Arc;
 
 pub use event::{Event, Next, Told, Why};
-pub use io::{Action, Command, Ending, Input, MAX_ADDRESSES, NetworkChange};
+pub use io::{Action, Command, Ending, Input, MAX_ADDRESSES, NetworkChange, Reached, Target};
+pub use location::{Asked, Controlled, Evidence, Finding, LocationSnapshot, Reply, Trigger, WhyLocation};
 pub use memory::{Away, LeftOut, LeftOutReason, Memory, Proven, ServerMemory};
 pub use snapshot::{ServerSnapshot, Snapshot, State};
 pub use tuning::{BadTuning, Tuning};
@@ -43,6 +45,7 @@ use agenda::{Agenda, Need};
 use attachment::Attachment;
 use chance::Chance;
 use context::Context;
+use location::Location;
 use network::Network;
 use queue::Queue;
 
@@ -85,12 +88,17 @@ pub struct Engine {
     agent: AgentId,
     tuning: Arc<Tuning>,
     settings: Arc<Settings>,
-    location: Option<Arc<str>>,
+    /// The location the product has chosen.
+    chosen: Option<Arc<str>>,
+    /// The location whose settings are in force.
+    in_force: Option<Arc<str>>,
     now: Moment,
     chance: Chance,
     queue: Queue,
     network: Network,
     attachment: Attachment,
+    /// `None` when the settings neither name reference servers nor have locations that follow from them.
+    location: Option<Box<Location>>,
     agenda: Agenda,
     memory: Memory,
     memory_version: u64,
@@ -108,6 +116,8 @@ pub enum Wake {
     Attachment,
     /// A heartbeat or a stream is due.
     Agenda,
+    /// The reference servers are asked, or have had their time.
+    Location,
 }
 
 impl Engine {
@@ -118,12 +128,18 @@ impl Engine {
     pub fn new(setup: Setup, memory: Memory, away: Away, seed: u64, now: Moment) -> Self {
         let Setup { settings, agent, tuning, routes } = setup;
         let (mut chance, mut queue, mut network) = (Chance::new(seed), Queue::default(), Network::default());
-        let effective = settings.effective(None);
         let start = now + chance.up_to(tuning.attachment.startup_spread);
         let mut attachment = Attachment::new(agent.clone(), settings.clone(), routes, start);
         let mut cx =
             Context { now, chance: &mut chance, queue: &mut queue, tuning: &tuning, network: &mut network };
+        let mut location = location::is_asked_for(&settings)
+            .then(|| Box::new(Location::new(settings.clone(), 0, &agent, now, &tuning)));
+        let in_force = location.as_ref().and_then(|location| location.fitting());
+        let effective = settings.effective(in_force.as_deref());
         let agenda = Agenda::new(&agent, &effective, &cx);
+        if let Some(location) = &mut location {
+            location.set_interval(tuning.scale(effective.heartbeat_interval.value));
+        }
         attachment.install(&mut cx, &effective);
         attachment.restore(&memory, away, now);
         warn(&mut cx, &settings);
@@ -131,9 +147,11 @@ impl Engine {
         Self {
             agent,
             settings,
-            location: None,
+            chosen: None,
+            in_force,
             now,
             attachment,
+            location,
             agenda,
             memory,
             memory_version: 0,
@@ -158,7 +176,9 @@ impl Engine {
         let attachment =
             self.attachment.deadline(self.now, &self.tuning.attachment).map(|at| (at, Wake::Attachment));
         let agenda = self.agenda.deadline().map(|at| (at, Wake::Agenda));
-        attachment.into_iter().chain(agenda).min_by_key(|(at, _)| *at)
+        let location = self.location.as_ref().and_then(|location| location.deadline(&self.tuning));
+        let location = location.map(|at| (at, Wake::Location));
+        attachment.into_iter().chain(agenda).chain(location).min_by_key(|(at, _)| *at)
     }
 
     /// What must outlive the process, as of the last [`Action::Remember`].
@@ -171,7 +191,12 @@ impl Engine {
         let now = self.now.max(now);
         let next_heartbeat = self.agenda.next_heartbeat().map(|at| event::span(at.after(now)));
         let stale_inputs = self.queue.stale_inputs;
-        Snapshot { next_heartbeat, stale_inputs, ..self.attachment.snapshot(now) }
+        let location = self.location.as_ref().map(|location| LocationSnapshot {
+            location: self.in_force.clone(),
+            chosen: self.chosen.is_some(),
+            ..location.snapshot(now)
+        });
+        Snapshot { next_heartbeat, stale_inputs, location, ..self.attachment.snapshot(now) }
     }
 
     // --- handle ---
@@ -184,15 +209,23 @@ impl Engine {
         if self.attachment.state() == State::Stopped {
             return;
         }
-        let Self { chance, queue, network, tuning, attachment, agenda, .. } = self;
+        let Self { chance, queue, network, tuning, attachment, location, .. } = self;
         let cx = &mut Context { now: self.now, chance, queue, tuning, network };
         match input {
             Input::Timeout => {}
             Input::Network(change) => {
                 cx.network.change(change, &cx.tuning.network);
                 attachment.network_changed(cx, change);
+                if let Some(location) = location {
+                    location.network_changed(cx, change);
+                }
             }
-            Input::Resumed => attachment.resumed(cx),
+            Input::Resumed => {
+                attachment.resumed(cx);
+                if let Some(location) = location {
+                    location.resumed(cx);
+                }
+            }
             Input::ClockStepped => attachment.clock_stepped(cx),
             // Nothing waits for the memory yet; settings on trial will.
             Input::Remembered(_) => {}
@@ -203,24 +236,18 @@ impl Engine {
                 }
                 cx.tell(Event::CannotRemember { version });
             }
-            Input::Command(Command::BeatNow) => attachment.beat_now(cx),
-            Input::Command(Command::NewCredentials) => attachment.new_credentials(cx),
-            Input::Command(Command::Stop { grace }) => attachment.stop(cx, grace),
-            Input::Command(Command::Reconfigure(settings)) => {
-                self.settings = settings;
-                warn(cx, &self.settings);
-                let effective = self.settings.effective(self.location.as_deref());
-                attachment.reconfigure(cx, Some(self.settings.clone()), &effective);
-                agenda.reconfigure(cx, &self.agent, &effective);
+            Input::Command(command) => self.command(command),
+            Input::Probed { probe, answer } => {
+                let known = location.as_mut().is_some_and(|location| location.probed(cx, probe, answer));
+                cx.queue.stale_inputs += u64::from(!known);
             }
-            Input::Command(Command::SetLocation(location)) => {
-                self.location = location;
-                let effective = self.settings.effective(self.location.as_deref());
-                attachment.reconfigure(cx, None, &effective);
-                agenda.reconfigure(cx, &self.agent, &effective);
+            Input::Resolved { query, ref answer } => {
+                let looked_up = answer.as_ref().map(|addresses| *addresses);
+                let known = attachment.handle(cx, input.clone())
+                    || location.as_mut().is_some_and(|location| location.resolved(cx, query, looked_up));
+                cx.queue.stale_inputs += u64::from(!known);
             }
-            Input::Resolved { .. }
-            | Input::Connected { .. }
+            Input::Connected { .. }
             | Input::Secured { .. }
             | Input::Lost { .. }
             | Input::FirstByte { .. }
@@ -231,16 +258,7 @@ impl Engine {
                 }
             }
         }
-        // What is decided may make the next thing due at once: a move that waited for a beat to end, say.
-        for _ in 0..MOST_ROUNDS {
-            exchange_facts(cx, attachment, agenda);
-            attachment.tick(cx);
-            let due = attachment.deadline(cx.now, &cx.tuning.attachment).into_iter().chain(agenda.deadline());
-            if due.min().is_none_or(|due| due > cx.now) {
-                break;
-            }
-        }
-        exchange_facts(cx, attachment, agenda);
+        self.settle();
         self.remember();
     }
 
@@ -255,6 +273,117 @@ impl Engine {
     }
 
     // --- helpers ---
+
+    fn command(&mut self, command: Command) {
+        let Self { chance, queue, network, tuning, attachment, location, .. } = self;
+        let cx = &mut Context { now: self.now, chance, queue, tuning, network };
+        match command {
+            Command::BeatNow => attachment.beat_now(cx),
+            Command::NewCredentials => attachment.new_credentials(cx),
+            Command::ProbeNow => {
+                if let Some(location) = location {
+                    location.probe_now(cx);
+                }
+            }
+            Command::Stop { grace } => {
+                if let Some(mut location) = location.take() {
+                    location.stop(cx);
+                }
+                attachment.stop(cx, grace);
+            }
+            Command::Reconfigure(settings) => {
+                self.settings = settings;
+                warn(cx, &self.settings);
+                self.reconfigure_location();
+                let _ = self.put_in_force(true);
+            }
+            Command::SetLocation(chosen) => {
+                self.chosen = chosen;
+                let _ = self.put_in_force(false);
+            }
+        }
+    }
+
+    /// Does what is due until nothing is, and lets facts flow.
+    fn settle(&mut self) {
+        // What is decided may make the next thing due at once: a move that waited for a beat to end, say.
+        for _ in 0..MOST_ROUNDS {
+            let Self { chance, queue, network, tuning, attachment, agenda, location, .. } = self;
+            let cx = &mut Context { now: self.now, chance, queue, tuning, network };
+            exchange_facts(cx, attachment, location, agenda);
+            attachment.tick(cx);
+            if let Some(location) = location {
+                location.tick(cx);
+            }
+            exchange_facts(cx, attachment, location, agenda);
+            let followed = self.follow_location();
+            let location = self.location.as_ref().and_then(|location| location.deadline(&self.tuning));
+            let attachment = self.attachment.deadline(self.now, &self.tuning.attachment);
+            let due = attachment.into_iter().chain(self.agenda.deadline()).chain(location);
+            if !followed && due.min().is_none_or(|due| due > self.now) {
+                break;
+            }
+        }
+    }
+
+    /// When the verdict changed, other settings may be in force. Whether it did.
+    fn follow_location(&mut self) -> bool {
+        let changed = self.location.as_mut().is_some_and(|location| location.take_change());
+        if changed && !self.put_in_force(false) {
+            self.tell_location();
+        }
+        changed
+    }
+
+    fn tell_location(&mut self) {
+        if let Some(location) = &self.location {
+            self.queue.tell(location.event(self.now, self.in_force.clone()));
+        }
+    }
+
+    /// The part that finds the location is there when the settings want it.
+    fn reconfigure_location(&mut self) {
+        let Self { chance, queue, network, tuning, attachment, location, .. } = self;
+        let cx = &mut Context { now: self.now, chance, queue, tuning, network };
+        // The attachment counts the settings as well, and is told of these after this.
+        let version = attachment.settings_version() + 1;
+        let wanted = location::is_asked_for(&self.settings) && attachment.state() != State::Stopping;
+        match (location.as_mut(), wanted) {
+            (Some(location), true) => location.reconfigure(cx, self.settings.clone(), version),
+            (Some(known), false) => {
+                known.stop(cx);
+                *location = None;
+            }
+            (None, true) => {
+                let made = Location::new(self.settings.clone(), version, &self.agent, self.now, tuning);
+                *location = Some(Box::new(made));
+            }
+            (None, false) => {}
+        }
+    }
+
+    /// Puts the settings of the location in force that the product has chosen, or that fits. Whether it is another
+    /// one, which is told.
+    fn put_in_force(&mut self, new_settings: bool) -> bool {
+        let Self { chance, queue, network, tuning, attachment, agenda, location, .. } = self;
+        let cx = &mut Context { now: self.now, chance, queue, tuning, network };
+        let fitting = || location.as_ref().and_then(|location| location.fitting());
+        let name = self.chosen.clone().or_else(fitting);
+        let another = name != self.in_force;
+        if new_settings || another {
+            let effective = self.settings.effective(name.as_deref());
+            self.in_force = name;
+            attachment.reconfigure(cx, new_settings.then(|| self.settings.clone()), &effective);
+            agenda.reconfigure(cx, &self.agent, &effective);
+            if let Some(location) = location {
+                location.set_interval(cx.tuning.scale(effective.heartbeat_interval.value));
+            }
+        }
+        if another {
+            self.tell_location();
+        }
+        another
+    }
 
     /// Asks for the memory to be stored when it changed in a way that matters: a write wears a disk out and wakes it up.
     fn remember(&mut self) {
@@ -272,9 +401,14 @@ impl Engine {
     }
 }
 
-/// Facts go to the agenda, its needs go back to the attachment: once.
-fn exchange_facts(cx: &mut Context<'_>, attachment: &mut Attachment, agenda: &mut Agenda) {
-    hear(cx, attachment, agenda);
+/// Facts go to the location and the agenda, whose needs go back to the attachment: once.
+fn exchange_facts(
+    cx: &mut Context<'_>,
+    attachment: &mut Attachment,
+    location: &mut Option<Box<Location>>,
+    agenda: &mut Agenda,
+) {
+    hear(cx, attachment, location, agenda);
     while let Some(need) = agenda.poll_need(cx.now) {
         match need {
             Need::Beat => {
@@ -285,12 +419,20 @@ fn exchange_facts(cx: &mut Context<'_>, attachment: &mut Attachment, agenda: &mu
             Need::NoStream => attachment.end_stream(cx, Ending::Reconfigured),
         }
     }
-    hear(cx, attachment, agenda);
+    hear(cx, attachment, location, agenda);
     attachment.settle(cx, agenda.next_heartbeat());
 }
 
-fn hear(cx: &mut Context<'_>, attachment: &mut Attachment, agenda: &mut Agenda) {
+fn hear(
+    cx: &mut Context<'_>,
+    attachment: &mut Attachment,
+    location: &mut Option<Box<Location>>,
+    agenda: &mut Agenda,
+) {
     while let Some(fact) = attachment.poll_fact() {
+        if let Some(location) = location {
+            location.hear(cx, &fact);
+        }
         agenda.hear(cx, fact);
     }
 }
@@ -314,7 +456,7 @@ mod tests {
             ("agenda", size_of::<Agenda>(), 128),
             ("queue", size_of::<Queue>(), 80),
             ("memory", size_of::<Memory>(), 32),
-            ("action", size_of::<Action>(), 80),
+            ("action", size_of::<Action>(), 96),
             ("event", size_of::<Event>(), 64),
         ] {
             assert!(size <= most, "{part}: {size} bytes");

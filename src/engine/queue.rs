@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{Action, Ending, Event};
-use crate::words::{ExchangeId, LinkId, QueryId};
+use crate::words::{ExchangeId, LinkId, ProbeId, QueryId};
 
 /// Room that stays when all is drained: enough for a heartbeat, so that steady beats allocate nothing. What a
 /// search or a long list of warnings needed is given back, for an engine spends its life beating.
@@ -45,6 +45,10 @@ impl Queue {
 
     pub(super) fn next_query(&mut self) -> QueryId {
         QueryId(self.next_id())
+    }
+
+    pub(super) fn next_probe(&mut self) -> ProbeId {
+        ProbeId(self.next_id())
     }
 
     /// One counter for everything: an id of one kind never equals one of another in a log.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Why;
+use super::{LocationSnapshot, Why};
 use crate::words::{ServerId, Span};
 
 /// Where the agent stands, in one word.
@@ -48,6 +48,8 @@ pub struct Snapshot {
     pub next_search: Option<Span>,
     /// Every server of the list in force, in the order it would be tried.
     pub servers: Vec<ServerSnapshot>,
+    /// Where the machine is; `None` when the settings do not ask.
+    pub location: Option<LocationSnapshot>,
     /// Inputs that named something the engine had given up.
     pub stale_inputs: u64,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{agenda, attachment, network};
+use super::{agenda, attachment, location, network};
 use crate::words::{Span, Unreadable, read_object};
 
 /// All constants of the engine. The program gives them, not the settings document.
@@ -17,6 +17,7 @@ use crate::words::{Span, Unreadable, read_object};
 pub struct Tuning {
     pub(super) network: network::Tuning,
     pub(super) attachment: attachment::Tuning,
+    pub(super) location: location::Tuning,
     pub(super) agenda: agenda::Tuning,
     time_scale: f64,
 }
@@ -50,6 +51,7 @@ pub enum BadTuning {
 struct Document {
     network: network::Tuning,
     attachment: attachment::Tuning,
+    location: location::Tuning,
     agenda: agenda::Tuning,
     time_scale: f64,
 }
@@ -59,6 +61,7 @@ impl Default for Document {
         Self {
             network: network::Tuning::default(),
             attachment: attachment::Tuning::default(),
+            location: location::Tuning::default(),
             agenda: agenda::Tuning::default(),
             time_scale: 1.0,
         }
@@ -67,8 +70,8 @@ impl Default for Document {
 
 impl Default for Tuning {
     fn default() -> Self {
-        let Document { network, attachment, agenda, time_scale } = Document::default();
-        Self { network, attachment, agenda, time_scale }
+        let Document { network, attachment, location, agenda, time_scale } = Document::default();
+        Self { network, attachment, location, agenda, time_scale }
     }
 }
 
@@ -113,6 +116,7 @@ impl Tuning {
         if by != 1.0 {
             self.network.scale(by);
             self.attachment.scale(by);
+            self.location.scale(by);
             self.agenda.scale(by);
         }
         self.time_scale *= by;
@@ -132,14 +136,14 @@ impl Document {
             Duration::ZERO..=day,
             "0s to 24h",
         )?;
-        for (path, value) in
-            self.network.durations().chain(self.attachment.durations()).chain(self.agenda.durations())
-        {
+        let Self { network, attachment, location, agenda, .. } = &self;
+        let parts = network.durations().chain(attachment.durations());
+        for (path, value) in parts.chain(location.durations()).chain(agenda.durations()) {
             check_range(path, value, Duration::ZERO..=day * 30, "0s to 30days")?;
         }
         check_scale(self.time_scale)?;
-        let Self { network, attachment, agenda, time_scale } = self;
-        Ok(Tuning { network, attachment, agenda, time_scale: 1.0 }.scaled(time_scale))
+        let Self { network, attachment, location, agenda, time_scale } = self;
+        Ok(Tuning { network, attachment, location, agenda, time_scale: 1.0 }.scaled(time_scale))
     }
 }
 
@@ -219,7 +223,8 @@ mod tests {
         let whole = Tuning::default();
         let tenth = Tuning::default().with_time_scale(0.1).unwrap();
         let pairs = |t: &Tuning| -> Vec<_> {
-            t.network.durations().chain(t.attachment.durations()).chain(t.agenda.durations()).collect()
+            let parts = t.network.durations().chain(t.attachment.durations());
+            parts.chain(t.location.durations()).chain(t.agenda.durations()).collect()
         };
         for ((name, one), (_, other)) in pairs(&whole).into_iter().zip(pairs(&tenth)) {
             assert_eq!(one.mul_f64(0.1), other, "{name}");

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::address::homing_address;
 use super::boundary::{Growing, no_padding};
+use super::engine::proof_code;
 use super::text::homing_text;
-use crate::engine::{Action, Ending};
+use crate::engine::{Action, Ending, Target};
 use crate::settings::{Protocol, Server};
-use crate::words::{Errand, PolicyId, Purpose, Route};
+use crate::words::{Errand, PolicyId, Proof, Purpose, Route};
 
 /// There is nothing to do.
 pub const HOMING_ACTION_NONE: i32 = 0;
@@ -23,7 +24,8 @@ pub const HOMING_ACTION_DIAL: i32 = 2;
 /// `homing_engine_first_byte`, then `homing_engine_done`; or by `homing_engine_lost` of the link. The engine gives it
 /// up by itself at `deadline_ns`; a driver need not watch it.
 pub const HOMING_ACTION_EXCHANGE: i32 = 3;
-/// The answer of `exchange` counts: give its body to the product. The others of a search are abandoned.
+/// The answer of `exchange` counts: give its body to the product. The others of a search are abandoned. Its link may be
+/// lost already: a driver keeps answers apart from links, until they are adopted or abandoned.
 pub const HOMING_ACTION_ADOPT: i32 = 4;
 /// Drop `exchange`, or the answer kept for it; `ending` says why. Its link gets a close of its own.
 pub const HOMING_ACTION_ABANDON: i32 = 5;
@@ -32,6 +34,14 @@ pub const HOMING_ACTION_CLOSE: i32 = 6;
 /// Store what `homing_engine_memory` gives. Answered by `homing_engine_remembered` or `homing_engine_cannot_remember`
 /// with `version`; a later version replaces it.
 pub const HOMING_ACTION_REMEMBER: i32 = 7;
+
+/// Ask whether anybody is at the one address of `addresses`, and close at once: connect, and when `proof` is more than
+/// `HOMING_PROOF_TCP` make a TLS handshake with `host` under the policy. Never by a proxy, and not one byte of anything
+/// else. Answered by `homing_engine_probed` or `homing_engine_probe_failed` with `probe`, once. The engine gives it up
+/// by itself at `deadline_ns`.
+pub const HOMING_ACTION_PROBE: i32 = 8;
+/// Drop `probe`.
+pub const HOMING_ACTION_CANCEL_PROBE: i32 = 9;
 
 /// One of several attempts of a search: `POST /homing/v1/heartbeat` with `Homing-Purpose: attach`. All attempts of one
 /// `sweep` carry the same body and the same `Idempotency-Key`.
@@ -89,7 +99,7 @@ pub struct homing_action {
     pub host: homing_text,
     /// The id of the server to dial.
     pub server: homing_text,
-    /// The addresses to race, best first; NULL where there are none.
+    /// The addresses to race, best first, at most `HOMING_ADDRESSES_MAX`; NULL where there are none.
     pub addresses: *const homing_address,
     /// How many: at most 16.
     pub address_count: usize,
@@ -111,12 +121,42 @@ pub struct homing_action {
     pub policy_settings: u32,
     /// Which policy of those settings.
     pub policy_index: u32,
+    /// Names a question.
+    pub probe: u64,
+    /// What a probe has to prove: `HOMING_PROOF_…`.
+    pub proof: i32,
+    /// Which reference server a probe asks, from 1; 0 when nobody may answer.
+    pub reference: u32,
 }
 
 const TEXT: usize = size_of::<homing_text>();
 const _: () = assert!(no_padding(
     size_of::<homing_action>(),
-    &[8, 4, 4, 8, 8, 8, 8, TEXT, TEXT, size_of::<*const u8>(), size_of::<usize>(), 4, 4, 4, 4, 8, 8, 8, 4, 4],
+    &[
+        8,
+        4,
+        4,
+        8,
+        8,
+        8,
+        8,
+        TEXT,
+        TEXT,
+        size_of::<*const u8>(),
+        size_of::<usize>(),
+        4,
+        4,
+        4,
+        4,
+        8,
+        8,
+        8,
+        4,
+        4,
+        8,
+        4,
+        4
+    ],
 ));
 
 // SAFETY: `repr(C)`, the size first, and all zero are numbers, NULL and views of nothing.
@@ -146,6 +186,9 @@ impl homing_action {
         deadline_ns: 0,
         policy_settings: 0,
         policy_index: 0,
+        probe: 0,
+        proof: 0,
+        reference: 0,
     };
 }
 
@@ -221,6 +264,37 @@ impl Current {
             },
             Some(Action::Close { link, reason }) => {
                 homing_action { kind: HOMING_ACTION_CLOSE, link: link.0, ending: ending_code(reason), ..none }
+            }
+            Some(Action::Probe { probe, target, to, proof, deadline }) => {
+                self.addresses.push(homing_address::from(to));
+                let (reference, policy) = match target {
+                    Target::Control => (0, None),
+                    Target::Reference { server, host, policy } => {
+                        self.host.clear();
+                        // Writing into a string does not fail.
+                        let _ = std::fmt::Write::write_fmt(&mut self.host, format_args!("{host}"));
+                        (u32::from(server) + 1, Some(policy))
+                    }
+                };
+                homing_action {
+                    kind: HOMING_ACTION_PROBE,
+                    probe: probe.0,
+                    host: if policy.is_some() { homing_text::new(&self.host) } else { homing_text::NONE },
+                    addresses: self.addresses.as_ptr(),
+                    address_count: self.addresses.len(),
+                    port: to.port().into(),
+                    is_tls: u32::from(proof > Proof::Tcp),
+                    route: HOMING_ROUTE_DIRECT,
+                    deadline_ns: deadline.as_nanos(),
+                    policy_settings: policy.map_or(0, |policy| policy.settings),
+                    policy_index: policy.map_or(0, |policy| policy.index.into()),
+                    proof: proof_code(proof),
+                    reference,
+                    ..none
+                }
+            }
+            Some(Action::CancelProbe { probe }) => {
+                homing_action { kind: HOMING_ACTION_CANCEL_PROBE, probe: probe.0, ..none }
             }
             Some(Action::Remember { version }) => {
                 homing_action { kind: HOMING_ACTION_REMEMBER, version, ..none }

@@ -4,6 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use super::status::{Failed, HOMING_ERROR_RANGE};
 
+/// How many addresses an action names at most.
+pub const HOMING_ADDRESSES_MAX: usize = 16;
+const _: () = assert!(HOMING_ADDRESSES_MAX == crate::engine::MAX_ADDRESSES);
+
 /// An internet address and a port. This struct never grows.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -241,6 +241,13 @@ pub unsafe extern "C" fn homing_client_beat_now(client: *mut homing_client) -> h
     unsafe { tell(client, Client::beat_now) }
 }
 
+/// Finds out now where the machine is: asks the reference servers, whatever is known already.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_client_probe_now(client: *mut homing_client) -> homing_status {
+    // SAFETY: the caller's promise.
+    unsafe { tell(client, Client::probe_now) }
+}
+
 /// Puts other settings in force, as a whole; they may be freed afterwards. The server in use is kept if they still
 /// name it. The files they name are read before this returns; the change itself follows on the client's thread.
 ///

@@ -23,10 +23,10 @@ use super::string::homing_string;
 use super::text;
 use crate::client::{ClientEvent, random};
 use crate::engine::{
-    Away, Command, Engine, Input, MAX_ADDRESSES, Memory, NetworkChange, Setup, Tuning, Wake,
+    Away, Command, Engine, Input, MAX_ADDRESSES, Memory, NetworkChange, Reached, Setup, Tuning, Wake,
 };
 use crate::store::MAX_VALUE;
-use crate::words::{ExchangeId, LinkId, Moment, Path, Proof, QueryId, Route};
+use crate::words::{ExchangeId, LinkId, Moment, Path, ProbeId, Proof, QueryId, Route};
 
 /// Every decision homing makes, and nothing else: no clock, no thread, no socket.
 ///
@@ -86,6 +86,8 @@ pub const HOMING_WAKE_DRAIN: i32 = 1;
 pub const HOMING_WAKE_ATTACHMENT: i32 = 2;
 /// A heartbeat or a stream is due.
 pub const HOMING_WAKE_AGENDA: i32 = 3;
+/// The reference servers are asked, or have had their time.
+pub const HOMING_WAKE_LOCATION: i32 = 4;
 
 /// The network changed: there is, or may be, a usable one.
 pub const HOMING_NETWORK_CHANGED: i32 = 1;
@@ -335,9 +337,73 @@ pub unsafe extern "C" fn homing_engine_connected(
     unsafe {
         status(|| {
             let peer = reference(peer, "peer")?.socket()?;
-            hear(engine, now_ns, Input::Connected { link: LinkId(link), path: Path { peer } })
+            hear(engine, now_ns, Input::Connected { link: LinkId(link), path: Path { peer, tunnel: false } })
         })
     }
+}
+
+/// The same, by way of a tunnel: what answers there does not show that the machine is inside by itself.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_connected_by_tunnel(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    link: u64,
+    peer: *const homing_address,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let peer = reference(peer, "peer")?.socket()?;
+            let path = Path { peer, tunnel: true };
+            hear(engine, now_ns, Input::Connected { link: LinkId(link), path })
+        })
+    }
+}
+
+/// The question `probe` was answered at `peer`, with this proof: `HOMING_PROOF_…`. `is_tunnel`: 1 when the way led
+/// through a tunnel, else 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_probed(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    probe: u64,
+    proof: i32,
+    peer: *const homing_address,
+    is_tunnel: u32,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let proof = read_proof(proof)?;
+            let path = Path { peer: reference(peer, "peer")?.socket()?, tunnel: is_tunnel != 0 };
+            let answer = Ok(Reached { proof, path });
+            hear(engine, now_ns, Input::Probed { probe: ProbeId(probe), answer })
+        })
+    }
+}
+
+/// The question `probe` was not answered as it has to be.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_probe_failed(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    probe: u64,
+    failure: *const homing_failure,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let answer = Err(read_failure(failure)?);
+            hear(engine, now_ns, Input::Probed { probe: ProbeId(probe), answer })
+        })
+    }
+}
+
+/// Asks the reference servers now, whatever is known already.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_probe_now(engine: *mut homing_engine, now_ns: u64) -> homing_status {
+    // SAFETY: the caller's promise.
+    unsafe { status(|| hear(engine, now_ns, Input::Command(Command::ProbeNow))) }
 }
 
 /// TLS stands on the connection `link`, and the peer has proved what `proof` says: `HOMING_PROOF_…`.
@@ -351,12 +417,7 @@ pub unsafe extern "C" fn homing_engine_secured(
     // SAFETY: the caller's promises, here and below.
     unsafe {
         status(|| {
-            let proof = match proof {
-                HOMING_PROOF_TCP => Proof::Tcp,
-                HOMING_PROOF_TLS => Proof::Tls,
-                HOMING_PROOF_PIN => Proof::Pin,
-                other => return Err(Failed::new(HOMING_ERROR_RANGE, format!("`proof` {other} is no proof"))),
-            };
+            let proof = read_proof(proof)?;
             hear(engine, now_ns, Input::Secured { link: LinkId(link), proof })
         })
     }
@@ -590,6 +651,24 @@ const fn wake_code(value: Wake) -> i32 {
         Wake::Drain => HOMING_WAKE_DRAIN,
         Wake::Attachment => HOMING_WAKE_ATTACHMENT,
         Wake::Agenda => HOMING_WAKE_AGENDA,
+        Wake::Location => HOMING_WAKE_LOCATION,
+    }
+}
+
+pub(super) const fn proof_code(value: Proof) -> i32 {
+    match value {
+        Proof::Tcp => HOMING_PROOF_TCP,
+        Proof::Tls => HOMING_PROOF_TLS,
+        Proof::Pin => HOMING_PROOF_PIN,
+    }
+}
+
+fn read_proof(proof: i32) -> Result<Proof, Failed> {
+    match proof {
+        HOMING_PROOF_TCP => Ok(Proof::Tcp),
+        HOMING_PROOF_TLS => Ok(Proof::Tls),
+        HOMING_PROOF_PIN => Ok(Proof::Pin),
+        other => Err(Failed::new(HOMING_ERROR_RANGE, format!("`proof` {other} is no proof"))),
     }
 }
 

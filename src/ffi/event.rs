@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use super::boundary::{Place, free, reference, status, view};
 use super::failure::class_code;
+use super::location::situation_code;
 use super::snapshot::milliseconds;
 use super::state::{reason_code, state_code};
 use super::status::homing_status;
@@ -64,6 +65,12 @@ pub const HOMING_EVENT_MEMORY_IGNORED: i32 = 19;
 pub const HOMING_EVENT_STOPPED: i32 = 20;
 /// A connection stands to a server that has proved nothing (`danger_no_verification`).
 pub const HOMING_EVENT_UNVERIFIED: i32 = 21;
+/// The verdict on where the machine is changed, or other settings are in force because of it: `situation`, the
+/// `location` in force, and `text`, the reason in words.
+pub const HOMING_EVENT_LOCATION: i32 = 22;
+/// The reference servers were asked; what each answered stands in the JSON. `duration_ms` is how long it took. The
+/// verdict may differ: it is damped.
+pub const HOMING_EVENT_ROUND: i32 = 23;
 
 /// Other servers of the same search are tried.
 pub const HOMING_NEXT_NEXT_SERVER: i32 = 1;
@@ -93,6 +100,9 @@ struct Parts<'a> {
     priority: u32,
     http_status: u32,
     duration: Option<Span>,
+    situation: i32,
+    location: Option<&'a str>,
+    attached: bool,
 }
 
 /// What happened: `HOMING_EVENT_…`. Later versions tell more kinds: ignore those you do not know.
@@ -192,6 +202,28 @@ pub unsafe extern "C" fn homing_event_duration_ms(event: *const homing_event) ->
     unsafe { look(event, -1, |parts| milliseconds(parts.duration)) }
 }
 
+/// Where the machine is: `HOMING_SITUATION_…`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_event_situation(event: *const homing_event) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { look(event, 0, |parts| parts.situation) }
+}
+
+/// The location whose settings are in force; none for the group's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_event_location(event: *const homing_event) -> homing_text {
+    // SAFETY: the caller's promise.
+    unsafe { look(event, homing_text::NONE, |parts| homing_text::of(parts.location)) }
+}
+
+/// Of the kinds that tell of the location: 1 when the agent is attached to a management server, which is another
+/// matter, else 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_event_is_attached(event: *const homing_event) -> u32 {
+    // SAFETY: the caller's promise.
+    unsafe { look(event, 0, |parts| parts.attached.into()) }
+}
+
 /// The body of a heartbeat's answer: bytes of the product's own. Of the managed client alone; who drives an
 /// engine has the bytes already.
 #[unsafe(no_mangle)]
@@ -249,6 +281,9 @@ fn parts(event: &Event) -> Parts<'_> {
         priority: 0,
         http_status: 0,
         duration: None,
+        situation: 0,
+        location: None,
+        attached: false,
     };
     let about = |kind, server| Parts { server: Some(server), ..of(kind) };
     match event {
@@ -305,6 +340,16 @@ fn parts(event: &Event) -> Parts<'_> {
                 Told::Command => HOMING_EVENT_TOLD_COMMAND,
             };
             Parts { text: name.as_deref(), ..about(kind, server) }
+        }
+        Event::Location { situation, why: _, reason, location, attached } => Parts {
+            text: Some(reason),
+            situation: situation_code(*situation),
+            location: location.as_deref(),
+            attached: *attached,
+            ..of(HOMING_EVENT_LOCATION)
+        },
+        Event::Round { attached, evidence } => {
+            Parts { duration: Some(evidence.elapsed), attached: *attached, ..of(HOMING_EVENT_ROUND) }
         }
         Event::SettingsWarning { warning } => {
             Parts { text: Some(warning), ..of(HOMING_EVENT_SETTINGS_WARNING) }

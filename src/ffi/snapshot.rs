@@ -6,7 +6,7 @@ use super::boundary::{Growing, SizedPlace, free, no_padding, reference, status, 
 use super::state::{reason_code, state_code};
 use super::status::{Failed, HOMING_ERROR_RANGE, homing_status};
 use super::text::homing_text;
-use crate::engine::Snapshot;
+use crate::engine::{LocationSnapshot, Snapshot};
 use crate::words::Span;
 
 /// A picture of an engine at one moment. It never changes; any thread may read it.
@@ -85,6 +85,10 @@ impl homing_snapshot {
     pub(super) const fn new(snapshot: Snapshot) -> Self {
         Self { snapshot, json: OnceLock::new(), words: OnceLock::new() }
     }
+
+    pub(super) const fn location(&self) -> Option<&LocationSnapshot> {
+        self.snapshot.location.as_ref()
+    }
 }
 
 /// Writes where the agent stands to `*summary`, whose `struct_size` the caller has set.
@@ -105,6 +109,7 @@ pub unsafe extern "C" fn homing_snapshot_summary(
                 next_heartbeat,
                 next_search,
                 ref servers,
+                location: _,
                 stale_inputs,
             } = reference(snapshot, "snapshot")?.snapshot;
             place.write(&homing_summary {

@@ -278,7 +278,7 @@ impl Link {
     }
 
     fn dial(&mut self, mut race: Race, registry: &Registry, now: Moment) -> Result<Next, Failure> {
-        let first = (self.id.0 as usize).wrapping_mul(SOCKETS).wrapping_add(Sleep::FIRST_TOKEN);
+        let first = first_token(self.id.0);
         let token = |address: usize| Token(first.wrapping_add(address));
         match race.step(registry, token, now) {
             None => Ok(Next::Wait(State::Dialling(race))),
@@ -325,7 +325,7 @@ impl Link {
 
     /// The way to the server is open; `early` came from it already.
     fn connected(&mut self, stream: Stream, peer: SocketAddr, early: Vec<u8>) -> Result<Next, Failure> {
-        self.reports.push_back(Report::Connected(Path { peer }));
+        self.reports.push_back(Report::Connected(Path { peer, tunnel: false }));
         match self.server.protocol {
             Protocol::Http => Ok(Next::On(State::Idle(Open { input: early, ..Open::new(stream) }))),
             Protocol::Https => {
@@ -396,6 +396,11 @@ impl Link {
         open.used = true;
         Ok(Next::On(State::Idle(open)))
     }
+}
+
+/// The first token of what has this id: links and probes are numbered together.
+pub(super) fn first_token(id: u64) -> usize {
+    (id as usize).wrapping_mul(SOCKETS).wrapping_add(Sleep::FIRST_TOKEN)
 }
 
 impl Open {

@@ -14,6 +14,7 @@
 pub(crate) mod callback;
 mod clock;
 mod flag;
+mod interfaces;
 pub(crate) mod journal;
 mod signals;
 mod sleep;
@@ -24,6 +25,7 @@ mod user;
 pub(crate) use clock::Clock;
 pub(crate) use flag::Flag;
 pub use flag::Waitable;
+pub(crate) use interfaces::{Interfaces, Interfered, is_tunnel};
 pub(crate) use journal::Journal;
 pub use journal::LogLevel;
 pub(crate) use signals::quiet_threads;

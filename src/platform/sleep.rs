@@ -13,6 +13,7 @@ use crate::words::Moment;
 
 const WAKER: Token = Token(0);
 const TIMER: Token = Token(1);
+const INTERFACES: Token = Token(2);
 
 /// Events taken from the system at once; what does not fit comes with the next sleep.
 const EVENTS: usize = 256;
@@ -60,6 +61,16 @@ impl Sleep {
     /// The sockets that were ready when the last sleep ended.
     pub(crate) fn ready(&self) -> impl Iterator<Item = Token> {
         self.events.iter().map(|event| event.token()).filter(|token| token.0 >= Self::FIRST_TOKEN)
+    }
+
+    /// The token under which the interfaces are watched.
+    pub(crate) const fn interfaces_token() -> Token {
+        INTERFACES
+    }
+
+    /// Whether the system has told of the interfaces before the last sleep ended.
+    pub(crate) fn interfaces_ready(&self) -> bool {
+        self.events.iter().any(|event| event.token() == INTERFACES)
     }
 
     pub(crate) fn registry(&self) -> &Registry {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::list::place;
+use super::reference_lint::reference_servers;
 use super::{
     CertificatePolicy, Location, PinState, Protocol, Roots, Server, ServerList, Settings, Situation,
 };
@@ -16,8 +17,6 @@ use crate::words::{Host, Proof, Span};
 
 /// A server then hears of each agent more often than once per minute, for nothing a console shows.
 const SHORT_HEARTBEAT: Duration = Duration::from_secs(60);
-/// Starts are 50 ms apart and the last one has 1.5 s: these pairs take 7.5 s, and a location is due within 8.
-const ROUND_PAIRS: usize = 120;
 
 /// Something that is allowed but hardly meant. Displays as `place: what; what to do`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,8 +86,26 @@ pub enum LintKind {
     /// A certificate policy verifies nothing.
     #[error("`danger_no_verification`: anybody on the way can be the server")]
     NoVerification,
+    /// A reference server is asked on port 20.
+    #[error("nobody listens on port 20: active FTP only sends from it")]
+    FtpData,
+    /// A bare connection to an address that home routers use.
+    #[error("many home networks have this address, and a bare connection to theirs would be inside")]
+    HomeAddress,
+    /// The name of a reference server has no dot.
+    #[error("this name only resolves with a search suffix, which another network may set")]
+    NeedsSearchSuffix,
+    /// A reference server stood earlier in the list.
+    #[error("the same server and port as {first}")]
+    SameReferenceTwice {
+        /// Where the first stands.
+        first: String,
+    },
+    /// Every reference server is a management server as well.
+    #[error("only management servers: when they are gone, so is every sign of being inside")]
+    OnlyManagementServers,
     /// No reference server can give the required proof.
-    #[error("`{}` is required to be inside, but the best a reference server can give is `{}`", word(*required), word(*best))]
+    #[error("`{}` is required to be inside, but the best a reference server can give is `{}`", required.word(), best.word())]
     ProofOutOfReach {
         /// What is required.
         required: Proof,
@@ -124,6 +141,11 @@ impl LintKind {
             Self::SinglePin => "pin the key that comes next as well, as `next`",
             Self::HttpsToAddress => "use a name, or add a bundle or a pin to its certificate policy",
             Self::NoVerification => "name a bundle or a pin instead",
+            Self::FtpData => "use port 21",
+            Self::HomeAddress => "ask for `tls` or `pin`, or use another server",
+            Self::NeedsSearchSuffix => "write it with its domain",
+            Self::SameReferenceTwice { .. } => "remove one of the two",
+            Self::OnlyManagementServers => "add a server that stays when they go",
             Self::ProofOutOfReach { .. } => {
                 "give a reference server a stronger proof, or require a weaker one (`tcp` must be written on both sides)"
             }
@@ -220,35 +242,10 @@ fn server_kind(settings: &Settings, server: &Server) -> Option<LintKind> {
 }
 
 /// Whether only public authorities could vouch for this address.
-fn unbelievable(host: &Host, policy: &CertificatePolicy) -> bool {
+pub(super) fn unbelievable(host: &Host, policy: &CertificatePolicy) -> bool {
     let checked = policy.expected_name.as_ref().unwrap_or(host);
     let public = !policy.roots.is_empty() && policy.roots.iter().all(|roots| *roots == Roots::Public);
     matches!(checked, Host::Address(_)) && public && !policy.has_usable_pin()
-}
-
-fn reference_servers(settings: &Settings, found: &mut Vec<Lint>) {
-    let servers = &settings.reference_servers;
-    for (index, server) in servers.iter().enumerate() {
-        let policy = settings.policies.get(usize::from(server.policy));
-        if server.proof >= Proof::Tls && policy.is_some_and(|policy| unbelievable(&server.host, policy)) {
-            let path = format!("reference_servers.servers[{index}]");
-            found.push(Lint { path, kind: LintKind::HttpsToAddress });
-        }
-    }
-    let pairs = servers.iter().map(|server| server.ports.len()).sum();
-    if pairs > ROUND_PAIRS {
-        let pace = Duration::from_millis(50).saturating_mul(u32::try_from(pairs).unwrap_or(u32::MAX));
-        let round = Span(pace + Duration::from_millis(1500));
-        let path = "reference_servers.servers".to_owned();
-        found.push(Lint { path, kind: LintKind::LongRound { pairs, round } });
-    }
-    let required = settings.location_rules.required_proof;
-    if let Some(best) = servers.iter().map(|server| server.proof).max()
-        && best < required
-    {
-        let path = "location.required_proof".to_owned();
-        found.push(Lint { path, kind: LintKind::ProofOutOfReach { required, best } });
-    }
 }
 
 fn heartbeats(settings: &Settings, found: &mut Vec<Lint>) {
@@ -277,13 +274,6 @@ fn locations(locations: &[Location], found: &mut Vec<Lint>) {
     }
 }
 
-const fn word(proof: Proof) -> &'static str {
-    match proof {
-        Proof::Tcp => "tcp",
-        Proof::Tls => "tls",
-        Proof::Pin => "pin",
-    }
-}
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -406,13 +396,13 @@ mod tests {
                  `when`; move it up, change its `when`, or remove it",
             ),
             (
-                r#""reference_servers": { "servers": [ { "address": "r", "proof": "tcp" } ] }"#,
+                r#""reference_servers": { "servers": [ { "address": "r.example", "proof": "tcp" } ] }"#,
                 "location.required_proof: `tls` is required to be inside, but the best a reference server can give is \
                  `tcp`; give a reference server a stronger proof, or require a weaker one (`tcp` must be written on \
                  both sides)",
             ),
             (
-                r#""reference_servers": { "servers": [ { "address": "10.0.0.1" } ] }"#,
+                r#""reference_servers": { "servers": [ { "address": "10.20.0.1" } ] }"#,
                 "reference_servers.servers[0]: public certificate authorities hardly ever vouch for an IP address, \
                  so it will not be believed; use a name, or add a bundle or a pin to its certificate policy",
             ),
@@ -425,10 +415,11 @@ mod tests {
     fn sixty_seconds_and_a_hundred_and_twenty_pairs_are_not_too_many() {
         let ports = |ports: usize| (1..=ports).map(|port| port.to_string()).collect::<Vec<_>>().join(", ");
         let references = |last: usize| {
-            let full =
-                (0..8).map(|number| format!(r#"{{ "address": "r{number}", "ports": [{}] }}"#, ports(14)));
-            let servers: Vec<String> =
-                full.chain([format!(r#"{{ "address": "last", "ports": [{}] }}"#, ports(last))]).collect();
+            let full = (0..8)
+                .map(|number| format!(r#"{{ "address": "r{number}.example", "ports": [{}] }}"#, ports(14)));
+            let servers: Vec<String> = full
+                .chain([format!(r#"{{ "address": "last.example", "ports": [{}] }}"#, ports(last))])
+                .collect();
             with(&format!(r#""reference_servers": {{ "servers": [ {} ] }}"#, servers.join(", ")))
         };
         assert_eq!(lints(&references(8)), [""; 0]);

@@ -25,6 +25,15 @@ const DEFAULT_CONTROL: (Ipv4Addr, Ipv6Addr) =
 ///
 /// Nothing turns it into a [`Server`](super::Server): it has no id, no weight and no protocol, so it
 /// cannot be dialled for an exchange.
+///
+/// ```compile_fail,E0308
+/// use std::sync::Arc;
+/// use homing::settings::{ReferenceServer, Server};
+///
+/// fn make_it_manage(reference: Arc<ReferenceServer>) -> Arc<Server> {
+///     reference
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReferenceServer {
     /// Where it is.
@@ -87,6 +96,17 @@ impl Situation {
         match self {
             Self::Internal | Self::InternalViaVpn => true,
             Self::External | Self::Unknown | Self::Captive => false,
+        }
+    }
+
+    /// The situation in a word or two.
+    pub const fn explain(self) -> &'static str {
+        match self {
+            Self::Internal => "internal",
+            Self::InternalViaVpn => "internal via vpn",
+            Self::External => "external",
+            Self::Unknown => "unknown",
+            Self::Captive => "captive",
         }
     }
 }

@@ -32,6 +32,7 @@ mod lint;
 mod list;
 mod location;
 mod read;
+mod reference_lint;
 mod resolve;
 #[cfg(test)]
 mod schema;

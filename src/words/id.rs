@@ -96,6 +96,10 @@ handle! {
     /// One name look-up.
     QueryId
 }
+handle! {
+    /// One question to a reference server, or to nobody: see [`Action::Probe`](crate::engine::Action::Probe).
+    ProbeId
+}
 
 /// Which certificate policy a link is dialled under: the settings it stands in, and which of
 /// [`Settings::policies`](crate::settings::Settings::policies) it is.

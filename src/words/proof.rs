@@ -17,11 +17,25 @@ pub enum Proof {
     Pin,
 }
 
+impl Proof {
+    /// The word of the settings document.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Pin => "pin",
+        }
+    }
+}
+
 /// The way a connection took, as the driver saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Path {
     /// The address that accepted: one of those in [`Action::Dial`](crate::engine::Action::Dial).
     pub peer: SocketAddr,
+    /// Whether it leads through a tunnel (a VPN), which may bring an outside machine inside. `false` when the
+    /// driver cannot tell.
+    pub tunnel: bool,
 }
 
 /// How a server is reached.

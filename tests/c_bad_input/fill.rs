@@ -114,7 +114,9 @@ fn by_kind(it: &Declaration, header: &Header) -> Option<Fill> {
         return Some(pointer(&format!("world->{noun}"), NULL));
     }
     Some(match (&*it.kind, &*it.name) {
-        ("uint64_t", "now_ns" | "query" | "link" | "exchange" | "version" | "grace_ms") => any_word(),
+        ("uint64_t", "now_ns" | "query" | "link" | "probe" | "exchange" | "version" | "grace_ms") => {
+            any_word()
+        }
         ("size_t", "index") => Fill::right("0").all(&[MOST, "1000"], RANGE),
         ("uint32_t", "grace_ms") => Fill::right("0").all(&["1", "UINT32_MAX"], OK),
         _ => return None,
@@ -179,7 +181,13 @@ fn functions(owner: &str, name: &str, header: &Header) -> Option<Fill> {
 
         // What is beyond the 64th is not read, however many there are said to be.
         ("homing_engine_resolved", "count") => Fill::right("1").all(&["0", "64", "65", MOST], OK),
-        ("homing_engine_secured", "proof") => one_of(header, "HOMING_PROOF_TLS", "HOMING_PROOF_"),
+        ("homing_situation_name", "situation") => {
+            one_of(header, "HOMING_SITUATION_INTERNAL", "HOMING_SITUATION_")
+        }
+        ("homing_engine_probed", "is_tunnel") => Fill::right("0").all(&["1", "2", "UINT32_MAX"], OK),
+        ("homing_engine_secured" | "homing_engine_probed", "proof") => {
+            one_of(header, "HOMING_PROOF_TLS", "HOMING_PROOF_")
+        }
         ("homing_engine_network_changed", "change") => {
             one_of(header, "HOMING_NETWORK_CHANGED", "HOMING_NETWORK_")
         }

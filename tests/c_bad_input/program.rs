@@ -85,7 +85,7 @@ enum Role<'a> {
 fn role(it: &Declaration) -> Role<'_> {
     match &*it.kind {
         "homing_error **" => Role::Error,
-        "homing_action *" | "homing_summary *" | "homing_standing *" => {
+        "homing_action *" | "homing_summary *" | "homing_standing *" | "homing_location *" => {
             Role::Struct(it.kind.trim_end_matches(" *"))
         }
         "uint64_t *" | "int64_t *" | "int32_t *" => Role::Number(it.kind.trim_end_matches(" *")),

@@ -57,6 +57,8 @@ static void tell(int lives)
 static void live(const homing_settings *settings)
 {
     homing_options options = {.struct_size = sizeof options, .agent_id = "agent"};
+    options.status = (const uint8_t *)"all is well";
+    options.status_len = 11;
     homing_client *client;
     homing_status status = homing_client_start(settings, &options, &client, NULL);
     if (status != HOMING_OK)

@@ -49,6 +49,12 @@ static void managed(const homing_settings *settings)
     check(standing->struct_size == sizeof *standing);
     check(standing->server.len == 1 && standing->server.data[0] == 'a');
     free(standing);
+    homing_location *location = made(sizeof *location);
+    check(homing_snapshot_location(snapshot, location) == HOMING_OK);
+    check(location->struct_size == sizeof *location);
+    // The agent has been attached just now, to a server that has proved nothing.
+    check(location->situation == HOMING_SITUATION_UNKNOWN && location->proof == 0);
+    free(location);
     homing_snapshot_free(snapshot);
     homing_client_free(client);
 }
@@ -119,9 +125,9 @@ static void driven(const homing_settings *settings)
 int main(int count, char **arguments)
 {
     check(count == 2);
-    printf("%zu %zu %zu %zu %zu %zu %zu\n", sizeof(homing_options), sizeof(homing_engine_options),
-           sizeof(homing_action), sizeof(homing_summary), sizeof(homing_standing), sizeof(homing_failure),
-           sizeof(homing_outcome));
+    printf("%zu %zu %zu %zu %zu %zu %zu %zu\n", sizeof(homing_options), sizeof(homing_engine_options),
+           sizeof(homing_action), sizeof(homing_summary), sizeof(homing_standing), sizeof(homing_location),
+           sizeof(homing_failure), sizeof(homing_outcome));
     fflush(stdout);
     homing_settings *settings;
     check(homing_settings_read(arguments[1], &settings, NULL) == HOMING_OK);

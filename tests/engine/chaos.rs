@@ -10,9 +10,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use homing::engine::{Action, Away, Command, Event, Input, Memory, NetworkChange, Setup};
-use homing::settings::Settings;
-use homing::words::{Cause, ExchangeId, LinkId, Moment, News, Outcome, Path, Proof, QueryId, Route, Verdict};
+use homing::engine::{Action, Away, Command, Event, Input, Memory, NetworkChange, Reached, Setup, Target};
+use homing::settings::{Settings, Situation};
+use homing::words::{
+    Cause, ExchangeId, LinkId, Moment, News, Outcome, Path, ProbeId, Proof, QueryId, Route, Verdict,
+};
 
 use crate::mount::{self, Engine};
 
@@ -31,6 +33,8 @@ pub enum Deed {
     Done(u8, Answer),
     Tell(u8, u8),
     Stale(u64, u8),
+    Probe(u8, Found),
+    ProbeNow,
     Network(bool),
     Resume,
     BeatNow,
@@ -46,6 +50,19 @@ pub enum Answer {
     Good,
     Drain,
     Declined,
+    Fails(Trouble),
+}
+
+/// What a probe finds.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(fuzzing, derive(arbitrary::Arbitrary))]
+pub enum Found {
+    /// Somebody who accepts, and proves nothing.
+    Accepts,
+    /// The server itself, directly or by a tunnel.
+    Itself {
+        tunnel: bool,
+    },
     Fails(Trouble),
 }
 
@@ -128,13 +145,21 @@ fn settings(shape: u8, push: bool, named: bool) -> Arc<Settings> {
         .map(|&size| (0..size).filter_map(|_| numbers.next()).map(&mut server).collect::<Vec<_>>())
         .map(|servers| serde_json::json!({ "servers": servers }))
         .collect();
-    let text = serde_json::json!({
+    let mut text = serde_json::json!({
         "server_lists": [{ "name": "main", "priorities": priorities }],
         "group": { "name": "g", "server_list": "main", "communication": {
             "heartbeat_interval": "30s",
             "mode": if push { "push" } else { "pull" },
         } },
     });
+    if usize::from(shape) / SHAPES.len() % 2 == 1 {
+        // One has a name, one accepts anything, one has two ports.
+        text["reference_servers"] = serde_json::json!({ "servers": [
+            { "address": "r.test" }, { "address": "10.99.0.1", "proof": "tcp" }, { "address": "r2.example", "ports": [1, 2] } ] });
+        text["locations"] = serde_json::json!([
+            { "name": "Office", "when": ["internal", "internal_via_vpn"], "communication": { "heartbeat_interval": "20s" } },
+            { "name": "Road", "when": ["external", "captive"], "communication": { "mode": "push" } } ]);
+    }
     Arc::new(text.to_string().parse().unwrap())
 }
 
@@ -147,6 +172,10 @@ pub struct Chaos {
     exchanges: BTreeMap<ExchangeId, LinkId>,
     succeeded: BTreeSet<ExchangeId>,
     adopted: BTreeSet<ExchangeId>,
+    /// What each probe asks for.
+    probes: BTreeMap<ProbeId, (Target, Proof)>,
+    /// A reference server, or a management server over TLS, has proved that it is itself.
+    anybody_proved: bool,
     active: Option<String>,
     stopped: bool,
 }
@@ -168,6 +197,8 @@ impl Chaos {
             exchanges: BTreeMap::new(),
             succeeded: BTreeSet::new(),
             adopted: BTreeSet::new(),
+            probes: BTreeMap::new(),
+            anybody_proved: false,
             active: None,
             stopped: false,
         }
@@ -179,6 +210,24 @@ impl Chaos {
 
     fn exchange(&self, index: u8) -> Option<ExchangeId> {
         self.exchanges.keys().nth(usize::from(index) % self.exchanges.len().max(1)).copied()
+    }
+
+    fn probe(&self, index: u8) -> Option<ProbeId> {
+        self.probes.keys().nth(usize::from(index) % self.probes.len().max(1)).copied()
+    }
+
+    fn probed(&mut self, probe: ProbeId, found: Found) {
+        let Some((target, wanted)) = self.probes.remove(&probe) else { return };
+        let (proof, tunnel) = match (found, target) {
+            (Found::Fails(trouble), _) => {
+                return self.input(Input::Probed { probe, answer: Err(trouble.cause().into()) });
+            }
+            (Found::Itself { tunnel }, Target::Reference { .. }) => (wanted, tunnel),
+            (Found::Itself { .. } | Found::Accepts, _) => (Proof::Tcp, false),
+        };
+        self.anybody_proved |= proof >= Proof::Tls;
+        let path = Path { peer: ([10, 99, 0, 1], 443).into(), tunnel };
+        self.input(Input::Probed { probe, answer: Ok(Reached { proof, path }) });
     }
 
     fn input(&mut self, input: Input<'_>) {
@@ -203,6 +252,7 @@ impl Chaos {
             Answer::Fails(trouble) => (Verdict::Failed(trouble.cause().into()), None),
         };
         if matches!(verdict, Verdict::Success { .. }) {
+            self.anybody_proved = true;
             self.succeeded.insert(exchange);
         }
         self.input(Input::Done { exchange, outcome: Outcome { verdict, drain } });
@@ -231,7 +281,10 @@ impl Chaos {
             }
             Deed::Connect(index) => {
                 if let Some(link) = self.link(index) {
-                    self.input(Input::Connected { link, path: Path { peer: ([10, 0, 0, 1], 443).into() } });
+                    self.input(Input::Connected {
+                        link,
+                        path: Path { peer: ([10, 0, 0, 1], 443).into(), tunnel: false },
+                    });
                 }
             }
             Deed::Secure(index) => {
@@ -266,6 +319,12 @@ impl Chaos {
                 }
             }
             Deed::Stale(id, kind) => self.stale(id, kind),
+            Deed::Probe(index, found) => {
+                if let Some(probe) = self.probe(index) {
+                    self.probed(probe, found);
+                }
+            }
+            Deed::ProbeNow => self.input(Input::Command(Command::ProbeNow)),
             Deed::Network(up) => {
                 self.input(Input::Network(if up { NetworkChange::Changed } else { NetworkChange::Gone }));
             }
@@ -295,12 +354,18 @@ impl Chaos {
             }
             self.drain();
             for link in self.links.keys().copied().collect::<Vec<_>>() {
-                self.input(Input::Connected { link, path: Path { peer: ([10, 0, 0, 1], 443).into() } });
+                self.input(Input::Connected {
+                    link,
+                    path: Path { peer: ([10, 0, 0, 1], 443).into(), tunnel: false },
+                });
                 self.input(Input::Secured { link, proof: Proof::Tls });
             }
             self.drain();
             for exchange in self.exchanges.keys().copied().collect::<Vec<_>>() {
                 self.done(exchange, Answer::Good);
+            }
+            for probe in self.probes.keys().copied().collect::<Vec<_>>() {
+                self.probed(probe, Found::Itself { tunnel: false });
             }
             self.drain();
             let due = self.engine.deadline().map_or(end, |(at, _)| at);
@@ -316,11 +381,16 @@ impl Chaos {
         // Ids given out count from 1; these were never given out.
         let id = id | (1 << 63);
         let before = (self.engine.snapshot(self.now), self.engine.deadline());
-        match kind % 5 {
+        match kind % 6 {
             0 => self.input(Input::Lost { link: LinkId(id), failure: Cause::Reset.into() }),
             1 => self.done_stale(ExchangeId(id)),
             2 => self.input(Input::FirstByte { exchange: ExchangeId(id) }),
             3 => self.input(Input::Secured { link: LinkId(id), proof: Proof::Pin }),
+            4 => {
+                let path = Path { peer: ([10, 99, 0, 1], 443).into(), tunnel: false };
+                let answer = Ok(Reached { proof: Proof::Pin, path });
+                self.input(Input::Probed { probe: ProbeId(id), answer });
+            }
             _ => self.input(Input::Resolved { query: QueryId(id), answer: Err(Cause::NoRoute.into()) }),
         }
         let mut after = (self.engine.snapshot(self.now), self.engine.deadline());
@@ -377,6 +447,13 @@ impl Chaos {
                 self.links.remove(&link);
                 self.exchanges.retain(|_, on| *on != link);
             }
+            Action::Probe { probe, target, proof, .. } => {
+                assert!(self.probes.insert(probe, (target, proof)).is_none(), "an id was reused");
+                assert!(self.probes.len() <= 32, "{} probes at once", self.probes.len());
+            }
+            Action::CancelProbe { probe } => {
+                self.probes.remove(&probe);
+            }
             Action::Remember { version } => self.input(Input::Remembered(version)),
             other => panic!("{other:?}"),
         }
@@ -393,9 +470,14 @@ impl Chaos {
             Event::Detached { server, .. } => {
                 assert_eq!(self.active.take().as_deref(), Some(server.as_str()));
             }
+            Event::Location { situation, .. } => {
+                let inside = matches!(situation, Situation::Internal | Situation::InternalViaVpn);
+                assert!(!inside || self.anybody_proved, "inside without a proof");
+            }
             Event::Stopped {} => {
                 self.stopped = true;
                 assert!(self.links.is_empty(), "links outlive the engine");
+                assert!(self.probes.is_empty(), "probes outlive the engine");
             }
             _ => {}
         }

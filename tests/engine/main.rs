@@ -10,16 +10,22 @@
     clippy::wildcard_enum_match_arm
 )]
 
+mod at_home;
 mod attached;
 mod chaos;
+mod control;
+mod damped;
 mod failback;
 mod fleet;
 mod memory;
 mod mount;
+mod patient_round;
+mod places;
 mod promises;
 mod push;
 mod race;
 mod regressions;
+mod rounds;
 mod routes;
 mod sweeping;
 mod world;

@@ -35,11 +35,14 @@ mod twice {
     use std::{mem, ptr, slice};
 
     use homing::engine::{
-        Action, Away, Command, Engine as Direct, Event, Input, Memory, NetworkChange, Setup, Snapshot, Wake,
+        Action, Away, Command, Engine as Direct, Event, Input, Memory, NetworkChange, Reached, Setup,
+        Snapshot, Target, Wake,
     };
     use homing::ffi::*;
     use homing::settings::{Protocol, Settings};
-    use homing::words::{Cause, Errand, Failure, Moment, News, Outcome, Proof, Purpose, Route, Verdict};
+    use homing::words::{
+        Cause, Errand, Failure, Moment, News, Outcome, Path, PolicyId, Proof, Purpose, Route, Verdict,
+    };
 
     /// An engine, and one behind the C functions that must do the same.
     pub struct Engine {
@@ -165,6 +168,7 @@ mod twice {
                 HOMING_WAKE_DRAIN => Wake::Drain,
                 HOMING_WAKE_ATTACHMENT => Wake::Attachment,
                 HOMING_WAKE_AGENDA => Wake::Agenda,
+                HOMING_WAKE_LOCATION => Wake::Location,
                 other => panic!("wake {other}"),
             };
             Some((Moment::from_nanos(at), wake))
@@ -196,6 +200,14 @@ mod twice {
     /// As long as C can say.
     fn milliseconds(duration: Duration) -> u64 {
         u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    const fn proof_code(proof: Proof) -> i32 {
+        match proof {
+            Proof::Tcp => HOMING_PROOF_TCP,
+            Proof::Tls => HOMING_PROOF_TLS,
+            Proof::Pin => HOMING_PROOF_PIN,
+        }
     }
 
     const fn way(route: Route) -> i32 {
@@ -262,19 +274,27 @@ mod twice {
                 Input::Resolved { query, answer: Err(failure) } => {
                     homing_engine_resolve_failed(engine, now, query.0, &Failed::new(failure).as_c())
                 }
-                Input::Connected { link, path } => {
-                    homing_engine_connected(engine, now, link.0, &address(path.peer))
+                Input::Connected { link, path: Path { peer, tunnel: false } } => {
+                    homing_engine_connected(engine, now, link.0, &address(peer))
                 }
-                Input::Secured { link, proof } => homing_engine_secured(
+                Input::Connected { link, path: Path { peer, tunnel: true } } => {
+                    homing_engine_connected_by_tunnel(engine, now, link.0, &address(peer))
+                }
+                Input::Probed { probe, answer: Ok(Reached { proof, path }) } => homing_engine_probed(
                     engine,
                     now,
-                    link.0,
-                    match proof {
-                        Proof::Tcp => HOMING_PROOF_TCP,
-                        Proof::Tls => HOMING_PROOF_TLS,
-                        Proof::Pin => HOMING_PROOF_PIN,
-                    },
+                    probe.0,
+                    proof_code(proof),
+                    &address(path.peer),
+                    path.tunnel.into(),
                 ),
+                Input::Probed { probe, answer: Err(failure) } => {
+                    homing_engine_probe_failed(engine, now, probe.0, &Failed::new(failure).as_c())
+                }
+                Input::Command(Command::ProbeNow) => homing_engine_probe_now(engine, now),
+                Input::Secured { link, proof } => {
+                    homing_engine_secured(engine, now, link.0, proof_code(proof))
+                }
                 Input::Lost { link, failure } => {
                     let failed = Failed::new(failure);
                     homing_engine_lost(engine, now, link.0, &failed.as_c())
@@ -387,11 +407,34 @@ mod twice {
                 };
                 format!("exchange {} {} {errand} {sweep} {}", exchange.0, link.0, deadline.as_nanos())
             }
+            Action::Probe { probe, target, to, proof, deadline } => {
+                let (reference, host, policy) = match target {
+                    Target::Reference { server, host, policy } => (server + 1, host.to_string(), *policy),
+                    _ => (0, "-".to_owned(), PolicyId { settings: 0, index: 0 }),
+                };
+                format!(
+                    "probe {} {reference} {host} policy {}.{} to [{to}] proof {} {}",
+                    probe.0,
+                    policy.settings,
+                    policy.index,
+                    proof_code(*proof),
+                    deadline.as_nanos()
+                )
+            }
+            Action::CancelProbe { probe } => format!("cancel {}", probe.0),
             Action::Adopt { exchange } => format!("adopt {}", exchange.0),
             Action::Abandon { exchange, reason } => format!("abandon {} {}", exchange.0, *reason as i32 + 1),
             Action::Close { link, reason } => format!("close {} {}", link.0, *reason as i32 + 1),
             Action::Remember { version } => format!("remember {version}"),
             other => panic!("the C functions do not know {other:?}"),
+        }
+    }
+
+    fn socket(to: &homing_address) -> SocketAddr {
+        let port = u16::try_from(to.port).unwrap();
+        match to.family {
+            4 => SocketAddr::from(([to.ip[0], to.ip[1], to.ip[2], to.ip[3]], port)),
+            _ => SocketAddr::from((to.ip, port)),
         }
     }
 
@@ -418,16 +461,7 @@ mod twice {
             HOMING_ACTION_DIAL => {
                 // SAFETY: the caller's promise.
                 let to = unsafe { addresses(action) };
-                let to: Vec<SocketAddr> = to
-                    .iter()
-                    .map(|to| {
-                        let port = u16::try_from(to.port).unwrap();
-                        match to.family {
-                            4 => SocketAddr::from(([to.ip[0], to.ip[1], to.ip[2], to.ip[3]], port)),
-                            _ => SocketAddr::from((to.ip, port)),
-                        }
-                    })
-                    .collect();
+                let to: Vec<SocketAddr> = to.iter().map(socket).collect();
                 format!(
                     "dial {} {server} {host}:{} tls {} policy {}.{} to {to:?} stagger {} route {}",
                     action.link,
@@ -443,6 +477,21 @@ mod twice {
                 "exchange {} {} {} {} {}",
                 action.exchange, action.link, action.errand, action.sweep, action.deadline_ns
             ),
+            HOMING_ACTION_PROBE => {
+                // SAFETY: the caller's promise.
+                let to = unsafe { addresses(action) };
+                let to: Vec<SocketAddr> = to.iter().map(socket).collect();
+                format!(
+                    "probe {} {} {host} policy {}.{} to {to:?} proof {} {}",
+                    action.probe,
+                    action.reference,
+                    action.policy_settings,
+                    action.policy_index,
+                    action.proof,
+                    action.deadline_ns
+                )
+            }
+            HOMING_ACTION_CANCEL_PROBE => format!("cancel {}", action.probe),
             HOMING_ACTION_ADOPT => format!("adopt {}", action.exchange),
             HOMING_ACTION_ABANDON => format!("abandon {} {}", action.exchange, action.ending),
             HOMING_ACTION_CLOSE => format!("close {} {}", action.link, action.ending),

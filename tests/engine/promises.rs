@@ -7,7 +7,7 @@ use homing::engine::Input;
 use homing::words::{Cause, Failure, Moment};
 use proptest::prelude::*;
 
-use crate::chaos::{Answer, Chaos, Deed, Opening, Trouble, live_through};
+use crate::chaos::{Answer, Chaos, Deed, Found, Opening, Trouble, live_through};
 use crate::world::{priorities, s};
 
 fn any_trouble() -> impl Strategy<Value = Trouble> {
@@ -27,12 +27,20 @@ fn any_trouble() -> impl Strategy<Value = Trouble> {
     ]
 }
 
+fn any_found() -> impl Strategy<Value = Found> {
+    prop_oneof![
+        2 => Just(Found::Accepts),
+        1 => any::<bool>().prop_map(|tunnel| Found::Itself { tunnel }),
+        2 => any_trouble().prop_map(Found::Fails),
+    ]
+}
+
 fn pass(milliseconds: Range<u32>) -> impl Strategy<Value = Deed> {
     milliseconds.prop_map(|milliseconds| Deed::Pass { milliseconds })
 }
 
 fn any_deed() -> impl Strategy<Value = Deed> {
-    let which = 0u8..16;
+    let which = 0u8..40;
     let answer = prop_oneof![
         3 => Just(Answer::Good),
         1 => Just(Answer::Drain),
@@ -50,12 +58,14 @@ fn any_deed() -> impl Strategy<Value = Deed> {
         3 => (which.clone(), any_trouble()).prop_map(|(n, trouble)| Deed::Lose(n, trouble)),
         4 => which.clone().prop_map(Deed::FirstByte),
         8 => (which.clone(), answer).prop_map(|(n, answer)| Deed::Done(n, answer)),
-        2 => (which, any::<u8>()).prop_map(|(n, kind)| Deed::Tell(n, kind)),
+        2 => (which.clone(), any::<u8>()).prop_map(|(n, kind)| Deed::Tell(n, kind)),
         2 => (any::<u64>(), any::<u8>()).prop_map(|(id, kind)| Deed::Stale(id, kind)),
+        8 => (which.clone(), any_found()).prop_map(|(n, found)| Deed::Probe(n, found)),
+        1 => Just(Deed::ProbeNow),
         1 => any::<bool>().prop_map(Deed::Network),
         1 => Just(Deed::Resume),
         1 => Just(Deed::BeatNow),
-        1 => (0u8..4).prop_map(Deed::Reconfigure),
+        1 => (0u8..8).prop_map(Deed::Reconfigure),
         1 => any::<bool>().prop_map(Deed::Location),
         1 => Just(Deed::CannotRemember),
         1 => (0u8..50).prop_map(|n| if n == 0 { Deed::Stop } else { Deed::WaitForDeadline }),
@@ -67,7 +77,7 @@ proptest! {
 
     #[test]
     fn the_promises_hold_whatever_the_world_says(
-        shape in 0u8..4,
+        shape in 0u8..8,
         push in any::<bool>(),
         named in any::<bool>(),
         seed in any::<u64>(),
@@ -82,7 +92,7 @@ proptest! {
         deeds in prop::collection::vec(any_deed(), 1..100),
     ) {
         let story = || {
-            let mut chaos = Chaos::new(Opening { shape: 2, push: true, named: false, seed });
+            let mut chaos = Chaos::new(Opening { shape: 6, push: true, named: false, seed });
             for &deed in &deeds {
                 chaos.perform(deed);
             }

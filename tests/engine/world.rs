@@ -8,14 +8,18 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use homing::engine::{Action, Away, Command, Event, Input, Memory, NetworkChange, Setup, Snapshot, State};
-use homing::settings::{Protocol, Settings};
+use homing::engine::{
+    Action, Away, Command, Event, Evidence, Input, LocationSnapshot, Memory, NetworkChange, Setup, Snapshot,
+    State,
+};
+use homing::settings::{Protocol, Settings, Situation};
 use homing::words::{
-    Cause, Errand, ExchangeId, Failure, LinkId, Moment, News, Outcome, Path, PolicyId, Proof, QueryId, Route,
-    Verdict,
+    Cause, Errand, ExchangeId, Failure, LinkId, Moment, News, Outcome, Path, PolicyId, ProbeId, Proof,
+    QueryId, Route, Verdict,
 };
 
 use crate::mount::{self, Engine};
+use crate::places::{self, Places};
 
 pub fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -129,6 +133,8 @@ pub struct Plan {
     pub away: Away,
     pub names: bool,
     pub routes: Vec<Route>,
+    /// Further parts of the document: reference servers, rules of location, locations.
+    pub parts: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Servers `a`, `b`, … in priorities of these sizes. All are up until told otherwise.
@@ -146,10 +152,17 @@ pub fn priorities(sizes: &[usize]) -> Plan {
         away: Away::Unknown,
         names: false,
         routes: vec![Route::Direct],
+        parts: serde_json::Map::new(),
     }
 }
 
 impl Plan {
+    /// With this part of the document.
+    pub fn with(mut self, part: &str, value: serde_json::Value) -> Self {
+        self.parts.insert(part.to_owned(), value);
+        self
+    }
+
     pub fn interval(self, interval: Duration) -> Self {
         Self { interval, ..self }
     }
@@ -199,13 +212,14 @@ impl Plan {
             .iter()
             .map(|servers| serde_json::json!({ "servers": servers.iter().map(&mut server).collect::<Vec<_>>() }))
             .collect();
-        let text = serde_json::json!({
+        let mut text = serde_json::json!({
             "server_lists": [{ "name": "main", "priorities": priorities }],
             "group": { "name": "g", "server_list": "main", "communication": {
                 "heartbeat_interval": format!("{}s", self.interval.as_secs()),
                 "mode": if self.push { "push" } else { "pull" },
             } },
         });
+        text.as_object_mut().unwrap().extend(self.parts.clone());
         Arc::new(text.to_string().parse().unwrap())
     }
 
@@ -246,6 +260,7 @@ impl Plan {
             names_hang: false,
             wait_for_drain: false,
             memories: Vec::new(),
+            places: Places::default(),
         }
     }
 }
@@ -260,6 +275,8 @@ enum Happening {
     FirstByte(ExchangeId),
     Done(ExchangeId),
     Told(ExchangeId),
+    Found(QueryId, Result<Vec<IpAddr>, Failure>),
+    Probed(ProbeId, places::Answer),
 }
 
 #[derive(Clone, Debug)]
@@ -310,6 +327,8 @@ pub struct World {
     pub names_hang: bool,
     /// Leaves what the engine decided in its queues: draining late must be safe.
     pub wait_for_drain: bool,
+    /// Reference servers and the control.
+    pub places: Places,
     /// Every memory the engine asked to be stored.
     pub memories: Vec<Memory>,
 }
@@ -460,6 +479,36 @@ impl World {
         self.engine.snapshot(self.now)
     }
 
+    pub fn location(&self) -> LocationSnapshot {
+        self.snapshot().location.expect("settings that ask for the location")
+    }
+
+    pub fn situation(&self) -> Situation {
+        self.location().situation
+    }
+
+    /// Every verdict, with the time since the start.
+    pub fn verdicts(&self) -> Vec<(Duration, Situation)> {
+        let mut verdicts: Vec<(Duration, Situation)> = Vec::new();
+        for (at, event) in &self.told {
+            if let Event::Location { situation, .. } = event
+                && verdicts.last().is_none_or(|(_, last)| last != situation)
+            {
+                verdicts.push((*at, *situation));
+            }
+        }
+        verdicts
+    }
+
+    /// What each round found.
+    pub fn rounds(&self) -> Vec<(Duration, Evidence)> {
+        let round = |(at, event): &(Duration, Event)| match event {
+            Event::Round { evidence, .. } => Some((*at, (**evidence).clone())),
+            _ => None,
+        };
+        self.told.iter().filter_map(round).collect()
+    }
+
     pub fn state(&self) -> State {
         self.snapshot().state
     }
@@ -532,7 +581,10 @@ impl World {
     fn act(&mut self, action: Action) {
         match action {
             Action::Resolve { query, host } => {
-                let server = host.strip_suffix(".test").unwrap().to_owned();
+                let Some(server) = host.strip_suffix(".test").map(str::to_owned) else {
+                    let (after, found) = self.places.look_up(&host);
+                    return self.later(after, Happening::Found(query, found));
+                };
                 if !self.names_hang {
                     self.later(self.look_up_time, Happening::Resolved(query, server));
                 }
@@ -582,6 +634,15 @@ impl World {
             Action::Remember { version } => {
                 self.memories.push(self.engine.memory().clone());
                 self.input(Input::Remembered(version));
+            }
+            Action::Probe { probe, target, to, proof, deadline } => {
+                assert!(deadline > self.now);
+                if let Some((after, answer)) = self.places.probe(self.now, probe, &target, to, proof) {
+                    self.later(after, Happening::Probed(probe, answer));
+                }
+            }
+            Action::CancelProbe { probe } => {
+                assert!(self.places.ends(probe), "cancelled what was not under way");
             }
             other => panic!("an action this world does not know: {other:?}"),
         }
@@ -647,13 +708,22 @@ impl World {
                 };
                 self.input(Input::Resolved { query, answer });
             }
+            Happening::Found(query, found) => {
+                let answer = found.as_deref().map_err(Clone::clone);
+                self.input(Input::Resolved { query, answer });
+            }
+            Happening::Probed(probe, answer) => {
+                if self.places.ends(probe) {
+                    self.input(Input::Probed { probe, answer });
+                }
+            }
             Happening::Connected(link) => {
                 let Some(state) = self.links.get_mut(&link) else {
                     return;
                 };
                 let (id, peer, https) = (state.server.clone(), state.peer, state.https);
                 state.ready = !https;
-                self.input(Input::Connected { link, path: Path { peer } });
+                self.input(Input::Connected { link, path: Path { peer, tunnel: false } });
                 match self.servers[&id].reach {
                     Reach::Connects(round_trip) if https => self.later(round_trip, Happening::Secured(link)),
                     Reach::BadHandshake(cause) => self.later(ROUND_TRIP, Happening::Lost(link, cause.into())),

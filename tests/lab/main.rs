@@ -1,5 +1,5 @@
 //! Road tests that need root, Linux and the distribution's packages: network namespaces whose packets are lost or late,
-//! servers and proxies nobody here wrote (nginx, haproxy, dnsmasq, squid, tinyproxy, OpenSSL), clocks that jump, and real
+//! servers and proxies nobody here wrote (nginx, haproxy, dnsmasq, squid, tinyproxy, OpenSSL, sshd, vsftpd, PostgreSQL), clocks that jump, and real
 //! processes that are stopped, killed and started again.
 //!
 //! `.ci/run` always runs them. They fail when something they need is missing; nothing is skipped. Each test has its own
@@ -14,7 +14,9 @@
 
 mod agent;
 mod certificates;
+mod daemons;
 mod haproxy;
+mod locator;
 mod manager;
 mod name_server;
 mod namespace;
@@ -29,6 +31,8 @@ mod clocks;
 mod dropped_packets;
 mod families;
 mod killed_processes;
+mod location_daemons;
+mod location_networks;
 mod looked_up_names;
 mod poor_links;
 mod remembering;

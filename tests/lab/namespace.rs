@@ -192,6 +192,23 @@ impl Cable {
             .nft(&format!("add rule inet lab input iifname eth0 {family} daddr {address} counter drop"));
     }
 
+    /// Every address of this network is one of the servers' end.
+    pub(crate) fn servers_have_all_of(&self, network: &str) {
+        self.servers.ip(&["route", "add", "local", network, "dev", "lo"]);
+    }
+
+    /// The servers' end is the agent's way to everywhere, though it hands nothing on.
+    pub(crate) fn agent_has_a_way_out(&self) {
+        self.agent.ip(&["route", "replace", "default", "via", Self::SERVERS[0]]);
+    }
+
+    /// The servers' end takes every IPv4 address there is for its own.
+    pub(crate) fn servers_answer_for_everybody(&self) {
+        // Where the agent is has to be known before.
+        self.servers.ip(&["route", "add", "10.77.0.0/24", "dev", "eth0", "table", "local"]);
+        self.servers_have_all_of("default");
+    }
+
     /// How many packets were dropped so far.
     pub(crate) fn dropped_packets(&self) -> u64 {
         self.agent.dropped_packets() + self.servers.dropped_packets()

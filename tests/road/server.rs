@@ -313,7 +313,7 @@ impl Authority {
         &self.issuer
     }
 
-    fn server_config(&self) -> (Arc<ServerConfig>, [u8; 32]) {
+    pub(crate) fn server_config(&self) -> (Arc<ServerConfig>, [u8; 32]) {
         let mut params = CertificateParams::new(vec![self.name.clone()]).unwrap();
         params.not_before = date_time_ymd(self.years.0, 1, 1);
         params.not_after = date_time_ymd(self.years.1, 1, 1);

@@ -89,7 +89,7 @@ impl Agenda {
 
     pub(super) fn hear(&mut self, cx: &mut Context<'_>, fact: Fact) {
         match fact {
-            Fact::Attached => {
+            Fact::Attached { server: _ } => {
                 self.heartbeat.begin(cx);
                 // A stream that was open ended with the move.
                 if let Some(push) = &mut self.push {
@@ -102,7 +102,7 @@ impl Agenda {
                     push.rest();
                 }
             }
-            Fact::Proved => {
+            Fact::Proved { .. } => {
                 self.heartbeat.proved(cx);
                 if let Some(push) = &mut self.push {
                     push.want(cx.now);

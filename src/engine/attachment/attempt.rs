@@ -53,6 +53,8 @@ pub(super) struct Link {
     /// Where the server's name led; `None` for a literal address, and when a proxy looked it up.
     pub(super) address: Option<IpAddr>,
     pub(super) proof: Proof,
+    /// Whether it leads through a tunnel.
+    pub(super) tunnel: bool,
 }
 
 /// See the module.
@@ -163,6 +165,7 @@ impl Attempt {
             | Input::Network(_)
             | Input::Resumed
             | Input::ClockStepped
+            | Input::Probed { .. }
             | Input::Remembered(_)
             | Input::CannotRemember(_)
             | Input::Command(_) => false,
@@ -232,7 +235,7 @@ impl Attempt {
                 self.connect_time = Some(cx.now.since(since));
                 let named = matches!(self.target.server.host, Host::Name(_));
                 let address = (named && self.is_direct()).then(|| path.peer.ip());
-                let link = Link { id: link, address, proof: Proof::Tcp };
+                let link = Link { id: link, address, proof: Proof::Tcp, tunnel: path.tunnel };
                 self.progress = Some(cx.now);
                 match self.target.server.protocol {
                     Protocol::Https => self.stage = Stage::Securing { link, since: cx.now },

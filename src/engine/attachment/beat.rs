@@ -90,7 +90,7 @@ impl Attachment {
                 self.announced.settings(cx, &server, answer.settings);
                 self.announced.policy(cx, &server, answer.policy);
                 cx.tell(Event::Heartbeat { server, status: answer.status, elapsed: span(answer.elapsed) });
-                self.proved(cx, answer.drain);
+                self.proved(cx, answer.link, answer.drain);
             }
             Step::Declined { status, drain } => {
                 self.drained(cx, drain);

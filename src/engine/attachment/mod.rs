@@ -49,7 +49,7 @@ use super::event::span;
 use super::tuning::tuning;
 use super::{Ending, Event, Input, State, Why};
 use crate::settings::Settings;
-use crate::words::{AgentId, Moment, PolicyId, Route};
+use crate::words::{AgentId, Moment, PolicyId, Proof, Route, ServerId};
 
 tuning! { "attachment",
     /// S: over how long a fleet spreads when connections in use are lost. 1 s suits some thousand agents on a
@@ -225,14 +225,15 @@ enum Phase {
 }
 
 /// What the other parts learn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fact {
     /// The agent is attached to another server than before.
-    Attached,
+    Attached { server: ServerId },
     /// It is attached to none.
     Detached,
-    /// A heartbeat exchange with the server in use succeeded.
-    Proved,
+    /// A heartbeat exchange with the server in use succeeded, over a link with this proof. `inside`: that shows
+    /// that the machine is inside.
+    Proved { proof: Proof, inside: bool },
     /// The event stream is open.
     StreamOpened,
     /// The event stream is gone; `true`: it had been open.
@@ -288,6 +289,11 @@ impl Attachment {
             Phase::Stopping { .. } => State::Stopping,
             Phase::Stopped => State::Stopped,
         }
+    }
+
+    /// Counts the settings, for `PolicyId`.
+    pub(super) fn settings_version(&self) -> u32 {
+        self.servers.version
     }
 
     pub(super) fn is_attached(&self) -> bool {
@@ -437,11 +443,11 @@ impl Attachment {
         self.failback.aim(cx, &self.servers, &active.member);
         self.leave_phase(cx, reason, Phase::Attached(Box::new(active)));
         let elapsed = span(cx.now.since(race.begun));
-        cx.tell(Event::Attached { server, priority, elapsed });
+        cx.tell(Event::Attached { server: server.clone(), priority, elapsed });
         self.sweeps = 0;
         self.rejections = 0;
         self.misses.begin_service();
-        self.facts.add(Fact::Attached);
+        self.facts.add(Fact::Attached { server });
     }
 
     fn transition_to_waiting(&mut self, cx: &mut Context<'_>, until: Moment, why: Why) {

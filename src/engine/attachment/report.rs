@@ -48,6 +48,7 @@ impl Attachment {
                 .iter()
                 .map(|member| self.server_snapshot(member, now))
                 .collect(),
+            location: None,
             stale_inputs: 0,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::attempt::Link;
 use super::backoff::delay;
 use super::race::{Ended, Held, Race, Runner};
 use super::servers::Finish;
@@ -196,23 +197,24 @@ impl Attachment {
         self.announced.settings(cx, &server, answer.settings.as_deref());
         self.announced.policy(cx, &server, answer.policy.as_deref());
         cx.tell(Event::Heartbeat { server, status: answer.status, elapsed: span(answer.elapsed) });
-        self.proved(cx, answer.drain);
+        self.proved(cx, answer.link, answer.drain);
     }
 
     /// A heartbeat exchange with the server in use succeeded.
-    pub(super) fn proved(&mut self, cx: &mut Context<'_>, drain: Option<Duration>) {
+    pub(super) fn proved(&mut self, cx: &mut Context<'_>, link: Link, drain: Option<Duration>) {
         self.forgive_old_refusals(cx);
         let Some(active) = self.active() else {
             return;
         };
         let tuning = &cx.tuning.attachment;
+        let inside = active.member.server.inside && !link.tunnel;
         let (record, service, by_failback) =
             (active.record(), cx.now.since(active.since), active.by_failback);
         self.misses.forgive(service, tuning);
         if by_failback && service >= tuning.failback_trusted {
             self.failback.damping = 0;
         }
-        self.facts.add(Fact::Proved);
+        self.facts.add(Fact::Proved { proof: link.proof, inside });
         self.drained(cx, drain);
         let drains = self.servers.record(record).is_some_and(|record| record.is_draining());
         // It may no longer ask for what made the agent mean to leave.

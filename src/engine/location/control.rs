@@ -1,0 +1,188 @@
+//! The negative control of a round: addresses and a name at which nobody may answer.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Tuning;
+use super::evidence::Controlled;
+use crate::engine::context::Context;
+use crate::engine::{Action, Reached, Target};
+use crate::settings::{ReferenceServer, Settings};
+use crate::words::{Cause, Failure, FailureClass, Host, Moment, ProbeId, Proof, QueryId};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Control {
+    started: Moment,
+    /// IPv4, then IPv6; `None` when no reference server is of that family.
+    addresses: [Option<Address>; 2],
+    name: Arc<str>,
+    query: QueryId,
+    resolves: Resolves,
+}
+
+#[derive(Debug)]
+struct Address {
+    to: SocketAddr,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Running(ProbeId),
+    Silent,
+    Answered,
+    /// This machine has no way to that family.
+    NotSent,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Resolves {
+    Running,
+    /// Somebody says that there is no such name.
+    No,
+    /// Nobody says anything.
+    Unknown,
+    /// It does, and must not.
+    Yes,
+}
+
+impl Control {
+    /// Starts before everything else, outside the pace.
+    pub(super) fn begin(cx: &mut Context<'_>, settings: &Settings) -> Self {
+        let rules = settings.location_rules();
+        let both: [IpAddr; 2] = [rules.control_v4.into(), rules.control_v6.into()];
+        let addresses = both.map(|address| {
+            let to = SocketAddr::new(address, port(settings.reference_servers(), address.is_ipv4())?);
+            let probe = cx.queue.next_probe();
+            let deadline = cx.now + cx.tuning.location.patience;
+            cx.act(Action::Probe { probe, target: Target::Control, to, proof: Proof::Tcp, deadline });
+            Some(Address { to, state: State::Running(probe) })
+        });
+        // Reserved never to exist (RFC 6761); a random label, so that nobody can prepare for it.
+        let name: Arc<str> = format!("h{:013x}.invalid", cx.chance.below(1 << 52)).into();
+        let query = cx.queue.next_query();
+        cx.act(Action::Resolve { query, host: name.clone() });
+        Self { started: cx.now, addresses, name, query, resolves: Resolves::Running }
+    }
+
+    // --- getters ---
+
+    /// Whether somebody is where nobody may be.
+    pub(super) fn answered(&self) -> bool {
+        self.resolves == Resolves::Yes || self.states().any(|state| state == State::Answered)
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.resolves == Resolves::Running || self.sockets() > 0
+    }
+
+    pub(super) fn sockets(&self) -> usize {
+        self.states().filter(|state| matches!(state, State::Running(_))).count()
+    }
+
+    pub(super) fn deadline(&self, tuning: &Tuning) -> Option<Moment> {
+        self.is_running().then(|| self.started + tuning.patience)
+    }
+
+    /// Whether it has been silent for long enough, beside an answer that took this long.
+    pub(super) fn is_quiet(&self, now: Moment, answer: Option<Duration>, tuning: &Tuning) -> bool {
+        let Some(answer) = answer else { return !self.answered() };
+        !self.answered() && (!self.is_running() || self.quiet_from(answer, tuning) <= now)
+    }
+
+    pub(super) fn quiet_from(&self, answer: Duration, tuning: &Tuning) -> Moment {
+        self.started + tuning.control_least.max(answer * 2)
+    }
+
+    pub(super) fn left_this_machine(&self) -> bool {
+        self.states().any(|state| state != State::NotSent)
+    }
+
+    pub(super) fn name_service_lives(&self) -> bool {
+        matches!(self.resolves, Resolves::No | Resolves::Yes)
+    }
+
+    pub(super) fn report(&self) -> Vec<Controlled> {
+        let mut lines: Vec<Controlled> = Vec::new();
+        for (address, family) in self.addresses.iter().zip(["IPv4", "IPv6"]) {
+            lines.push(match address {
+                None => Controlled { what: family.to_owned(), reply: "not_applicable" },
+                Some(Address { to, state }) => Controlled {
+                    what: to.to_string(),
+                    reply: match state {
+                        State::Answered => "answered",
+                        State::NotSent => "not_applicable",
+                        State::Running(_) | State::Silent => "silent",
+                    },
+                },
+            });
+        }
+        let reply = if self.resolves == Resolves::Yes { "answered" } else { "silent" };
+        lines.push(Controlled { what: self.name.to_string(), reply });
+        lines
+    }
+
+    // --- handle ---
+
+    /// `false`: it is not the control's.
+    pub(super) fn resolved(&mut self, query: QueryId, answer: Result<&[IpAddr], &Failure>) -> bool {
+        if query != self.query || self.resolves != Resolves::Running {
+            return false;
+        }
+        self.resolves = match answer {
+            Ok([]) => Resolves::No,
+            Ok(_) => Resolves::Yes,
+            Err(failure) if failure.cause == Cause::NameNotFound => Resolves::No,
+            Err(_) => Resolves::Unknown,
+        };
+        true
+    }
+
+    /// `false`: it is not the control's.
+    pub(super) fn probed(&mut self, probe: ProbeId, answer: &Result<Reached, Failure>) -> bool {
+        let mut addresses = self.addresses.iter_mut().flatten();
+        let Some(address) = addresses.find(|address| address.state == State::Running(probe)) else {
+            return false;
+        };
+        address.state = match answer {
+            Ok(_) => State::Answered,
+            Err(failure) if failure.class() == FailureClass::LocalNetwork => State::NotSent,
+            Err(_) => State::Silent,
+        };
+        true
+    }
+
+    pub(super) fn expire(&mut self, cx: &mut Context<'_>) {
+        if self.started + cx.tuning.location.patience <= cx.now {
+            self.give_up(cx);
+        }
+    }
+
+    pub(super) fn give_up(&mut self, cx: &mut Context<'_>) {
+        for address in self.addresses.iter_mut().flatten() {
+            if let State::Running(probe) = address.state {
+                cx.queue.act(Action::CancelProbe { probe });
+                address.state = State::Silent;
+            }
+        }
+        if self.resolves == Resolves::Running {
+            self.resolves = Resolves::Unknown;
+        }
+    }
+
+    fn states(&self) -> impl Iterator<Item = State> {
+        self.addresses.iter().flatten().map(|address| address.state)
+    }
+}
+
+/// The port of the first reference server that may be of this family: a portal that answers for one port only
+/// answers for this one.
+fn port(servers: &[ReferenceServer], v4: bool) -> Option<u16> {
+    let may_be = |server: &&ReferenceServer| match &server.host {
+        Host::Address(address) => address.is_ipv4() == v4,
+        Host::Name(_) => true,
+    };
+    servers.iter().find(may_be).and_then(|server| server.ports.first()).copied()
+}

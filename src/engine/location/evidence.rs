@@ -1,0 +1,214 @@
+//! What a verdict rests on: who was asked, what each answered, and how long it took.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::settings::Situation;
+use crate::words::{Proof, ServerId, Span};
+
+/// What one round has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(tag = "finding", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Finding {
+    /// A reference server answered with enough proof.
+    Internal {
+        /// What it proved.
+        proof: Proof,
+    },
+    /// The same, but only by way of a tunnel.
+    InternalViaVpn {
+        /// What it proved.
+        proof: Proof,
+    },
+    /// No reference server answered with enough proof.
+    External,
+    /// Everybody answers, and nobody proves anything: a portal.
+    Captive,
+    /// Nothing left this machine.
+    NoNetwork,
+    /// No name of a reference server resolved, because no name does.
+    NoNames,
+}
+
+/// Why a round was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Trigger {
+    /// The engine has just been made.
+    Start,
+    /// The network changed, or came back.
+    NetworkChanged,
+    /// The machine was suspended and runs again.
+    Resumed,
+    /// The management server was lost.
+    ServerLost,
+    /// Ten minutes have passed.
+    Regular,
+    /// What the last round found has to be seen once more.
+    Confirming,
+    /// A change towards trust had to wait, because there were two within the hour.
+    Calmed,
+    /// The application asked.
+    Asked,
+    /// The settings changed.
+    NewSettings,
+}
+
+/// Why the location is what it is. [`LocationSnapshot::reason`] says it in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum WhyLocation {
+    /// Nothing was found out yet.
+    NothingKnown,
+    /// There is no usable network.
+    NoNetwork,
+    /// There are no reference servers, and the management server is not there.
+    NobodyToAsk,
+    /// An exchange with the management server proved enough.
+    ManagementServer,
+    /// A reference server answered with enough proof.
+    ReferenceServer,
+    /// No reference server answered with enough proof.
+    NobodyAnswered,
+    /// Not all could be asked in time, and nobody had answered by then.
+    Incomplete,
+    /// The network answers for everybody.
+    EverybodyAnswers,
+}
+
+/// One question of a round.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Asked {
+    /// Its place in the list, from 1.
+    pub place: usize,
+    /// The reference server as the settings name it.
+    pub server: String,
+    /// Its port.
+    pub port: u16,
+    /// What was asked for.
+    pub wanted: Proof,
+    /// What came.
+    #[serde(flatten)]
+    pub reply: Reply,
+    /// How long it took, or was waited for.
+    pub elapsed: Span,
+}
+
+/// What came of one question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Reply {
+    /// It answered, and proved this.
+    Proved {
+        /// What.
+        proof: Proof,
+        /// Whether by way of a tunnel.
+        tunnel: bool,
+        /// Whether it counts: enough proof, on a network that does not answer for everybody.
+        counts: bool,
+    },
+    /// Somebody answered and did not prove to be that server.
+    NotBelieved {
+        /// Why, in words.
+        detail: String,
+    },
+    /// The port is closed, or the host is said to be out of reach.
+    Refused {
+        /// In words.
+        detail: String,
+    },
+    /// No answer.
+    Silent {},
+    /// Its name led nowhere.
+    NoAddress {
+        /// Why, in words.
+        detail: String,
+    },
+    /// The question did not leave this machine.
+    NotSent {
+        /// Why, in words.
+        detail: String,
+    },
+    /// It was not waited for: the round was over before.
+    NotAwaited {},
+}
+
+/// What the control has shown: an address, or a name, at which nobody may answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Controlled {
+    /// The address and port, or the name.
+    pub what: String,
+    /// `silent`, `answered` or `not_applicable`.
+    pub reply: &'static str,
+}
+
+/// Everything one round has asked and heard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Evidence {
+    /// Why the round was made.
+    pub trigger: Trigger,
+    /// What it found.
+    #[serde(flatten)]
+    pub finding: Finding,
+    /// From its beginning to its finding.
+    pub elapsed: Span,
+    /// How many reference servers there are.
+    pub servers: usize,
+    /// The best server, in the order of the list, among those that had answered with enough proof: `host:port`.
+    pub best: Option<String>,
+    /// Every question, in the order of the list.
+    pub asked: Vec<Asked>,
+    /// The control.
+    pub control: Vec<Controlled>,
+}
+
+/// Where the machine is, at one moment. Whether the management server is reachable is another matter, and stands
+/// beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LocationSnapshot {
+    /// The verdict.
+    pub situation: Situation,
+    /// Since when.
+    pub since: Span,
+    /// Why.
+    pub why: WhyLocation,
+    /// Why, in words.
+    pub reason: String,
+    /// What the verdict rests on when it is inside.
+    pub proof: Option<Proof>,
+    /// The location whose settings are in force; `None` for the group's.
+    pub location: Option<Arc<str>>,
+    /// Whether the product has chosen that location itself.
+    pub chosen: bool,
+    /// The management server the agent is attached to.
+    pub attached: Option<ServerId>,
+    /// How long ago the last one was lost, when there is none.
+    pub server_lost: Option<Span>,
+    /// Until the next round.
+    pub next_round: Option<Span>,
+    /// What the last round heard.
+    pub evidence: Option<Evidence>,
+}
+
+impl Finding {
+    /// The finding in a word or two.
+    pub const fn explain(self) -> &'static str {
+        match self {
+            Self::Internal { .. } => "internal",
+            Self::InternalViaVpn { .. } => "internal via vpn",
+            Self::External => "external",
+            Self::Captive => "captive portal",
+            Self::NoNetwork => "no network",
+            Self::NoNames => "no names",
+        }
+    }
+}

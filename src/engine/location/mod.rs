@@ -1,0 +1,541 @@
+//! Am I inside?
+//!
+//! ```text
+//!                     Proved, Detached                    the verdict changed
+//! attachment ───────────────────────────┐              ┌──────────────────────► settings in force
+//!                                       ▼              │
+//! Network, Resumed, the clock ───►  Location ──► damping: Stay, Change, Again
+//!                                       │              ▲
+//!                          begins a     ▼              │
+//!                                     round ───────────┘ its finding
+//!                                       │ ▲
+//!                         Probe, Resolve▼ │Probed, Resolved
+//! ```
+//! A *round* asks the reference servers once and has a *finding*. The *location* is the damped verdict: one finding
+//! is enough for it where nothing was known or the network is new, and several where a flapping server would make
+//! it flap. The management server is asked first: while an exchange with it proves enough, no round is made.
+//!
+//! What is known holds for a while when nothing can be found out (no network, no names, a network that changes
+//! without end); then it is given up, towards caution.
+
+mod control;
+mod damping;
+mod evidence;
+mod report;
+mod round;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use evidence::{Asked, Controlled, Evidence, Finding, LocationSnapshot, Reply, Trigger, WhyLocation};
+
+use damping::{Damping, Decision, Sight};
+use round::{Progress, Round};
+
+use super::attachment::Fact;
+use super::attachment::balance::phase_hash;
+use super::context::Context;
+use super::tuning::tuning;
+use super::{Event, NetworkChange, Reached};
+use crate::settings::{Settings, Situation};
+use crate::words::{AgentId, Failure, Moment, ProbeId, Proof, QueryId, ServerId};
+
+use std::net::IpAddr;
+
+tuning! { "location",
+    /// Between two starts of a round: 120 pairs are asked within 6 s, and no firewall takes it for a scan of ports.
+    pace: 50 ms,
+    /// Between two starts when answers come faster than the pace: 128 refused ports take a quarter of a second.
+    start_gap: 2 ms,
+    /// How long one server and port has for its connection, and its handshake where one is asked for. A server
+    /// inside is near; 1.5 s is a lost SYN and its repetition after 1 s.
+    patience: 1_500 ms,
+    /// Resolvers retry at 5 s; a second round seldom helps.
+    name_limit: 5_000 ms,
+    /// What has not been asked by then counts as silent, unless the list itself is longer.
+    round_limit: 8_000 ms,
+    /// How long the control has to be silent at least before a bare connection proves anything.
+    control_least: 50 ms,
+    /// From the first usable network to a location, whatever has been asked by then.
+    first_location: 8_000 ms,
+    /// Between two rounds when nothing happens: what a quiet change inside costs at most.
+    period: 600_000 ms,
+    /// A network change is answered after this: addresses, routes and names come one by one.
+    debounce: 1_000 ms,
+    /// And within this of that, so that a building whose power comes back does not ask in one second.
+    debounce_spread: 2_000 ms,
+    /// After suspend the round begins within this.
+    resume_spread: 5_000 ms,
+    /// Between the starts of the three failing rounds that it takes to leave the inside on one network.
+    confirm_step: 10_000 ms,
+    /// Between two agreeing rounds of bare connections: a forger has to keep it up for that long.
+    agree_step: 5_000 ms,
+    /// Changes towards trust are counted over this.
+    trust_window: 3_600_000 ms,
+    /// After two of them the next waits for this since the last change: at most four changes in an hour.
+    trust_pause: 1_800_000 ms,
+    /// How long a location is held while nothing can be found out. Roaming between access points takes seconds; whoever
+    /// breaks the names of a network must not keep a machine inside.
+    hold: 60_000 ms,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Location {
+    settings: Arc<Settings>,
+    /// Counts the settings, for `PolicyId`.
+    version: u32,
+    /// How long an exchange with the management server counts: the interval of heartbeats.
+    interval: Duration,
+    situation: Situation,
+    since: Moment,
+    why: WhyLocation,
+    /// What the verdict rests on, when it is inside.
+    proof: Option<Proof>,
+    damping: Damping,
+    round: Option<Box<Round>>,
+    /// The last round that had a finding.
+    evidence: Option<Box<Evidence>>,
+    due: Option<(Moment, Trigger)>,
+    /// The next regular round.
+    regular: Moment,
+    management: Management,
+    /// Since when there has been a usable network; `None` while there is none.
+    usable: Option<Moment>,
+    /// Since when the verdict rests on nothing that was seen on this network.
+    unsure: Option<Moment>,
+    /// The verdict changed and nobody was told.
+    changed: bool,
+}
+
+/// What is known of the management server.
+#[derive(Debug, Default)]
+struct Management {
+    attached: Option<ServerId>,
+    /// The last exchange since the last network change.
+    exchange: Option<Exchange>,
+    lost: Option<Moment>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Exchange {
+    at: Moment,
+    proof: Proof,
+    inside: bool,
+}
+
+/// Whether there is anything to find out, and anybody to whom it matters.
+pub(super) fn is_asked_for(settings: &Settings) -> bool {
+    !settings.reference_servers().is_empty()
+        || settings.location_rules().locations.iter().any(|location| !location.when.is_empty())
+}
+
+impl Location {
+    pub(super) fn new(
+        settings: Arc<Settings>,
+        version: u32,
+        agent: &AgentId,
+        now: Moment,
+        tuning: &super::Tuning,
+    ) -> Self {
+        let period = tuning.location.period;
+        let nanos = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX);
+        let phase = Duration::from_nanos(((u128::from(phase_hash(agent)) * u128::from(nanos)) >> 64) as u64);
+        Self {
+            settings,
+            version,
+            interval: Duration::ZERO,
+            situation: Situation::Unknown,
+            since: now,
+            why: WhyLocation::NothingKnown,
+            proof: None,
+            damping: Damping::default(),
+            round: None,
+            evidence: None,
+            due: Some((now, Trigger::Start)),
+            regular: now + phase,
+            management: Management::default(),
+            usable: Some(now),
+            unsure: Some(now),
+            changed: false,
+        }
+    }
+
+    // --- getters ---
+
+    /// When [`Self::tick`] has something to do.
+    pub(super) fn deadline(&self, tuning: &super::Tuning) -> Option<Moment> {
+        let round = self.round.as_ref().and_then(|round| round.deadline(&tuning.location));
+        let asks = !self.settings.reference_servers().is_empty();
+        let due = self.due.map(|(at, _)| at);
+        let regular = (asks && self.usable.is_some()).then_some(self.regular);
+        let first = self.first_location(&tuning.location);
+        let held = self.held_until(&tuning.location);
+        [round, due, regular, first, held].into_iter().flatten().min()
+    }
+
+    /// The location whose `when` names this situation.
+    pub(super) fn fitting(&self) -> Option<Arc<str>> {
+        let locations = &self.settings.location_rules().locations;
+        let fits = locations.iter().find(|location| location.when.contains(&self.situation));
+        fits.map(|location| location.name.clone())
+    }
+
+    /// Whether the verdict changed since this was last asked.
+    pub(super) fn take_change(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// The verdict, and the location whose settings are in force.
+    pub(super) fn event(&self, now: Moment, location: Option<Arc<str>>) -> Event {
+        Event::Location {
+            situation: self.situation,
+            why: self.why,
+            reason: self.reason(now).into(),
+            location,
+            attached: self.management.attached.is_some(),
+        }
+    }
+
+    // --- handle ---
+
+    pub(super) fn hear(&mut self, cx: &mut Context<'_>, fact: &Fact) {
+        match fact {
+            Fact::Attached { server } => {
+                self.management.attached = Some(server.clone());
+                self.management.lost = None;
+            }
+            Fact::Detached => {
+                self.management = Management { lost: Some(cx.now), ..Management::default() };
+                let at = cx.now + cx.chance.up_to(cx.tuning.attachment.spread);
+                self.schedule(at, Trigger::ServerLost);
+            }
+            Fact::Proved { proof, inside } => {
+                self.management.exchange = Some(Exchange { at: cx.now, proof: *proof, inside: *inside });
+                if let Some(proof) = self.management_proof(cx.now) {
+                    self.found_by_management(cx, proof);
+                }
+            }
+            Fact::StreamOpened | Fact::StreamLost { .. } | Fact::StreamDeclined | Fact::Refresh { .. } => {}
+        }
+    }
+
+    pub(super) fn network_changed(&mut self, cx: &mut Context<'_>, change: NetworkChange) {
+        let tuning = &cx.tuning.location;
+        self.give_up_round(cx);
+        self.management.exchange = None;
+        self.damping = Damping::on_new_network();
+        self.unsure.get_or_insert(cx.now);
+        match change {
+            NetworkChange::Gone => {
+                self.usable = None;
+                self.due = None;
+            }
+            NetworkChange::Changed => {
+                self.usable.get_or_insert(cx.now);
+                // Whoever changes the network without end does not keep what was known of another.
+                self.give_up_what_is_held(cx);
+                // The first of many changes in a row says when, or nothing would ever be asked.
+                self.due = self.due.filter(|(_, trigger)| *trigger == Trigger::NetworkChanged);
+                let at = cx.now + tuning.debounce + cx.chance.up_to(tuning.debounce_spread);
+                self.schedule(at, Trigger::NetworkChanged);
+            }
+        }
+    }
+
+    pub(super) fn resumed(&mut self, cx: &mut Context<'_>) {
+        self.give_up_round(cx);
+        if self.usable.is_some() {
+            let at = cx.now + cx.chance.up_to(cx.tuning.location.resume_spread);
+            self.schedule(at, Trigger::Resumed);
+        }
+    }
+
+    pub(super) fn probe_now(&mut self, cx: &mut Context<'_>) {
+        if self.round.as_ref().is_none_or(|round| round.finding().is_some()) {
+            self.begin_round(cx, Trigger::Asked);
+        }
+    }
+
+    /// Other settings. The verdict stays until the new list has spoken.
+    pub(super) fn reconfigure(&mut self, cx: &mut Context<'_>, settings: Arc<Settings>, version: u32) {
+        let asks_the_same = settings.reference_servers() == self.settings.reference_servers()
+            && settings.policies() == self.settings.policies()
+            && settings.location_rules() == self.settings.location_rules();
+        self.settings = settings;
+        self.version = version;
+        if asks_the_same {
+            if let Some(round) = &mut self.round {
+                round.renumber(version);
+            }
+            return;
+        }
+        self.give_up_round(cx);
+        self.damping = Damping::on_new_network();
+        let at = cx.now + cx.chance.up_to(cx.tuning.attachment.spread);
+        self.schedule(at, Trigger::NewSettings);
+    }
+
+    /// How long an exchange with the management server counts: as long as heartbeats are apart.
+    pub(super) fn set_interval(&mut self, interval: Duration) {
+        self.interval = interval;
+    }
+
+    /// `false`: nothing here asked that.
+    pub(super) fn resolved(
+        &mut self,
+        cx: &mut Context<'_>,
+        query: QueryId,
+        answer: Result<&[IpAddr], &Failure>,
+    ) -> bool {
+        let Some(round) = &mut self.round else { return false };
+        let known = round.resolved(query, answer);
+        self.drive(cx);
+        known
+    }
+
+    /// `false`: nothing here asked that.
+    pub(super) fn probed(
+        &mut self,
+        cx: &mut Context<'_>,
+        probe: ProbeId,
+        answer: Result<Reached, Failure>,
+    ) -> bool {
+        let Some(round) = &mut self.round else { return false };
+        let known = round.probed(cx, probe, answer);
+        self.drive(cx);
+        known
+    }
+
+    /// Does whatever is due.
+    pub(super) fn tick(&mut self, cx: &mut Context<'_>) {
+        self.drive(cx);
+        if self.regular <= cx.now {
+            let period = cx.tuning.location.period.max(Duration::from_millis(1));
+            let missed = cx.now.since(self.regular).as_nanos() / period.as_nanos();
+            let places = u32::try_from(missed).unwrap_or(u32::MAX).saturating_add(1);
+            self.regular = self.regular + period.saturating_mul(places);
+            if self.usable.is_some() {
+                self.schedule(cx.now, Trigger::Regular);
+            }
+        }
+        if let Some((_, trigger)) = self.due.filter(|(at, _)| *at <= cx.now) {
+            self.due = None;
+            if self.round.as_ref().is_none_or(|round| round.finding().is_some()) {
+                self.begin_round(cx, trigger);
+            }
+        }
+        if self.first_location(&cx.tuning.location).is_some_and(|at| at <= cx.now) {
+            self.incomplete(cx);
+        }
+        if self.held_until(&cx.tuning.location).is_some_and(|at| at <= cx.now) {
+            self.give_up_what_is_held(cx);
+        }
+    }
+
+    /// Drops whatever is under way, for good.
+    pub(super) fn stop(&mut self, cx: &mut Context<'_>) {
+        self.give_up_round(cx);
+        self.due = None;
+    }
+
+    // --- rounds ---
+
+    fn begin_round(&mut self, cx: &mut Context<'_>, trigger: Trigger) {
+        self.give_up_round(cx);
+        if trigger != Trigger::Asked
+            && let Some(proof) = self.management_proof(cx.now)
+        {
+            return self.found_by_management(cx, proof);
+        }
+        if self.settings.reference_servers().is_empty() {
+            self.unsure.get_or_insert(cx.now);
+            return;
+        }
+        self.round = Some(Box::new(Round::begin(cx, &self.settings, self.version, trigger)));
+        self.drive(cx);
+    }
+
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        let Some(round) = &mut self.round else { return };
+        match round.drive(cx, &self.settings) {
+            Progress::Running => {}
+            Progress::Found(finding) => {
+                let started = round.started;
+                self.evidence = Some(Box::new(round.evidence(cx.now, &self.settings, finding)));
+                if round.is_over() {
+                    self.round = None;
+                }
+                self.found(cx, finding, started);
+            }
+            Progress::Revoked => {
+                self.evidence = Some(Box::new(round.evidence(cx.now, &self.settings, Finding::Captive)));
+                self.round = None;
+                self.revoked(cx);
+            }
+            Progress::Over => self.round = None,
+        }
+    }
+
+    fn give_up_round(&mut self, cx: &mut Context<'_>) {
+        if let Some(mut round) = self.round.take() {
+            round.give_up(cx);
+        }
+    }
+
+    // --- findings ---
+
+    fn found(&mut self, cx: &mut Context<'_>, finding: Finding, started: Moment) {
+        if let Some(evidence) = self.evidence.clone() {
+            let attached = self.management.attached.is_some();
+            cx.tell(Event::Round { attached, evidence });
+        }
+        let tuning = &cx.tuning.location;
+        match finding {
+            Finding::Internal { proof } => {
+                self.usable.get_or_insert(started);
+                let sight = Sight { started, situation: Situation::Internal, proof: Some(proof) };
+                self.judge(cx, sight, WhyLocation::ReferenceServer);
+            }
+            Finding::InternalViaVpn { .. } | Finding::External | Finding::Captive => {
+                self.usable.get_or_insert(started);
+                // The round may have been asked for although the management server proves enough.
+                if let Some(proof) = self.management_proof(cx.now) {
+                    return self.found_by_management(cx, proof);
+                }
+                let (situation, proof, why) = match finding {
+                    Finding::InternalViaVpn { proof } => {
+                        (Situation::InternalViaVpn, Some(proof), WhyLocation::ReferenceServer)
+                    }
+                    Finding::Captive => (Situation::Captive, None, WhyLocation::EverybodyAnswers),
+                    Finding::External | Finding::Internal { .. } | Finding::NoNetwork | Finding::NoNames => {
+                        (Situation::External, None, WhyLocation::NobodyAnswered)
+                    }
+                };
+                self.judge(cx, Sight { started, situation, proof }, why);
+            }
+            Finding::NoNetwork => {
+                self.usable = None;
+                self.unsure.get_or_insert(started);
+                self.schedule(cx.now + tuning.confirm_step, Trigger::Confirming);
+            }
+            Finding::NoNames => {
+                self.unsure.get_or_insert(started);
+                self.schedule((started + tuning.confirm_step).max(cx.now), Trigger::Confirming);
+                if self.situation == Situation::Unknown {
+                    self.incomplete(cx);
+                } else if self.held_until(tuning).is_some_and(|at| at <= cx.now) {
+                    self.give_up_what_is_held(cx);
+                }
+            }
+        }
+    }
+
+    /// An exchange with the management server proves that the machine is inside.
+    fn found_by_management(&mut self, cx: &mut Context<'_>, proof: Proof) {
+        self.usable.get_or_insert(cx.now);
+        let sight = Sight { started: cx.now, situation: Situation::Internal, proof: Some(proof) };
+        self.judge(cx, sight, WhyLocation::ManagementServer);
+        let asked = self.round.as_ref().is_some_and(|round| round.trigger == Trigger::Asked);
+        if self.situation == Situation::Internal && !asked {
+            self.give_up_round(cx);
+        }
+    }
+
+    fn judge(&mut self, cx: &mut Context<'_>, sight: Sight, why: WhyLocation) {
+        self.unsure = None;
+        match self.damping.judge(cx.now, self.situation, sight, &cx.tuning.location) {
+            Decision::Stay => {
+                self.why = why;
+                self.proof = sight.proof;
+            }
+            Decision::Again { at, trigger } => self.schedule(at.max(cx.now), trigger),
+            Decision::Change => self.transition_to(cx, sight.situation, why, sight.proof),
+        }
+    }
+
+    /// A bare connection gave `internal`, and then the control answered too.
+    fn revoked(&mut self, cx: &mut Context<'_>) {
+        if self.why == WhyLocation::ReferenceServer && self.proof == Some(Proof::Tcp) {
+            self.transition_to(cx, Situation::Captive, WhyLocation::EverybodyAnswers, None);
+        }
+        self.damping.disagreed();
+    }
+
+    /// The time for a first location is over: what has not answered by now is taken to be silent.
+    fn incomplete(&mut self, cx: &mut Context<'_>) {
+        let by_tunnel = self.round.as_ref().and_then(|round| round.tunnel_proof(&self.settings));
+        let (situation, why) = match by_tunnel {
+            Some(_) => (Situation::InternalViaVpn, WhyLocation::ReferenceServer),
+            None => (Situation::External, WhyLocation::Incomplete),
+        };
+        self.transition_to(cx, situation, why, by_tunnel);
+    }
+
+    /// What was known has been held for long enough.
+    fn give_up_what_is_held(&mut self, cx: &mut Context<'_>) {
+        if self.held_until(&cx.tuning.location).is_none_or(|at| at > cx.now) {
+            return;
+        }
+        match self.usable {
+            None => self.transition_to(cx, Situation::Unknown, WhyLocation::NoNetwork, None),
+            Some(_) if self.settings.reference_servers().is_empty() => {
+                self.transition_to(cx, Situation::Unknown, WhyLocation::NobodyToAsk, None);
+            }
+            Some(_) => self.transition_to(cx, Situation::External, WhyLocation::Incomplete, None),
+        }
+    }
+
+    // --- the verdict: its only writer ---
+
+    fn transition_to(
+        &mut self,
+        cx: &mut Context<'_>,
+        situation: Situation,
+        why: WhyLocation,
+        proof: Option<Proof>,
+    ) {
+        (self.why, self.proof) = (why, proof);
+        if situation == self.situation {
+            return;
+        }
+        self.damping.changed(cx.now, self.situation, situation, cx.tuning.location.trust_pause);
+        (self.situation, self.since) = (situation, cx.now);
+        self.changed = true;
+    }
+
+    // --- helpers ---
+
+    fn schedule(&mut self, at: Moment, trigger: Trigger) {
+        if self.due.is_none_or(|(due, _)| due > at) {
+            self.due = Some((at, trigger));
+        }
+    }
+
+    /// What the management server proves at present, if that is enough to be inside.
+    fn management_proof(&self, now: Moment) -> Option<Proof> {
+        let rules = self.settings.location_rules();
+        let Exchange { at, proof, inside } = self.management.exchange?;
+        let counts = rules.management_server_counts && inside && now.since(at) < self.interval;
+        (counts && proof >= rules.required_proof).then_some(proof)
+    }
+
+    /// When a location has to be given although nothing is certain.
+    fn first_location(&self, tuning: &Tuning) -> Option<Moment> {
+        let wanted = self.situation == Situation::Unknown && !self.settings.reference_servers().is_empty();
+        self.usable.filter(|_| wanted).map(|usable| usable + tuning.first_location)
+    }
+
+    /// Until when the verdict is held although nothing supports it. A round that is under way may still speak.
+    fn held_until(&self, tuning: &Tuning) -> Option<Moment> {
+        let settled = match self.usable {
+            None => self.situation == Situation::Unknown,
+            Some(_) if self.settings.reference_servers().is_empty() => self.situation == Situation::Unknown,
+            Some(_) => !self.situation.is_inside(),
+        };
+        if settled || self.round.is_some() {
+            return None;
+        }
+        self.unsure.map(|since| since + tuning.hold)
+    }
+}

@@ -1,0 +1,107 @@
+//! The negative control: what a network that answers for everybody can and cannot pretend.
+
+use homing::engine::{Finding, WhyLocation};
+use homing::settings::Situation;
+use homing::words::Proof;
+
+use crate::places::{Place, reference, references};
+use crate::world::*;
+
+fn agent(proof: &str, required: &str) -> World {
+    let plan = priorities(&[1]).with("reference_servers", references(3, &[443], proof)).with(
+        "location",
+        serde_json::json!({ "required_proof": required, "management_server_counts": false }),
+    );
+    let mut world = plan.start();
+    world.set_all(black_hole());
+    world
+}
+
+#[test]
+fn a_network_that_accepts_every_connection_is_never_inside() {
+    for (proof, required) in [("tcp", "tcp"), ("tls", "tls"), ("pin", "pin"), ("tls", "tcp"), ("tcp", "tls")]
+    {
+        for round_trip in [1, 20, 300] {
+            let mut world = agent(proof, required);
+            world.places.elsewhere = Place::Accepts(ms(round_trip));
+            world.places.control = Place::Accepts(ms(round_trip));
+            world.run(s(3600));
+            assert_eq!(world.verdicts().len(), 1, "{proof}, {required}");
+            assert_eq!(world.situation(), Situation::Captive, "{proof}, {required}\n{}", world.story());
+            assert_eq!(world.location().why, WhyLocation::EverybodyAnswers);
+            assert!(world.location().reason.contains("this network answers for everybody"));
+        }
+    }
+}
+
+#[test]
+fn a_network_that_resolves_every_name_to_itself_is_never_inside() {
+    let list = serde_json::json!({ "servers": [ { "address": "r.example", "proof": "tcp" } ] });
+    let mut world = priorities(&[1])
+        .with("reference_servers", list)
+        .with("location", serde_json::json!({ "required_proof": "tcp", "management_server_counts": false }))
+        .start();
+    world.set_all(black_hole());
+    world.places.every_name = Some(reference(7));
+    world.places.elsewhere = Place::Accepts(ms(5));
+    world.run(s(3600));
+    assert_eq!(world.situation(), Situation::Captive);
+    assert!(world.rounds().iter().all(|(_, round)| round.finding == Finding::Captive));
+}
+
+#[test]
+fn a_verified_server_is_believed_whatever_else_answers() {
+    let mut world = agent("tls", "tls");
+    world.places.elsewhere = Place::Accepts(ms(5));
+    world.places.control = Place::Accepts(ms(5));
+    world.places.at.insert((reference(2), 443).into(), Place::Answers(ms(5)));
+    world.run(s(5));
+    assert_eq!(world.situation(), Situation::Internal);
+}
+
+#[test]
+fn a_bare_connection_is_believed_once_the_control_has_been_silent() {
+    let mut world = agent("tcp", "tcp");
+    world.places.at.insert((reference(0), 443).into(), Place::Answers(ms(1)));
+    let told = world.until(s(5), "a location", |event| {
+        matches!(event, homing::engine::Event::Location { situation: Situation::Internal, .. })
+    });
+    assert_eq!(told, ms(50));
+    assert_eq!(world.location().proof, Some(Proof::Tcp));
+}
+
+#[test]
+fn a_control_that_answers_late_takes_the_inside_back_at_once() {
+    let mut world = agent("tcp", "tcp");
+    world.places.at.insert((reference(0), 443).into(), Place::Answers(ms(1)));
+    world.places.control = Place::Accepts(ms(900));
+    world.run(s(2));
+    let verdicts = world.verdicts();
+    assert_eq!(verdicts, [(ms(50), Situation::Internal), (ms(900), Situation::Captive)]);
+    world.run(s(3600));
+    assert_eq!(world.situation(), Situation::Captive);
+}
+
+#[test]
+fn a_control_out_of_reach_is_no_reason_to_wait() {
+    let mut world = agent("tcp", "tcp");
+    world.places.control = Place::NoRoute;
+    world.places.at.insert((reference(0), 443).into(), Place::Answers(ms(1)));
+    world.run(s(5));
+    assert_eq!(world.situation(), Situation::Internal);
+    let evidence = world.location().evidence.unwrap();
+    let replies: Vec<_> = evidence.control.iter().map(|line| line.reply).collect();
+    assert_eq!(replies, ["not_applicable", "not_applicable", "silent"]);
+}
+
+#[test]
+fn too_little_proof_gives_nothing() {
+    let mut world = agent("tcp", "tls");
+    world.places.elsewhere = Place::Answers(ms(1));
+    world.run(s(3600));
+    assert_eq!(world.situation(), Situation::External);
+    assert_eq!(
+        world.location().reason,
+        "external: 3 of 3 reference servers did not prove enough (3 answered without enough proof)"
+    );
+}

@@ -1,0 +1,187 @@
+//! Where the machine is, on networks that lose packets, answer for everybody, have no names for a while, go away and come
+//! back, or lead through a tunnel.
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::{TempDir, tempdir};
+
+use crate::certificates::Certificates;
+use crate::daemons::Daemon;
+use crate::locator::Locator;
+use crate::name_server::NameServer;
+use crate::namespace::{Cable, Namespace};
+use crate::tools::{run, tool};
+
+const FIRST: &str = Cable::SERVERS[0];
+const SECOND: &str = Cable::SERVERS[1];
+const THIRD: &str = Cable::SERVERS[2];
+const NAME: &str = "files.lab";
+
+/// An agent whose cable leads to a web server that proves itself, also by the name [`NAME`].
+struct Office {
+    folder: TempDir,
+    cable: Cable,
+    certificates: Certificates,
+    _web: Daemon,
+}
+
+impl Office {
+    fn on(cable: Cable) -> Self {
+        let folder = tempdir().unwrap();
+        let certificates = Certificates::new(folder.path(), &[FIRST, NAME]);
+        let web = Daemon::web(&cable.servers, folder.path(), &certificates, FIRST);
+        Self { folder, cable, certificates, _web: web }
+    }
+
+    /// The web server, asked by this address or name.
+    fn reference(&self, address: &str) -> Value {
+        json!([{ "address": address, "certificate": { "roots": [{ "bundle": self.certificates.authority }] } }])
+    }
+
+    fn locate(&self, servers: &Value) -> Locator {
+        Locator::start(&self.cable.agent, self.folder.path(), servers, "tls")
+    }
+}
+
+fn bare(address: &str) -> Value {
+    json!({ "address": address, "proof": "tcp" })
+}
+
+/// What the sockets of this machine are doing.
+fn sockets(namespace: &Namespace) -> usize {
+    let mut list = namespace.command(tool("ss", "iproute2").get_program());
+    // Those that wait for the last packet of a connection that has ended belong to nobody.
+    run(list.args(["-Htn", "state", "syn-sent", "state", "established"])).lines().count()
+}
+
+#[test]
+fn who_is_lost_who_is_rejected_and_who_refuses_is_told_apart() {
+    let (folder, cable) = (tempdir().unwrap(), Cable::new());
+    cable.drop_packets_to(FIRST);
+    cable.reject_packets_to(SECOND);
+    let servers = json!([bare(FIRST), bare(SECOND), bare(THIRD)]);
+    let locator = Locator::start(&cable.agent, folder.path(), &servers, "tcp");
+    let round = locator.round();
+    assert_eq!(round["finding"], "external", "{round:#}");
+    let replies: Vec<_> = (0..3).map(|at| round["asked"][at]["reply"].as_str().unwrap()).collect();
+    assert_eq!(replies, ["silent", "refused", "refused"], "{round:#}");
+    assert!(round["asked"][1]["detail"].as_str().unwrap().contains("unreachable"), "{round:#}");
+    assert!(round["asked"][2]["detail"].as_str().unwrap().contains("nothing listens"), "{round:#}");
+    assert!(cable.dropped_packets() > 0);
+    assert_eq!(locator.verdict().0, "external");
+}
+
+#[test]
+fn a_round_over_black_holes_opens_at_most_32_sockets_and_leaves_none() {
+    let (folder, cable) = (tempdir().unwrap(), Cable::new());
+    cable.drop_packets_to("10.77.0.128/25");
+    let servers: Vec<Value> = (0..32)
+        .map(|number| json!({ "address": format!("10.77.0.{}", 128 + number), "ports": [443, 80, 22, 8443], "proof": "tcp" }))
+        .collect();
+    cable.servers_have_all_of("10.77.0.128/25");
+    let locator = Locator::start(&cable.agent, folder.path(), &servers.into(), "tcp");
+    let (mut most, end) = (0, Instant::now() + Duration::from_secs(7));
+    while Instant::now() < end {
+        most = most.max(sockets(&cable.agent));
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert!((20..=32).contains(&most), "{most} sockets at once");
+    let round = locator.round();
+    assert_eq!(round["finding"], "external", "{round:#}");
+    assert!(cable.dropped_packets() >= 128, "not everybody was asked");
+    assert_eq!(sockets(&cable.agent), 0);
+}
+
+#[test]
+fn a_portal_that_answers_for_every_address_and_name_is_captive_and_never_internal() {
+    let (folder, cable) = (tempdir().unwrap(), Cable::new());
+    cable.agent_has_a_way_out();
+    cable.servers_answer_for_everybody();
+    let _names = NameServer::start(&cable.agent, folder.path(), &[&format!("--address=/#/{THIRD}")]);
+    // The portal has port 443 of every address, with a certificate of an authority of its own.
+    let (portal, office) = (tempdir().unwrap(), tempdir().unwrap());
+    let certificates = Certificates::new(portal.path(), &["10.99.0.1", "intranet.corp.example"]);
+    let _portal = Daemon::web(&cable.servers, portal.path(), &certificates, "0.0.0.0");
+    let policy = json!({ "roots": [{ "bundle": Certificates::new(office.path(), &[]).authority }] });
+    for (servers, required) in [
+        (json!([bare("10.99.0.1"), bare("intranet.corp.example")]), "tcp"),
+        (
+            json!([{ "address": "10.99.0.1", "certificate": policy },
+                   { "address": "intranet.corp.example", "certificate": policy }]),
+            "tls",
+        ),
+    ] {
+        let locator = Locator::start(&cable.agent, folder.path(), &servers, required);
+        let round = locator.round();
+        assert_eq!(round["finding"], "captive", "{required}: {round:#}");
+        let answered = round["control"].as_array().unwrap().iter().filter(|line| line["reply"] == "answered");
+        assert!(answered.count() >= 2, "an address and the name: {round:#}");
+        assert_eq!(locator.verdict().0, "captive");
+    }
+}
+
+#[test]
+fn names_that_are_dead_for_eight_seconds_while_the_machine_roams_change_nothing() {
+    let office = Office::on(Cable::new());
+    let record = format!("--host-record={NAME},{FIRST}");
+    let start = |folder: &Path| NameServer::start(&office.cable.agent, folder, &[&record]);
+    let names = start(office.folder.path());
+    office.cable.agent_has_a_way_out();
+    let locator = office.locate(&office.reference(NAME));
+    assert_eq!(locator.verdict().0, "internal");
+    // Another access point, whose name service comes eight seconds later.
+    drop(names);
+    office.cable.unplug();
+    office.cable.plug();
+    office.cable.agent_has_a_way_out();
+    let dead = Instant::now();
+    let round = locator.calm_round("no_names");
+    assert_eq!(round["trigger"], "network_changed", "{round:#}");
+    thread::sleep(Duration::from_secs(8).saturating_sub(dead.elapsed()));
+    let again = tempdir().unwrap();
+    let _names = start(again.path());
+    locator.calm_round("internal");
+}
+
+#[test]
+fn an_interface_that_goes_away_and_returns_is_followed() {
+    let office = Office::on(Cable::new());
+    office.cable.unplug();
+    let locator = office.locate(&office.reference(FIRST));
+    // The link comes up five seconds after the program: until then nothing is claimed.
+    thread::sleep(Duration::from_secs(5));
+    office.cable.plug();
+    let (situation, at) = locator.verdict();
+    assert_eq!(situation, "internal");
+    assert!((5.0..13.0).contains(&at), "within eight seconds of a usable network: {at}");
+    // Away for a moment: nothing changes.
+    office.cable.unplug();
+    thread::sleep(Duration::from_secs(2));
+    office.cable.plug();
+    let round = locator.calm_round("internal");
+    assert_eq!(round["trigger"], "network_changed", "{round:#}");
+    // It returns, and what proved the inside is no longer there: one complete round is enough.
+    office.cable.drop_packets_to(FIRST);
+    office.cable.unplug();
+    office.cable.plug();
+    let returned = Instant::now();
+    assert_eq!(locator.verdict().0, "external");
+    assert!(returned.elapsed() < Duration::from_secs(8), "{:?}", returned.elapsed());
+}
+
+#[test]
+fn behind_a_tunnel_the_machine_is_internal_via_vpn() {
+    // A cable between two TUN devices: a point-to-point interface that a program has made, as a VPN is.
+    let office = Office::on(Cable::late(Duration::from_millis(1)));
+    let locator = office.locate(&office.reference(FIRST));
+    let round = locator.round();
+    assert_eq!(
+        (&round["finding"], &round["proof"]),
+        (&json!("internal_via_vpn"), &json!("tls")),
+        "{round:#}"
+    );
+    assert_eq!(locator.verdict().0, "internal_via_vpn");
+}
