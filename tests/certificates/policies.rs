@@ -149,6 +149,47 @@ fn a_union_believes_each_of_its_parts() {
 }
 
 #[test]
+fn a_new_authority_that_the_old_one_vouches_for_is_believed_by_those_who_know_either() {
+    let (old_root, old) = issuer(authority("old"));
+    let (params, key) = (authority("new"), KeyPair::generate().unwrap());
+    let (new_root, cross) = (params.self_signed(&key).unwrap(), params.signed_by(&key, &old).unwrap());
+    let chain = [server(&Issuer::new(params, key), |_| {}), cross.der().clone()];
+    let (old_root, new_root) = (old_root.pem(), new_root.pem());
+    for bundle in [&old_root, &new_root, &format!("{old_root}{new_root}")] {
+        let policy = policy(&[("ca.pem", bundle.as_bytes())], |_| {}).unwrap();
+        assert_eq!(class(check(&policy, &chain, NOW)), "accepted");
+    }
+}
+
+#[test]
+fn what_leads_nowhere_is_passed_over_and_too_many_ways_to_a_root_are_refused() {
+    let (root, above) = issuer(authority("root"));
+    let policy = policy(&[("ca.pem", root.pem().as_bytes())], |_| {}).unwrap();
+    let (params, key) = (authority("between"), KeyPair::generate().unwrap());
+    let between = params.signed_by(&key, &above).unwrap().der().clone();
+    let below = Issuer::new(params, key);
+    let (leaf, stranger) = (server(&below, |_| {}), issuer(authority("stranger")).1);
+    // Forty of the name that is looked for, by somebody nobody knows; forty by the root with other names; and forty copies.
+    let impostors = (0..40).map(|_| authority("between").signed_by(&KeyPair::generate().unwrap(), &stranger));
+    let others = (0..40).map(|n| authority(&format!("{n}")).signed_by(&KeyPair::generate().unwrap(), &above));
+    let noise: Vec<CertificateDer<'static>> =
+        impostors.chain(others).map(|it| it.unwrap().der().clone()).collect();
+    let mut chain = vec![leaf.clone()];
+    chain.extend(noise.iter().cloned());
+    chain.extend((0..40).map(|_| between.clone()));
+    assert_eq!(class(check(&policy, &chain, NOW)), "accepted");
+    chain.truncate(1 + noise.len());
+    assert_eq!(class(check(&policy, &chain, NOW)), "UnknownIssuer");
+    // Of forty that could have issued each other, one names the root.
+    let mut chain = vec![server(&stranger, |_| {})];
+    chain.extend((0..40).map(|_| {
+        authority("stranger").signed_by(&KeyPair::generate().unwrap(), &stranger).unwrap().der().clone()
+    }));
+    chain.push(authority("stranger").signed_by(&KeyPair::generate().unwrap(), &above).unwrap().der().clone());
+    assert_eq!(class(check(&policy, &chain, NOW)), "TooComplex");
+}
+
+#[test]
 fn a_chain_is_no_longer_than_the_policy_allows() {
     let (root, above) = issuer(authority("root"));
     let (params, key) = (authority("between"), KeyPair::generate().unwrap());
