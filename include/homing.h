@@ -730,6 +730,18 @@ homing_text homing_snapshot_explain(const homing_snapshot *snapshot);
 void homing_snapshot_free(homing_snapshot *snapshot);
 
 // ------------------------------------------------------------------------------------------------
+// What a peer has proved.
+
+// It accepted a connection. Any hotel network can do that.
+#define HOMING_PROOF_TCP 1
+
+// A verified certificate chain and name.
+#define HOMING_PROOF_TLS 2
+
+// The key is the one in the settings.
+#define HOMING_PROOF_PIN 3
+
+// ------------------------------------------------------------------------------------------------
 // Where the machine is.
 
 // The settings do not ask where the machine is.
@@ -1353,21 +1365,6 @@ typedef struct {
 // The reference servers are asked, or have had their time.
 #define HOMING_WAKE_LOCATION 4
 
-// The network changed: there is, or may be, a usable one.
-#define HOMING_NETWORK_CHANGED 1
-
-// There is no address beyond link-local, or no route.
-#define HOMING_NETWORK_GONE 2
-
-// It accepted a connection. Any hotel network can do that.
-#define HOMING_PROOF_TCP 1
-
-// A verified certificate chain and name.
-#define HOMING_PROOF_TLS 2
-
-// The key is the one in the settings.
-#define HOMING_PROOF_PIN 3
-
 // What an engine is made of. Zero everything, set struct_size and agent_id, and what is to differ from the default.
 typedef struct {
     // sizeof(homing_engine_options).
@@ -1427,6 +1424,18 @@ homing_status homing_engine_memory(const homing_engine *engine,
 homing_status homing_engine_snapshot(const homing_engine *engine,
                                      uint64_t now_ns,
                                      homing_snapshot **out);
+
+// Frees an engine. NULL is fine. Nothing is said to anybody: what is open stays the driver's.
+void homing_engine_free(homing_engine *engine);
+
+// ------------------------------------------------------------------------------------------------
+// What a driver tells its engine.
+
+// The network changed: there is, or may be, a usable one.
+#define HOMING_NETWORK_CHANGED 1
+
+// There is no address beyond link-local, or no route.
+#define HOMING_NETWORK_GONE 2
 
 // The time that homing_engine_deadline named has come. Early or late is fine.
 homing_status homing_engine_timeout(homing_engine *engine, uint64_t now_ns);
@@ -1544,9 +1553,6 @@ homing_status homing_engine_set_location(homing_engine *engine,
 homing_status homing_engine_stop(homing_engine *engine,
                                  uint64_t now_ns,
                                  uint64_t grace_ms);
-
-// Frees an engine. NULL is fine. Nothing is said to anybody: what is open stays the driver's.
-void homing_engine_free(homing_engine *engine);
 
 // ------------------------------------------------------------------------------------------------
 // What a policy says of a chain of certificates.

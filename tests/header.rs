@@ -8,7 +8,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files of src/ffi that have something for C, in an order in which a type comes before its use.
-const NOUNS: [&str; 19] = [
+const NOUNS: [&str; 21] = [
     "text",
     "version",
     "status",
@@ -19,6 +19,7 @@ const NOUNS: [&str; 19] = [
     "state",
     "failure",
     "snapshot",
+    "proof",
     "location",
     "event",
     "options",
@@ -26,6 +27,7 @@ const NOUNS: [&str; 19] = [
     "outcome",
     "action",
     "engine",
+    "input",
     "judgement",
     "policy",
 ];

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -153,15 +154,16 @@ static long others(int *threads)
     return switches;
 }
 
+// Connections to servers; the socket on which the kernel tells of network changes is none.
 static int connections(void)
 {
     int count = 0;
     DIR *descriptors = opendir("/proc/self/fd");
     for (struct dirent *entry; descriptors && (entry = readdir(descriptors));) {
-        char path[300], target[300];
-        snprintf(path, sizeof path, "/proc/self/fd/%s", entry->d_name);
-        ssize_t length = readlink(path, target, sizeof target - 1);
-        count += length > 7 && strncmp(target, "socket:", 7) == 0;
+        struct sockaddr_storage own;
+        socklen_t length = sizeof own;
+        if (getsockname(atoi(entry->d_name), (struct sockaddr *)&own, &length) == 0)
+            count += own.ss_family == AF_INET || own.ss_family == AF_INET6;
     }
     if (descriptors)
         closedir(descriptors);

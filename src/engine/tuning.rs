@@ -2,6 +2,7 @@
 //!
 //! Each part keeps its own constants beside its rules; here they are put together and read from JSON.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -46,17 +47,21 @@ pub enum BadTuning {
     },
 }
 
-#[derive(Deserialize)]
+/// What a text says. Not the parts themselves: derived code that reads each duration by its name is a twentieth of
+/// the library for C.
+#[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Document {
-    network: network::Tuning,
-    attachment: attachment::Tuning,
-    location: location::Tuning,
-    agenda: agenda::Tuning,
-    time_scale: f64,
+    network: Durations,
+    attachment: Durations,
+    location: Durations,
+    agenda: Durations,
+    time_scale: Option<f64>,
 }
 
-impl Default for Document {
+type Durations = BTreeMap<Box<str>, Span>;
+
+impl Default for Tuning {
     fn default() -> Self {
         Self {
             network: network::Tuning::default(),
@@ -65,13 +70,6 @@ impl Default for Document {
             agenda: agenda::Tuning::default(),
             time_scale: 1.0,
         }
-    }
-}
-
-impl Default for Tuning {
-    fn default() -> Self {
-        let Document { network, attachment, location, agenda, time_scale } = Document::default();
-        Self { network, attachment, location, agenda, time_scale }
     }
 }
 
@@ -88,8 +86,56 @@ impl Tuning {
     /// ```
     pub fn parse(text: &[u8]) -> Result<Self, BadTuning> {
         let unreadable = |Unreadable { path, message }| BadTuning::Unreadable { path, message };
-        let document: Document = read_object(text, "tuning").map_err(unreadable)?;
-        document.check()
+        let document = read_object(text, "tuning").map_err(unreadable)?;
+        let Document { network, attachment, location, agenda, time_scale } = document;
+        let mut tuning = Self::default();
+        let parts =
+            [("network", network), ("attachment", attachment), ("location", location), ("agenda", agenda)];
+        for (part, durations) in parts {
+            for (name, Span(value)) in durations {
+                tuning.set(format!("{part}.{name}"), value)?;
+            }
+        }
+        tuning.check()?;
+        tuning.with_time_scale(time_scale.unwrap_or(1.0))
+    }
+
+    fn set(&mut self, path: String, value: Duration) -> Result<(), BadTuning> {
+        let mut known = Vec::new();
+        for (name, duration) in self.durations() {
+            if name == path {
+                *duration = value;
+                return Ok(());
+            }
+            known.push(name);
+        }
+        let message = format!("unknown field, expected one of {}", known.join(", "));
+        Err(BadTuning::Unreadable { path, message })
+    }
+
+    fn check(&mut self) -> Result<(), BadTuning> {
+        let seconds = Duration::from_secs;
+        let day = seconds(86_400);
+        for (path, value) in self.durations() {
+            let (range, words) = match path {
+                "attachment.spread" => (Duration::ZERO..=seconds(30), "0s to 30s"),
+                "attachment.ceiling" => (seconds(1)..=seconds(600), "1s to 10m"),
+                "attachment.startup_spread" => (Duration::ZERO..=day, "0s to 24h"),
+                _ => (Duration::ZERO..=day * 30, "0s to 30days"),
+            };
+            if !range.contains(value) {
+                let value = Span(*value).to_string();
+                return Err(BadTuning::OutOfRange { path, value, range: words });
+            }
+        }
+        Ok(())
+    }
+
+    /// Every duration, with its path.
+    fn durations(&mut self) -> impl Iterator<Item = (&'static str, &mut Duration)> {
+        let Self { network, attachment, location, agenda, time_scale: _ } = self;
+        let parts = network.durations().chain(attachment.durations());
+        parts.chain(location.durations()).chain(agenda.durations())
     }
 
     /// The same tuning with every duration, and every duration of the settings, multiplied by this.
@@ -114,36 +160,12 @@ impl Tuning {
 
     fn scaled(mut self, by: f64) -> Self {
         if by != 1.0 {
-            self.network.scale(by);
-            self.attachment.scale(by);
-            self.location.scale(by);
-            self.agenda.scale(by);
+            for (_, duration) in self.durations() {
+                *duration = duration.mul_f64(by);
+            }
         }
         self.time_scale *= by;
         self
-    }
-}
-
-impl Document {
-    fn check(self) -> Result<Tuning, BadTuning> {
-        let seconds = Duration::from_secs;
-        check_range("attachment.spread", self.attachment.spread, Duration::ZERO..=seconds(30), "0s to 30s")?;
-        check_range("attachment.ceiling", self.attachment.ceiling, seconds(1)..=seconds(600), "1s to 10m")?;
-        let day = seconds(86_400);
-        check_range(
-            "attachment.startup_spread",
-            self.attachment.startup_spread,
-            Duration::ZERO..=day,
-            "0s to 24h",
-        )?;
-        let Self { network, attachment, location, agenda, .. } = &self;
-        let parts = network.durations().chain(attachment.durations());
-        for (path, value) in parts.chain(location.durations()).chain(agenda.durations()) {
-            check_range(path, value, Duration::ZERO..=day * 30, "0s to 30days")?;
-        }
-        check_scale(self.time_scale)?;
-        let Self { network, attachment, location, agenda, time_scale } = self;
-        Ok(Tuning { network, attachment, location, agenda, time_scale: 1.0 }.scaled(time_scale))
     }
 }
 
@@ -154,26 +176,13 @@ fn check_scale(time_scale: f64) -> Result<(), BadTuning> {
     Err(BadTuning::OutOfRange { path: "time_scale", value: time_scale.to_string(), range: "0.01 to 1" })
 }
 
-fn check_range(
-    path: &'static str,
-    value: Duration,
-    range: std::ops::RangeInclusive<Duration>,
-    words: &'static str,
-) -> Result<(), BadTuning> {
-    if range.contains(&value) {
-        return Ok(());
-    }
-    Err(BadTuning::OutOfRange { path, value: Span(value).to_string(), range: words })
-}
-
 /// Declares the durations a part is tuned by: one line each, with its default and the reason for it.
 macro_rules! tuning {
     ($part:literal, $( $(#[$doc:meta])* $name:ident: $milliseconds:literal ms, )+) => {
         /// The durations of this part; defaults in its source, beside their reasons.
-        #[derive(Clone, Debug, PartialEq, serde::Deserialize)]
-        #[serde(default, deny_unknown_fields)]
+        #[derive(Clone, Debug, PartialEq)]
         pub(in crate::engine) struct Tuning {
-            $( $(#[$doc])* #[serde(with = "crate::words::text_duration")] pub(in crate::engine) $name: std::time::Duration, )+
+            $( $(#[$doc])* pub(in crate::engine) $name: std::time::Duration, )+
         }
 
         impl Default for Tuning {
@@ -183,12 +192,9 @@ macro_rules! tuning {
         }
 
         impl Tuning {
-            pub(in crate::engine) fn scale(&mut self, by: f64) {
-                $( self.$name = self.$name.mul_f64(by); )+
-            }
-
-            pub(in crate::engine) fn durations(&self) -> impl Iterator<Item = (&'static str, std::time::Duration)> {
-                [ $( (concat!($part, ".", stringify!($name)), self.$name), )+ ].into_iter()
+            /// Every duration, with its path.
+            pub(in crate::engine) fn durations(&mut self) -> impl Iterator<Item = (&'static str, &mut std::time::Duration)> {
+                [ $( (concat!($part, ".", stringify!($name)), &mut self.$name), )+ ].into_iter()
             }
         }
     };
@@ -220,14 +226,11 @@ mod tests {
 
     #[test]
     fn the_scale_reaches_every_duration() {
-        let whole = Tuning::default();
-        let tenth = Tuning::default().with_time_scale(0.1).unwrap();
-        let pairs = |t: &Tuning| -> Vec<_> {
-            let parts = t.network.durations().chain(t.attachment.durations());
-            parts.chain(t.location.durations()).chain(t.agenda.durations()).collect()
-        };
-        for ((name, one), (_, other)) in pairs(&whole).into_iter().zip(pairs(&tenth)) {
-            assert_eq!(one.mul_f64(0.1), other, "{name}");
+        let mut whole = Tuning::default();
+        let mut tenth = Tuning::default().with_time_scale(0.1).unwrap();
+        assert_eq!(whole.durations().count(), tenth.durations().count());
+        for ((name, one), (_, other)) in whole.durations().zip(tenth.durations()) {
+            assert_eq!(one.mul_f64(0.1), *other, "{name}");
         }
         assert_eq!(tenth.scale(Duration::from_secs(300)), Duration::from_secs(30));
     }

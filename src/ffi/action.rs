@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::address::homing_address;
 use super::boundary::{Growing, no_padding};
-use super::engine::proof_code;
+use super::proof::proof_code;
 use super::text::homing_text;
 use crate::engine::{Action, Ending, Target};
 use crate::settings::{Protocol, Server};

@@ -6,27 +6,22 @@ use std::sync::{Arc, Mutex, TryLockError};
 use std::time::Duration;
 
 use super::action::{Current, HOMING_ROUTE_DIRECT, homing_action};
-use super::address::homing_address;
 use super::boundary::{Growing, Place, SizedPlace, free, no_padding, number, read_sized, reference, status};
 use super::error::{homing_error, telling};
 use super::event::homing_event;
-use super::failure::{homing_failure, read_failure};
 use super::options::MOST_ROUTES;
-use super::outcome::{homing_outcome, read_news, read_outcome};
 use super::settings::homing_settings;
 use super::snapshot::homing_snapshot;
 use super::status::{
     Failed, HOMING_ERROR_BUSY, HOMING_ERROR_INTERNAL, HOMING_ERROR_MEMORY, HOMING_ERROR_POISONED,
-    HOMING_ERROR_RANGE, HOMING_ERROR_ROUTE, homing_status,
+    HOMING_ERROR_ROUTE, homing_status,
 };
 use super::string::homing_string;
 use super::text;
 use crate::client::{ClientEvent, random};
-use crate::engine::{
-    Away, Command, Engine, Input, MAX_ADDRESSES, Memory, NetworkChange, Reached, Setup, Tuning, Wake,
-};
+use crate::engine::{Away, Engine, Input, Memory, Setup, Tuning, Wake};
 use crate::store::MAX_VALUE;
-use crate::words::{ExchangeId, LinkId, Moment, Path, ProbeId, Proof, QueryId, Route};
+use crate::words::{Moment, Route};
 
 /// Every decision homing makes, and nothing else: no clock, no thread, no socket.
 ///
@@ -88,18 +83,6 @@ pub const HOMING_WAKE_ATTACHMENT: i32 = 2;
 pub const HOMING_WAKE_AGENDA: i32 = 3;
 /// The reference servers are asked, or have had their time.
 pub const HOMING_WAKE_LOCATION: i32 = 4;
-
-/// The network changed: there is, or may be, a usable one.
-pub const HOMING_NETWORK_CHANGED: i32 = 1;
-/// There is no address beyond link-local, or no route.
-pub const HOMING_NETWORK_GONE: i32 = 2;
-
-/// It accepted a connection. Any hotel network can do that.
-pub const HOMING_PROOF_TCP: i32 = 1;
-/// A verified certificate chain and name.
-pub const HOMING_PROOF_TLS: i32 = 2;
-/// The key is the one in the settings.
-pub const HOMING_PROOF_PIN: i32 = 3;
 
 /// Makes an engine. Nothing happens before the first `homing_engine_timeout`.
 ///
@@ -280,340 +263,6 @@ pub unsafe extern "C" fn homing_engine_snapshot(
     }
 }
 
-/// The time that `homing_engine_deadline` named has come. Early or late is fine.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn homing_engine_timeout(engine: *mut homing_engine, now_ns: u64) -> homing_status {
-    // SAFETY: the caller's promise.
-    unsafe { status(|| hear(engine, now_ns, Input::Timeout)) }
-}
-
-/// The look-up `query` ended with these addresses, in the order the system gave them; their ports are ignored, and what
-/// is beyond the first 64 is not read. None means that the name does not exist.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn homing_engine_resolved(
-    engine: *mut homing_engine,
-    now_ns: u64,
-    query: u64,
-    addresses: *const homing_address,
-    count: usize,
-) -> homing_status {
-    // SAFETY: the caller's promises, here and below.
-    unsafe {
-        status(|| {
-            let addresses =
-                text::array(addresses, count.min(4 * MAX_ADDRESSES), 4 * MAX_ADDRESSES, "addresses")?;
-            let addresses: Vec<_> = addresses.iter().map(homing_address::ip).collect::<Result<_, _>>()?;
-            hear(engine, now_ns, Input::Resolved { query: QueryId(query), answer: Ok(&addresses) })
-        })
-    }
-}
-
-/// The look-up `query` failed.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn homing_engine_resolve_failed(
-    engine: *mut homing_engine,
-    now_ns: u64,
-    query: u64,
-    failure: *const homing_failure,
-) -> homing_status {
-    // SAFETY: the caller's promises, here and below.
-    unsafe {
-        status(|| {
-            let failure = read_failure(failure)?;
-            hear(engine, now_ns, Input::Resolved { query: QueryId(query), answer: Err(failure) })
-        })
-    }
-}
-
-/// The connection `link` stands, with this address.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn homing_engine_connected(
-    engine: *mut homing_engine,
-    now_ns: u64,
-    link: u64,
-    peer: *const homing_address,
-) -> homing_status {
-    // SAFETY: the caller's promises, here and below.
-    unsafe {
-        status(|| {
-            let peer = reference(peer, "peer")?.socket()?;
-            hear(engine, now_ns, Input::Connected { link: LinkId(link), path: Path { peer, tunnel: false } })
-        })
-    }
-}
-
-/// The same, by way of a tunnel: what answers there does not show that the machine is inside by itself.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn homing_engine_connected_by_tunnel(
-    engine: *mut homing_engine,
-    now_ns: u64,
-    link: u64,
-    peer: *const homing_address,
-) -> homing_status {
-    // SAFETY: the caller's promises, here and below.
-    unsafe {
-        status(|| {
-            let peer = reference(peer, "peer")?.socket()?;
-            let path = Path { peer, tunnel: true };
-            hear(engine, now_ns, Input::Connected { link: LinkId(link), path })
-        })
-    }
-}
-
-/// The question `probe` was answered at `peer`, with this proof: `HOMING_PROOF_…`. `is_tunnel`: 1 when the way led
-/// through a tunnel, else 0.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn homing_engine_probed(
-    engine: *mut homing_engine,
-    now_ns: u64,
-    probe: u64,
-    proof: i32,
-    peer: *const homing_address,
-    is_tunnel: u32,
-) -> homing_status {
-    // SAFETY: the caller's promises, here and below.
-    unsafe {
-        status(|| {
-            let proof = read_proof(proof)?;
-            let path = Path { peer: reference(peer, "peer")?.socket()?, tunnel: is_tunnel != 0 };
-            let answer = Ok(Reached { proof, path });
-            hear(engine, now_ns, Input::Probed { probe: ProbeId(probe), answer })
-        })
-    }
-}
-
-/// The question `probe` was not answered as it has to be.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn homing_engine_probe_failed(
-    engine: *mut homing_engine,
-    now_ns: u64,
-    probe: u64,
-    failure: *const homing_failure,
-) -> homing_status {
-    // SAFETY: the caller's promises, here and below.
-    unsafe {
-        status(|| {
-            let answer = Err(read_failure(failure)?);
-            hear(engine, now_ns, Input::Probed { probe: ProbeId(probe), answer })
-        })
-    }
-}
-
-/// Asks the reference servers now, whatever is known already.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn homing_engine_probe_now(engine: *mut homing_engine, now_ns: u64) -> homing_status {
-    // SAFETY: the caller's promise.
-    unsafe { status(|| hear(engine, now_ns, Input::Command(Command::ProbeNow))) }
-}
-
-/// TLS stands on the connection `link`, and the peer has proved what `proof` says: `HOMING_PROOF_…`.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn homing_engine_secured(
-    engine: *mut homing_engine,
-    now_ns: u64,
-    link: u64,
-    proof: i32,
-) -> homing_status {
-    // SAFETY: the caller's promises, here and below.
-    unsafe {
-        status(|| {
-            let proof = read_proof(proof)?;
-            hear(engine, now_ns, Input::Secured { link: LinkId(link), proof })
-        })
-    }
-}
-
-/// The connection `link` is gone, with whatever was under way on it.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn homing_engine_lost(
-    engine: *mut homing_engine,
-    now_ns: u64,
-    link: u64,
-    failure: *const homing_failure,
-) -> homing_status {
-    // SAFETY: the caller's promises, here and below.
-    unsafe {
-        status(|| {
-            let failure = read_failure(failure)?;
-            hear(engine, now_ns, Input::Lost { link: LinkId(link), failure })
-        })
-    }
-}
-
-/// The first byte of the answer of `exchange` arrived.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn homing_engine_first_byte(
-    engine: *mut homing_engine,
-    now_ns: u64,
-    exchange: u64,
-) -> homing_status {
-    // SAFETY: the caller's promise.
-    unsafe { status(|| hear(engine, now_ns, Input::FirstByte { exchange: ExchangeId(exchange) })) }
-}
-
-/// The exchange ended and its link stands. When the link does not, `homing_engine_lost` follows.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn homing_engine_done(
-    engine: *mut homing_engine,
-    now_ns: u64,
-    exchange: u64,
-    outcome: *const homing_outcome,
-) -> homing_status {
-    // SAFETY: the caller's promises, here and below.
-    unsafe {
-        status(|| {
-            let outcome = read_outcome(outcome)?;
-            hear(engine, now_ns, Input::Done { exchange: ExchangeId(exchange), outcome })
-        })
-    }
-}
-
-/// Something was said on the open event stream `exchange`: `HOMING_NEWS_…`. The first of these means that it is open.
-/// `about` is NUL-terminated UTF-8, at most 1,024 bytes: the entity tag, or the name of the content; for other news NULL.
-/// `drain_ms` is for `HOMING_NEWS_DRAIN`.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn homing_engine_told(
-    engine: *mut homing_engine,
-    now_ns: u64,
-    exchange: u64,
-    kind: i32,
-    about: *const c_char,
-    drain_ms: u64,
-) -> homing_status {
-    // SAFETY: the caller's promises, here and below.
-    unsafe {
-        status(|| {
-            let news = read_news(kind, about, drain_ms)?;
-            hear(engine, now_ns, Input::Told { exchange: ExchangeId(exchange), news })
-        })
-    }
-}
-
-/// The network changed: `HOMING_NETWORK_…`.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn homing_engine_network_changed(
-    engine: *mut homing_engine,
-    now_ns: u64,
-    change: i32,
-) -> homing_status {
-    // SAFETY: the caller's promises, here and below.
-    unsafe {
-        status(|| {
-            let change = match change {
-                HOMING_NETWORK_CHANGED => NetworkChange::Changed,
-                HOMING_NETWORK_GONE => NetworkChange::Gone,
-                other => {
-                    return Err(Failed::new(HOMING_ERROR_RANGE, format!("`change` {other} is no change")));
-                }
-            };
-            hear(engine, now_ns, Input::Network(change))
-        })
-    }
-}
-
-/// The machine was suspended and runs again.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn homing_engine_resumed(engine: *mut homing_engine, now_ns: u64) -> homing_status {
-    // SAFETY: the caller's promise.
-    unsafe { status(|| hear(engine, now_ns, Input::Resumed)) }
-}
-
-/// The wall clock was set.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn homing_engine_clock_stepped(
-    engine: *mut homing_engine,
-    now_ns: u64,
-) -> homing_status {
-    // SAFETY: the caller's promise.
-    unsafe { status(|| hear(engine, now_ns, Input::ClockStepped)) }
-}
-
-/// This version of the memory is stored.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn homing_engine_remembered(
-    engine: *mut homing_engine,
-    now_ns: u64,
-    version: u64,
-) -> homing_status {
-    // SAFETY: the caller's promise.
-    unsafe { status(|| hear(engine, now_ns, Input::Remembered(version))) }
-}
-
-/// This version of the memory could not be stored.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn homing_engine_cannot_remember(
-    engine: *mut homing_engine,
-    now_ns: u64,
-    version: u64,
-) -> homing_status {
-    // SAFETY: the caller's promise.
-    unsafe { status(|| hear(engine, now_ns, Input::CannotRemember(version))) }
-}
-
-/// Make a heartbeat now; when nothing is attached, try now.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn homing_engine_beat_now(engine: *mut homing_engine, now_ns: u64) -> homing_status {
-    // SAFETY: the caller's promise.
-    unsafe { status(|| hear(engine, now_ns, Input::Command(Command::BeatNow))) }
-}
-
-/// The driver has other credentials from now on: a server that refused the old ones has not refused these.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn homing_engine_new_credentials(
-    engine: *mut homing_engine,
-    now_ns: u64,
-) -> homing_status {
-    // SAFETY: the caller's promise.
-    unsafe { status(|| hear(engine, now_ns, Input::Command(Command::NewCredentials))) }
-}
-
-/// Use these settings from now on; they may be freed afterwards. The engine keeps its server when they still name it.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn homing_engine_reconfigure(
-    engine: *mut homing_engine,
-    now_ns: u64,
-    settings: *const homing_settings,
-) -> homing_status {
-    // SAFETY: the caller's promises, here and below.
-    unsafe {
-        status(|| {
-            let settings = Arc::clone(&reference(settings, "settings")?.settings);
-            hear(engine, now_ns, Input::Command(Command::Reconfigure(settings)))
-        })
-    }
-}
-
-/// Use the settings of this location, NUL-terminated UTF-8; NULL, and a name that is no location, mean the group's.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn homing_engine_set_location(
-    engine: *mut homing_engine,
-    now_ns: u64,
-    location: *const c_char,
-) -> homing_status {
-    // SAFETY: the caller's promises, here and below.
-    unsafe {
-        status(|| {
-            let location = text::optional(location, "location")?.map(Arc::from);
-            hear(engine, now_ns, Input::Command(Command::SetLocation(location)))
-        })
-    }
-}
-
-/// Finish what is under way within the grace, then stop for good; `HOMING_EVENT_STOPPED` is the last event.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn homing_engine_stop(
-    engine: *mut homing_engine,
-    now_ns: u64,
-    grace_ms: u64,
-) -> homing_status {
-    // SAFETY: the caller's promise.
-    unsafe {
-        status(|| {
-            hear(engine, now_ns, Input::Command(Command::Stop { grace: Duration::from_millis(grace_ms) }))
-        })
-    }
-}
-
 /// Frees an engine. NULL is fine. Nothing is said to anybody: what is open stays the driver's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_engine_free(engine: *mut homing_engine) {
@@ -621,7 +270,8 @@ pub unsafe extern "C" fn homing_engine_free(engine: *mut homing_engine) {
     unsafe { free(engine) }
 }
 
-unsafe fn hear(engine: *mut homing_engine, now_ns: u64, input: Input<'_>) -> Result<(), Failed> {
+/// Says something to an engine.
+pub(super) unsafe fn hear(engine: *mut homing_engine, now_ns: u64, input: Input<'_>) -> Result<(), Failed> {
     // SAFETY: the caller's promise.
     unsafe {
         with(engine, |driven| {
@@ -655,26 +305,10 @@ const fn wake_code(value: Wake) -> i32 {
     }
 }
 
-pub(super) const fn proof_code(value: Proof) -> i32 {
-    match value {
-        Proof::Tcp => HOMING_PROOF_TCP,
-        Proof::Tls => HOMING_PROOF_TLS,
-        Proof::Pin => HOMING_PROOF_PIN,
-    }
-}
-
-fn read_proof(proof: i32) -> Result<Proof, Failed> {
-    match proof {
-        HOMING_PROOF_TCP => Ok(Proof::Tcp),
-        HOMING_PROOF_TLS => Ok(Proof::Tls),
-        HOMING_PROOF_PIN => Ok(Proof::Pin),
-        other => Err(Failed::new(HOMING_ERROR_RANGE, format!("`proof` {other} is no proof"))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ffi::input::homing_engine_timeout;
     use crate::ffi::status::HOMING_ERROR_INTERNAL;
 
     #[test]

@@ -1,12 +1,12 @@
 //! What a policy says of a chain of certificates.
 
 use super::boundary::{free, view};
-use super::engine::{HOMING_PROOF_PIN, HOMING_PROOF_TCP, HOMING_PROOF_TLS};
 use super::failure::{class_code, homing_failure};
+use super::proof::proof_code;
 use super::text::homing_text;
 use crate::settings::PinState;
 use crate::trust::{Accepted, RejectReason, Timestamp};
-use crate::words::{Failure, Proof};
+use crate::words::Failure;
 
 /// Whether a chain is believed; if not, why and what to do. It never changes; any thread may read it.
 pub struct homing_judgement {
@@ -192,14 +192,6 @@ pub unsafe extern "C" fn homing_judgement_free(judgement: *mut homing_judgement)
 
 fn seconds(time: Option<Timestamp>) -> i64 {
     time.map_or(-1, |Timestamp(seconds)| seconds)
-}
-
-const fn proof_code(value: Proof) -> i32 {
-    match value {
-        Proof::Tcp => HOMING_PROOF_TCP,
-        Proof::Tls => HOMING_PROOF_TLS,
-        Proof::Pin => HOMING_PROOF_PIN,
-    }
 }
 
 const fn pin_code(value: PinState) -> i32 {

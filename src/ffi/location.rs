@@ -1,7 +1,7 @@
 //! Where the machine is.
 
 use super::boundary::{Growing, SizedPlace, no_padding, reference, status};
-use super::engine::proof_code;
+use super::proof::proof_code;
 use super::snapshot::{homing_snapshot, milliseconds};
 use super::status::homing_status;
 use super::text::homing_text;

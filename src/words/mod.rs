@@ -14,6 +14,7 @@ mod proof;
 mod time;
 
 pub use address::{BadHost, Host};
+#[cfg(feature = "client")]
 pub(crate) use duration::text_duration;
 pub use duration::{BadDuration, Span};
 pub use errand::{Errand, Purpose};

@@ -1,0 +1,356 @@
+//! What a driver tells its engine.
+
+use std::ffi::c_char;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::address::homing_address;
+use super::boundary::{reference, status};
+use super::engine::{hear, homing_engine};
+use super::failure::{homing_failure, read_failure};
+use super::outcome::{homing_outcome, read_news, read_outcome};
+use super::proof::read_proof;
+use super::settings::homing_settings;
+use super::status::{Failed, HOMING_ERROR_RANGE, homing_status};
+use super::text;
+use crate::engine::{Command, Input, MAX_ADDRESSES, NetworkChange, Reached};
+use crate::words::{ExchangeId, LinkId, Path, ProbeId, QueryId};
+
+/// The network changed: there is, or may be, a usable one.
+pub const HOMING_NETWORK_CHANGED: i32 = 1;
+/// There is no address beyond link-local, or no route.
+pub const HOMING_NETWORK_GONE: i32 = 2;
+
+/// The time that `homing_engine_deadline` named has come. Early or late is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_timeout(engine: *mut homing_engine, now_ns: u64) -> homing_status {
+    // SAFETY: the caller's promise.
+    unsafe { status(|| hear(engine, now_ns, Input::Timeout)) }
+}
+
+/// The look-up `query` ended with these addresses, in the order the system gave them; their ports are ignored, and what
+/// is beyond the first 64 is not read. None means that the name does not exist.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_resolved(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    query: u64,
+    addresses: *const homing_address,
+    count: usize,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let addresses =
+                text::array(addresses, count.min(4 * MAX_ADDRESSES), 4 * MAX_ADDRESSES, "addresses")?;
+            let addresses: Vec<_> = addresses.iter().map(homing_address::ip).collect::<Result<_, _>>()?;
+            hear(engine, now_ns, Input::Resolved { query: QueryId(query), answer: Ok(&addresses) })
+        })
+    }
+}
+
+/// The look-up `query` failed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_resolve_failed(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    query: u64,
+    failure: *const homing_failure,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let failure = read_failure(failure)?;
+            hear(engine, now_ns, Input::Resolved { query: QueryId(query), answer: Err(failure) })
+        })
+    }
+}
+
+/// The connection `link` stands, with this address.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_connected(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    link: u64,
+    peer: *const homing_address,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let peer = reference(peer, "peer")?.socket()?;
+            hear(engine, now_ns, Input::Connected { link: LinkId(link), path: Path { peer, tunnel: false } })
+        })
+    }
+}
+
+/// The same, by way of a tunnel: what answers there does not show that the machine is inside by itself.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_connected_by_tunnel(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    link: u64,
+    peer: *const homing_address,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let peer = reference(peer, "peer")?.socket()?;
+            let path = Path { peer, tunnel: true };
+            hear(engine, now_ns, Input::Connected { link: LinkId(link), path })
+        })
+    }
+}
+
+/// The question `probe` was answered at `peer`, with this proof: `HOMING_PROOF_…`. `is_tunnel`: 1 when the way led
+/// through a tunnel, else 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_probed(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    probe: u64,
+    proof: i32,
+    peer: *const homing_address,
+    is_tunnel: u32,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let proof = read_proof(proof)?;
+            let path = Path { peer: reference(peer, "peer")?.socket()?, tunnel: is_tunnel != 0 };
+            let answer = Ok(Reached { proof, path });
+            hear(engine, now_ns, Input::Probed { probe: ProbeId(probe), answer })
+        })
+    }
+}
+
+/// The question `probe` was not answered as it has to be.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_probe_failed(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    probe: u64,
+    failure: *const homing_failure,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let answer = Err(read_failure(failure)?);
+            hear(engine, now_ns, Input::Probed { probe: ProbeId(probe), answer })
+        })
+    }
+}
+
+/// Asks the reference servers now, whatever is known already.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_probe_now(engine: *mut homing_engine, now_ns: u64) -> homing_status {
+    // SAFETY: the caller's promise.
+    unsafe { status(|| hear(engine, now_ns, Input::Command(Command::ProbeNow))) }
+}
+
+/// TLS stands on the connection `link`, and the peer has proved what `proof` says: `HOMING_PROOF_…`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_secured(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    link: u64,
+    proof: i32,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let proof = read_proof(proof)?;
+            hear(engine, now_ns, Input::Secured { link: LinkId(link), proof })
+        })
+    }
+}
+
+/// The connection `link` is gone, with whatever was under way on it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_lost(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    link: u64,
+    failure: *const homing_failure,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let failure = read_failure(failure)?;
+            hear(engine, now_ns, Input::Lost { link: LinkId(link), failure })
+        })
+    }
+}
+
+/// The first byte of the answer of `exchange` arrived.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_first_byte(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    exchange: u64,
+) -> homing_status {
+    // SAFETY: the caller's promise.
+    unsafe { status(|| hear(engine, now_ns, Input::FirstByte { exchange: ExchangeId(exchange) })) }
+}
+
+/// The exchange ended and its link stands. When the link does not, `homing_engine_lost` follows.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_done(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    exchange: u64,
+    outcome: *const homing_outcome,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let outcome = read_outcome(outcome)?;
+            hear(engine, now_ns, Input::Done { exchange: ExchangeId(exchange), outcome })
+        })
+    }
+}
+
+/// Something was said on the open event stream `exchange`: `HOMING_NEWS_…`. The first of these means that it is open.
+/// `about` is NUL-terminated UTF-8, at most 1,024 bytes: the entity tag, or the name of the content; for other news NULL.
+/// `drain_ms` is for `HOMING_NEWS_DRAIN`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_told(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    exchange: u64,
+    kind: i32,
+    about: *const c_char,
+    drain_ms: u64,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let news = read_news(kind, about, drain_ms)?;
+            hear(engine, now_ns, Input::Told { exchange: ExchangeId(exchange), news })
+        })
+    }
+}
+
+/// The network changed: `HOMING_NETWORK_…`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_network_changed(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    change: i32,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let change = match change {
+                HOMING_NETWORK_CHANGED => NetworkChange::Changed,
+                HOMING_NETWORK_GONE => NetworkChange::Gone,
+                other => {
+                    return Err(Failed::new(HOMING_ERROR_RANGE, format!("`change` {other} is no change")));
+                }
+            };
+            hear(engine, now_ns, Input::Network(change))
+        })
+    }
+}
+
+/// The machine was suspended and runs again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_resumed(engine: *mut homing_engine, now_ns: u64) -> homing_status {
+    // SAFETY: the caller's promise.
+    unsafe { status(|| hear(engine, now_ns, Input::Resumed)) }
+}
+
+/// The wall clock was set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_clock_stepped(
+    engine: *mut homing_engine,
+    now_ns: u64,
+) -> homing_status {
+    // SAFETY: the caller's promise.
+    unsafe { status(|| hear(engine, now_ns, Input::ClockStepped)) }
+}
+
+/// This version of the memory is stored.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_remembered(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    version: u64,
+) -> homing_status {
+    // SAFETY: the caller's promise.
+    unsafe { status(|| hear(engine, now_ns, Input::Remembered(version))) }
+}
+
+/// This version of the memory could not be stored.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_cannot_remember(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    version: u64,
+) -> homing_status {
+    // SAFETY: the caller's promise.
+    unsafe { status(|| hear(engine, now_ns, Input::CannotRemember(version))) }
+}
+
+/// Make a heartbeat now; when nothing is attached, try now.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_beat_now(engine: *mut homing_engine, now_ns: u64) -> homing_status {
+    // SAFETY: the caller's promise.
+    unsafe { status(|| hear(engine, now_ns, Input::Command(Command::BeatNow))) }
+}
+
+/// The driver has other credentials from now on: a server that refused the old ones has not refused these.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_new_credentials(
+    engine: *mut homing_engine,
+    now_ns: u64,
+) -> homing_status {
+    // SAFETY: the caller's promise.
+    unsafe { status(|| hear(engine, now_ns, Input::Command(Command::NewCredentials))) }
+}
+
+/// Use these settings from now on; they may be freed afterwards. The engine keeps its server when they still name it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_reconfigure(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    settings: *const homing_settings,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let settings = Arc::clone(&reference(settings, "settings")?.settings);
+            hear(engine, now_ns, Input::Command(Command::Reconfigure(settings)))
+        })
+    }
+}
+
+/// Use the settings of this location, NUL-terminated UTF-8; NULL, and a name that is no location, mean the group's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_set_location(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    location: *const c_char,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let location = text::optional(location, "location")?.map(Arc::from);
+            hear(engine, now_ns, Input::Command(Command::SetLocation(location)))
+        })
+    }
+}
+
+/// Finish what is under way within the grace, then stop for good; `HOMING_EVENT_STOPPED` is the last event.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_stop(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    grace_ms: u64,
+) -> homing_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        status(|| {
+            hear(engine, now_ns, Input::Command(Command::Stop { grace: Duration::from_millis(grace_ms) }))
+        })
+    }
+}
