@@ -31,6 +31,7 @@ mod roster;
 mod servers;
 mod stream;
 mod sweep;
+mod tuning;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -43,145 +44,13 @@ use failback::Failback;
 use race::{Held, Race};
 use roster::Member;
 use servers::Servers;
+pub(super) use tuning::Tuning;
 
 use super::context::Context;
 use super::event::span;
-use super::tuning::tuning;
 use super::{Ending, Event, Input, State, Why};
 use crate::settings::Settings;
 use crate::words::{AgentId, Moment, PolicyId, Proof, Route, ServerId};
-
-tuning! { "attachment",
-    /// S: over how long a fleet spreads when connections in use are lost. 1 s suits some thousand agents on a
-    /// server; a large fleet on few servers wants more: fleet size / (attempts a second the servers bear).
-    spread: 1_000 ms,
-    /// P: the mean wait between sweeps of a long outage. A minute is what an administrator waits before looking again.
-    ceiling: 60_000 ms,
-    /// Over how long the first sweep after a start is spread. A fleet that boots together sets it.
-    startup_spread: 0 ms,
-    /// The doubling of waits begins here, so that a second sweep is not a reflex.
-    first_window: 2_000 ms,
-    /// No wait between sweeps is shorter.
-    shortest_wait: 1_000 ms,
-    /// A connection that takes longer will not be usable.
-    connect_limit: 10_000 ms,
-    /// While another route is left, a route has this long to connect.
-    route_limit: 3_000 ms,
-    /// Likewise a handshake.
-    tls_limit: 10_000 ms,
-    /// A busy server may think for a while about the first exchange.
-    exchange_limit: 15_000 ms,
-    /// All of it together.
-    attempt_limit: 20_000 ms,
-    /// Resolvers retry at 5 s; a second round seldom helps.
-    name_limit: 5_000 ms,
-    /// An address of a name has this long before the next is started beside it (RFC 8305 recommends 250 ms).
-    address_stagger: 250 ms,
-    /// Start of the next server while nothing is known of this network.
-    stagger_unknown: 250 ms,
-    /// More starts a second than this would be a burst.
-    stagger_least: 100 ms,
-    /// Beyond this a slow link gains nothing from waiting.
-    stagger_most: 2_000 ms,
-    /// Between two starts, even after a definite failure.
-    start_gap: 10 ms,
-    /// After progress, what is added to twice the connect time: a handshake and an answer need two round trips and some thought.
-    progress_grace: 150 ms,
-    /// How long the patient walk waits for a server, and how long progress stays fresh.
-    patience: 1_500 ms,
-    /// Wait before a lower priority is tried.
-    crossing: 1_000 ms,
-    /// How long a success of a lower priority is held while a better attempt still makes progress.
-    reserve: 3_000 ms,
-    /// Head start of the silent server's fresh link over another's success.
-    second_opinion: 400 ms,
-    /// At most one attempt per server in this time.
-    server_interval: 1_000 ms,
-    /// The guard counts attempts in this window.
-    guard_window: 600_000 ms,
-    /// Down's ceiling: twice that of sweeps, so that a sweep mostly meets servers worth trying.
-    down_ceiling: 120_000 ms,
-    /// Three thirds within this make a failure.
-    thirds_window: 300_000 ms,
-    /// Two limits passed within this are a quarantine.
-    limit_window: 600_000 ms,
-    /// Service of this length forgives one miss.
-    forgive_step: 60_000 ms,
-    /// Only service of this length forgives the last.
-    forgive_all: 300_000 ms,
-    /// A wrong certificate, or no manager at all: first time.
-    quarantine_first: 30_000 ms,
-    /// Second.
-    quarantine_second: 120_000 ms,
-    /// Third.
-    quarantine_third: 600_000 ms,
-    /// Fourth and later.
-    quarantine_last: 1_800_000 ms,
-    /// A server that does not want this agent is left out.
-    not_allowed: 600_000 ms,
-    /// All of them: doubled each time up to `rejected_most`, each × U(0.5, 1.5).
-    rejected_first: 600_000 ms,
-    /// An administrator's mistake is found within a working day.
-    rejected_most: 21_600_000 ms,
-    /// 429 without a usable `Retry-After`.
-    throttle_default: 30_000 ms,
-    /// `Retry-After: 0` is not an invitation to a loop.
-    throttle_least: 1_000 ms,
-    /// A server that asks for a day would have stranded the agent.
-    throttle_most: 3_600_000 ms,
-    /// Least spread over a floor, so that the throttled do not return as one.
-    throttle_spread: 5_000 ms,
-    /// An attached agent bears a throttle of this length; beyond, it moves.
-    throttle_bearable: 120_000 ms,
-    /// Longest window over which a drained server is left.
-    drain_most: 60_000 ms,
-    /// First look again after a server error: U(1, 3) s.
-    recheck_least: 1_000 ms,
-    /// Its upper end.
-    recheck_most: 3_000 ms,
-    /// First probe of a better server, × U(0.5, 1.5).
-    probe_first: 30_000 ms,
-    /// Slowest cadence of probes, × U(0.5, 1.5): with the two below it bounds the way back by 390 s.
-    probe_slowest: 120_000 ms,
-    /// A server that answered is probed again after U(20, 30) s.
-    proving_least: 20_000 ms,
-    /// Its upper end.
-    proving_most: 30_000 ms,
-    /// How long a better server must have answered.
-    dwell: 60_000 ms,
-    /// How long the agent's own server of the same priority must have answered: there is less to gain.
-    home_dwell: 120_000 ms,
-    /// The dwell doubles up to this after failed failbacks.
-    dwell_most: 1_800_000 ms,
-    /// The move to a better priority is spread over this.
-    failback_spread: 120_000 ms,
-    /// Mean of the exponential delay before moving home within a priority.
-    home_delay: 900_000 ms,
-    /// Lost again within this after failback: back at once, and the dwell doubles.
-    failback_proof: 60_000 ms,
-    /// A stay of this length after failback sets the dwell back.
-    failback_trusted: 600_000 ms,
-    /// Involuntary moves are counted over this.
-    moves_window: 120_000 ms,
-    /// The third is preceded by up to this, the fourth by 4 times, the fifth by 15 times.
-    moves_pause: 2_000 ms,
-    /// What first bytes are taken to need before any was measured.
-    first_byte_unknown: 250 ms,
-    /// Added to four times the mean.
-    silence_margin: 1_000 ms,
-    /// Silence shorter than this says nothing.
-    silence_least: 2_000 ms,
-    /// Silence longer than this is not borne.
-    silence_most: 10_000 ms,
-    /// A network change, or a resume, lets a waiting agent try within this.
-    rearm_spread: 5_000 ms,
-    /// At most once in this: links flap.
-    rearm_interval: 30_000 ms,
-    /// A connection is kept only when the next exchange is due within this; most middleboxes keep idle ones for longer.
-    keep_alive: 60_000 ms,
-    /// Addresses a name had longer ago are not believed.
-    last_good_age: 604_800_000 ms,
-}
 
 /// See the module.
 #[derive(Debug)]
