@@ -1,14 +1,20 @@
-//! What it costs to judge a certificate, beside plain rustls; and what it costs to read a bundle.
+//! What it costs to judge a certificate, beside plain rustls; what it costs to read a bundle; and how long chains that were made to
+//! keep a verifier busy can do so.
 //!
-//! ```console
-//! $ cargo bench --bench trust
-//! ```
-//! Both verifiers are asked in turns, so that a busy machine is busy for both. The bars are asserted.
+//! `cargo bench --bench trust`. With `HOMING_CERTIFICATE_CASES` in the environment also the slowest of those cases.
 #![allow(
+    unreachable_pub,
     clippy::unwrap_used,
+    clippy::panic,
     clippy::print_stdout,
-    reason = "a bench ends that way, and tells what it measured"
+    reason = "a program that measures, not a library"
 )]
+
+#[path = "../tests/certificates/cases.rs"]
+#[allow(dead_code, reason = "the verdicts are for a test")]
+mod cases;
+#[path = "support/table.rs"]
+mod table;
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -16,55 +22,88 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use homing::settings::{CertificatePolicy, Roots};
-use homing::trust::{Material, Policy, Time, Timestamp, check_certificate};
+use homing::trust::{Material, Policy, Time, Timestamp, check_certificate, check_chain};
 use homing::words::Host;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    NameConstraints, SerialNumber,
+};
 use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use table::Table;
 
 /// Within the validity of all that rcgen makes.
 const NOW: i64 = 1_800_000_000;
-/// Pairs of measurements; the medians are compared.
+/// Pairs of measurements, one verifier after the other, so that a busy machine is busy for both.
 const ROUNDS: usize = 2000;
-/// How much more than plain rustls one verification may take.
-const BAR: f64 = 1.1;
-/// Roots of the bundle, and how long they may take.
-const BUNDLE: (usize, Duration) = (150, Duration::from_millis(5));
+/// How often each chain that was made for mischief is judged; the slowest counts.
+const MISCHIEF: usize = 20;
 
 fn main() {
-    let (root, chain) = chain();
-    let time = Time::new(Timestamp(NOW));
-    let ours = policy(&root, time);
-    let provider = Arc::new(ring::default_provider());
+    let mut table =
+        Table::new("One verification, beside plain rustls on the same chain (P-256, medians of 2000)");
+    for intermediates in [1, 2] {
+        beside_rustls(&mut table, intermediates);
+    }
+
+    let mut table = Table::new("A bundle");
+    let roots: String = (0..150).map(|_| root().0).collect();
+    let read = (0..50).map(|_| timed(|| assert_eq!(policy(&roots).roots(), 150)));
+    table.at_most(
+        "150 roots: read, looked at and made a policy (median of 50)",
+        milliseconds(median(read)),
+        5.0,
+        "ms",
+    );
+
+    let mut table = Table::new("Chains made to keep a verifier busy, the slowest of 20 each");
+    for (what, (root, chain)) in [
+        ("40 authorities of one name and key, which lead nowhere", ring_of_authorities(false)),
+        ("40 authorities of one name and 40 keys, which lead nowhere", ring_of_authorities(true)),
+        ("1,000 names below an authority with 1,000 constraints", constrained_names()),
+    ] {
+        let policy = policy(&root);
+        let slowest = (0..MISCHIEF).map(|_| timed(|| assert!(judge(&policy, &chain).is_err()))).max();
+        table.at_most(what, milliseconds(slowest.unwrap()), 150.0, "ms");
+    }
+    if std::env::var_os("HOMING_CERTIFICATE_CASES").is_some() {
+        let (count, slowest, id) = slowest_case();
+        table.at_most(&format!("{count} third-party cases: {id}"), milliseconds(slowest), 150.0, "ms");
+    } else {
+        println!("  NOT RUN: the third-party cases; HOMING_CERTIFICATE_CASES names no folder");
+    }
+}
+
+fn beside_rustls(table: &mut Table, intermediates: usize) {
+    let (root, chain) = chain(intermediates);
+    let ours = policy(&root);
     let mut store = RootCertStore::empty();
     store.add(CertificateDer::from_pem_slice(root.as_bytes()).unwrap()).unwrap();
+    let provider = Arc::new(ring::default_provider());
     let plain = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider).build().unwrap();
-    let (dialled, name): (Host, _) =
-        ("mgmt.example".parse().unwrap(), ServerName::try_from("mgmt.example").unwrap());
+    let name = ServerName::try_from("mgmt.example").unwrap();
     let now = UnixTime::since_unix_epoch(Duration::from_secs(NOW.unsigned_abs()));
-
+    let (first, others) = chain.split_first().unwrap();
     let (mut with_us, mut with_rustls) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        with_us.push(timed(|| assert!(check_certificate(black_box(&ours), &chain, &dialled, time).is_ok())));
-        let (first, others) = chain.split_first().unwrap();
+        with_us.push(timed(|| assert!(judge(black_box(&ours), &chain).is_ok())));
         with_rustls.push(timed(|| {
             assert!(plain.verify_server_cert(first, others, &name, &[], now).is_ok());
         }));
     }
-    let (with_us, with_rustls) = (median(with_us), median(with_rustls));
-    let ratio = with_us.as_secs_f64() / with_rustls.as_secs_f64();
-    println!("chain of three (P-256): {with_us:?}, plain rustls {with_rustls:?}: {ratio:.3} (bar {BAR})");
+    let (with_us, with_rustls) = (median(with_us.into_iter()), median(with_rustls.into_iter()));
+    let what = format!("server, {intermediates} between, root: homing / plain rustls");
+    table.at_most(&what, with_us.as_secs_f64() / with_rustls.as_secs_f64(), 1.1, "");
+    table.says("... homing, plain rustls", format!("{with_us:?}, {with_rustls:?}"));
+}
 
-    let (count, bar) = BUNDLE;
-    let roots: String = (0..count).map(|_| self::root().0).collect();
-    let bundle = median((0..50).map(|_| timed(|| assert_eq!(policy(&roots, time).roots(), count))).collect());
-    println!("bundle of {count} roots: {bundle:?} (bar {bar:?})");
-    assert!(ratio <= BAR, "more than {BAR} of plain rustls");
-    assert!(bundle <= bar, "more than {bar:?}");
+fn judge(policy: &Policy, chain: &[CertificateDer<'_>]) -> Result<(), homing::trust::RejectReason> {
+    let dialled = Host::Name("mgmt.example".into());
+    check_certificate(policy, chain, &dialled, Time::new(Timestamp(NOW))).map(|_| ())
 }
 
 fn timed(work: impl FnOnce()) -> Duration {
@@ -73,16 +112,21 @@ fn timed(work: impl FnOnce()) -> Duration {
     begun.elapsed()
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
+fn median(times: impl Iterator<Item = Duration>) -> Duration {
+    let mut times: Vec<Duration> = times.collect();
     times.sort_unstable();
     times[times.len() / 2]
 }
 
-fn policy(roots: &str, time: Time) -> Policy {
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+fn policy(roots: &str) -> Policy {
     let settings =
         CertificatePolicy { roots: vec![Roots::Bundle("ca.pem".into())], ..CertificatePolicy::default() };
     let files = BTreeMap::from([("ca.pem".into(), roots.as_bytes().to_vec())]);
-    Policy::new(&settings, &Material { files, system: None }, time).unwrap()
+    Policy::new(&settings, &Material { files, system: None }, Time::new(Timestamp(NOW))).unwrap()
 }
 
 fn authority(name: &str) -> CertificateParams {
@@ -98,20 +142,70 @@ fn root() -> (String, Issuer<'static, KeyPair>) {
     (params.self_signed(&key).unwrap().pem(), Issuer::new(params, key))
 }
 
-/// A root, and a server certified by an authority below an authority below it.
-fn chain() -> (String, Vec<CertificateDer<'static>>) {
-    let (root, above) = root();
-    let (first, first_key) = (authority("first"), KeyPair::generate().unwrap());
-    let first_certificate = first.signed_by(&first_key, &above).unwrap();
-    let issuer = Issuer::new(first, first_key);
-    let (second, second_key) = (authority("second"), KeyPair::generate().unwrap());
-    let second_certificate = second.signed_by(&second_key, &issuer).unwrap();
-    let issuer = Issuer::new(second, second_key);
+/// A root, and what a server sends that is certified with so many authorities between.
+fn chain(intermediates: usize) -> (String, Vec<CertificateDer<'static>>) {
+    let (root, mut above) = root();
+    let mut chain = Vec::new();
+    for number in 0..intermediates {
+        let (params, key) = (authority(&format!("authority {number}")), KeyPair::generate().unwrap());
+        chain.insert(0, params.signed_by(&key, &above).unwrap().der().clone());
+        above = Issuer::new(params, key);
+    }
+    chain.insert(0, server(&above, vec!["mgmt.example".to_owned()]));
+    (root, chain)
+}
+
+fn server(issuer: &Issuer<'_, KeyPair>, names: Vec<String>) -> CertificateDer<'static> {
     let key = KeyPair::generate().unwrap();
-    let server =
-        CertificateParams::new(vec!["mgmt.example".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
-    (
-        root,
-        [server, second_certificate, first_certificate].map(|certificate| certificate.der().clone()).into(),
-    )
+    CertificateParams::new(names).unwrap().signed_by(&key, issuer).unwrap().der().clone()
+}
+
+/// Forty certificates that all could have issued each other, and the server's; the root is another's.
+fn ring_of_authorities(own_keys: bool) -> (String, Vec<CertificateDer<'static>>) {
+    let one_key = KeyPair::generate().unwrap().serialize_pem();
+    let key = || if own_keys { KeyPair::generate().unwrap() } else { KeyPair::from_pem(&one_key).unwrap() };
+    let issuer = Issuer::new(authority("ring"), key());
+    let mut chain = vec![server(&issuer, vec!["mgmt.example".to_owned()])];
+    chain.extend((0_u64..40).map(|number| {
+        let mut params = authority("ring");
+        params.serial_number = Some(SerialNumber::from(number + 1));
+        params.signed_by(&key(), &issuer).unwrap().der().clone()
+    }));
+    (root().0, chain)
+}
+
+fn constrained_names() -> (String, Vec<CertificateDer<'static>>) {
+    let (root, above) = root();
+    let mut params = authority("constrained");
+    let excluded = (0..1000).map(|number| GeneralSubtree::DnsName(format!("x{number}.example"))).collect();
+    params.name_constraints =
+        Some(NameConstraints { permitted_subtrees: Vec::new(), excluded_subtrees: excluded });
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, &above).unwrap().der().clone();
+    let issuer = Issuer::new(params, key);
+    let names = (0..1000).map(|number| format!("s{number}.mgmt.example")).collect();
+    (root, vec![server(&issuer, names), certificate])
+}
+
+/// How many cases there are, and how long the slowest of them took to be judged; its policy was made before.
+fn slowest_case() -> (usize, Duration, String) {
+    let files = ["limbo-public.json.xz", "extra-public.json.xz"];
+    let judged = files.into_iter().flat_map(cases::cases).filter_map(|case| {
+        let settings =
+            CertificatePolicy { roots: vec![Roots::Bundle("ca.pem".into())], ..CertificatePolicy::default() };
+        let files = BTreeMap::from([("ca.pem".into(), case.trusted_certs.concat().into_bytes())]);
+        let time = Time::exactly(Timestamp(cases::instant(case.validation_time.as_deref()?)));
+        let policy = Policy::new(&settings, &Material { files, system: None }, time).ok()?;
+        let chain: Vec<CertificateDer<'static>> = std::iter::once(&case.peer_certificate)
+            .chain(case.untrusted_intermediates.iter().flatten())
+            .filter_map(|pem| CertificateDer::from_pem_slice(pem.as_bytes()).ok())
+            .collect();
+        // The faster of two: the machine may be busy.
+        let took = (0..2).map(|_| timed(|| _ = black_box(check_chain(&policy, &chain, time)))).min();
+        Some((took?, case.id))
+    });
+    let judged: Vec<_> = judged.collect();
+    let count = judged.len();
+    let (slowest, id) = judged.into_iter().max().unwrap();
+    (count, slowest, id)
 }

@@ -33,7 +33,7 @@
 // runs with a newer library; one that was compiled against a newer header than the library it meets gets
 // HOMING_ERROR_STRUCT_SIZE. Structs without struct_size never change.
 //
-// Threads. Handles that never change (settings, events, snapshots, strings, errors) may be read by any number of threads
+// Threads. Handles that never change (settings, policies, judgements, events, snapshots, strings, errors) may be read by any number of threads
 // at once. A client may be used by any number of threads at once, also from its own callbacks. An engine belongs to one
 // thread at a time. Freeing a handle while another thread uses it is a fault of the caller.
 //
@@ -108,6 +108,13 @@ typedef struct homing_client homing_client;
 //
 // An engine belongs to one thread at a time; where two use it at once, one gets HOMING_ERROR_BUSY. It never blocks.
 typedef struct homing_engine homing_engine;
+
+// Whether a chain is believed; if not, why and what to do. It never changes; any thread may read it.
+typedef struct homing_judgement homing_judgement;
+
+// A certificate policy with everything it names: roots, pins and revocation lists are read. It never changes: for new
+// files or settings prepare a new one, and let no TLS session that was made under the old one be resumed. Any thread may use it.
+typedef struct homing_policy homing_policy;
 
 // ------------------------------------------------------------------------------------------------
 // Text and bytes across the boundary.
@@ -642,7 +649,8 @@ homing_text homing_state_name(int32_t state);
 // No usable revocation list says anything about it; class HOMING_CLASS_CERTIFICATE.
 #define HOMING_CAUSE_REVOCATION_UNKNOWN 43
 
-// A failure, as the driver of an engine saw it. Zero everything, set struct_size and cause, and what the cause asks for.
+// A failure, as the driver of an engine saw it. Zero everything, set struct_size and cause, and what the cause asks
+// for; or struct_size and judgement.
 typedef struct {
     // sizeof(homing_failure).
     uint64_t struct_size;
@@ -654,6 +662,9 @@ typedef struct {
     const uint64_t *retry_after_ms;
     // The words of the system or of a library, or NULL: NUL-terminated, at most 200 characters are kept.
     const char *note;
+    // The rejection this failure is, or NULL: then cause and note are those of the judgement, and what it says of a wrong clock
+    // or of somebody in between is heard too. One that is no rejection means nothing.
+    const homing_judgement *judgement;
 } homing_failure;
 
 // ------------------------------------------------------------------------------------------------
@@ -1558,6 +1569,226 @@ homing_status homing_engine_set_location(homing_engine *engine,
 homing_status homing_engine_stop(homing_engine *engine,
                                  uint64_t now_ns,
                                  uint64_t grace_ms);
+
+// ------------------------------------------------------------------------------------------------
+// What a policy says of a chain of certificates.
+
+// The server presented no certificate.
+#define HOMING_REJECT_NO_CERTIFICATE 1
+
+// It is no certificate, or one of a kind that TLS does not use.
+#define HOMING_REJECT_MALFORMED 2
+
+// It, or one above it, has expired.
+#define HOMING_REJECT_EXPIRED 3
+
+// It, or one above it, is not valid yet.
+#define HOMING_REJECT_NOT_YET_VALID 4
+
+// Nobody the policy trusts has issued it.
+#define HOMING_REJECT_UNKNOWN_ISSUER 5
+
+// The server left out the certificate of the issuer.
+#define HOMING_REJECT_MISSING_INTERMEDIATE 6
+
+// It vouches for itself, and the policy does not name it.
+#define HOMING_REJECT_SELF_SIGNED 7
+
+// An issuer with the name of one the policy trusts, and another key.
+#define HOMING_REJECT_OTHER_KEY 8
+
+// The issuers vouch for each other and lead nowhere.
+#define HOMING_REJECT_LOOP 9
+
+// The issuer is no authority.
+#define HOMING_REJECT_NOT_AN_AUTHORITY 10
+
+// The key of the issuer may not sign certificates.
+#define HOMING_REJECT_MAY_NOT_SIGN 11
+
+// The certificate of an authority where a server's belongs.
+#define HOMING_REJECT_AUTHORITY_AS_SERVER 12
+
+// More certificates between server and root than the policy allows.
+#define HOMING_REJECT_CHAIN_TOO_LONG 13
+
+// More certificates below an authority than it allows.
+#define HOMING_REJECT_PATH_LENGTH 14
+
+// There are too many ways through what the server presented.
+#define HOMING_REJECT_TOO_COMPLEX 15
+
+// A key is too small.
+#define HOMING_REJECT_WEAK_KEY 16
+
+// A signature has a digest that can be forged.
+#define HOMING_REJECT_WEAK_DIGEST 17
+
+// A kind of signature or key that homing does not know.
+#define HOMING_REJECT_UNSUPPORTED_ALGORITHM 18
+
+// An authority vouches for other names only.
+#define HOMING_REJECT_NAME_CONSTRAINTS 19
+
+// It is for another purpose than to be a server.
+#define HOMING_REJECT_WRONG_PURPOSE 20
+
+// It demands something homing does not know.
+#define HOMING_REJECT_UNKNOWN_EXTENSION 21
+
+// It is for other names.
+#define HOMING_REJECT_WRONG_NAME 22
+
+// It was revoked.
+#define HOMING_REJECT_REVOKED 23
+
+// No revocation list says anything about it, and the policy wants one that does.
+#define HOMING_REJECT_REVOCATION_UNKNOWN 24
+
+// The revocation list is out of date.
+#define HOMING_REJECT_REVOCATION_EXPIRED 25
+
+// The signature of the revocation list is not its issuer's.
+#define HOMING_REJECT_REVOCATION_FORGED 26
+
+// The issuer may not sign revocation lists.
+#define HOMING_REJECT_MAY_NOT_REVOKE 27
+
+// None of its keys is pinned.
+#define HOMING_REJECT_PIN_MISMATCH 28
+
+// It uses a key whose pin is revoked.
+#define HOMING_REJECT_PIN_REVOKED 29
+
+// The root is outside its own validity, which the policy enforces.
+#define HOMING_REJECT_ANCHOR_OUTSIDE 30
+
+// The root, or the certificate, is not as a strict private authority makes it.
+#define HOMING_REJECT_NOT_STRICT 31
+
+// The pin that was found is in use.
+#define HOMING_PIN_ACTIVE 1
+
+// It will be in use.
+#define HOMING_PIN_NEXT 2
+
+// It was in use.
+#define HOMING_PIN_RETIRING 3
+
+// Why the chain is not believed: HOMING_REJECT_...; 0 when it is. Where chain and name are both wrong, what is wrong with the
+// chain; the text tells both. Later versions give more reasons: every number that is not 0 is a rejection. For NULL
+// HOMING_REJECT_NO_CERTIFICATE: nothing was presented that could be believed.
+int32_t homing_judgement_reject(const homing_judgement *judgement);
+
+// The same as the cause of a failure: HOMING_CAUSE_...; 0 when it is believed.
+int32_t homing_judgement_cause(const homing_judgement *judgement);
+
+// The class of that failure: HOMING_CLASS_...; 0 when it is believed.
+int32_t homing_judgement_class(const homing_judgement *judgement);
+
+// What is wrong, with subjects, names and times, in one line. No text when it is believed. The view lives until the judgement
+// is freed.
+homing_text homing_judgement_text(const homing_judgement *judgement);
+
+// What an administrator has to reissue or to change. No text when it is believed. The view lives until the judgement is freed.
+homing_text homing_judgement_advice(const homing_judgement *judgement);
+
+// What is proved, for homing_engine_secured: HOMING_PROOF_...; 0 when it is not believed.
+int32_t homing_judgement_proof(const homing_judgement *judgement);
+
+// The state of the pin that was found: HOMING_PIN_...; 0 when none was wanted or none was there.
+int32_t homing_judgement_pin(const homing_judgement *judgement);
+
+// The newest beginning of a validity in the chain, in seconds since 1970: it is at least so late, whatever the clock says.
+// -1 where nobody vouches for it.
+int64_t homing_judgement_not_before_s(const homing_judgement *judgement);
+
+// The earliest end of a validity in the chain, in seconds since 1970. -1 where it does not matter.
+int64_t homing_judgement_not_after_s(const homing_judgement *judgement);
+
+// Frees a judgement. NULL is fine.
+void homing_judgement_free(homing_judgement *judgement);
+
+// ------------------------------------------------------------------------------------------------
+// Certificate policies, for programs with a TLS stack of their own.
+
+// One certificate of a chain. This struct never grows.
+typedef struct {
+    // Its DER.
+    const uint8_t *data;
+    // How many bytes: at most 1 MiB.
+    size_t len;
+} homing_certificate;
+
+// Prepares a policy of the settings and reads the files it names; relative paths are relative to the working folder of
+// the process. index is the policy_index of a HOMING_ACTION_DIAL.
+//
+// time_s is the wall clock, in seconds since 1970; what is remarked about dates depends on it, and nothing else. On success
+// *out is owned by the caller. Any thread; it waits for the disk.
+//
+// Errors: HOMING_ERROR_RANGE for an index beyond the last; HOMING_ERROR_FILE and HOMING_ERROR_CERTIFICATE
+// with what is wrong with which file.
+homing_status homing_policy_prepare(const homing_settings *settings,
+                                    size_t index,
+                                    int64_t time_s,
+                                    homing_policy **out,
+                                    homing_error **error);
+
+// The same for a server: index is that of homing_settings_server. Where lists have different policies for it, that
+// of the first list which names it.
+homing_status homing_policy_prepare_for_server(const homing_settings *settings,
+                                               size_t index,
+                                               int64_t time_s,
+                                               homing_policy **out,
+                                               homing_error **error);
+
+// Prepares a policy that stands alone: UTF-8 JSON of len bytes at json, as the value of certificate in a
+// settings document. The rest as in homing_policy_prepare.
+//
+// Errors: HOMING_ERROR_SETTINGS with the first thing that is wrong and its place; HOMING_ERROR_FILE,
+// HOMING_ERROR_CERTIFICATE.
+homing_status homing_policy_parse(const uint8_t *json,
+                                  size_t len,
+                                  int64_t time_s,
+                                  homing_policy **out,
+                                  homing_error **error);
+
+// How many things an administrator should know of the files of the policy, which is usable all the same: entries of
+// bundles that are odd, dates that are near or over, how many roots the system has. 0 for NULL.
+size_t homing_policy_remark_count(const homing_policy *policy);
+
+// One of them, in words. No text for an index beyond the last. The view lives until the policy is freed.
+homing_text homing_policy_remark(const homing_policy *policy,
+                                 size_t index);
+
+// Whether a server may be believed that presents count certificates at chain, its own first, when name was
+// dialled: a name or an address, NUL-terminated UTF-8. The expected_name of the policy takes its place.
+//
+// time_s is the wall clock, in seconds since 1970; a clock of before 2026 is not believed. What is found out is written to
+// *out, also when it is a rejection, and owned by the caller. That the server has the key of its certificate is not
+// seen here: the TLS stack has to verify the signature of the handshake. It reads no file and no clock. Any thread.
+//
+// Errors: HOMING_ERROR_RANGE for a name that no server has, for more than 64 certificates, and for one of more
+// than 1 MiB. No certificate at all is a rejection.
+homing_status homing_policy_check(const homing_policy *policy,
+                                  const homing_certificate *chain,
+                                  size_t count,
+                                  const char *name,
+                                  int64_t time_s,
+                                  homing_judgement **out,
+                                  homing_error **error);
+
+// The same without a look at the name, which is left to the caller; only the expected_name of the policy is
+// compared. **Who calls this and compares no name believes anybody with a certificate.**
+homing_status homing_policy_check_chain(const homing_policy *policy,
+                                        const homing_certificate *chain,
+                                        size_t count,
+                                        int64_t time_s,
+                                        homing_judgement **out,
+                                        homing_error **error);
+
+// Frees a policy. NULL is fine.
+void homing_policy_free(homing_policy *policy);
 
 #ifdef __cplusplus
 } // extern "C"

@@ -43,6 +43,7 @@ fn the_headers_compile_alone_and_twice_in_every_dialect_without_a_warning() {
         ("homing.h", "c", ["gcc", "clang"], &["c99", "c11", "c17"][..]),
         ("homing.h", "cpp", ["g++", "clang++"], &["c++11", "c++17", "c++20"]),
         ("homing.hpp", "cpp", ["g++", "clang++"], &["c++17", "c++20"]),
+        ("homing_policy.hpp", "cpp", ["g++", "clang++"], &["c++17", "c++20"]),
     ] {
         let source = folder.join(format!("{header}.{ending}"));
         fs::write(&source, format!("#include <{header}>\n#include <{header}>\nint one;\n")).unwrap();
@@ -210,6 +211,7 @@ fn a_package_is_made_beside_the_system_and_taken_away_whole() {
     let expected = [
         "usr/include/homing.h".to_owned(),
         "usr/include/homing.hpp".to_owned(),
+        "usr/include/homing_policy.hpp".to_owned(),
         "usr/lib/somewhere/cmake/homing/homing-config-version.cmake".to_owned(),
         "usr/lib/somewhere/cmake/homing/homing-config.cmake".to_owned(),
         "usr/lib/somewhere/libhoming.a".to_owned(),

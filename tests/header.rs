@@ -8,9 +8,28 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files of src/ffi that have something for C, in an order in which a type comes before its use.
-const NOUNS: [&str; 19] = [
-    "text", "version", "status", "string", "error", "address", "settings", "state", "failure", "snapshot",
-    "proof", "location", "event", "options", "client", "outcome", "action", "engine", "input",
+const NOUNS: [&str; 21] = [
+    "text",
+    "version",
+    "status",
+    "string",
+    "error",
+    "address",
+    "settings",
+    "state",
+    "failure",
+    "snapshot",
+    "proof",
+    "location",
+    "event",
+    "options",
+    "client",
+    "outcome",
+    "action",
+    "engine",
+    "input",
+    "judgement",
+    "policy",
 ];
 
 /// The files that have nothing.

@@ -122,6 +122,7 @@ impl Failed {
             status: self.status.into(),
             retry_after_ms: self.retry_after_ms.as_ref().map_or(ptr::null(), ptr::from_ref),
             note: words(&self.note),
+            judgement: ptr::null(),
         }
     }
 }

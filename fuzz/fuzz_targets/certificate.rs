@@ -32,7 +32,7 @@ enum Change {
 
 struct Company {
     chain: Vec<Vec<u8>>,
-    policies: Vec<Policy>,
+    policies: [Policy; 3],
     host: Host,
 }
 
@@ -138,9 +138,7 @@ fn company() -> Company {
     let revocation = Revocation { scope: RevocationScope::Server, ..Revocation::default() };
     let listed = CertificatePolicy { crls: vec!["x.crl".into()], revocation, ..standard.clone() };
     let policies = [standard, strict, listed]
-        .iter()
-        .map(|settings| Policy::new(settings, &material, Time::new(NOW)).expect("a policy"));
-    let policies: Vec<Policy> = policies.collect();
+        .map(|settings| Policy::new(&settings, &material, Time::new(NOW)).expect("a policy"));
     let (chain, host) = ([&server, &middle_certificate].map(|it| it.der().clone()), "mgmt.example".parse());
     let host = host.expect("a host");
     for policy in &policies {

@@ -95,6 +95,9 @@ impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(snapshot, server) = self;
         write!(f, "{} for {}", server.health, short(server.since))?;
+        if server.unverified {
+            write!(f, ", its certificate is not verified (danger_no_verification)")?;
+        }
         if let Some(left_out) = server.left_out {
             write!(f, ", left out for {} more", short(left_out))?;
         }

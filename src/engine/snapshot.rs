@@ -70,6 +70,8 @@ pub struct ServerSnapshot {
     pub health: &'static str,
     /// How long it has been so.
     pub since: Span,
+    /// Whether nothing of its certificate is verified (`danger_no_verification`): anybody on the way can be it.
+    pub unverified: bool,
     /// How long it is left out, if it is.
     pub left_out: Option<Span>,
     /// Its last failure, in words.

@@ -3,7 +3,8 @@
 use std::ffi::c_char;
 use std::time::Duration;
 
-use super::boundary::{Growing, no_padding, number, read_sized};
+use super::boundary::{Growing, no_padding, number, read_sized, reference};
+use super::judgement::homing_judgement;
 use super::status::{Failed, HOMING_ERROR_RANGE};
 use super::text;
 use crate::words::{Cause, Failure, FailureClass};
@@ -126,7 +127,8 @@ pub const HOMING_CAUSE_WEAK_KEY: i32 = 42;
 /// No usable revocation list says anything about it; class `HOMING_CLASS_CERTIFICATE`.
 pub const HOMING_CAUSE_REVOCATION_UNKNOWN: i32 = 43;
 
-/// A failure, as the driver of an engine saw it. Zero everything, set `struct_size` and `cause`, and what the cause asks for.
+/// A failure, as the driver of an engine saw it. Zero everything, set `struct_size` and `cause`, and what the cause asks
+/// for; or `struct_size` and `judgement`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct homing_failure {
@@ -140,10 +142,13 @@ pub struct homing_failure {
     pub retry_after_ms: *const u64,
     /// The words of the system or of a library, or NULL: NUL-terminated, at most 200 characters are kept.
     pub note: *const c_char,
+    /// The rejection this failure is, or NULL: then cause and note are those of the judgement, and what it says of a wrong clock
+    /// or of somebody in between is heard too. One that is no rejection means nothing.
+    pub judgement: *const homing_judgement,
 }
 
 const POINTER: usize = size_of::<*const u8>();
-const _: () = assert!(no_padding(size_of::<homing_failure>(), &[8, 4, 4, POINTER, POINTER]));
+const _: () = assert!(no_padding(size_of::<homing_failure>(), &[8, 4, 4, POINTER, POINTER, POINTER]));
 
 // SAFETY: `repr(C)`, the size first, and all zero are NULL and 0.
 unsafe impl Growing for homing_failure {
@@ -215,6 +220,12 @@ pub(super) unsafe fn read_failure(failure: *const homing_failure) -> Result<Fail
     let status = u16::try_from(given.status).map_err(|_| {
         Failed::new(HOMING_ERROR_RANGE, format!("`failure.status` {} is no status", given.status))
     })?;
+    if !given.judgement.is_null()
+        // SAFETY: the caller's promise.
+        && let Some(rejected) = unsafe { reference(given.judgement, "failure.judgement") }?.failure()
+    {
+        return Ok(rejected);
+    }
     let cause = cause(given.cause, status, retry_after).ok_or_else(|| {
         Failed::new(HOMING_ERROR_RANGE, format!("`failure.cause` {} is no cause", given.cause))
     })?;
@@ -295,7 +306,31 @@ const fn cause(code: i32, status: u16, retry_after: Option<Duration>) -> Option<
 
 #[cfg(test)]
 mod tests {
+    use std::ptr;
+
     use super::*;
+    use crate::settings::CertificatePolicy;
+    use crate::trust::{Material, Policy, RejectReason, Time, Timestamp, check_chain};
+
+    #[test]
+    fn a_rejection_is_told_with_what_it_says_of_more_than_this_server() {
+        let time = Time::new(Timestamp(1_800_000_000));
+        let expired = RejectReason::Expired { subject: "CN=a".to_owned(), not_after: Timestamp(0), time };
+        let told = |judgement: &homing_judgement| {
+            let (retry_after_ms, note) = (ptr::null(), ptr::null());
+            let struct_size = size_of::<homing_failure>() as u64;
+            let cause = HOMING_CAUSE_RESET;
+            let given = homing_failure { struct_size, cause, status: 0, retry_after_ms, note, judgement };
+            // SAFETY: all of it lives.
+            unsafe { read_failure(&raw const given) }.unwrap()
+        };
+        assert_eq!(told(&Err(expired.clone()).into()), expired.failure());
+        assert!(expired.failure().evidence.is_some());
+        let policy = CertificatePolicy { danger_no_verification: true, ..CertificatePolicy::default() };
+        let policy = Policy::new(&policy, &Material::default(), time).unwrap();
+        let accepted = check_chain(&policy, &[vec![1].into()], time);
+        assert_eq!(told(&accepted.into()).cause, Cause::Reset);
+    }
 
     #[test]
     fn every_cause_has_a_number_of_its_own() {

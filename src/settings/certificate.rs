@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::document;
 use super::value::{ChainDepth, File, Object, WarningDays, Word};
 use super::{CertificateProblem, SettingsError};
+use super::{document, read};
 use crate::words::Host;
 
 /// Files with roots, and files with revocations: one per authority a company might have.
@@ -156,6 +156,23 @@ impl Default for CertificatePolicy {
 }
 
 impl CertificatePolicy {
+    /// Reads a policy that stands alone, as a person wrote it: what a settings document has as `certificate`. For
+    /// programs with a TLS stack of their own.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place.
+    ///
+    /// ```
+    /// use homing::settings::{CertificatePolicy, Roots};
+    ///
+    /// let policy = CertificatePolicy::parse(br#"{ "roots": ["system"] }"#)?;
+    /// assert_eq!(policy.roots, [Roots::System]);
+    /// # Ok::<(), homing::settings::SettingsError>(())
+    /// ```
+    pub fn parse(text: &[u8]) -> Result<Self, SettingsError> {
+        policy(read::read_part(text)?, "")
+    }
+
     /// Whether a key is pinned that may be accepted.
     pub fn has_usable_pin(&self) -> bool {
         self.pins.iter().any(|pin| pin.state != PinState::Revoked)
@@ -224,10 +241,9 @@ fn policy(text: document::Certificate, path: &str) -> Result<CertificatePolicy, 
         danger_no_verification,
     } = text;
     let (pin_only, danger) = (pin_only.unwrap_or(false), danger_no_verification.unwrap_or(false));
-    let contradiction = |field: &str, problem| {
-        let path = if field.is_empty() { path.to_owned() } else { format!("{path}.{field}") };
-        Err(SettingsError::Certificate { path, problem })
-    };
+    let place = |field: &str| if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") };
+    let contradiction =
+        |field: &str, problem| Err(SettingsError::Certificate { path: place(field), problem });
     let (pins, crls) = (pins.unwrap_or_default(), crls.unwrap_or_default());
     let enforce_root_validity = enforce_root_validity.unwrap_or(false);
     let profile = profile.map(|Word(profile)| profile).unwrap_or_default();
@@ -284,7 +300,7 @@ fn policy(text: document::Certificate, path: &str) -> Result<CertificatePolicy, 
         ("crls", "revocation lists", crls.len(), MAX_FILES),
     ] {
         if found > limit {
-            return Err(SettingsError::TooMany { path: format!("{path}.{field}"), what, found, limit });
+            return Err(SettingsError::TooMany { path: place(field), what, found, limit });
         }
     }
     let mut known = BTreeSet::new();

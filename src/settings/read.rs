@@ -45,6 +45,18 @@ pub(super) fn read(bytes: &[u8], source: Source) -> Result<(Document, Vec<Warnin
     Ok((document?, unknown.into_warnings()))
 }
 
+/// Reads one part of a document that stands alone, as a person wrote it.
+pub(super) fn read_part<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, SettingsError> {
+    let text = decoded(bytes)?;
+    check_depth(text)?;
+    let mut unknown = None;
+    let part = shaped(text, &mut |path| _ = unknown.get_or_insert(path));
+    match unknown {
+        Some(path) => Err(unknown_field(&path)),
+        None => part,
+    }
+}
+
 fn decoded(bytes: &[u8]) -> Result<&str, SettingsError> {
     if bytes.len() > MAX_TEXT {
         return Err(SettingsError::TooLarge { bytes: bytes.len() });

@@ -34,13 +34,12 @@ fn certificate(error: &CertificateError) -> Cause {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             Cause::CertificateNotYetValid
         }
-        // The second: an issuer with the name of one the policy trusts, and another key. A private
-        // authority that was set up anew looks like this, and so does who pretends to be it.
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => Cause::UnknownIssuer,
+        CertificateError::UnknownIssuer => Cause::UnknownIssuer,
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             Cause::WrongName
         }
         CertificateError::Revoked => Cause::Revoked,
+        // Also a handshake that was not signed with the key of the certificate: somebody shows what is another's.
         _ => Cause::BadCertificate,
     }
 }
@@ -71,7 +70,7 @@ mod tests {
             (CertificateError::Expired.into(), Cause::CertificateExpired),
             (CertificateError::NotValidYet.into(), Cause::CertificateNotYetValid),
             (CertificateError::UnknownIssuer.into(), Cause::UnknownIssuer),
-            (CertificateError::BadSignature.into(), Cause::UnknownIssuer),
+            (CertificateError::BadSignature.into(), Cause::BadCertificate),
             (CertificateError::NotValidForName.into(), Cause::WrongName),
             (CertificateError::Revoked.into(), Cause::Revoked),
             (CertificateError::BadEncoding.into(), Cause::BadCertificate),

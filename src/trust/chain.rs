@@ -15,7 +15,7 @@ use super::certificate::Certificate;
 use super::policy::Policy;
 use super::reject::{RejectReason, Unfit};
 use super::time::{Time, Timestamp};
-use super::{certificate, diagnosis, pin};
+use super::{certificate, diagnosis, pin, useful};
 use crate::settings::PinState;
 
 /// What a verified path says.
@@ -36,6 +36,7 @@ pub(super) fn find(
     others: &[CertificateDer<'_>],
     time: Time,
 ) -> Result<Path, RejectReason> {
+    let useful = useful::select(policy, &leaf.der(), others)?;
     let best: RefCell<Option<RejectReason>> = RefCell::new(None);
     let accepted = Cell::new(None);
     let candidate = |path: &VerifiedPath<'_>| match judge(policy, path, time) {
@@ -55,7 +56,7 @@ pub(super) fn find(
         leaf.verify_for_usage(
             policy.algorithms(),
             policy.anchors.as_slice(),
-            others,
+            &useful,
             time.verification().unix(),
             KeyUsage::server_auth(),
             revocation,

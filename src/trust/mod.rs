@@ -37,6 +37,7 @@ mod prepare;
 mod reject;
 mod revocation;
 mod time;
+mod useful;
 mod verifier;
 
 pub use bundle::{BundleError, Finding, FindingKind};

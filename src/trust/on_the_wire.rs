@@ -14,7 +14,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{ClientConnection, ServerConfig, ServerConnection, SupportedProtocolVersion, version};
 
 use super::*;
-use crate::settings::{CertificatePolicy, Roots};
+use crate::settings::{CertificatePolicy, Pin, PinState, Roots};
 use crate::words::{Cause, Host};
 
 #[path = "../../tests/certificates/cases.rs"]
@@ -132,4 +132,40 @@ fn a_handshake_ends_as_the_policy_says_in_both_versions_of_tls() {
         }
     }
     assert!(accepted >= HANDSHAKES / 5, "only {accepted} were accepted");
+}
+
+/// A certificate that vouches for itself as an authority, and its pin.
+fn self_signed() -> (rcgen::KeyPair, CertificateDer<'static>, Pin) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["other.example".to_owned()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    // Over long ago.
+    params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+    let certificate = params.self_signed(&key).unwrap().der().clone();
+    let sha256 = pin::hash(certificate::Certificate::read(&certificate).unwrap().key_info);
+    (key, certificate, Pin { sha256, state: PinState::Active })
+}
+
+#[test]
+fn a_pinned_certificate_is_worth_nothing_without_its_key() {
+    let (key, certificate, pin) = self_signed();
+    let settings = CertificatePolicy {
+        roots: Vec::new(),
+        pins: vec![pin],
+        pin_only: true,
+        ..CertificatePolicy::default()
+    };
+    let other = rcgen::KeyPair::generate().unwrap();
+    for version in [&version::TLS12, &version::TLS13] {
+        for (key, expected) in [(&key, Ok(())), (&other, Err(Cause::BadCertificate))] {
+            let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+            let key = ring::sign::any_supported_type(&key).unwrap();
+            let chain = vec![certificate.clone()];
+            let server = Arc::new(CertifiedKey::new(chain.clone(), key));
+            let prepared = prepare(&settings, &Material::default(), Arc::new(Then(1_800_000_000))).unwrap();
+            let host = "mgmt.example".parse().unwrap();
+            let play = Play { id: "pin".to_owned(), host, prepared, chain, server };
+            assert_eq!(shake_hands(&play, version), expected, "{version:?}");
+        }
+    }
 }

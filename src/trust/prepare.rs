@@ -324,6 +324,14 @@ mod tests {
     }
 
     #[test]
+    fn no_secret_of_a_session_is_written_anywhere() {
+        let config = private(&[], |policy| policy.roots = vec![Roots::Public]).unwrap().config;
+        // Not the one that asks the environment for a file.
+        assert_eq!(format!("{:?}", config.key_log), "NoKeyLog");
+        assert!(!config.enable_secret_extraction && !config.enable_early_data);
+    }
+
+    #[test]
     fn a_certificate_can_carry_addresses_and_names() {
         let prepared = private(&[], |policy| policy.roots = vec![Roots::Public]).unwrap();
         for host in ["10.0.0.1", "2001:db8::1", "mgmt.example", "sepm_1"] {

@@ -32,6 +32,7 @@ const SETTINGS: &str = "HOMING_ERROR_SETTINGS";
 const TUNING: &str = "HOMING_ERROR_TUNING";
 const AGENT_ID: &str = "HOMING_ERROR_AGENT_ID";
 const FILE: &str = "HOMING_ERROR_FILE";
+const CERTIFICATE: &str = "HOMING_ERROR_CERTIFICATE";
 const CREDENTIAL: &str = "HOMING_ERROR_CREDENTIAL";
 const ROUTE: &str = "HOMING_ERROR_ROUTE";
 const MEMORY: &str = "HOMING_ERROR_MEMORY";
@@ -198,6 +199,26 @@ fn functions(owner: &str, name: &str, header: &Header) -> Option<Fill> {
         }
         ("homing_engine_told", "drain_ms") => any_word(),
 
+        ("homing_policy_parse", "json") => pointer_to_bytes(&policy(r#"{"roots":["public"]}"#))
+            .all(&[&policy(r#"{"roots":["nobody"]}"#), &policy(r#"{"r00ts":["public"]}"#)], SETTINGS)
+            .and(&policy(r#"{"roots":[{"bundle":"/dev/null/nothing"}]}"#), FILE)
+            .and(&policy(r#"{"roots":[{"bundle":"/dev/null"}]}"#), CERTIFICATE),
+        ("homing_policy_parse", "len") => {
+            Fill::right(POLICY_SIZE).all(&["0", "1", MOST, "SETTINGS_MOST + 1"], SETTINGS)
+        }
+        (_, "time_s") => {
+            Fill::right("1800000000").all(&["0", "-1", "INT64_MIN", "INT64_MAX", "4294967296"], OK)
+        }
+        ("homing_policy_check" | "homing_policy_check_chain", "count") => {
+            Fill::right("1").and("0", OK).all(&[MOST, "65"], RANGE)
+        }
+        ("homing_policy_check", "name") => text(r#""mgmt.example""#, NULL)
+            .all(
+                &[r#""""#, r#""a b""#, r#""a.example:1""#, r#""https://a.example""#, "long_text(100000)"],
+                RANGE,
+            )
+            .all(&[r#""10.1.0.5""#, r#""[2001:db8::1]""#], OK),
+
         ("homing_value_set", "data") => pointer_to_bytes(r#"bytes("kept", 4)"#),
         ("homing_value_set", "len") => Fill::right("4").and("0", OK).all(&[MOST, "VALUE_MOST + 1"], RANGE),
         _ => return None,
@@ -283,12 +304,20 @@ fn small_structs(owner: &str, name: &str, header: &Header) -> Option<Fill> {
         ("homing_header", "secret_len") => {
             Fill::right("4").and("0", OK).all(&[MOST, "SECRET_MOST + 1"], CREDENTIAL)
         }
+        // Whatever the bytes are, it is a judgement.
+        ("homing_certificate", "data") => pointer_to_bytes(r#"bytes("cert", 4)"#),
+        ("homing_certificate", "len") => {
+            Fill::right("4").and("0", OK).all(&[MOST, "CERTIFICATE_MOST + 1"], RANGE)
+        }
         ("homing_failure", "cause") => one_of(header, "HOMING_CAUSE_THROTTLED", "HOMING_CAUSE_"),
         ("homing_failure" | "homing_outcome", "status") => {
             Fill::right("503").all(&["0", "65535"], OK).all(&["65536", "UINT32_MAX"], RANGE)
         }
         ("homing_failure", "retry_after_ms") => optional_number(),
         ("homing_failure", "note") => text(r#""a note""#, OK).all(&[r#""""#, "long_text(100000)"], OK),
+        ("homing_failure", "judgement") => {
+            Fill::right("NULL").and("world->judgement", OK).and("unaligned(world->judgement)", NULL)
+        }
         ("homing_outcome", "verdict") => one_of(header, "HOMING_VERDICT_FAILED", "HOMING_VERDICT_")
             .all(&["HOMING_VERDICT_SUCCESS", "HOMING_VERDICT_DECLINED"], OK),
         ("homing_outcome", "settings_tag" | "policy_tag") => text("NULL", OK)
@@ -318,6 +347,14 @@ fn optional_number() -> Fill {
 /// Bytes beside a length that is not 0; they need no alignment.
 fn pointer_to_bytes(right: &str) -> Fill {
     Fill::right(right).and("NULL", NULL)
+}
+
+/// How long every policy here is, so that one length is right for all.
+const POLICY_SIZE: &str = "50";
+
+fn policy(json: &str) -> String {
+    let text = format!("{json:<50}").replace('"', "\\\"");
+    format!(r#"bytes("{text}", {POLICY_SIZE})"#)
 }
 
 /// A pointer to a struct that comes in: NULL, of every wrong size, and each of its members in turn. One that grows is

@@ -220,7 +220,13 @@ fn call(function: &Function, case: Case<'_>, header: &Header) -> String {
             "homing_text" => format!("check_text({made}, {nothing});"),
             "homing_bytes" => format!("check_bytes({made}, {nothing});"),
             _ if nothing => {
-                let value = if name == "homing_event_duration_ms" { "-1" } else { "0" };
+                let value = match &**name {
+                    "homing_event_duration_ms" => "-1",
+                    "homing_judgement_not_before_s" | "homing_judgement_not_after_s" => "-1",
+                    // What is not there is not believed.
+                    "homing_judgement_reject" => "HOMING_REJECT_NO_CERTIFICATE",
+                    _ => "0",
+                };
                 format!("check({made} == {value});")
             }
             _ => format!("(void){made};"),

@@ -241,6 +241,10 @@ void open_world(struct world *world)
     homing_settings *none;
     check(homing_settings_parse((const uint8_t *)"{", 1, HOMING_SOURCE_PERSON, &none, &world->error) ==
           HOMING_ERROR_SETTINGS);
+    static const char policy[] = "{\"roots\":[\"public\"]}";
+    check(homing_policy_parse((const uint8_t *)policy, sizeof policy - 1, 0, &world->policy, NULL) == HOMING_OK);
+    check(homing_policy_check(world->policy, NULL, 0, "mgmt.example", 0, &world->judgement, NULL) == HOMING_OK);
+    check(homing_judgement_reject(world->judgement) == HOMING_REJECT_NO_CERTIFICATE);
 }
 
 static void stop_world(struct world *world)
@@ -266,6 +270,8 @@ void close_world(struct world *world)
     homing_snapshot_free(world->snapshot);
     homing_string_free(world->string);
     homing_error_free(world->error);
+    homing_judgement_free(world->judgement);
+    homing_policy_free(world->policy);
     homing_settings_free(world->settings);
     free(world->json);
     // Given up once by each client that started, and by no other.

@@ -23,6 +23,8 @@ struct world {
     homing_snapshot *snapshot;
     homing_string *string;
     homing_error *error;
+    homing_policy *policy;
+    homing_judgement *judgement;
     homing_value *value;
     // What callbacks of clients that the calls start are given.
     struct told {
@@ -70,6 +72,7 @@ void check_bytes(homing_bytes bytes, bool nothing);
 #define SETTINGS_MOST ((size_t)1024 * 1024)
 #define STATUS_MOST ((size_t)16 * 1024 * 1024)
 #define SECRET_MOST ((size_t)16 * 1024)
+#define CERTIFICATE_MOST ((size_t)1024 * 1024)
 #define VALUE_MOST ((size_t)256 * 1024)
 
 // All of these are blocks of exactly the size that is needed, so that a sanitizer sees a byte beyond.

@@ -307,7 +307,7 @@ fn the_reason_is_the_true_one() {
         ("badssl::incomplete-chain", "MissingIntermediate"),
         ("webpki::cryptographydotio-chain-missing-intermediate", "MissingIntermediate"),
         ("pathological::intermediate-cycle-distinct-cas", "Loop"),
-        ("pathological::pathological-chain-same-subject-distinct-key", "TooComplex"),
+        ("pathological::pathological-chain-same-subject-distinct-key", "UnknownIssuer"),
         ("bssl-chain::many-names::toomany-dns-excluded", "TooComplex"),
         ("badssl::superfish", "UnknownIssuer"),
         ("bssl-chain::incorrect-trust-anchor::main", "UnknownIssuer"),

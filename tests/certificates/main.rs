@@ -8,3 +8,4 @@
 
 mod cases;
 mod conformance;
+mod policies;

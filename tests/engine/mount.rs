@@ -254,6 +254,7 @@ mod twice {
                 status: status.into(),
                 retry_after_ms: self.retry_after_ms.as_ref().map_or(ptr::null(), ptr::from_ref),
                 note: self.note.as_ref().map_or(ptr::null(), |note| note.as_ptr()),
+                judgement: ptr::null(),
             }
         }
     }

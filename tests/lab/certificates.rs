@@ -3,8 +3,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 
 pub(crate) struct Certificates {
     /// What clients trust.
@@ -12,6 +13,14 @@ pub(crate) struct Certificates {
     /// What servers show, for every address and name asked for.
     pub(crate) certificate: PathBuf,
     /// Its key.
+    pub(crate) key: PathBuf,
+    folder: PathBuf,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+/// A certificate of an agent and its key, as files.
+pub(crate) struct Identity {
+    pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
 }
 
@@ -37,6 +46,29 @@ impl Certificates {
             authority: write("authority.pem", &authority_pem),
             certificate: write("certificate.pem", &certificate.pem()),
             key: write("key.pem", &key.serialize_pem()),
+            folder: folder.to_owned(),
+            issuer,
         }
+    }
+
+    /// Writes an agent's certificate that ends so many days from now, and its key; over those that were there.
+    pub(crate) fn identity(&self, name: &str, days: i64) -> Identity {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(1970, 1, 1) + now;
+        let day = Duration::from_secs(86_400) * u32::try_from(days.abs()).unwrap();
+        if days < 0 {
+            params.not_after -= day;
+        } else {
+            params.not_after += day;
+        }
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let [path, key_path] = ["agent.pem", "agent.key"].map(|name| self.folder.join(name));
+        fs::write(&path, certificate.pem()).unwrap();
+        fs::write(&key_path, key.serialize_pem()).unwrap();
+        Identity { certificate: path, key: key_path }
     }
 }

@@ -26,6 +26,7 @@ mod process;
 mod proxy;
 mod tools;
 
+mod client_certificates;
 mod clocks;
 mod dropped_packets;
 mod families;

@@ -1,7 +1,7 @@
 //! Machines of our own: network namespaces, and a cable between two of them.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -57,6 +57,11 @@ impl Namespace {
         let mut command = ip();
         command.args(["netns", "exec", &self.name]).arg(program);
         command
+    }
+
+    /// The way in for a thread of this process.
+    pub(crate) fn door(&self) -> File {
+        File::open(Path::new("/run/netns").join(&self.name)).unwrap()
     }
 
     fn ip(&self, arguments: &[&str]) {

@@ -130,6 +130,8 @@ fn each_connection_without_verification_is_told() {
     for _ in 0..3 {
         assert_eq!(wait_for(&client, unverified), "a");
     }
+    assert!(client.snapshot().servers[0].unverified);
+    assert!(client.explain().contains("not verified (danger_no_verification)"), "{}", client.explain());
 }
 
 #[test]
@@ -153,6 +155,43 @@ fn no_session_outlives_the_policy_under_which_it_was_made() {
     client.reconfigure(settings(&[&server], pinned)).unwrap();
     let (class, detail) = failed(&client);
     assert_eq!(class, FailureClass::Certificate, "{detail}");
+}
+
+#[test]
+fn a_list_or_a_certificate_of_ours_that_is_new_ends_the_sessions_made_before() {
+    let authority = Authority::new();
+    let server = Server::tls("a", &authority, closing());
+    let client = start(&[&server], authority.policy());
+    for _ in 0..3 {
+        heartbeat(&client);
+    }
+    assert_eq!(server.handshakes().0, 1);
+    let (certificate, key) = authority.client(2100);
+    let mut with_identity = authority.policy();
+    with_identity["client"] = serde_json::json!({ "certificate": certificate, "key": key });
+    let mut with_list = with_identity.clone();
+    with_list["crls"] = serde_json::json!([authority.revocations(&[], 2100)]);
+    for (policy, full) in [(&with_identity, 2), (&with_list, 3)] {
+        client.reconfigure(settings(&[&server], policy.clone())).unwrap();
+        while server.handshakes().0 < full {
+            heartbeat(&client);
+            assert!(server.connections() < 100, "every handshake is resumed: {:?}", server.handshakes());
+        }
+    }
+    let mut revoked = with_list;
+    revoked["crls"] = serde_json::json!([authority.revocations(&[Server::SERIAL], 2100)]);
+    client.reconfigure(settings(&[&server], revoked)).unwrap();
+    let (class, detail) = failed(&client);
+    assert_eq!(class, FailureClass::Certificate, "{detail}");
+    assert!(detail.contains("revoked"), "{detail}");
+}
+
+#[test]
+fn a_bundle_of_ten_megabytes_is_not_read() {
+    let server = Server::tls("a", &Authority::new(), well);
+    let large = file("large.pem", &"not a certificate\n".repeat(600_000));
+    let error = builder(settings(&[&server], serde_json::json!({ "roots": [{ "bundle": large }] }))).start();
+    assert!(error.unwrap_err().to_string().contains("it is larger than 4194304 bytes"));
 }
 
 #[test]

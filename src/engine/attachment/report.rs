@@ -12,6 +12,7 @@ use super::{Attachment, Phase, Talk};
 use crate::engine::event::span;
 use crate::engine::memory::{LeftOut, LeftOutReason, Memory, Proven, ServerMemory};
 use crate::engine::{Away, ServerSnapshot, Snapshot, Why};
+use crate::settings::Protocol;
 use crate::words::{FailureClass, Moment, ServerId, Span};
 
 impl Attachment {
@@ -67,6 +68,12 @@ impl Attachment {
             rank: usize::from(member.rank) + 1,
             health: name,
             since: span(record.map_or(Duration::ZERO, |record| now.since(record.since))),
+            unverified: member.server.protocol == Protocol::Https
+                && self
+                    .settings
+                    .policies()
+                    .get(usize::from(member.server.policy))
+                    .is_some_and(|policy| policy.danger_no_verification),
             left_out: record
                 .and_then(Record::floor)
                 .filter(|&until| until > now)
