@@ -167,6 +167,7 @@ struct Wire<'a> {
     stream: &'a TcpStream,
     inner: &'a Inner,
     most: usize,
+    sent: usize,
 }
 
 impl Read for Wire<'_> {
@@ -177,14 +178,14 @@ impl Read for Wire<'_> {
 
 impl Write for Wire<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let sent = self.inner.sent.load(Ordering::SeqCst);
-        let now = bytes.len().min(self.most - sent);
+        let now = bytes.len().min(self.most - self.sent);
         if now == 0 {
             self.stream.shutdown(Shutdown::Both)?;
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        // Counted before the client can have heard them.
-        self.inner.sent.store(sent + now, Ordering::SeqCst);
+        // Counted before the client can have heard them. Another connection may be about to end beside this one.
+        self.sent += now;
+        self.inner.sent.store(self.sent, Ordering::SeqCst);
         self.stream.write_all(&bytes[..now])?;
         Ok(now)
     }
@@ -200,8 +201,7 @@ fn serve(mut stream: &TcpStream, inner: &Inner) -> io::Result<()> {
         return Ok(());
     };
     let mut tls = ServerConnection::new(Arc::clone(config)).unwrap();
-    inner.sent.store(0, Ordering::SeqCst);
-    let mut stream = Wire { stream, inner, most: inner.most.load(Ordering::SeqCst) };
+    let mut stream = Wire { stream, inner, most: inner.most.load(Ordering::SeqCst), sent: 0 };
     tls.complete_io(&mut stream)?;
     match tls.handshake_kind() {
         Some(HandshakeKind::Resumed) => inner.resumed.fetch_add(1, Ordering::SeqCst),

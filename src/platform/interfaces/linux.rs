@@ -12,8 +12,6 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use socket2::Socket;
 
-use super::leads_out;
-
 /// A socket on which the kernel tells of links, addresses and routes.
 pub(super) struct Watch(OwnedFd);
 
@@ -129,6 +127,18 @@ pub(crate) fn use_way_to(socket: &Socket, like: IpAddr) -> io::Result<()> {
         // Before Linux 5.7 only root may; then it is asked as anybody would be.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         bound => bound,
+    }
+}
+
+/// Whether an address leads beyond this machine and this link.
+fn leads_out(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            !address.is_loopback() && !address.is_link_local() && !address.is_unspecified()
+        }
+        IpAddr::V6(address) => {
+            !address.is_loopback() && !address.is_unicast_link_local() && !address.is_unspecified()
+        }
     }
 }
 

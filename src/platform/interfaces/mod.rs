@@ -5,7 +5,6 @@
 //! [`network_changed`](crate::client::Client::network_changed).
 
 use std::io;
-use std::net::IpAddr;
 
 use mio::{Registry, Token};
 
@@ -89,18 +88,5 @@ impl Interfaces {
         let known = self.known.replace(self.seen.clone());
         let same = known.is_some_and(|known| known.is_same_network(&self.seen));
         Some(if same { Interfered::Returned } else { Interfered::Changed })
-    }
-}
-
-/// Whether an address leads beyond this machine and this link.
-#[cfg(target_os = "linux")]
-fn leads_out(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => {
-            !address.is_loopback() && !address.is_link_local() && !address.is_unspecified()
-        }
-        IpAddr::V6(address) => {
-            !address.is_loopback() && !address.is_unicast_link_local() && !address.is_unspecified()
-        }
     }
 }
