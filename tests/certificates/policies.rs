@@ -105,6 +105,26 @@ fn everything_odd_about_a_bundle_is_told_with_its_place() {
 }
 
 #[test]
+fn what_ends_while_a_policy_is_in_force_is_told_then() {
+    let mut params = authority("root");
+    params.not_after = date_time_ymd(2028, 1, 1);
+    let (root, above) = issuer(params);
+    let (files, crl) = (root.pem(), list(&above, [].into_iter(), 2029));
+    let files: [(&str, &[u8]); 2] = [("ca.pem", files.as_bytes()), ("x.crl", &crl)];
+    let policy = policy(&files, |it| it.crls = vec!["x.crl".into()]).unwrap();
+    assert_eq!(policy.remarks(), []);
+    let at = |year, month| {
+        let remarks =
+            policy.remarks_at(Time::exactly(Timestamp(date_time_ymd(year, month, 15).unix_timestamp())));
+        remarks.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let root = "ca.pem: certificate 1 (CN=root)";
+    assert_eq!(at(2027, 12), [format!("{root} expires 2028-01-01T00:00:00Z")]);
+    let list = "x.crl: the revocation list should have been renewed 2029-01-01T00:00:00Z";
+    assert_eq!(at(2029, 1), [format!("{root} expired 2028-01-01T00:00:00Z"), list.to_owned()]);
+}
+
+#[test]
 fn a_root_with_a_weak_key_is_told() {
     let found = policy(&[("ca.pem", WEAK_ROOT.as_bytes())], |_| {}).unwrap();
     let remarks: Vec<String> = found.remarks().iter().map(ToString::to_string).collect();
