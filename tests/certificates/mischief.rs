@@ -60,7 +60,7 @@ impl Authority {
 }
 
 /// DER of one value.
-fn value(tag: u8, content: &[u8]) -> Vec<u8> {
+pub(crate) fn value(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len();
     let mut bytes = match u8::try_from(length) {
         Ok(short) if short < 0x80 => vec![tag, short],
@@ -228,7 +228,11 @@ fn chains_of_every_shape_end_soon_and_convince_us_no_sooner_than_plain_rustls() 
             true,
         ),
         ("each twice", with(&server, &[&good[..], &good[..]].concat()), true),
-        ("with the server's twice", with(&server, &[&[server.clone()], &good[..]].concat()), true),
+        (
+            "with the server's twice",
+            with(&server, &[std::slice::from_ref(&server), &good[..]].concat()),
+            true,
+        ),
         ("between garbage", with(&server, &[&garbage[..], &good[..]].concat()), true),
         ("behind a hundred others", with(&server, &[&noise[..], &good[..]].concat()), true),
         ("one missing", with(&server, &good[1..]), false),
