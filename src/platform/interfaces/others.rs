@@ -1,4 +1,4 @@
-//! Interfaces on Windows and Apple's systems, by way of netwatcher. Compiled, and never run.
+//! Interfaces on Windows and Apple's systems, by way of netwatcher. No test changes a network under it.
 
 use std::collections::BTreeSet;
 use std::io;
