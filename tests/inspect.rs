@@ -179,14 +179,19 @@ fn a_server_that_wants_a_certificate_of_ours_is_told_apart_from_one_that_is_not_
     let site = Site::new();
     let certificate = site.certificate("127.0.0.1", 2100);
     for version in [&version::TLS12, &version::TLS13] {
-        for (policy, status, words) in [
-            (site.policy_with_client(2100), 0, "did not object"),
-            (site.policy_with_client(2021), 1, "CertificateExpired"),
-            (site.policy(), 1, "CertificateRequired"),
+        for (policy, status, words, advice) in [
+            (site.policy_with_client(2100), 0, "did not object", ""),
+            (
+                site.policy_with_client(2021),
+                1,
+                "CertificateExpired",
+                "name a certificate that this server accepts",
+            ),
+            (site.policy(), 1, "CertificateRequired", "give the policy a `client`"),
         ] {
             let (found, text) = site.inspect(site.server(&certificate, version, true), &policy);
             assert_eq!(found, status, "{text}");
-            says(&text, &["verdict     accepted"]);
+            says(&text, &["verdict     accepted", advice]);
             // TLS 1.2 has no word for a certificate that is missing (RFC 5246 7.2.2).
             if words != "CertificateRequired" || *version == version::TLS13 {
                 says(&text, &[words]);

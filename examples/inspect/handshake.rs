@@ -16,7 +16,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
 use rustls::{
-    AlertDescription, ClientConfig, ClientConnection, DigitallySignedStruct, ProtocolVersion,
+    AlertDescription, ClientConfig, ClientConnection, DigitallySignedStruct, InvalidMessage, ProtocolVersion,
     SignatureScheme, Stream, version,
 };
 
@@ -83,7 +83,7 @@ fn is_of_tls(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
 }
 
-/// What may be behind an alert of a server that showed nothing.
+/// What may be behind it when a server could show nothing.
 fn hint(error: &io::Error) -> &'static str {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {
@@ -92,6 +92,9 @@ fn hint(error: &io::Error) -> &'static str {
         }
         Some(rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)) => {
             "; it may speak only TLS that is older than the policy allows"
+        }
+        Some(rustls::Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge)) => {
+            "; what it shows is larger than 64 KiB: let it send fewer certificates, or one with fewer names"
         }
         _ => "",
     }

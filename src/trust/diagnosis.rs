@@ -31,6 +31,7 @@ pub(super) fn of(
     let Ok(leaf) = Certificate::read(leaf) else { return malformed(error) };
     let mut chain = vec![leaf];
     chain.extend(others.iter().take(LOOKED_AT).filter_map(|other| Certificate::read(other).ok()));
+    let way = way(leaf, &chain);
     let subject_of = |wanted: &dyn Fn(&Certificate<'_>) -> bool| {
         name(chain.iter().find(|certificate| wanted(certificate)).unwrap_or(&leaf))
     };
@@ -45,9 +46,9 @@ pub(super) fn of(
             let subject = subject_of(&|certificate| certificate.not_before == not_before);
             RejectReason::NotYetValid { subject, not_before, time }
         }
-        Error::UnknownIssuer | Error::MaximumPathDepthExceeded => dead_end(policy, leaf, &chain),
+        Error::UnknownIssuer | Error::MaximumPathDepthExceeded => dead_end(policy, leaf, &way, &chain),
         Error::InvalidSignatureForPublicKey => {
-            weak_key(policy, &chain).unwrap_or_else(|| other_key(policy, leaf, &chain))
+            weak_key(policy, &chain).unwrap_or_else(|| other_key(policy, leaf, &way))
         }
         Error::UnsupportedSignatureAlgorithmContext(_)
         | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => weak_digest(&chain)
@@ -76,7 +77,6 @@ pub(super) fn of(
                 let most = it.extensions.basic_constraints.and_then(|found| found.path_length);
                 most.is_some_and(|most| place.saturating_sub(1) > most)
             };
-            let way = way(leaf, &chain);
             let authority = way.iter().enumerate().find(|(place, it)| too_short(*place, it));
             RejectReason::PathLength {
                 subject: authority.map_or_else(|| "an authority".to_owned(), |(_, it)| name(it)),
@@ -86,7 +86,6 @@ pub(super) fn of(
         | Error::MaximumSignatureChecksExceeded
         | Error::MaximumNameConstraintComparisonsExceeded => RejectReason::TooComplex,
         Error::NameConstraintViolation => {
-            let way = way(leaf, &chain);
             let below_root = || way.last().map(|top| certificate::name(top.issuer));
             let constrained = way.iter().find(|it| it.extensions.name_constraints.is_some());
             RejectReason::NameConstraints {
@@ -113,7 +112,6 @@ pub(super) fn of(
             }),
         },
         Error::UnknownRevocationStatus => {
-            let way = way(leaf, &chain);
             let unlisted = |it: &&Certificate<'_>| !policy.revocations.has_list_of(it.issuer);
             let unknown = asked_about(policy, &way).iter().find(unlisted).unwrap_or(&leaf);
             RejectReason::RevocationUnknown {
@@ -135,7 +133,6 @@ pub(super) fn of(
         Error::InvalidCrlSignatureForPublicKey
         | Error::UnsupportedCrlSignatureAlgorithmContext(_)
         | Error::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_) => {
-            let way = way(leaf, &chain);
             let listed = |it: &&Certificate<'_>| policy.revocations.has_list_of(it.issuer);
             let issuers: Vec<String> = asked_about(policy, &way)
                 .iter()
@@ -191,11 +188,15 @@ fn asked_about<'a, 'b>(policy: &Policy, way: &'b [Certificate<'a>]) -> &'b [Cert
 }
 
 /// Follows the issuers from the server up, to see where they end.
-fn dead_end(policy: &Policy, leaf: Certificate<'_>, chain: &[Certificate<'_>]) -> RejectReason {
+fn dead_end(
+    policy: &Policy,
+    leaf: Certificate<'_>,
+    way: &[Certificate<'_>],
+    chain: &[Certificate<'_>],
+) -> RejectReason {
     if let Some(reason) = weak_digest(chain) {
         return reason;
     }
-    let way = way(leaf, chain);
     let top = way.last().unwrap_or(&leaf);
     let (subject, issuer) = (name(top), certificate::name(top.issuer));
     if policy.anchors.knows(top.issuer) {
@@ -221,8 +222,7 @@ fn dead_end(policy: &Policy, leaf: Certificate<'_>, chain: &[Certificate<'_>]) -
 }
 
 /// The certificate that was not signed with the key that is known under the name of its issuer.
-fn other_key(policy: &Policy, leaf: Certificate<'_>, chain: &[Certificate<'_>]) -> RejectReason {
-    let way = way(leaf, chain);
+fn other_key(policy: &Policy, leaf: Certificate<'_>, way: &[Certificate<'_>]) -> RejectReason {
     let good = way.iter().zip(way.iter().skip(1)).take(VERIFIED).take_while(|(below, issuer)| {
         // What a root says of itself is no link below one that is trusted.
         let is_root = issuer.is_self_issued() && policy.anchors.knows(issuer.subject);

@@ -1,4 +1,4 @@
-//! Certificates as others have made them to try out verifiers: which are believed, which are not, and why.
+//! Certificates as others and we have made them to try out verifiers: which are believed, which are not, and why.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
