@@ -34,6 +34,7 @@ impl Location {
         let disagrees = self.disagreeing_round();
         // What a round heard that found something else says nothing for the verdict.
         let evidence = self.evidence.as_deref().filter(|_| disagrees.is_none());
+        let heard = evidence.map_or_else(|| "no reference server had answered".to_owned(), tally);
         // Writing to a string cannot fail.
         let _ = match self.why {
             WhyLocation::NothingKnown => words.write_str("nothing was found out yet"),
@@ -62,22 +63,9 @@ impl Location {
                 ),
                 None => words.write_str("a reference server had answered"),
             },
-            WhyLocation::NobodyAnswered | WhyLocation::Incomplete | WhyLocation::EverybodyAnswers => {
-                let _ = match self.why {
-                    WhyLocation::Incomplete => words.write_str("not all could be asked in time; "),
-                    WhyLocation::EverybodyAnswers => words.write_str("this network answers for everybody; "),
-                    WhyLocation::NothingKnown
-                    | WhyLocation::NoNetwork
-                    | WhyLocation::NobodyToAsk
-                    | WhyLocation::ManagementServer
-                    | WhyLocation::ReferenceServer
-                    | WhyLocation::NobodyAnswered => Ok(()),
-                };
-                match evidence {
-                    Some(evidence) => words.write_str(&tally(evidence)),
-                    None => words.write_str("no reference server had answered"),
-                }
-            }
+            WhyLocation::NobodyAnswered => words.write_str(&heard),
+            WhyLocation::Incomplete => write!(words, "not all could be asked in time; {heard}"),
+            WhyLocation::EverybodyAnswers => write!(words, "this network answers for everybody; {heard}"),
         };
         if let Some(evidence) = disagrees {
             let _ = write!(words, "; the last round found {}", evidence.finding.explain());
@@ -115,7 +103,8 @@ impl Location {
             | WhyLocation::NobodyAnswered
             | WhyLocation::Incomplete
             | WhyLocation::EverybodyAnswers => true,
-            WhyLocation::ManagementServer => self.management.attached.is_none(),
+            // Older rounds have nothing to do with it.
+            WhyLocation::ManagementServer => matches!(self.due, Some((_, Trigger::Confirming))),
             WhyLocation::NothingKnown | WhyLocation::NoNetwork | WhyLocation::NobodyToAsk => false,
         };
         let evidence = self.evidence.as_deref().filter(|_| rests_on_rounds)?;
