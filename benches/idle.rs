@@ -14,9 +14,7 @@ mod server;
 #[path = "support/table.rs"]
 mod table;
 
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use homing::client::Client;
@@ -40,18 +38,11 @@ fn main() -> Result<(), Failure> {
 
 fn measure(seconds: u64) -> Result<(), Failure> {
     let authority = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("idle.pem");
-    let mut server = Command::new(std::env::current_exe()?)
-        .arg("serve")
-        .arg(&authority)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let mut port = String::new();
-    BufReader::new(server.stdout.take().expect("it is piped")).read_line(&mut port)?;
+    let server = server::Process::start(&authority)?;
     let document = serde_json::json!({
         "certificate": { "roots": [{ "bundle": authority }] },
         "server_lists": [{ "name": "main", "priorities": [{ "servers": [
-            { "address": "127.0.0.1", "https_port": port.trim().parse::<u16>()? }
+            { "address": "127.0.0.1", "https_port": server.port }
         ] }] }],
         "group": { "name": "g", "communication": { "heartbeat_interval": "300s" } },
     });
@@ -76,8 +67,6 @@ fn measure(seconds: u64) -> Result<(), Failure> {
     let others = after.len() - 1;
     table.at_most("threads beside the program's own", others as f64, 1.0, "");
     client.stop(Duration::ZERO);
-    drop(server.stdin.take());
-    server.wait()?;
     Ok(())
 }
 

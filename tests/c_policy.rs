@@ -122,7 +122,7 @@ fn a_chain_is_judged_as_in_rust() {
     assert_eq!((class, proof), (HOMING_CLASS_CERTIFICATE, 0));
     assert_eq!(
         words.unwrap(),
-        "CN=server: expired 2021-01-01T00:00:00Z, now is 2027-01-15T08:00:00Z; and is for mgmt.example, not for other.example"
+        "CN=server: expired 2021-01-01T00:00:00Z, now is 2027-01-15T08:00:00Z; and CN=server: not for other.example; its names: mgmt.example"
     );
     let advice = advice.unwrap();
     assert!(advice.starts_with("renew the certificate") && advice.contains("`expected_name`"), "{advice}");

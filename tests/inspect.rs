@@ -134,7 +134,7 @@ fn a_server_that_is_believed_is_shown_with_all_that_an_administrator_needs() {
         says(&text, &["2020-01-01T00:00:00Z to 2100-01-01T00:00:00Z", "elliptic curve key of 256 bits"]);
         says(
             &text,
-            &["server_lists[0].priorities[0].servers[0].certificate, 1 roots", "verdict     accepted"],
+            &["server_lists[0].priorities[0].servers[0].certificate; roots: 1", "verdict     accepted"],
         );
         // The pin it shows is one that settings accept.
         let pin = text.lines().find_map(|line| line.strip_prefix("  pin       ")).unwrap().trim();
@@ -163,12 +163,15 @@ fn a_server_that_is_rejected_is_shown_with_the_reason_and_what_to_do() {
     let other = site.server(&site.certificate("other.example", 2021), tls, false);
     let (status, text) = site.inspect(other, &site.policy());
     assert_eq!(status, 1, "{text}");
-    says(&text, &["is for other.example, not for 127.0.0.1", "renew the certificate", "set `expected_name`"]);
+    says(
+        &text,
+        &["not for 127.0.0.1; its names: other.example", "renew the certificate", "set `expected_name`"],
+    );
 
     let good = site.server(&site.certificate("127.0.0.1", 2100), tls, false);
     let (status, text) = run(&[&format!("127.0.0.1:{good}")]);
     assert_eq!(status, 1, "{text}");
-    says(&text, &["its issuer CN=inspected authority is not trusted", "add the root of this issuer"]);
+    says(&text, &["its issuer CN=inspected authority is not trusted", "add it to a bundle"]);
 }
 
 #[test]

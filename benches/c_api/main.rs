@@ -15,9 +15,8 @@ mod server;
 mod table;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use table::Table;
 
@@ -99,8 +98,7 @@ struct Bench {
     program: PathBuf,
     lives: PathBuf,
     settings: PathBuf,
-    port: u16,
-    server: Child,
+    server: server::Process,
 }
 
 impl Bench {
@@ -138,16 +136,9 @@ impl Bench {
             (compiled("benches/c_api/program.c", "program")?, compiled("tests/c_lives/lives.c", "lives")?);
 
         let authority = folder.join("authority.pem");
-        let mut server = Command::new(std::env::current_exe()?)
-            .arg("serve")
-            .arg(&authority)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut port = String::new();
-        BufReader::new(server.stdout.take().ok_or("no output")?).read_line(&mut port)?;
+        let server = server::Process::start(&authority)?;
         let settings = folder.join("settings.json");
-        let bench = Self { folder, program, lives, settings, port: port.trim().parse()?, server };
+        let bench = Self { folder, program, lives, settings, server };
         bench.write_settings(300)?;
         Ok(bench)
     }
@@ -158,7 +149,7 @@ impl Bench {
             "certificate": { "roots": [{ "bundle": self.folder.join("authority.pem") }] },
             // The list nobody uses is worth a warning whenever the settings are put in force: one event.
             "server_lists": [
-                { "name": "main", "priorities": [{ "servers": [{ "address": "127.0.0.1", "https_port": self.port }] }] },
+                { "name": "main", "priorities": [{ "servers": [{ "address": "127.0.0.1", "https_port": self.server.port }] }] },
                 { "name": "spare", "priorities": [{ "servers": [{ "address": "127.0.0.2" }] }] }
             ],
             "group": { "name": "g", "server_list": "main", "communication": { "heartbeat_interval": format!("{interval}s") } },
@@ -195,14 +186,6 @@ impl Bench {
         let told = fs::read_to_string(file)?;
         let summary = told.lines().find_map(|line| line.strip_prefix("summary: ")).ok_or("no summary")?;
         Ok(summary.trim().parse()?)
-    }
-}
-
-impl Drop for Bench {
-    fn drop(&mut self) {
-        drop(self.server.stdin.take());
-        // It ends with its input.
-        let _ = self.server.wait();
     }
 }
 

@@ -16,9 +16,8 @@ mod server;
 #[path = "../support/table.rs"]
 mod table;
 
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::Command;
 
 use table::Table;
 
@@ -49,7 +48,9 @@ fn main() -> Result<(), Failure> {
 fn measure() -> Result<(), Failure> {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("heartbeat");
     std::fs::create_dir_all(&folder)?;
-    let mut bench = Bench::start(folder)?;
+    let authority = folder.join("authority.pem");
+    let server = server::Process::start(&authority)?;
+    let mut bench = Bench { folder, authority, server };
 
     let mut table = Table::new("one heartbeat over a kept TLS 1.3 connection, client side");
     let (kept, bare) = (bench.instructions("homing", "kept")?, bench.instructions("bare", "kept")?);
@@ -64,9 +65,9 @@ fn measure() -> Result<(), Failure> {
     table.at_most("data segments down", down, 1.0, "");
 
     let mut table = Table::new("one heartbeat over a new, resumed TLS 1.3 connection, client side");
-    bench.counts()?;
+    bench.server.counts()?;
     let resumed = bench.instructions("homing", "resumed")?;
-    let [full, again, _] = bench.counts()?;
+    let [full, again, _] = bench.server.counts()?;
     let bare = bench.instructions("bare", "resumed")?;
     table.says("user-space instructions", format!("{resumed:.0}"));
     table.says("the same of a bare rustls loop", format!("{bare:.0}"));
@@ -83,40 +84,15 @@ fn measure() -> Result<(), Failure> {
 struct Bench {
     folder: PathBuf,
     authority: PathBuf,
-    port: String,
-    server: Child,
-    says: BufReader<ChildStdout>,
+    server: server::Process,
 }
 
 impl Bench {
-    fn start(folder: PathBuf) -> Result<Self, Failure> {
-        let authority = folder.join("authority.pem");
-        let mut server = Command::new(std::env::current_exe()?)
-            .arg("serve")
-            .arg(&authority)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut says = BufReader::new(server.stdout.take().expect("it is piped"));
-        let mut port = String::new();
-        says.read_line(&mut port)?;
-        Ok(Self { folder, authority, port: port.trim().to_owned(), server, says })
-    }
-
-    /// Full handshakes, resumed ones and requests since this was last asked.
-    fn counts(&mut self) -> Result<[u64; 3], Failure> {
-        writeln!(self.server.stdin.as_mut().expect("it is piped"), "counts")?;
-        let mut line = String::new();
-        self.says.read_line(&mut line)?;
-        let counts: Vec<u64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
-        Ok(counts.try_into().map_err(|_| "three counts")?)
-    }
-
     /// Runs the client under another program. Returns what it wrote.
     fn run(&self, program: &[String], who: &str, way: &str, beats: u64) -> Result<String, Failure> {
         let itself = std::env::current_exe()?.display().to_string();
         let mut words: Vec<String> = program.to_vec();
-        words.extend([itself, who.to_owned(), way.to_owned(), self.port.clone()]);
+        words.extend([itself, who.to_owned(), way.to_owned(), self.server.port.to_string()]);
         words.extend([self.authority.display().to_string(), beats.to_string()]);
         let output = Command::new(&words[0]).args(&words[1..]).output()?;
         let text =
@@ -168,13 +144,5 @@ impl Bench {
             return Err(format!("ss said {text}").into());
         };
         Ok(((later_up - up) / BEATS as f64, (later_down - down) / BEATS as f64))
-    }
-}
-
-impl Drop for Bench {
-    fn drop(&mut self) {
-        // The end of its input ends it.
-        drop(self.server.stdin.take());
-        let _ = self.server.wait();
     }
 }

@@ -1,8 +1,9 @@
 //! The other end: a TLS 1.3 server that answers every heartbeat with one small write, and counts.
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread;
@@ -19,6 +20,47 @@ const ANSWER: &str = "HTTP/1.1 200 OK\r\nHoming-Settings: \"s-7\"\r\nHoming-Poli
 static FULL: AtomicU64 = AtomicU64::new(0);
 static RESUMED: AtomicU64 = AtomicU64::new(0);
 static REQUESTS: AtomicU64 = AtomicU64::new(0);
+
+/// The server in a process of its own: this program with the word `serve`. It ends with this value.
+pub struct Process {
+    child: Child,
+    says: BufReader<ChildStdout>,
+    pub port: u16,
+}
+
+impl Process {
+    /// Starts it; its authority is in this file from then on.
+    pub fn start(authority: &Path) -> io::Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg("serve")
+            .arg(authority)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut says = BufReader::new(child.stdout.take().expect("it is piped"));
+        let mut port = String::new();
+        says.read_line(&mut port)?;
+        Ok(Self { child, says, port: port.trim().parse().map_err(io::Error::other)? })
+    }
+
+    /// Full handshakes, resumed ones and requests since this was last asked.
+    #[allow(dead_code, reason = "not every program counts")]
+    pub fn counts(&mut self) -> io::Result<[u64; 3]> {
+        writeln!(self.child.stdin.as_mut().expect("it is piped"), "counts")?;
+        let mut line = String::new();
+        self.says.read_line(&mut line)?;
+        let counts: Result<Vec<u64>, _> = line.split_whitespace().map(str::parse).collect();
+        counts.map_err(io::Error::other)?.try_into().map_err(|_| io::Error::other("three counts"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // The end of its input ends it.
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
 
 /// Serves until standard input ends. Prints its port, and for each line of input its counts since the last.
 pub fn serve(authority: &Path) -> io::Result<()> {

@@ -16,7 +16,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, ProtocolVersion, SignatureScheme, Stream, version,
+    AlertDescription, ClientConfig, ClientConnection, DigitallySignedStruct, ProtocolVersion,
+    SignatureScheme, Stream, version,
 };
 
 use super::arguments::Arguments;
@@ -71,13 +72,29 @@ pub(crate) fn shake_hands(
     }
     let chain = std::mem::take(&mut *seen.chain.lock().unwrap_or_else(PoisonError::into_inner));
     match trouble {
-        Some(error) if chain.is_empty() => Err(format!("{address}: no TLS handshake: {error}").into()),
+        Some(error) if chain.is_empty() => {
+            Err(format!("{address}: no TLS handshake: {error}{}", hint(&error)).into())
+        }
         trouble => Ok(Handshake { address, chain, version: tls.protocol_version(), asked, trouble }),
     }
 }
 
 fn is_of_tls(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+}
+
+/// What may be behind an alert of a server that showed nothing.
+fn hint(error: &io::Error) -> &'static str {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match inner {
+        Some(rustls::Error::AlertReceived(AlertDescription::HandshakeFailure)) => {
+            "; its key may be of a kind that is not supported: RSA, ECDSA on P-256 or P-384, and Ed25519 are"
+        }
+        Some(rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)) => {
+            "; it may speak only TLS that is older than the policy allows"
+        }
+        _ => "",
+    }
 }
 
 /// The first of the addresses that answers.

@@ -1,6 +1,7 @@
 //! What a person is told.
 
 use std::fmt::Write;
+use std::io;
 
 use homing::trust::{Description, Policy, Time, check_certificate};
 use homing::words::Proof;
@@ -25,7 +26,7 @@ pub(crate) fn report(
     if let Some(version) = version {
         lines.row("protocol", format!("{version:?}"));
     }
-    lines.row("policy", format!("{place}, {} roots", policy.roots()));
+    lines.row("policy", format!("{place}; roots: {}", policy.roots()));
     for remark in policy.remarks() {
         lines.row("remark", remark);
     }
@@ -53,16 +54,27 @@ pub(crate) fn report(
             lines.row("what to do", reason.explain());
         }
     }
+    // What TLS says of a certificate that is rejected was said already, and better.
+    let trouble = trouble.as_ref().filter(|trouble| verdict.is_ok() || !is_about_certificate(trouble));
     if let Some(trouble) = trouble {
         lines.row("handshake", trouble);
-        if *asked {
-            lines
-                .row("what to do", "see whether `client` names a certificate of ours that this server wants");
+        if *asked && policy.identity_not_after().is_some() {
+            lines.row("what to do", "let `client` of the policy name a certificate that this server accepts");
+        } else if *asked {
+            lines.row(
+                "what to do",
+                "give the policy a `client`: the server wants to see a certificate of ours",
+            );
         }
     } else if *asked {
         lines.row("handshake", "it asked for a certificate of ours, and did not object");
     }
     (verdict.is_ok() && trouble.is_none(), lines.0)
+}
+
+fn is_about_certificate(trouble: &io::Error) -> bool {
+    let inner = trouble.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 /// Rows of a name and what belongs to it.

@@ -305,7 +305,7 @@ impl Builder {
         let clock = Clock::new();
         let started = clock.now();
         let sleep = Sleep::new(clock)?;
-        let interfaces = Interfaces::new(sleep.registry(), Sleep::interfaces_token())?;
+        let interfaces = Interfaces::new(&sleep)?;
         let setup =
             Setup { tuning: Arc::new(self.tuning), routes: order, ..Setup::new(settings, agent.clone()) };
         let engine = Engine::new(setup, memory, away, seed, started);

@@ -48,6 +48,7 @@ mod builder;
 mod credentials;
 mod ending;
 mod events;
+mod file;
 mod prepare;
 mod remember;
 mod road;

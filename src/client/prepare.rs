@@ -3,11 +3,11 @@
 //! The one place where files are read. Every policy of the settings is made into a verifier before
 //! any part of them reaches the client's thread; if one cannot be, none of the settings is used.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::file::read_file;
 use super::system_roots;
 use super::trust_clock::TrustClock;
 use crate::platform::journal;
@@ -111,7 +111,7 @@ fn read_files(policy: &CertificatePolicy, place: &str, material: &mut Material) 
             continue;
         }
         let failed = |source| PrepareError::File { place: place.to_owned(), file: file.to_owned(), source };
-        material.files.insert(file.to_owned(), read(file, most).map_err(failed)?);
+        material.files.insert(file.to_owned(), read_file(file, most).map_err(failed)?);
     }
     if policy.roots.contains(&Roots::System) && material.system.is_none() {
         material.system = Some(system_roots::read());
@@ -128,13 +128,4 @@ fn files(policy: &CertificatePolicy) -> impl Iterator<Item = (&Path, u64)> {
     let lists = policy.crls.iter().map(|file| (file.as_path(), MAX_REVOCATIONS));
     let client = policy.client.iter().flat_map(|client| [&client.certificate, &client.key]);
     bundles.chain(lists).chain(client.map(|file| (file.as_path(), MAX_FILE)))
-}
-
-fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let mut content = Vec::new();
-    File::open(path)?.take(most + 1).read_to_end(&mut content)?;
-    if content.len() as u64 > most {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {most} bytes")));
-    }
-    Ok(content)
 }

@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_clock_before_1970_and_one_far_ahead_can_save() {
-        for now in [UNIX_EPOCH - Duration::from_secs(1), UNIX_EPOCH + Duration::from_secs(1 << 40)] {
+        for now in [UNIX_EPOCH - Duration::from_secs(1), UNIX_EPOCH + Duration::from_secs(1 << 38)] {
             let value = seal(&memory(1), now).unwrap();
             assert_eq!(open(&value, at(0)).unwrap(), (memory(1), Away::Unknown));
         }

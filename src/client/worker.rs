@@ -229,9 +229,7 @@ impl Worker {
         if was_suspended(deadline, before, self.clock.now()) {
             self.road.hear(Heard::Resumed);
         }
-        if self.sleep.interfaces_ready() {
-            self.interfaces.ready(self.clock.now());
-        }
+        self.interfaces.hear(&self.sleep, self.clock);
         for token in self.sleep.ready() {
             self.road.ready(Link::of_token(token));
         }

@@ -3,9 +3,11 @@
 //! Each part keeps its own constants beside its rules; here they are put together and read from JSON.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::{agenda, attachment, location, network};
 use crate::words::{Span, Unreadable, read_object};
@@ -59,7 +61,33 @@ struct Document {
     time_scale: Option<f64>,
 }
 
-type Durations = BTreeMap<Box<str>, Span>;
+#[derive(Default)]
+struct Durations(BTreeMap<Box<str>, Span>);
+
+/// As a map reads itself, but for a name that stands there twice: of two durations one would be lost without a word.
+impl<'de> Deserialize<'de> for Durations {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ByName;
+        impl<'de> Visitor<'de> for ByName {
+            type Value = Durations;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object of durations")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Durations, A::Error> {
+                let mut durations = BTreeMap::new();
+                while let Some((name, duration)) = map.next_entry::<Box<str>, Span>()? {
+                    if durations.insert(name.clone(), duration).is_some() {
+                        return Err(A::Error::custom(format_args!("duplicate field `{name}`")));
+                    }
+                }
+                Ok(Durations(durations))
+            }
+        }
+        deserializer.deserialize_map(ByName)
+    }
+}
 
 impl Default for Tuning {
     fn default() -> Self {
@@ -91,7 +119,7 @@ impl Tuning {
         let mut tuning = Self::default();
         let parts =
             [("network", network), ("attachment", attachment), ("location", location), ("agenda", agenda)];
-        for (part, durations) in parts {
+        for (part, Durations(durations)) in parts {
             for (name, Span(value)) in durations {
                 tuning.set(format!("{part}.{name}"), value)?;
             }
@@ -217,6 +245,9 @@ mod tests {
             message(r#"{"attachment":{"spread":"31s"}}"#),
             "attachment.spread: 31s is out of range; it must be 0s to 30s"
         );
+        let twice = message(r#"{"attachment":{"spread":"1s","spread":"2s"}}"#);
+        assert!(twice.starts_with("attachment: duplicate field `spread`"), "{twice}");
+        assert!(message(r#"{"attachment":[]}"#).contains("expected an object of durations"));
         assert!(message(r#"{"time_scale":0}"#).starts_with("time_scale: 0 is out of range"));
         assert!(message("nonsense").starts_with("tuning: expected"));
         assert!(message("[]").starts_with("tuning: invalid type: sequence, expected an object"));

@@ -13,6 +13,7 @@ use crate::words::Moment;
 
 const WAKER: Token = Token(0);
 const TIMER: Token = Token(1);
+#[cfg(target_os = "linux")]
 const INTERFACES: Token = Token(2);
 
 /// Events taken from the system at once; what does not fit comes with the next sleep.
@@ -64,11 +65,13 @@ impl Sleep {
     }
 
     /// The token under which the interfaces are watched.
+    #[cfg(target_os = "linux")]
     pub(crate) const fn interfaces_token() -> Token {
         INTERFACES
     }
 
     /// Whether the system has told of the interfaces before the last sleep ended.
+    #[cfg(target_os = "linux")]
     pub(crate) fn interfaces_ready(&self) -> bool {
         self.events.iter().any(|event| event.token() == INTERFACES)
     }

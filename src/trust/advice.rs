@@ -28,14 +28,14 @@ impl RejectReason {
             }
             Self::NotYetValid { .. } => "look at the clocks of this machine and of the authority",
             Self::UnknownIssuer { .. } => {
-                "add the root of this issuer to a bundle of the policy; if nobody knows the issuer, somebody is in between"
+                "if this issuer is a root, add it to a bundle of the policy; if it is below one, let the server send its certificate too; if nobody knows it, somebody is in between"
             }
             Self::MissingIntermediate { .. } => {
                 "let the server send the whole chain, its issuer's certificate included"
             }
             Self::SelfSigned { .. } => "add it to a bundle, or pin its key with `pin_only`",
             Self::OtherKey { .. } => {
-                "an authority that was set up anew needs its new certificate in the bundle; if it was not, somebody pretends to be it"
+                "if the issuer has a new key, put its new certificate where the old one is: in the bundle, or in what the server sends; if it has not, somebody pretends to be it"
             }
             Self::Loop { .. } => "let the server send only the certificates that lead to the root",
             Self::NotAnAuthority { .. } => "reissue with an authority whose basic constraints say cA",
@@ -46,7 +46,7 @@ impl RejectReason {
             Self::ChainTooLong { .. } => {
                 "raise `max_chain_depth`, or issue from an authority nearer to the root"
             }
-            Self::PathLength => {
+            Self::PathLength { .. } => {
                 "issue from an authority nearer to the root, or reissue it with a larger path length"
             }
             Self::TooComplex => "let the server send only the certificates that lead to the root",
@@ -55,7 +55,9 @@ impl RejectReason {
             }
             Self::WeakDigest { .. } => "reissue with SHA-256 or better",
             Self::UnsupportedAlgorithm { .. } => "reissue with RSA, ECDSA on P-256 or P-384, or Ed25519",
-            Self::NameConstraints => "issue from an authority that may vouch for this name",
+            Self::NameConstraints { .. } => {
+                "issue from an authority that may vouch for all of its names, or leave out those it may not"
+            }
             Self::WrongPurpose { .. } => "reissue with the extended key usage serverAuth",
             Self::UnknownExtension { .. } => "reissue without the critical extension",
             Self::WrongName { mistake: Some(NameMistake::AddressAsName), .. } => {
@@ -72,7 +74,7 @@ impl RejectReason {
                 "add the revocation list of its issuer, or allow an unknown status"
             }
             Self::RevocationExpired { .. } => "fetch the present revocation list of the issuer",
-            Self::RevocationForged => "fetch the revocation list from the issuer again",
+            Self::RevocationForged { .. } => "fetch the revocation list from the issuer again",
             Self::MayNotRevoke { .. } => "reissue the authority with cRLSign in its key usage",
             Self::PinMismatch { .. } => {
                 "pin the new key if it is the server's; otherwise somebody is in between"

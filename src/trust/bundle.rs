@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::{self, PemObject, SectionKind};
+use rustls::pki_types::pem::PemObject;
 
 use super::anchors::{self, Anchors};
 use super::certificate::{self, Certificate, Key};
-use super::der::Reader;
+use super::der::{self, Reader};
+use super::pem;
 use super::reject::Unfit;
 use super::time::{Time, Timestamp};
 
@@ -52,7 +53,9 @@ impl fmt::Display for Finding {
             FindingKind::Expiring(when) => write!(f, "expires {when}"),
             FindingKind::NotYetValid(when) => write!(f, "is valid from {when}"),
             FindingKind::Unfit(unfit) => write!(f, "is used, but {unfit}; {}", unfit.explain()),
-            FindingKind::WeakKey(key) => write!(f, "has an {key}: nothing it signed is believed"),
+            FindingKind::WeakKey(key) => {
+                write!(f, "has an {key}, which is too small: nothing it signed is believed")
+            }
             FindingKind::Duplicate => f.write_str("stands in the bundle twice"),
             FindingKind::NameConstraint(kind) => {
                 write!(f, "constrains names of the kind {kind}, so certificates with such names are refused")
@@ -71,9 +74,15 @@ pub enum BundleError {
     /// It has no certificate.
     #[error("it holds no certificate")]
     Empty,
+    /// It is one certificate in DER.
+    #[error("it is not PEM but DER; convert it: openssl x509 -inform der -in FILE -out FILE.pem")]
+    Der,
     /// It has a key where certificates belong.
-    #[error("it holds a private key where certificates belong")]
+    #[error("it holds a private key where certificates belong; take it out, and do not distribute it")]
     PrivateKey,
+    /// It has something else where certificates belong, such as a `TRUSTED CERTIFICATE` or a `PKCS7`.
+    #[error("it holds a `{0}`; write each root as a `CERTIFICATE`")]
+    Other(String),
     /// An entry is no certificate, or none that could be trusted.
     #[error("certificate {number} cannot be used: {reason}")]
     Unparsable {
@@ -86,24 +95,22 @@ pub enum BundleError {
 
 /// Every certificate of a bundle, or none: a bundle of which a part cannot be read is a broken file.
 pub(super) fn read(text: &[u8], anchors: &mut Anchors, look: Look) -> Result<Vec<Finding>, BundleError> {
+    let text = pem::unmarked(text);
+    if text.first() == Some(&der::SEQUENCE) && Certificate::read(text).is_ok() {
+        return Err(BundleError::Der);
+    }
+    let labels = pem::labels(text).map_err(BundleError::NotPem)?;
+    match labels.into_iter().find(|label| label != "CERTIFICATE") {
+        Some(label) if pem::is_key(&label) => return Err(BundleError::PrivateKey),
+        Some(label) => return Err(BundleError::Other(label)),
+        None => {}
+    }
     let mut findings = Vec::new();
     let mut seen = BTreeSet::new();
     let mut number = 0;
-    let mut holds_key = false;
-    for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(text) {
-        let (kind, bytes) = section.map_err(|error| BundleError::NotPem(words(&error)))?;
-        if kind != SectionKind::Certificate {
-            let is_key = |kind| {
-                matches!(
-                    kind,
-                    SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey
-                )
-            };
-            holds_key |= is_key(kind);
-            continue;
-        }
+    for bytes in CertificateDer::pem_slice_iter(text) {
+        let bytes = bytes.map_err(|error| BundleError::NotPem(pem::words(&error)))?;
         number += 1;
-        let bytes = CertificateDer::from(bytes);
         anchors.add(&bytes).map_err(|reason| BundleError::Unparsable { number, reason })?;
         if let Ok(certificate) = Certificate::read(&bytes) {
             let subject = certificate::name(certificate.subject);
@@ -114,11 +121,7 @@ pub(super) fn read(text: &[u8], anchors: &mut Anchors, look: Look) -> Result<Vec
             }
         }
     }
-    match (number, holds_key) {
-        (0, true) => Err(BundleError::PrivateKey),
-        (0, false) => Err(BundleError::Empty),
-        _ => Ok(findings),
-    }
+    if number == 0 { Err(BundleError::Empty) } else { Ok(findings) }
 }
 
 /// When a bundle is looked at, and how far ahead.
@@ -176,9 +179,4 @@ fn not_honoured(constraints: &[u8]) -> Option<String> {
         }
     }
     None
-}
-
-/// What is wrong with a PEM file.
-pub(super) fn words(error: &pem::Error) -> String {
-    certificate::shortened(&error.to_string(), 120)
 }

@@ -6,6 +6,8 @@ use super::time::{self, Timestamp};
 /// A certificate, as far as the policy looks at it. Borrows the DER it was read from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Certificate<'a> {
+    /// What is signed.
+    pub(super) signed: &'a [u8],
     pub(super) serial: &'a [u8],
     /// Content of the issuer's name.
     pub(super) issuer: &'a [u8],
@@ -16,7 +18,9 @@ pub(super) struct Certificate<'a> {
     /// The whole SubjectPublicKeyInfo: what a pin is the hash of.
     pub(super) key_info: &'a [u8],
     pub(super) key: Key,
-    /// The algorithm of the signature upon it.
+    /// Content of the AlgorithmIdentifier of the signature upon it.
+    pub(super) algorithm: &'a [u8],
+    /// The signature upon it.
     pub(super) signature: &'a [u8],
     pub(super) extensions: Extensions<'a>,
 }
@@ -92,9 +96,13 @@ impl<'a> Certificate<'a> {
         let mut outer = Reader::new(bytes);
         let mut certificate = outer.sequence()?;
         outer.end()?;
-        let mut fields = certificate.sequence()?;
-        let signature = algorithm(&mut certificate)?;
-        certificate.expect(der::BIT_STRING)?;
+        let signed = certificate.any()?;
+        if signed.tag != der::SEQUENCE {
+            return Err(NotDer);
+        }
+        let mut fields = Reader::new(signed.content);
+        let algorithm = certificate.expect(der::SEQUENCE)?;
+        let signature = der::bits(certificate.expect(der::BIT_STRING)?)?;
         certificate.end()?;
 
         fields.optional(0xa0)?; // version
@@ -116,7 +124,24 @@ impl<'a> Certificate<'a> {
             None => Extensions::default(),
         };
         let (key, key_info) = (key(key_info.content)?, key_info.whole);
-        Ok(Self { serial, issuer, not_before, not_after, subject, key_info, key, signature, extensions })
+        Ok(Self {
+            signed: signed.whole,
+            serial,
+            issuer,
+            not_before,
+            not_after,
+            subject,
+            key_info,
+            key,
+            algorithm,
+            signature,
+            extensions,
+        })
+    }
+
+    /// The object identifier of the signature upon it; empty when it cannot be read.
+    pub(super) fn signature_kind(&self) -> &'a [u8] {
+        Reader::new(self.algorithm).expect(der::OID).unwrap_or_default()
     }
 
     /// Whether it names itself as its issuer.
@@ -159,11 +184,6 @@ impl<'a> Extensions<'a> {
         }
         Ok(found)
     }
-}
-
-/// The object identifier of an AlgorithmIdentifier.
-fn algorithm<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], NotDer> {
-    reader.sequence()?.expect(der::OID)
 }
 
 fn instant(value: Value<'_>) -> Result<Timestamp, NotDer> {

@@ -119,7 +119,7 @@ fn judge(policy: &Policy, path: &VerifiedPath<'_>, time: Time) -> Result<Path, R
             || pin::hash_content(path.anchor().subject_public_key_info.as_ref()),
             |root| root.pin,
         ));
-        found.pin = policy.pins.check(keys.into_iter())?;
+        found.pin = policy.pins.check(leaf.subject, keys.into_iter())?;
     }
     Ok(found)
 }
@@ -147,7 +147,7 @@ fn check_root(
             return Err(RejectReason::NotStrict { subject: root.subject.clone(), problem });
         }
         if root.path_length.is_some_and(|most| depth > most) {
-            return Err(RejectReason::PathLength);
+            return Err(RejectReason::PathLength { subject: root.subject.clone() });
         }
     }
     let is_asked = depth == 0 || !policy.revocations.is_for_server_only();

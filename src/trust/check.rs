@@ -125,7 +125,7 @@ fn pinned(policy: &Policy, first: &CertificateDer<'_>, time: Time) -> Result<Acc
         let subject = certificate::name(certificate.subject);
         return Err(RejectReason::WeakKey { subject, key: certificate.key });
     }
-    let pin = policy.pins.check(std::iter::once(pin::hash(certificate.key_info)))?;
+    let pin = policy.pins.check(certificate.subject, std::iter::once(pin::hash(certificate.key_info)))?;
     // Nobody looked at the dates, and a floor that lies ahead would expire everybody else's certificates.
     let not_before = Some(certificate.not_before).filter(|not_before| *not_before <= time.verification());
     Ok(Accepted { proof: policy.proof(), pin, not_before, not_after: None })

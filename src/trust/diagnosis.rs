@@ -3,8 +3,8 @@
 //! webpki says what is wrong and not with which certificate, and of a chain that leads nowhere only that. Both
 //! are found out here, from the same bytes. Nothing here accepts anything.
 
-use rustls::pki_types::CertificateDer;
-use webpki::Error;
+use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
+use webpki::{Error, RawPublicKeyEntity};
 
 use super::certificate::{self, Certificate};
 use super::der;
@@ -14,6 +14,9 @@ use super::time::{Time, Timestamp};
 
 /// Certificates that are looked at for a reason. A server that presents more is not misconfigured but hostile.
 const LOOKED_AT: usize = 32;
+
+/// Signatures that are verified for a reason: those of the longest path there is.
+const VERIFIED: usize = 6;
 
 /// The reason behind an error of path building.
 // webpki may add to its errors in any release.
@@ -42,16 +45,16 @@ pub(super) fn of(
             let subject = subject_of(&|certificate| certificate.not_before == not_before);
             RejectReason::NotYetValid { subject, not_before, time }
         }
-        Error::UnknownIssuer | Error::MaximumPathDepthExceeded => dead_end(policy, &chain),
-        Error::InvalidSignatureForPublicKey => weak_key(policy, &chain).unwrap_or_else(|| {
-            RejectReason::OtherKey { subject: name(&leaf), issuer: certificate::name(leaf.issuer) }
-        }),
+        Error::UnknownIssuer | Error::MaximumPathDepthExceeded => dead_end(policy, leaf, &chain),
+        Error::InvalidSignatureForPublicKey => {
+            weak_key(policy, &chain).unwrap_or_else(|| other_key(policy, leaf, &chain))
+        }
         Error::UnsupportedSignatureAlgorithmContext(_)
         | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => weak_digest(&chain)
             .or_else(|| weak_key(policy, &chain))
             .unwrap_or_else(|| RejectReason::UnsupportedAlgorithm {
                 subject: name(&leaf),
-                algorithm: der::dotted(leaf.signature),
+                algorithm: der::dotted(leaf.signature_kind()),
             }),
         Error::EndEntityUsedAsCa => RejectReason::NotAnAuthority {
             subject: name(
@@ -68,11 +71,29 @@ pub(super) fn of(
             RejectReason::SelfSigned { subject: name(&leaf) }
         }
         Error::CaUsedAsEndEntity => RejectReason::AuthorityAsServer { subject: name(&leaf) },
-        Error::PathLenConstraintViolated => RejectReason::PathLength,
+        Error::PathLenConstraintViolated => {
+            let too_short = |place: usize, it: &Certificate<'_>| {
+                let most = it.extensions.basic_constraints.and_then(|found| found.path_length);
+                most.is_some_and(|most| place.saturating_sub(1) > most)
+            };
+            let way = way(leaf, &chain);
+            let authority = way.iter().enumerate().find(|(place, it)| too_short(*place, it));
+            RejectReason::PathLength {
+                subject: authority.map_or_else(|| "an authority".to_owned(), |(_, it)| name(it)),
+            }
+        }
         Error::MaximumPathBuildCallsExceeded
         | Error::MaximumSignatureChecksExceeded
         | Error::MaximumNameConstraintComparisonsExceeded => RejectReason::TooComplex,
-        Error::NameConstraintViolation => RejectReason::NameConstraints,
+        Error::NameConstraintViolation => {
+            let way = way(leaf, &chain);
+            let below_root = || way.last().map(|top| certificate::name(top.issuer));
+            let constrained = way.iter().find(|it| it.extensions.name_constraints.is_some());
+            RejectReason::NameConstraints {
+                subject: name(&leaf),
+                issuer: constrained.map(name).or_else(below_root).unwrap_or_default(),
+            }
+        }
         Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension => {
             RejectReason::WrongPurpose { subject: name(&leaf) }
         }
@@ -91,11 +112,19 @@ pub(super) fn of(
                 policy.revocations.name(certificate.issuer, certificate.serial)
             }),
         },
-        Error::UnknownRevocationStatus => RejectReason::RevocationUnknown {
-            subject: subject_of(&|certificate| !policy.revocations.has_list_of(certificate.issuer)),
-        },
+        Error::UnknownRevocationStatus => {
+            let way = way(leaf, &chain);
+            let unlisted = |it: &&Certificate<'_>| !policy.revocations.has_list_of(it.issuer);
+            let unknown = asked_about(policy, &way).iter().find(unlisted).unwrap_or(&leaf);
+            RejectReason::RevocationUnknown {
+                subject: name(unknown),
+                issuer: certificate::name(unknown.issuer),
+            }
+        }
         Error::CrlExpired { next_update, .. } => {
-            RejectReason::RevocationExpired { next_update: Timestamp::from_unix(*next_update), time }
+            let next_update = Timestamp::from_unix(*next_update);
+            let issuer = policy.revocations.issuer_due_at(next_update).unwrap_or(leaf.issuer);
+            RejectReason::RevocationExpired { issuer: certificate::name(issuer), next_update, time }
         }
         Error::IssuerNotCrlSigner => RejectReason::MayNotRevoke {
             subject: subject_of(&|certificate| {
@@ -105,7 +134,16 @@ pub(super) fn of(
         },
         Error::InvalidCrlSignatureForPublicKey
         | Error::UnsupportedCrlSignatureAlgorithmContext(_)
-        | Error::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_) => RejectReason::RevocationForged,
+        | Error::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_) => {
+            let way = way(leaf, &chain);
+            let listed = |it: &&Certificate<'_>| policy.revocations.has_list_of(it.issuer);
+            let issuers: Vec<String> = asked_about(policy, &way)
+                .iter()
+                .filter(listed)
+                .map(|it| certificate::name(it.issuer))
+                .collect();
+            RejectReason::RevocationForged { issuer: issuers.join(" or ") }
+        }
         Error::UnsupportedCertVersion => RejectReason::Malformed {
             subject: name(&leaf),
             problem: "not of version 3, which TLS wants".to_owned(),
@@ -133,39 +171,75 @@ fn malformed(error: &Error) -> RejectReason {
     RejectReason::Malformed { subject: "the server's certificate".to_owned(), problem: words(error) }
 }
 
+/// The certificates from the server's upwards, as far as their names lead. Ends where it comes back to itself.
+fn way<'a>(leaf: Certificate<'a>, chain: &[Certificate<'a>]) -> Vec<Certificate<'a>> {
+    let mut way = vec![leaf];
+    let mut top = leaf;
+    while let Some(issuer) = chain.iter().skip(1).find(|it| it.subject == top.issuer)
+        && way.iter().all(|below| below.signed != issuer.signed)
+    {
+        way.push(*issuer);
+        top = *issuer;
+    }
+    way
+}
+
+/// Those of a way whose status is looked up.
+fn asked_about<'a, 'b>(policy: &Policy, way: &'b [Certificate<'a>]) -> &'b [Certificate<'a>] {
+    let most = if policy.revocations.is_for_server_only() { 1 } else { way.len() };
+    way.get(..most).unwrap_or_default()
+}
+
 /// Follows the issuers from the server up, to see where they end.
-fn dead_end(policy: &Policy, chain: &[Certificate<'_>]) -> RejectReason {
-    let Some(leaf) = chain.first() else { return RejectReason::NoCertificate };
+fn dead_end(policy: &Policy, leaf: Certificate<'_>, chain: &[Certificate<'_>]) -> RejectReason {
     if let Some(reason) = weak_digest(chain) {
         return reason;
     }
-    let mut top = leaf;
-    let mut steps = 0;
-    loop {
-        if policy.anchors.knows(top.issuer) {
-            return RejectReason::OtherKey { subject: name(top), issuer: certificate::name(top.issuer) };
-        }
-        if top.is_self_issued() {
-            return if steps == 0 {
-                RejectReason::SelfSigned { subject: name(top) }
-            } else {
-                RejectReason::UnknownIssuer { subject: name(leaf), issuer: name(top) }
-            };
-        }
-        let Some(issuer) = chain.iter().skip(1).find(|other| other.subject == top.issuer) else { break };
-        steps += 1;
-        if steps > chain.len() {
-            return RejectReason::Loop { subject: name(top) };
-        }
-        top = issuer;
-    }
+    let way = way(leaf, chain);
+    let top = way.last().unwrap_or(&leaf);
     let (subject, issuer) = (name(top), certificate::name(top.issuer));
+    if policy.anchors.knows(top.issuer) {
+        return RejectReason::OtherKey { subject, issuer };
+    }
+    let is_alone = way.len() == 1;
+    if top.is_self_issued() {
+        return if is_alone {
+            RejectReason::SelfSigned { subject }
+        } else {
+            RejectReason::UnknownIssuer { subject: name(&leaf), issuer }
+        };
+    }
+    if way.iter().any(|below| below.subject == top.issuer) {
+        return RejectReason::Loop { subject };
+    }
     // A root is not sent, so an issuer that is not there can be the root. The server's own certificate
     // says where its issuer can be fetched only if that is no root.
-    if steps == 0 && leaf.extensions.names_its_issuer {
+    if is_alone && leaf.extensions.names_its_issuer {
         return RejectReason::MissingIntermediate { subject, issuer };
     }
     RejectReason::UnknownIssuer { subject, issuer }
+}
+
+/// The certificate that was not signed with the key that is known under the name of its issuer.
+fn other_key(policy: &Policy, leaf: Certificate<'_>, chain: &[Certificate<'_>]) -> RejectReason {
+    let way = way(leaf, chain);
+    let good = way.iter().zip(way.iter().skip(1)).take(VERIFIED).take_while(|(below, issuer)| {
+        // What a root says of itself is no link below one that is trusted.
+        let is_root = issuer.is_self_issued() && policy.anchors.knows(issuer.subject);
+        !is_root && is_signed_by(policy, below, issuer)
+    });
+    let below = way.get(good.count()).unwrap_or(&leaf);
+    RejectReason::OtherKey { subject: name(below), issuer: certificate::name(below.issuer) }
+}
+
+fn is_signed_by(policy: &Policy, certificate: &Certificate<'_>, issuer: &Certificate<'_>) -> bool {
+    let key = SubjectPublicKeyInfoDer::from(issuer.key_info);
+    let Ok(key) = RawPublicKeyEntity::try_from(&key) else { return false };
+    policy
+        .algorithms()
+        .iter()
+        .filter(|algorithm| algorithm.signature_alg_id().as_ref() == certificate.algorithm)
+        .any(|algorithm| key.verify_signature(*algorithm, certificate.signed, certificate.signature).is_ok())
 }
 
 /// The key that is too small to be believed, among those of the chain and of the roots above it.
@@ -185,7 +259,7 @@ fn weak_digest(chain: &[Certificate<'_>]) -> Option<RejectReason> {
         if place > 0 && certificate.is_self_issued() {
             return None;
         }
-        let digest = digest_of(certificate.signature)?;
+        let digest = digest_of(certificate.signature_kind())?;
         Some(RejectReason::WeakDigest { subject: name(certificate), digest })
     })
 }

@@ -31,6 +31,7 @@ mod identity;
 mod name;
 #[cfg(test)]
 mod on_the_wire;
+mod pem;
 mod pin;
 mod policy;
 mod prepare;

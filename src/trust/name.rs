@@ -71,7 +71,9 @@ pub(super) fn present<'a>(certificate: &Certificate<'a>) -> impl Iterator<Item =
 /// Tells what a certificate is for, when it is not for this.
 fn mismatch(bytes: &[u8], expected: &Host) -> RejectReason {
     let (mut listed, mut more, mut mistake) = (Vec::new(), 0, None);
+    let mut subject = "the server's certificate".to_owned();
     if let Ok(certificate) = Certificate::read(bytes) {
+        subject = certificate::name(certificate.subject);
         for name in present(&certificate) {
             if let (Host::Address(expected), Present::Name(name)) = (expected, &name)
                 && name.parse() == Ok(*expected)
@@ -88,5 +90,5 @@ fn mismatch(bytes: &[u8], expected: &Host) -> RejectReason {
             mistake = certificate::common_name(certificate.subject).map(NameMistake::CommonNameOnly);
         }
     }
-    RejectReason::WrongName { expected: expected.clone(), present: listed, more, mistake }
+    RejectReason::WrongName { subject, expected: expected.clone(), present: listed, more, mistake }
 }

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA256, digest};
 
+use super::certificate::name;
 use super::reject::RejectReason;
 use crate::settings::{Pin, PinState};
 
@@ -36,12 +37,14 @@ impl Pins {
         self.is_required
     }
 
-    /// Judges the keys of a chain, the server's own first. The state of the pin that was found, if one is wanted.
+    /// Judges the keys of a chain, the server's own first, which is `subject`'s. The state of the pin that was found, if
+    /// one is wanted.
     ///
     /// # Errors
     /// A revoked key, or none that is pinned.
     pub(super) fn check(
         &self,
+        subject: &[u8],
         mut keys: impl Iterator<Item = [u8; 32]>,
     ) -> Result<Option<PinState>, RejectReason> {
         if self.known.is_empty() {
@@ -51,13 +54,15 @@ impl Pins {
         let mut found = None;
         for key in std::iter::once(own).chain(keys) {
             match self.known.get(&key) {
-                Some(PinState::Revoked) => return Err(RejectReason::PinRevoked { presented: key }),
+                Some(PinState::Revoked) => {
+                    return Err(RejectReason::PinRevoked { subject: name(subject), presented: key });
+                }
                 Some(state) => found = found.or(Some(*state)),
                 None => {}
             }
         }
         if self.is_required && found.is_none() {
-            return Err(RejectReason::PinMismatch { presented: own });
+            return Err(RejectReason::PinMismatch { subject: name(subject), presented: own });
         }
         Ok(found)
     }
@@ -105,7 +110,7 @@ mod tests {
     }
 
     fn check(pins: &Pins, keys: &[u8]) -> Result<Option<PinState>, RejectReason> {
-        pins.check(keys.iter().map(|key| [*key; 32]))
+        pins.check(&[], keys.iter().map(|key| [*key; 32]))
     }
 
     #[test]
@@ -113,16 +118,18 @@ mod tests {
         let pins = pins(&[(1, PinState::Active), (2, PinState::Next), (3, PinState::Retiring)]);
         assert_eq!(check(&pins, &[9, 2]), Ok(Some(PinState::Next)));
         assert_eq!(check(&pins, &[3]), Ok(Some(PinState::Retiring)));
-        assert_eq!(check(&pins, &[9, 8]), Err(RejectReason::PinMismatch { presented: [9; 32] }));
+        let own = Err(RejectReason::PinMismatch { subject: name(&[]), presented: [9; 32] });
+        assert_eq!(check(&pins, &[9, 8]), own);
     }
 
     #[test]
     fn a_revoked_key_is_refused_whatever_else_is_there() {
         let both = pins(&[(1, PinState::Active), (2, PinState::Revoked)]);
-        assert_eq!(check(&both, &[1, 2]), Err(RejectReason::PinRevoked { presented: [2; 32] }));
+        let revoked = Err(RejectReason::PinRevoked { subject: name(&[]), presented: [2; 32] });
+        assert_eq!(check(&both, &[1, 2]), revoked);
         let alone = pins(&[(2, PinState::Revoked)]);
         assert_eq!(check(&alone, &[9]), Ok(None));
-        assert_eq!(check(&alone, &[2]), Err(RejectReason::PinRevoked { presented: [2; 32] }));
+        assert_eq!(check(&alone, &[2]), revoked);
     }
 
     #[test]

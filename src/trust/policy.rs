@@ -100,10 +100,13 @@ impl std::fmt::Display for Remark {
         match self {
             Self::Bundle { path, finding } => write!(f, "{}: {finding}", path.display()),
             Self::System { source, count, unusable: 0 } => {
-                write!(f, "{count} roots of the system, from {source}")
+                write!(f, "roots of the system, from {source}: {count}")
             }
             Self::System { source, count, unusable } => {
-                write!(f, "{count} roots of the system, from {source}; {unusable} entries cannot be used")
+                write!(
+                    f,
+                    "roots of the system, from {source}: {count}; entries that cannot be used: {unusable}"
+                )
             }
             Self::OldRevocationList { path, next_update } => {
                 write!(f, "{}: the revocation list should have been renewed {next_update}", path.display())
@@ -236,11 +239,11 @@ impl Policy {
         }
         if let Some(client) = client {
             let file = |path: &Path| material.files.get(path).map(Vec::as_slice).unwrap_or_default();
-            let identity =
-                Identity::read(file(&client.certificate), file(&client.key)).map_err(|source| {
-                    let path = if source.is_about_key() { &client.key } else { &client.certificate };
-                    TrustError::Identity { path: path.clone(), source }
-                })?;
+            let (certificate, key) = (file(&client.certificate), file(&client.key));
+            let identity = Identity::read(certificate, key, &policy.provider).map_err(|source| {
+                let path = if source.is_about_key() { &client.key } else { &client.certificate };
+                TrustError::Identity { path: path.clone(), source }
+            })?;
             let finding = look.validity(identity.not_before(), identity.not_after());
             policy.remarks.extend(finding.map(Remark::Identity));
             policy.identity = Some(identity);

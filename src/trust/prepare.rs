@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustls::client::Resumption;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::SingleCertAndKey;
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, version};
 
@@ -73,8 +74,7 @@ pub(crate) fn prepare(
         .with_custom_certificate_verifier(Arc::new(Verifier::new(policy.clone(), clock.clone())));
     let mut config = match policy.identity() {
         Some(identity) => {
-            let (chain, key) = identity.parts();
-            builder.with_client_auth_cert(chain, key).map_err(failed)?
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified())))
         }
         None => builder.with_no_client_auth(),
     };
@@ -255,7 +255,20 @@ mod tests {
         let failed = |source| Err(TrustError::Bundle { path: "ca.pem".into(), source });
         assert_eq!(with(""), failed(BundleError::Empty));
         assert_eq!(with("not pem"), failed(BundleError::Empty));
-        assert_eq!(with(&one.key), failed(BundleError::PrivateKey));
+        // The parser would pass over each of these, and the bundle be shorter than somebody thinks.
+        assert_eq!(with(&format!("\u{feff}{}{}", one.root, two.root)), Ok(2));
+        for (text, source) in [
+            (one.key.clone(), BundleError::PrivateKey),
+            (format!("{}{}", one.root, one.key), BundleError::PrivateKey),
+            (
+                one.root.replace(" CERT", " TRUSTED CERT"),
+                BundleError::Other("TRUSTED CERTIFICATE".to_owned()),
+            ),
+        ] {
+            assert_eq!(with(&text), failed(source));
+        }
+        let indented = format!("{}  {}", one.root, two.root);
+        assert!(matches!(with(&indented), Err(TrustError::Bundle { source: BundleError::NotPem(_), .. })));
         assert!(with(&broken).unwrap_err().to_string().starts_with("ca.pem: it is not a PEM file"));
         let error = with(&format!("{}{garbage}", one.root)).unwrap_err().to_string();
         assert_eq!(error, "ca.pem: certificate 2 cannot be used: it is not a certificate");
@@ -313,9 +326,25 @@ mod tests {
         assert_eq!(prepared.policy.remarks_at(NOW), []);
         let late = Time::exactly(Timestamp(prepared.policy.identity_not_after().unwrap().0 - 86_400));
         assert!(matches!(prepared.policy.remarks_at(late)[..], [Remark::Identity(_)]));
-        assert!(matches!(with(&one.server_pem, &other.key).err(), Some(TrustError::NoConfiguration { .. })));
-        let error = with(&one.server_pem, &one.server_pem).err();
-        assert_eq!(error, Some(TrustError::Identity { path: "k.pem".into(), source: IdentityError::NoKey }));
+        let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+        let header = "-----BEGIN EC PRIVATE KEY-----\r\nProc-Type: 4,ENCRYPTED\r\n";
+        let strange = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+        for (key, source) in [
+            (other.key.as_str(), IdentityError::OtherKey),
+            (&one.server_pem, IdentityError::NoKey),
+            ("", IdentityError::NoKey),
+            (encrypted, IdentityError::EncryptedKey),
+            (header, IdentityError::EncryptedKey),
+            (strange, IdentityError::UnsupportedKey),
+        ] {
+            let error = with(&one.server_pem, key).err();
+            assert_eq!(error, Some(TrustError::Identity { path: "k.pem".into(), source }), "{key}");
+        }
+        // As some programs want it: both in one file.
+        assert!(
+            with(&format!("{}{}", one.key, one.server_pem), &format!("{}{}", one.server_pem, one.key))
+                .is_ok()
+        );
         let error = with(&one.key, &one.key).err();
         assert_eq!(
             error,

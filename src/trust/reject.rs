@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::hash::Hasher;
-use std::time::Duration;
 
 use siphasher::sip::SipHasher24;
 
-use super::certificate::Key;
+use super::certificate::{self, Key};
 use super::pin;
 use super::time::{Time, Timestamp};
-use crate::words::{Cause, Evidence, Failure, Host, Span};
+use crate::words::{Cause, Evidence, Failure, Host};
+
+/// Characters of a reason that stand in the events of an agent: more than any has but those that list many names.
+const TOLD: usize = 300;
 
 /// Certificates that are outside their validity by less than this have just been forgotten; beyond, the clock may be wrong.
 const A_DAY: i64 = 86_400;
@@ -68,11 +70,11 @@ pub enum RejectReason {
         /// Whose certificate.
         subject: String,
     },
-    /// An issuer with the name of one the policy trusts, and another key.
+    /// Signed with another key than the one that is known under the name of its issuer.
     OtherKey {
         /// Whose certificate.
         subject: String,
-        /// The name that both have.
+        /// The issuer: a root of the policy, or somebody whose certificate the server sent.
         issuer: String,
     },
     /// The issuers vouch for each other and lead nowhere.
@@ -103,7 +105,10 @@ pub enum RejectReason {
         limit: usize,
     },
     /// More certificates below an authority than it allows (RFC 5280 4.2.1.9, pathLenConstraint).
-    PathLength,
+    PathLength {
+        /// The authority.
+        subject: String,
+    },
     /// There are too many ways through what the server presented.
     TooComplex,
     /// A key that is too small.
@@ -128,7 +133,12 @@ pub enum RejectReason {
         algorithm: String,
     },
     /// An authority vouches for other names only (RFC 5280 4.2.1.10).
-    NameConstraints,
+    NameConstraints {
+        /// Whose certificate.
+        subject: String,
+        /// The authority.
+        issuer: String,
+    },
     /// It is for another purpose than to be a server (RFC 5280 4.2.1.12).
     WrongPurpose {
         /// Whose certificate.
@@ -143,6 +153,8 @@ pub enum RejectReason {
     },
     /// It is for other names.
     WrongName {
+        /// Whose certificate.
+        subject: String,
         /// The name that was wanted.
         expected: Host,
         /// The names it is for, at most sixteen.
@@ -161,16 +173,23 @@ pub enum RejectReason {
     RevocationUnknown {
         /// Whose certificate.
         subject: String,
+        /// Who would have to say something.
+        issuer: String,
     },
     /// The revocation list is out of date.
     RevocationExpired {
+        /// Whose list.
+        issuer: String,
         /// When the next one was due.
         next_update: Timestamp,
         /// With which times that was compared.
         time: Time,
     },
     /// The signature of the revocation list is not its issuer's.
-    RevocationForged,
+    RevocationForged {
+        /// Whose list it says it is.
+        issuer: String,
+    },
     /// The issuer may not sign revocation lists: key usage without cRLSign (RFC 5280 4.2.1.3).
     MayNotRevoke {
         /// The issuer.
@@ -178,11 +197,15 @@ pub enum RejectReason {
     },
     /// None of its keys is pinned.
     PinMismatch {
+        /// Whose certificate.
+        subject: String,
         /// The SHA-256 of its own key.
         presented: [u8; 32],
     },
-    /// It uses a key whose pin is revoked.
+    /// It, or one above it, has a key whose pin is revoked.
     PinRevoked {
+        /// Whose certificate.
+        subject: String,
         /// The SHA-256 of that key.
         presented: [u8; 32],
     },
@@ -258,7 +281,7 @@ impl RejectReason {
             Self::WeakKey { .. } | Self::WeakDigest { .. } => Cause::WeakKey,
             Self::RevocationUnknown { .. }
             | Self::RevocationExpired { .. }
-            | Self::RevocationForged
+            | Self::RevocationForged { .. }
             | Self::MayNotRevoke { .. } => Cause::RevocationUnknown,
             Self::NoCertificate
             | Self::Malformed { .. }
@@ -266,10 +289,10 @@ impl RejectReason {
             | Self::MayNotSign { .. }
             | Self::AuthorityAsServer { .. }
             | Self::ChainTooLong { .. }
-            | Self::PathLength
+            | Self::PathLength { .. }
             | Self::TooComplex
             | Self::UnsupportedAlgorithm { .. }
-            | Self::NameConstraints
+            | Self::NameConstraints { .. }
             | Self::WrongPurpose { .. }
             | Self::UnknownExtension { .. }
             | Self::AnchorOutside { .. }
@@ -278,9 +301,10 @@ impl RejectReason {
         }
     }
 
-    /// The failure of an attempt that ended with this.
+    /// The failure of an attempt that ended with this; its note has the reason and what to do.
     pub fn failure(&self) -> Failure {
-        Failure { evidence: self.evidence(), ..Failure::noted(self.cause(), self) }
+        let note = format!("{}; {}", certificate::shortened(&self.to_string(), TOLD), self.explain());
+        Failure { cause: self.cause(), note: Some(note.into()), evidence: self.evidence() }
     }
 
     /// What it says about more than this server.
@@ -358,7 +382,10 @@ impl fmt::Display for RejectReason {
             }
             Self::SelfSigned { subject } => write!(f, "{subject}: self-signed, and not trusted itself"),
             Self::OtherKey { subject, issuer } => {
-                write!(f, "{subject}: not signed with the key of its issuer {issuer}")
+                write!(
+                    f,
+                    "{subject}: signed with another key than the one that is known of its issuer {issuer}"
+                )
             }
             Self::Loop { subject } => write!(f, "{subject}: its issuers vouch for each other in a circle"),
             Self::NotAnAuthority { subject } => {
@@ -371,9 +398,11 @@ impl fmt::Display for RejectReason {
                 write!(f, "{subject}: an authority in the place of a server")
             }
             Self::ChainTooLong { found, limit } => {
-                write!(f, "{found} certificates between server and root, the policy allows {limit}")
+                write!(f, "certificates between server and root: {found}; the policy allows {limit}")
             }
-            Self::PathLength => f.write_str("more certificates below an authority than it allows"),
+            Self::PathLength { subject } => {
+                write!(f, "{subject}: more authorities below it than it allows")
+            }
             Self::TooComplex => f.write_str("too many ways through the certificates it sent"),
             Self::WeakKey { subject, key } => write!(f, "{subject}: {key}, which is too small"),
             Self::WeakDigest { subject, digest } => {
@@ -382,47 +411,51 @@ impl fmt::Display for RejectReason {
             Self::UnsupportedAlgorithm { subject, algorithm } => {
                 write!(f, "{subject}: signature or key of an unsupported kind ({algorithm})")
             }
-            Self::NameConstraints => f.write_str("its issuer may not vouch for its names"),
+            Self::NameConstraints { subject, issuer } => {
+                write!(f, "{subject}: has a name that {issuer} may not vouch for")
+            }
             Self::WrongPurpose { subject } => write!(f, "{subject}: not meant for servers"),
             Self::UnknownExtension { subject, extension } => {
                 write!(f, "{subject}: critical extension {extension} is not known")
             }
-            Self::WrongName { expected, present, more, mistake } => {
-                write!(f, "is for ")?;
+            Self::WrongName { subject, expected, present, more, mistake } => {
+                write!(f, "{subject}: not for {expected}")?;
                 match mistake {
                     Some(NameMistake::CommonNameOnly(name)) => {
-                        write!(
-                            f,
-                            "no name: common name only ({name}), reissue with a subject alternative name"
-                        )?;
+                        let advice = "reissue with a subject alternative name";
+                        return write!(f, ": common name only ({name}), {advice}");
                     }
-                    _ if present.is_empty() => f.write_str("no name")?,
-                    _ => f.write_str(&present.join(", "))?,
+                    Some(NameMistake::AddressAsName) => f.write_str(": IP address put in a dNSName")?,
+                    None => {}
                 }
-                if *more > 0 {
-                    write!(f, " and {more} more")?;
+                match present.as_slice() {
+                    [] => f.write_str("; it has no names")?,
+                    _ => write!(f, "; its names: {}", present.join(", "))?,
                 }
-                if *mistake == Some(NameMistake::AddressAsName) {
-                    f.write_str(" (IP address put in a dNSName)")?;
-                }
-                write!(f, ", not for {expected}")
+                if *more > 0 { write!(f, " and {more} more") } else { Ok(()) }
             }
             Self::Revoked { subject } => write!(f, "{subject}: revoked"),
-            Self::RevocationUnknown { subject } => {
-                write!(f, "{subject}: no revocation list of its issuer says anything about it")
+            Self::RevocationUnknown { subject, issuer } => {
+                write!(f, "{subject}: no revocation list of its issuer {issuer} says anything about it")
             }
-            Self::RevocationExpired { next_update, time } => {
-                write!(f, "the revocation list should have been renewed {next_update}, {}", Now(*time))
+            Self::RevocationExpired { issuer, next_update, time } => {
+                write!(
+                    f,
+                    "{issuer}: its revocation list should have been renewed {next_update}, {}",
+                    Now(*time)
+                )
             }
-            Self::RevocationForged => f.write_str("the revocation list is not signed with the issuer's key"),
+            Self::RevocationForged { issuer } => {
+                write!(f, "{issuer}: its revocation list is not signed with its key")
+            }
             Self::MayNotRevoke { subject } => {
                 write!(f, "{subject}: has issued a revocation list without cRLSign in its key usage")
             }
-            Self::PinMismatch { presented } => {
-                write!(f, "none of its keys is pinned; its own is {}", pin::text(presented))
+            Self::PinMismatch { subject, presented } => {
+                write!(f, "{subject}: none of its keys is pinned; its own is {}", pin::text(presented))
             }
-            Self::PinRevoked { presented } => {
-                write!(f, "the pin of its key {} is revoked", pin::text(presented))
+            Self::PinRevoked { subject, presented } => {
+                write!(f, "{subject}: the pin {} of a key it relies on is revoked", pin::text(presented))
             }
             Self::AnchorOutside { subject, not_before, not_after, time } => {
                 write!(f, "root {subject}: valid from {not_before} to {not_after}, {}", Now(*time))
@@ -443,8 +476,12 @@ impl fmt::Display for Now {
         match self.0.behind() {
             None => write!(f, "now is {}", self.0.verification()),
             Some(behind) => {
-                let days = Span(Duration::from_secs(behind.as_secs() / 86_400 * 86_400));
-                write!(f, "now is at least {}; the clock says {}, {days} behind", self.0.floor, self.0.wall)
+                let days = behind.as_secs() / A_DAY.unsigned_abs();
+                write!(
+                    f,
+                    "now is at least {}; the clock says {}, {days} days behind",
+                    self.0.floor, self.0.wall
+                )
             }
         }
     }

@@ -14,8 +14,8 @@ use webpki::{
     RevocationOptionsBuilder, UnknownStatusPolicy,
 };
 
-use super::bundle;
 use super::der::{self, Reader};
+use super::pem;
 use super::time::{self, Timestamp};
 use crate::settings::{Revocation, RevocationScope};
 
@@ -30,6 +30,7 @@ pub(super) struct Revocations {
 struct List {
     list: CertRevocationList<'static>,
     this_update: Timestamp,
+    next_update: Option<Timestamp>,
 }
 
 /// Why a revocation list cannot be used.
@@ -66,21 +67,22 @@ impl Revocations {
         let mut expired = Vec::new();
         let mut add = |bytes: &[u8]| {
             number += 1;
-            let list = OwnedCertRevocationList::from_der(bytes)
-                .map_err(|error| RevocationError::Unsupported { number, reason: error.to_string() })?;
-            let (this_update, next_update) = updates(bytes).map_err(|_| RevocationError::Unsupported {
-                number,
-                reason: "its dates cannot be read".to_owned(),
-            })?;
+            let unusable = |reason| RevocationError::Unsupported { number, reason };
+            let list =
+                OwnedCertRevocationList::from_der(bytes).map_err(|error| unusable(words(&error, bytes)))?;
+            let Outline { this_update, next_update, .. } =
+                Outline::read(bytes).map_err(|_| unusable("its dates cannot be read".to_owned()))?;
             expired.extend(next_update.filter(|next| now >= *next));
-            self.lists.push(List { list: list.into(), this_update });
+            self.lists.push(List { list: list.into(), this_update, next_update });
             Ok(())
         };
         if bytes.first() == Some(&der::SEQUENCE) {
             add(bytes)?;
         } else {
-            for list in CertificateRevocationListDer::pem_slice_iter(bytes) {
-                add(&list.map_err(|error| RevocationError::NotPem(bundle::words(&error)))?)?;
+            let text = pem::unmarked(bytes);
+            pem::labels(text).map_err(RevocationError::NotPem)?;
+            for list in CertificateRevocationListDer::pem_slice_iter(text) {
+                add(&list.map_err(|error| RevocationError::NotPem(pem::words(&error)))?)?;
             }
         }
         if number == 0 {
@@ -121,6 +123,11 @@ impl Revocations {
         self.lists.iter().any(|list| list.list.issuer() == issuer)
     }
 
+    /// Whose lists should have been renewed at this instant.
+    pub(super) fn issuer_due_at(&self, next_update: Timestamp) -> Option<&[u8]> {
+        self.lists.iter().find(|list| list.next_update == Some(next_update)).map(|list| list.list.issuer())
+    }
+
     /// Whether a list of this issuer names this certificate.
     pub(super) fn name(&self, issuer: &[u8], serial: &[u8]) -> bool {
         self.lists.iter().any(|list| {
@@ -129,20 +136,56 @@ impl Revocations {
     }
 }
 
-/// The dates of a list: made, and the next one due.
-fn updates(bytes: &[u8]) -> Result<(Timestamp, Option<Timestamp>), der::NotDer> {
-    let mut fields = Reader::new(bytes).sequence()?.sequence()?;
-    fields.optional(der::INTEGER)?;
-    fields.expect(der::SEQUENCE)?;
-    fields.expect(der::SEQUENCE)?;
-    let made = fields.any()?;
-    let made = time::read(made.tag, made.content).ok_or(der::NotDer)?;
-    let next = match fields.tag() {
-        Some(der::UTC_TIME | der::GENERALIZED_TIME) => {
-            let next = fields.any()?;
-            time::read(next.tag, next.content)
+/// Why a list cannot be used.
+// webpki may add to its errors in any release.
+#[allow(clippy::wildcard_enum_match_arm)]
+fn words(error: &webpki::Error, bytes: &[u8]) -> String {
+    let known = match (error, Outline::read(bytes)) {
+        (webpki::Error::UnsupportedDeltaCrl, _) => "it is a delta list; the whole list is wanted",
+        (webpki::Error::UnsupportedIndirectCrl, _) => {
+            "it is an indirect list; one that names certificates of its own issuer alone is wanted"
         }
-        _ => None,
+        (webpki::Error::UnsupportedRevocationReasonsPartitioning, _) => {
+            "it is for some reasons only; one for all reasons is wanted"
+        }
+        (webpki::Error::UnsupportedCrlIssuingDistributionPoint, _) => {
+            "its issuing distribution point has no full name; leave the extension out, or name it"
+        }
+        (webpki::Error::UnsupportedCriticalExtension, _) => "a critical extension of it is not known",
+        // Of these webpki says that they are not DER.
+        (_, Ok(Outline { has_version: false, .. })) => "it is of version 1; version 2 is wanted",
+        (_, Ok(Outline { next_update: None, .. })) => "it does not say when the next one is due",
+        (_, Ok(Outline { has_extensions: false, .. })) => "it has no extensions, not even its number",
+        _ => return format!("it is damaged, or not a revocation list ({error})"),
     };
-    Ok((made, next))
+    known.to_owned()
+}
+
+/// What webpki says nothing of.
+struct Outline {
+    has_version: bool,
+    this_update: Timestamp,
+    next_update: Option<Timestamp>,
+    has_extensions: bool,
+}
+
+impl Outline {
+    fn read(bytes: &[u8]) -> Result<Self, der::NotDer> {
+        let mut fields = Reader::new(bytes).sequence()?.sequence()?;
+        let has_version = fields.optional(der::INTEGER)?.is_some();
+        fields.expect(der::SEQUENCE)?; // the algorithm
+        fields.expect(der::SEQUENCE)?; // the issuer
+        let this_update = fields.any()?;
+        let this_update = time::read(this_update.tag, this_update.content).ok_or(der::NotDer)?;
+        let next_update = match fields.tag() {
+            Some(der::UTC_TIME | der::GENERALIZED_TIME) => {
+                let next = fields.any()?;
+                time::read(next.tag, next.content)
+            }
+            _ => None,
+        };
+        fields.optional(der::SEQUENCE)?; // what is revoked
+        let has_extensions = fields.optional(0xa0)?.is_some();
+        Ok(Self { has_version, this_update, next_update, has_extensions })
+    }
 }

@@ -202,7 +202,8 @@ fn functions(owner: &str, name: &str, header: &Header) -> Option<Fill> {
         ("homing_policy_parse", "json") => pointer_to_bytes(&policy(r#"{"roots":["public"]}"#))
             .all(&[&policy(r#"{"roots":["nobody"]}"#), &policy(r#"{"r00ts":["public"]}"#)], SETTINGS)
             .and(&policy(r#"{"roots":[{"bundle":"/dev/null/nothing"}]}"#), FILE)
-            .and(&policy(r#"{"roots":[{"bundle":"/dev/null"}]}"#), CERTIFICATE),
+            .and(&policy(r#"{"roots":[{"bundle":"/dev/null"}]}"#), FILE)
+            .and(&policy(r#"{"roots":[{"bundle":"/proc/version"}]}"#), CERTIFICATE),
         ("homing_policy_parse", "len") => {
             Fill::right(POLICY_SIZE).all(&["0", "1", MOST, "SETTINGS_MOST + 1"], SETTINGS)
         }

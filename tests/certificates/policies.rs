@@ -124,7 +124,7 @@ fn the_roots_of_the_system_are_counted_and_their_place_is_told() {
     assert_eq!(found.remarks(), [Remark::System { source, count: 1, unusable: 3 }]);
     assert_eq!(
         found.remarks()[0].to_string(),
-        "1 roots of the system, from /etc/roots.pem; 3 entries cannot be used"
+        "roots of the system, from /etc/roots.pem: 1; entries that cannot be used: 3"
     );
     // By the same rules as any other.
     assert_eq!(class(check(&found, &[server(&above, |_| {})], NOW)), "accepted");
@@ -214,6 +214,51 @@ fn the_dates_of_a_root_count_where_the_policy_says_so() {
     assert_eq!(with(|_| {}), "accepted");
     assert_eq!(with(|it| it.enforce_root_validity = true), "AnchorOutside");
     assert_eq!(with(|it| it.profile = Profile::StrictPrivateCa), "AnchorOutside");
+}
+
+#[test]
+fn the_certificate_that_is_wrong_is_the_one_that_is_told() {
+    let (root, above) = issuer(authority("root"));
+    let (other_root, _) = issuer(authority("root"));
+    let between = |params: CertificateParams| {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &above).unwrap().der().clone();
+        (certificate, Issuer::new(params, key))
+    };
+    let told = |root: &Certificate, chain: &[CertificateDer<'_>]| {
+        let policy = policy(&[("ca.pem", root.pem().as_bytes())], |_| {}).unwrap();
+        check(&policy, chain, NOW).unwrap_err().to_string()
+    };
+    let named = |params: &mut CertificateParams| params.distinguished_name.push(DnType::CommonName, "server");
+    let (one, below_one) = between(authority("between"));
+    let (two, _) = between(authority("between"));
+    let leaf = server(&below_one, named);
+    // The root is another, with and without the right one sent along; then the authority between is.
+    for (root, chain, subject, issuer) in [
+        (&other_root, &[leaf.clone(), one.clone()][..], "CN=between", "CN=root"),
+        (&other_root, &[leaf.clone(), one.clone(), root.der().clone()], "CN=between", "CN=root"),
+        (&other_root, &[server(&above, named), root.der().clone()], "CN=server", "CN=root"),
+        (&root, &[leaf.clone(), two], "CN=server", "CN=between"),
+    ] {
+        let words =
+            format!("{subject}: signed with another key than the one that is known of its issuer {issuer}");
+        assert_eq!(told(root, chain), words);
+    }
+    let mut short = authority("short");
+    short.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    let (short, below_short) = between(short);
+    let (params, key) = (authority("lower"), KeyPair::generate().unwrap());
+    let lower = params.signed_by(&key, &below_short).unwrap().der().clone();
+    let leaf = server(&Issuer::new(params, key), named);
+    assert_eq!(told(&root, &[leaf, lower, short]), "CN=short: more authorities below it than it allows");
+    let mut constrained = authority("constrained");
+    constrained.name_constraints = Some(NameConstraints {
+        permitted_subtrees: vec![GeneralSubtree::DnsName("other.example".to_owned())],
+        excluded_subtrees: Vec::new(),
+    });
+    let (constrained, below_constrained) = between(constrained);
+    let words = "CN=server: has a name that CN=constrained may not vouch for";
+    assert_eq!(told(&root, &[server(&below_constrained, named), constrained]), words);
 }
 
 /// A revocation list of this issuer, for its certificates with these serial numbers.

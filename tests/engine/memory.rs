@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use homing::engine::{Away, Command, Event, Input, LeftOut, LeftOutReason, Memory};
-use homing::words::{Cause, Span};
+use homing::words::{Cause, Moment, Span};
 
 use crate::world::*;
 
@@ -96,6 +96,22 @@ fn what_a_better_server_has_proved_survives_a_second_restart_before_the_agent_wa
     second.command(Command::Reconfigure(priorities(&[1, 1, 1]).named().settings()));
     second.command(Command::Stop { grace: Duration::ZERO });
     assert_eq!(proofs(&second), 2);
+}
+
+#[test]
+fn what_was_proved_before_the_clock_began_counts_as_much() {
+    // A clock that counts from the start of the machine, or of the program, has hardly begun.
+    for begin in [Moment::ORIGIN, Moment::ORIGIN + s(1000)] {
+        let plan = priorities(&[1, 1]).named();
+        let mut second =
+            plan.remembering(proving().engine.memory().clone(), Away::For(s(600))).start_at(begin);
+        second.set("a", down());
+        second.until_attached("b", s(5));
+        second.set("a", up());
+        second.until_attached("a", s(600));
+        let probes = second.count(|event| matches!(event, Event::Probed { failure: None, .. }));
+        assert_eq!(probes, 1, "two of three were in the earlier life\n{}", second.story());
+    }
 }
 
 #[test]

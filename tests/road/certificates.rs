@@ -65,7 +65,9 @@ fn another_name_than_the_address_can_be_expected() {
     policy["expected_name"] = "mgmt.example".into();
     assert_eq!(attached(&start(&[&server], policy)), "a");
     let (_, detail) = failed(&start(&[&server], authority.policy()));
-    assert!(detail.contains("is for mgmt.example, not for 127.0.0.1"), "{detail}");
+    assert!(detail.contains("not for 127.0.0.1; its names: mgmt.example"), "{detail}");
+    // And what to do.
+    assert!(detail.contains("reissue with this name"), "{detail}");
 }
 
 #[test]
@@ -116,7 +118,7 @@ fn a_revoked_certificate_and_one_nobody_knows_about_are_refused() {
     policy["crls"] = serde_json::json!([Authority::new().named("x").revocations(&[], 2100)]);
     // The two authorities have one name: the list is not signed with the key of this one.
     let (_, detail) = failed(&start(&[&server], policy));
-    assert!(detail.contains("not signed with the issuer's key"), "{detail}");
+    assert!(detail.contains("its revocation list is not signed with its key"), "{detail}");
 }
 
 #[test]

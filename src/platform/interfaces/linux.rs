@@ -8,9 +8,12 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 use std::{fs, io, mem, ptr};
 
+use mio::Interest;
 use mio::unix::SourceFd;
-use mio::{Interest, Registry, Token};
 use socket2::Socket;
+
+use super::leads_out;
+use crate::platform::Sleep;
 
 /// A socket on which the kernel tells of links, addresses and routes.
 pub(super) struct Watch(OwnedFd);
@@ -33,7 +36,7 @@ struct Interface {
 }
 
 impl Watch {
-    pub(super) fn new(registry: &Registry, token: Token) -> io::Result<Option<Self>> {
+    pub(super) fn new(sleep: &Sleep) -> io::Result<Option<Self>> {
         let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
         // SAFETY: plain numbers; the result is checked.
         let socket = unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_ROUTE) };
@@ -56,12 +59,18 @@ impl Watch {
         if unsafe { libc::bind(socket.as_raw_fd(), ptr::from_ref(&address).cast(), length) } != 0 {
             return Ok(None);
         }
-        registry.register(&mut SourceFd(&socket.as_raw_fd()), token, Interest::READABLE)?;
+        let mut source = SourceFd(&socket.as_raw_fd());
+        sleep.registry().register(&mut source, Sleep::interfaces_token(), Interest::READABLE)?;
         Ok(Some(Self(socket)))
     }
 
+    /// Whether anything was told before the last sleep ended.
+    pub(super) fn has_told(&mut self, sleep: &Sleep) -> bool {
+        sleep.interfaces_ready() && self.drain()
+    }
+
     /// Reads all there is; whether there was anything. What was lost in a full buffer (`ENOBUFS`) was something too.
-    pub(super) fn drain(&mut self) -> bool {
+    fn drain(&mut self) -> bool {
         let mut told = false;
         let mut buffer = [0u8; 4096];
         loop {
@@ -130,18 +139,6 @@ pub(crate) fn use_way_to(socket: &Socket, like: IpAddr) -> io::Result<()> {
         // Before Linux 5.7 only root may; then it is asked as anybody would be.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         bound => bound,
-    }
-}
-
-/// Whether an address leads beyond this machine and this link.
-fn leads_out(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => {
-            !address.is_loopback() && !address.is_link_local() && !address.is_unspecified()
-        }
-        IpAddr::V6(address) => {
-            !address.is_loopback() && !address.is_unicast_link_local() && !address.is_unspecified()
-        }
     }
 }
 

@@ -1,13 +1,12 @@
 //! The network interfaces of this machine: whether there is a usable network, which ways lead through a tunnel, and when
 //! any of that changes.
 //!
-//! On Linux the kernel tells of changes on a socket of the client's loop. Elsewhere nobody does yet: the product says
-//! [`network_changed`](crate::client::Client::network_changed).
+//! On Linux the kernel tells of changes on a socket of the client's loop. On Windows and Apple's systems netwatcher does, and wakes
+//! the loop; elsewhere the product says [`network_changed`](crate::client::Client::network_changed).
 
 use std::io;
 
-use mio::{Registry, Token};
-
+use super::{Clock, Sleep};
 use crate::words::Moment;
 
 #[cfg(target_os = "linux")]
@@ -15,9 +14,14 @@ mod linux;
 #[cfg(target_os = "linux")]
 use linux as system;
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(windows, target_vendor = "apple"))]
+mod others;
+#[cfg(any(windows, target_vendor = "apple"))]
+use others as system;
+
+#[cfg(not(any(target_os = "linux", windows, target_vendor = "apple")))]
 mod silent;
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", windows, target_vendor = "apple")))]
 use silent as system;
 
 pub(crate) use system::{is_tunnel, use_way_to};
@@ -48,8 +52,8 @@ pub(crate) enum Interfered {
 
 impl Interfaces {
     /// Begins to watch; a system that does not tell is watched by nobody.
-    pub(crate) fn new(registry: &Registry, token: Token) -> io::Result<Self> {
-        let (watch, seen) = (system::Watch::new(registry, token)?, system::Picture::now());
+    pub(crate) fn new(sleep: &Sleep) -> io::Result<Self> {
+        let (watch, seen) = (system::Watch::new(sleep)?, system::Picture::now());
         let known = seen.is_usable().then(|| seen.clone());
         Ok(Self { watch, seen, known, look: None })
     }
@@ -64,10 +68,10 @@ impl Interfaces {
         self.look
     }
 
-    /// The system has told of something.
-    pub(crate) fn ready(&mut self, now: Moment) {
-        if self.watch.as_mut().is_some_and(system::Watch::drain) {
-            self.look.get_or_insert(now + DEBOUNCE);
+    /// Hears what the system told before the last sleep ended.
+    pub(crate) fn hear(&mut self, sleep: &Sleep, clock: Clock) {
+        if self.watch.as_mut().is_some_and(|watch| watch.has_told(sleep)) {
+            self.look.get_or_insert(clock.now() + DEBOUNCE);
         }
     }
 
@@ -89,4 +93,14 @@ impl Interfaces {
         let same = known.is_some_and(|known| known.is_same_network(&self.seen));
         Some(if same { Interfered::Returned } else { Interfered::Changed })
     }
+}
+
+/// Whether an address leads beyond this machine and this link.
+#[cfg(any(target_os = "linux", windows, target_vendor = "apple"))]
+fn leads_out(address: std::net::IpAddr) -> bool {
+    let is_link_local = match address {
+        std::net::IpAddr::V4(address) => address.is_link_local(),
+        std::net::IpAddr::V6(address) => address.is_unicast_link_local(),
+    };
+    !(is_link_local || address.is_loopback() || address.is_unspecified())
 }

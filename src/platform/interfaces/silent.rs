@@ -3,8 +3,9 @@
 use std::io;
 use std::net::IpAddr;
 
-use mio::{Registry, Token};
 use socket2::Socket;
+
+use crate::platform::Sleep;
 
 /// Nobody watches.
 pub(super) enum Watch {}
@@ -14,11 +15,11 @@ pub(super) enum Watch {}
 pub(super) struct Picture;
 
 impl Watch {
-    pub(super) fn new(_registry: &Registry, _token: Token) -> io::Result<Option<Self>> {
+    pub(super) fn new(_sleep: &Sleep) -> io::Result<Option<Self>> {
         Ok(None)
     }
 
-    pub(super) fn drain(&mut self) -> bool {
+    pub(super) fn has_told(&mut self, _sleep: &Sleep) -> bool {
         false
     }
 }

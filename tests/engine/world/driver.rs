@@ -1,0 +1,297 @@
+//! The driver of a world: what the engine asks for is done as its servers behave, and what it tells is watched.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use homing::engine::{Action, Event, Input};
+use homing::settings::Protocol;
+use homing::words::{
+    Cause, Errand, ExchangeId, Failure, LinkId, News, Outcome, Path, ProbeId, Proof, QueryId, Route, Verdict,
+};
+
+use super::server::{Answer, ROUND_TRIP, Reach};
+use super::{World, s};
+use crate::places;
+
+/// Where the proxy is.
+const PROXY: (IpAddr, u16) = (IpAddr::V4(Ipv4Addr::new(10, 9, 9, 9)), 3128);
+
+/// What is on its way to the engine.
+#[derive(Clone, Debug)]
+pub(super) enum Happening {
+    Resolved(QueryId, String),
+    Connected(LinkId),
+    Secured(LinkId),
+    Lost(LinkId, Failure),
+    FirstByte(ExchangeId),
+    Done(ExchangeId),
+    Told(ExchangeId),
+    Found(QueryId, Result<Vec<IpAddr>, Failure>),
+    Probed(ProbeId, places::Answer),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    pub(super) server: String,
+    pub(super) peer: std::net::SocketAddr,
+    pub(super) ready: bool,
+    pub(super) busy: bool,
+    pub(super) https: bool,
+}
+
+impl World {
+    pub fn input(&mut self, input: Input<'_>) {
+        self.inputs += 1;
+        self.engine.handle(self.now, input);
+    }
+
+    pub fn drain(&mut self) {
+        if self.wait_for_drain {
+            return;
+        }
+        // Actions first, then events: an action may be the reason for an event.
+        while let Some(action) = self.engine.poll_action() {
+            self.act(action);
+        }
+        while let Some(event) = self.engine.poll_event() {
+            self.watch(&event);
+            self.told.push((self.now.since(self.started), event));
+        }
+        if let Some((deadline, wake)) = self.engine.deadline() {
+            assert!(deadline > self.now, "a busy loop at {:?} for {wake:?}\n{}", self.now, self.story());
+        }
+        assert!(self.links.len() <= 10 + 2 * 64, "links pile up");
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Resolve { query, host } => {
+                let Some(server) = host.strip_suffix(".test").map(str::to_owned) else {
+                    let (after, found) = self.places.look_up(&host);
+                    return self.later(after, Happening::Found(query, found));
+                };
+                if !self.names_hang {
+                    self.later(self.look_up_time, Happening::Resolved(query, server));
+                }
+            }
+            Action::Dial { link, server, to, policy, route, .. } => {
+                self.policies.push(policy);
+                let id = server.id.to_string();
+                self.starts.push((self.now, id.clone()));
+                let floor = self.floors.get(&id).copied().unwrap_or_default();
+                assert!(self.now >= floor, "{id} was dialled before its floor\n{}", self.story());
+                let https = server.protocol == Protocol::Https;
+                let peer = match route {
+                    Route::Direct => *to.first().expect("an address to dial"),
+                    Route::Proxy(_) => PROXY.into(),
+                };
+                assert!(
+                    route != Route::Direct || peer.ip() != PROXY.0,
+                    "{id} was looked for where the proxy is"
+                );
+                self.links.insert(link, Link { server: id.clone(), peer, ready: false, busy: false, https });
+                self.dialled(link, &id, route);
+            }
+            Action::Exchange { exchange, link, errand, deadline } => {
+                assert!(deadline > self.now);
+                let state = self.links.get_mut(&link).expect("an exchange on a link that stands");
+                assert!(state.ready, "an exchange on a link that is not ready");
+                assert!(!std::mem::replace(&mut state.busy, true), "two exchanges on one link");
+                let id = state.server.clone();
+                let floor = self.floors.get(&id).copied().unwrap_or_default();
+                assert!(self.now >= floor, "{id} was spoken to before its floor\n{}", self.story());
+                self.beats.push((self.now, id.clone(), errand));
+                self.exchanges.insert(exchange, (link, errand));
+                self.exchanged(exchange, link, &id, errand);
+            }
+            Action::Adopt { exchange } => {
+                assert!(self.succeeded.remove(&exchange), "adopted without a success");
+            }
+            Action::Abandon { exchange, .. } => {
+                self.exchanges.remove(&exchange);
+                self.succeeded.remove(&exchange);
+                self.streams.remove(&exchange);
+            }
+            Action::Close { link, .. } => {
+                assert!(self.links.remove(&link).is_some(), "closed a link twice\n{}", self.story());
+                self.streams.retain(|_, (stream, _)| *stream != link);
+            }
+            Action::Remember { version } => {
+                self.memories.push(self.engine.memory().clone());
+                self.input(Input::Remembered(version));
+            }
+            Action::Probe { probe, target, to, proof, deadline } => {
+                assert!(deadline > self.now);
+                if let Some((after, answer)) = self.places.probe(self.now, probe, &target, to, proof) {
+                    self.later(after, Happening::Probed(probe, answer));
+                }
+            }
+            Action::CancelProbe { probe } => {
+                assert!(self.places.ends(probe), "cancelled what was not under way");
+            }
+            other => panic!("an action this world does not know: {other:?}"),
+        }
+    }
+
+    fn dialled(&mut self, link: LinkId, id: &str, route: Route) {
+        if route != Route::Direct && !matches!(self.proxy, Reach::Connects(_)) {
+            if let Reach::Refuses(after) = self.proxy {
+                self.later(after, Happening::Lost(link, Cause::ProxyUnreachable.into()));
+            }
+            return;
+        }
+        let reach = match self.servers[id].reach {
+            _ if self.cut_off => Reach::NoRoute,
+            _ if route == Route::Direct && self.direct_blocked => Reach::Drops,
+            reach => reach,
+        };
+        match reach {
+            Reach::Connects(round_trip) | Reach::Mute(round_trip) => {
+                self.later(round_trip, Happening::Connected(link));
+            }
+            Reach::Refuses(after) => {
+                self.later(after, Happening::Lost(link, Cause::ConnectionRefused.into()))
+            }
+            Reach::Drops => {}
+            Reach::NoRoute => self.later(Duration::ZERO, Happening::Lost(link, Cause::NoRoute.into())),
+            Reach::BadHandshake(_) => self.later(ROUND_TRIP, Happening::Connected(link)),
+        }
+    }
+
+    fn exchanged(&mut self, exchange: ExchangeId, link: LinkId, id: &str, errand: Errand) {
+        let server = self.servers[id];
+        let round_trip = match server.reach {
+            Reach::Connects(round_trip) => round_trip,
+            Reach::Refuses(after) => {
+                return self.later(after, Happening::Lost(link, Cause::Reset.into()));
+            }
+            Reach::BadHandshake(_) => ROUND_TRIP,
+            Reach::Drops | Reach::Mute(_) | Reach::NoRoute => return,
+        };
+        let after = round_trip + server.think;
+        match server.answer {
+            Answer::Silent => {}
+            Answer::Breaks => self.later(after, Happening::Lost(link, Cause::Reset.into())),
+            Answer::Good | Answer::Drain(_) | Answer::Fails(_) if errand == Errand::Listen => {
+                self.later(after, Happening::Told(exchange));
+            }
+            Answer::Good | Answer::Drain(_) | Answer::Fails(_) => {
+                self.later(after, Happening::FirstByte(exchange));
+                self.later(after, Happening::Done(exchange));
+            }
+        }
+    }
+
+    pub(super) fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Resolved(query, id) => {
+                let index = self.servers.keys().position(|known| *known == id).unwrap();
+                let address: IpAddr = Ipv4Addr::from(0x0A00_0001 + index as u32).into();
+                let answer = match self.names_fail {
+                    Some(cause) => Err(cause.into()),
+                    None => Ok(std::slice::from_ref(&address)),
+                };
+                self.input(Input::Resolved { query, answer });
+            }
+            Happening::Found(query, found) => {
+                let answer = found.as_deref().map_err(Clone::clone);
+                self.input(Input::Resolved { query, answer });
+            }
+            Happening::Probed(probe, answer) => {
+                if self.places.ends(probe) {
+                    self.input(Input::Probed { probe, answer });
+                }
+            }
+            Happening::Connected(link) => {
+                let Some(state) = self.links.get_mut(&link) else {
+                    return;
+                };
+                let (id, peer, https) = (state.server.clone(), state.peer, state.https);
+                state.ready = !https;
+                self.input(Input::Connected { link, path: Path { peer, tunnel: false } });
+                match self.servers[&id].reach {
+                    Reach::Connects(round_trip) if https => self.later(round_trip, Happening::Secured(link)),
+                    Reach::BadHandshake(cause) => self.later(ROUND_TRIP, Happening::Lost(link, cause.into())),
+                    _ => {}
+                }
+            }
+            Happening::Secured(link) => {
+                let Some(state) = self.links.get_mut(&link) else {
+                    return;
+                };
+                state.ready = true;
+                self.input(Input::Secured { link, proof: Proof::Tls });
+            }
+            Happening::Lost(link, failure) => {
+                if self.links.remove(&link).is_some() {
+                    self.exchanges.retain(|_, (on, _)| *on != link);
+                    self.streams.retain(|_, (on, _)| *on != link);
+                    self.input(Input::Lost { link, failure });
+                }
+            }
+            Happening::FirstByte(exchange) => {
+                if self.exchanges.contains_key(&exchange) {
+                    self.input(Input::FirstByte { exchange });
+                }
+            }
+            Happening::Told(exchange) => {
+                if let Some((link, _)) = self.exchanges.remove(&exchange) {
+                    self.streams.insert(exchange, (link, self.links[&link].server.clone()));
+                    self.input(Input::Told { exchange, news: News::KeepAlive });
+                }
+            }
+            Happening::Done(exchange) => self.answer(exchange),
+        }
+    }
+
+    fn answer(&mut self, exchange: ExchangeId) {
+        let Some((link, _)) = self.exchanges.remove(&exchange) else {
+            return;
+        };
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        state.busy = false;
+        let id = state.server.clone();
+        let good = Verdict::Success { status: 200, settings: Some("\"s1\""), policy: None };
+        let (verdict, drain) = match self.servers[&id].answer {
+            Answer::Drain(window) => (good, Some(window)),
+            Answer::Fails(cause) => (Verdict::Failed(cause.into()), None),
+            Answer::Good | Answer::Silent | Answer::Breaks => (good, None),
+        };
+        match verdict {
+            Verdict::Success { .. } => {
+                self.succeeded.insert(exchange);
+            }
+            Verdict::Failed(Failure { cause: Cause::Throttled { retry_after, .. }, .. }) => {
+                let floor = retry_after.unwrap_or(s(30)).clamp(s(1), s(3600));
+                self.floors.insert(id, self.now + floor);
+            }
+            Verdict::Failed(_) | Verdict::Declined { .. } => {}
+        }
+        self.input(Input::Done { exchange, outcome: Outcome { verdict, drain } });
+    }
+
+    /// The oracle: what is told must be consistent.
+    fn watch(&mut self, event: &Event) {
+        match event {
+            Event::Attached { server, .. } => {
+                assert_eq!(self.active, None, "two active servers\n{}", self.story());
+                self.active = Some(server.to_string());
+            }
+            Event::Detached { server, .. } => {
+                assert_eq!(
+                    self.active.take().as_deref(),
+                    Some(server.as_str()),
+                    "detached from another server"
+                );
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn later(&mut self, after: Duration, happening: Happening) {
+        self.sequence += 1;
+        self.happenings.insert((self.now + after, self.sequence), happening);
+    }
+}

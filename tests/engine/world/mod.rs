@@ -1,0 +1,313 @@
+//! A world as a value: virtual time, servers that behave as told, and an oracle that watches.
+//!
+//! The scenario builder walks an engine to any state: name the servers, say how each behaves, let time
+//! pass, look at what was told. After every step the promises of safety are checked.
+
+mod driver;
+mod plan;
+mod server;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use homing::engine::{
+    Command, Event, Evidence, Input, LocationSnapshot, Memory, NetworkChange, Snapshot, State,
+};
+use homing::settings::Situation;
+use homing::words::{Cause, Errand, ExchangeId, LinkId, Moment, News, PolicyId};
+
+use self::driver::{Happening, Link};
+pub use self::plan::{Plan, priorities};
+pub use self::server::*;
+use crate::mount::Engine;
+use crate::places::Places;
+
+pub fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+pub fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// See the module.
+pub struct World {
+    pub engine: Engine,
+    pub plan: Plan,
+    pub now: Moment,
+    pub started: Moment,
+    servers: BTreeMap<String, Server>,
+    happenings: BTreeMap<(Moment, u64), Happening>,
+    sequence: u64,
+    links: BTreeMap<LinkId, Link>,
+    exchanges: BTreeMap<ExchangeId, (LinkId, Errand)>,
+    succeeded: BTreeSet<ExchangeId>,
+    /// Everything told, with the time since the start.
+    pub told: Vec<(Duration, Event)>,
+    /// Every dial: when, and of which server.
+    pub starts: Vec<(Moment, String)>,
+    /// Under which policy each dial was.
+    pub policies: Vec<PolicyId>,
+    /// Every exchange begun: when, with which server, what for.
+    pub beats: Vec<(Moment, String, Errand)>,
+    active: Option<String>,
+    /// Before which time nothing may be said to a server.
+    floors: BTreeMap<String, Moment>,
+    cut_off: bool,
+    /// How the proxy is: it connects, refuses, or drops.
+    pub proxy: Reach,
+    /// A firewall lets nothing out but through the proxy.
+    pub direct_blocked: bool,
+    pub inputs: u64,
+    /// Open event streams.
+    pub streams: BTreeMap<ExchangeId, (LinkId, String)>,
+    /// Why names do not resolve at present.
+    pub names_fail: Option<Cause>,
+    /// How long a look-up takes.
+    pub look_up_time: Duration,
+    /// Names are not answered at all.
+    pub names_hang: bool,
+    /// Leaves what the engine decided in its queues: draining late must be safe.
+    pub wait_for_drain: bool,
+    /// Reference servers and the control.
+    pub places: Places,
+    /// Every memory the engine asked to be stored.
+    pub memories: Vec<Memory>,
+}
+
+impl World {
+    // --- telling the world how to be ---
+
+    pub fn set(&mut self, server: &str, how: Server) -> &mut Self {
+        assert!(self.servers.insert(server.to_owned(), how).is_some(), "no server {server}");
+        self
+    }
+
+    pub fn set_all(&mut self, how: Server) -> &mut Self {
+        self.servers.values_mut().for_each(|server| *server = how);
+        self
+    }
+
+    /// No packet leaves the machine.
+    pub fn cut_off(&mut self, cut_off: bool) -> &mut Self {
+        self.cut_off = cut_off;
+        self
+    }
+
+    /// Breaks every connection to a server, as its death does.
+    pub fn break_links(&mut self, server: &str) -> &mut Self {
+        self.end_links(server, Cause::Reset)
+    }
+
+    /// The server closes its connections in good order.
+    pub fn close_links(&mut self, server: &str) -> &mut Self {
+        self.end_links(server, Cause::ClosedIdle)
+    }
+
+    fn end_links(&mut self, server: &str, cause: Cause) -> &mut Self {
+        let links: Vec<_> =
+            self.links.iter().filter(|(_, link)| link.server == server).map(|(id, _)| *id).collect();
+        for link in links {
+            self.later(Duration::ZERO, Happening::Lost(link, cause.into()));
+        }
+        self
+    }
+
+    /// The open links of a server.
+    pub fn open_links(&self, server: &str) -> usize {
+        self.links.values().filter(|link| link.server == server).count()
+    }
+
+    pub fn command(&mut self, command: Command) -> &mut Self {
+        self.input(Input::Command(command));
+        self.drain();
+        self
+    }
+
+    pub fn network(&mut self, change: NetworkChange) -> &mut Self {
+        self.input(Input::Network(change));
+        self.drain();
+        self
+    }
+
+    /// The machine sleeps: time passes, nothing happens, and what was under way is broken.
+    pub fn suspend(&mut self, duration: Duration) -> &mut Self {
+        self.now = self.now + duration;
+        self.input(Input::Resumed);
+        self.drain();
+        self
+    }
+
+    pub fn reconfigure(&mut self, plan: Plan) -> &mut Self {
+        for id in plan.priorities.iter().flatten() {
+            self.servers.entry(id.clone()).or_insert_with(up);
+        }
+        let settings = plan.settings();
+        self.plan = plan;
+        self.command(Command::Reconfigure(settings))
+    }
+
+    /// The same, with one of the new servers not as it should be.
+    pub fn reconfigure_with(&mut self, plan: Plan, server: &str, how: Server) -> &mut Self {
+        self.servers.insert(server.to_owned(), how);
+        self.reconfigure(plan)
+    }
+
+    /// Says something on every open event stream.
+    pub fn tell_streams(&mut self, news: News<'_>) -> &mut Self {
+        for exchange in self.streams.keys().copied().collect::<Vec<_>>() {
+            self.input(Input::Told { exchange, news });
+        }
+        self.drain();
+        self
+    }
+
+    // --- letting time pass ---
+
+    pub fn run(&mut self, duration: Duration) -> &mut Self {
+        let end = self.now + duration;
+        while self.step(end) {}
+        self
+    }
+
+    /// Runs until something was told that satisfies the condition; fails after `limit`.
+    pub fn until(&mut self, limit: Duration, what: &str, condition: impl Fn(&Event) -> bool) -> Duration {
+        let (end, seen) = (self.now + limit, self.told.len());
+        loop {
+            if self.told[seen..].iter().any(|(_, event)| condition(event)) {
+                return self.now.since(self.started);
+            }
+            assert!(self.step(end), "{what} did not come within {limit:?}:\n{}", self.story());
+        }
+    }
+
+    /// Runs until the agent is attached to this server.
+    pub fn until_attached(&mut self, server: &str, limit: Duration) -> Duration {
+        self.drain();
+        if self.active.as_deref() == Some(server) {
+            return self.now.since(self.started);
+        }
+        let found = self.until(limit, &format!("attached to {server}"), |event| attached_to(event, server));
+        assert_eq!(self.active.as_deref(), Some(server));
+        found
+    }
+
+    /// One thing happens, unless `end` comes first.
+    fn step(&mut self, end: Moment) -> bool {
+        self.drain();
+        let happening = self.happenings.keys().next().copied();
+        let deadline = self.engine.deadline().map(|(at, _)| at);
+        let next = happening.map(|(at, _)| at).into_iter().chain(deadline).min();
+        let Some(next) = next.filter(|&at| at <= end) else {
+            self.now = end;
+            return false;
+        };
+        self.now = self.now.max(next);
+        match happening.filter(|&(at, _)| at <= self.now) {
+            Some(key) => {
+                let happening = self.happenings.remove(&key).unwrap();
+                self.happen(happening);
+            }
+            None => self.input(Input::Timeout),
+        }
+        self.drain();
+        true
+    }
+
+    // --- looking ---
+
+    pub fn snapshot(&self) -> Snapshot {
+        self.engine.snapshot(self.now)
+    }
+
+    pub fn location(&self) -> LocationSnapshot {
+        self.snapshot().location.expect("settings that ask for the location")
+    }
+
+    pub fn situation(&self) -> Situation {
+        self.location().situation
+    }
+
+    /// Every verdict, with the time since the start.
+    pub fn verdicts(&self) -> Vec<(Duration, Situation)> {
+        let mut verdicts: Vec<(Duration, Situation)> = Vec::new();
+        for (at, event) in &self.told {
+            if let Event::Location { situation, .. } = event
+                && verdicts.last().is_none_or(|(_, last)| last != situation)
+            {
+                verdicts.push((*at, *situation));
+            }
+        }
+        verdicts
+    }
+
+    /// What each round found.
+    pub fn rounds(&self) -> Vec<(Duration, Evidence)> {
+        let round = |(at, event): &(Duration, Event)| match event {
+            Event::Round { evidence, .. } => Some((*at, (**evidence).clone())),
+            _ => None,
+        };
+        self.told.iter().filter_map(round).collect()
+    }
+
+    pub fn state(&self) -> State {
+        self.snapshot().state
+    }
+
+    pub fn active(&self) -> Option<&str> {
+        self.active.as_deref()
+    }
+
+    pub fn health(&self, server: &str) -> &'static str {
+        let snapshot = self.snapshot();
+        snapshot.servers.iter().find(|s| s.server.as_str() == server).unwrap().health
+    }
+
+    /// How often something was told.
+    pub fn count(&self, condition: impl Fn(&Event) -> bool) -> usize {
+        self.told.iter().filter(|(_, event)| condition(event)).count()
+    }
+
+    /// The servers attached to, in order.
+    pub fn attachments(&self) -> Vec<String> {
+        let server = |(_, event): &(Duration, Event)| match event {
+            Event::Attached { server, .. } => Some(server.to_string()),
+            _ => None,
+        };
+        self.told.iter().filter_map(server).collect()
+    }
+
+    pub fn dials(&self, server: &str) -> Vec<Duration> {
+        self.starts.iter().filter(|(_, id)| id == server).map(|(at, _)| at.since(self.started)).collect()
+    }
+
+    /// Under which policies a server was dialled.
+    pub fn dialled_policies(&self, server: &str) -> Vec<PolicyId> {
+        let dials = self.starts.iter().zip(&self.policies);
+        dials.filter(|((_, id), _)| id == server).map(|(_, policy)| *policy).collect()
+    }
+
+    /// Every event on a line, for a failed assertion.
+    pub fn story(&self) -> String {
+        let line = |(at, event): &(Duration, Event)| format!("{:>10.3} {event:?}\n", at.as_secs_f64());
+        let lines: String = self.told.iter().map(line).collect();
+        format!("{lines}{}", self.engine.snapshot(self.now).explain())
+    }
+}
+
+pub fn attached_to(event: &Event, name: &str) -> bool {
+    matches!(event, Event::Attached { server, .. } if server.as_str() == name)
+}
+
+pub fn is_heartbeat(event: &Event) -> bool {
+    matches!(event, Event::Heartbeat { .. })
+}
+
+pub fn is_waiting(event: &Event) -> bool {
+    matches!(event, Event::Waiting { .. })
+}
+
+/// The own server of each priority for this plan's agent, and the others in their order.
+pub fn ranking(world: &World) -> Vec<String> {
+    world.snapshot().servers.iter().map(|server| server.server.to_string()).collect()
+}

@@ -1,0 +1,159 @@
+//! What a world is made of, and its beginning.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use homing::engine::{Away, Input, Memory, Setup};
+use homing::settings::Settings;
+use homing::words::{Moment, Route};
+
+use super::server::{ROUND_TRIP, Reach, name, up};
+use super::{World, ms, s};
+use crate::mount;
+use crate::places::Places;
+
+/// What a world is made of.
+pub struct Plan {
+    pub priorities: Vec<Vec<String>>,
+    pub interval: Duration,
+    pub push: bool,
+    pub agent: String,
+    pub seed: u64,
+    pub tuning: String,
+    pub memory: Memory,
+    pub away: Away,
+    pub names: bool,
+    pub routes: Vec<Route>,
+    /// Further parts of the document: reference servers, rules of location, locations.
+    pub parts: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Servers `a`, `b`, … in priorities of these sizes. All are up until told otherwise.
+pub fn priorities(sizes: &[usize]) -> Plan {
+    let mut next = 0..;
+    let priorities = sizes.iter().map(|&size| next.by_ref().take(size).map(name).collect()).collect();
+    Plan {
+        priorities,
+        interval: s(300),
+        push: false,
+        agent: "agent-1".to_owned(),
+        seed: 1,
+        tuning: "{}".to_owned(),
+        memory: Memory::default(),
+        away: Away::Unknown,
+        names: false,
+        routes: vec![Route::Direct],
+        parts: serde_json::Map::new(),
+    }
+}
+
+impl Plan {
+    /// With this part of the document.
+    pub fn with(mut self, part: &str, value: serde_json::Value) -> Self {
+        self.parts.insert(part.to_owned(), value);
+        self
+    }
+
+    pub fn interval(self, interval: Duration) -> Self {
+        Self { interval, ..self }
+    }
+
+    pub fn push(self) -> Self {
+        Self { push: true, ..self }
+    }
+
+    pub fn agent(self, agent: &str) -> Self {
+        Self { agent: agent.to_owned(), ..self }
+    }
+
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    pub fn tuning(self, tuning: &str) -> Self {
+        Self { tuning: tuning.to_owned(), ..self }
+    }
+
+    pub fn remembering(self, memory: Memory, away: Away) -> Self {
+        Self { memory, away, ..self }
+    }
+
+    pub fn routes(self, routes: &[Route]) -> Self {
+        Self { routes: routes.to_vec(), ..self }
+    }
+
+    /// Servers have names instead of addresses.
+    pub fn named(self) -> Self {
+        Self { names: true, ..self }
+    }
+
+    pub fn settings(&self) -> Arc<Settings> {
+        let mut number = 0u32;
+        let mut server = |id: &String| {
+            number += 1;
+            let address = if self.names {
+                format!("{id}.test")
+            } else {
+                Ipv4Addr::from(0x0A00_0000 + number).to_string()
+            };
+            serde_json::json!({ "id": id, "address": address })
+        };
+        let priorities: Vec<_> = self
+            .priorities
+            .iter()
+            .map(|servers| serde_json::json!({ "servers": servers.iter().map(&mut server).collect::<Vec<_>>() }))
+            .collect();
+        let mut text = serde_json::json!({
+            "server_lists": [{ "name": "main", "priorities": priorities }],
+            "group": { "name": "g", "server_list": "main", "communication": {
+                "heartbeat_interval": format!("{}s", self.interval.as_secs()),
+                "mode": if self.push { "push" } else { "pull" },
+            } },
+        });
+        text.as_object_mut().unwrap().extend(self.parts.clone());
+        Arc::new(text.to_string().parse().unwrap())
+    }
+
+    pub fn start(self) -> World {
+        self.start_at(Moment::ORIGIN + s(1000))
+    }
+
+    pub fn start_at(self, now: Moment) -> World {
+        let mut setup = Setup::new(self.settings(), self.agent.parse().unwrap());
+        setup.routes = self.routes.clone().into();
+        let mut engine = mount::engine(setup, &self.tuning, self.memory.clone(), self.away, self.seed, now);
+        engine.handle(now, Input::Timeout);
+        let servers = self.priorities.iter().flatten().map(|id| (id.clone(), up())).collect();
+        World {
+            engine,
+            plan: self,
+            now,
+            started: now,
+            servers,
+            happenings: BTreeMap::new(),
+            sequence: 0,
+            links: BTreeMap::new(),
+            exchanges: BTreeMap::new(),
+            succeeded: BTreeSet::new(),
+            told: Vec::new(),
+            starts: Vec::new(),
+            policies: Vec::new(),
+            beats: Vec::new(),
+            active: None,
+            floors: BTreeMap::new(),
+            cut_off: false,
+            proxy: Reach::Connects(ROUND_TRIP),
+            direct_blocked: false,
+            inputs: 0,
+            streams: BTreeMap::new(),
+            names_fail: None,
+            look_up_time: ms(1),
+            names_hang: false,
+            wait_for_drain: false,
+            memories: Vec::new(),
+            places: Places::default(),
+        }
+    }
+}
