@@ -62,8 +62,10 @@ fn main() {
 
     let mut table = Table::new("Chains made to keep a verifier busy, the slowest of 20 each");
     for (what, (root, chain)) in [
-        ("40 authorities of one name and key, which lead nowhere", ring_of_authorities(false)),
-        ("40 authorities of one name and 40 keys, which lead nowhere", ring_of_authorities(true)),
+        ("40 authorities of one name and key, which lead nowhere", ring_of_authorities(40, false, false)),
+        ("40 authorities of one name and 40 keys, which lead nowhere", ring_of_authorities(40, true, false)),
+        ("40 of one name, and one more that names the root", ring_of_authorities(40, true, true)),
+        ("7 of one name, and one more that names the root", ring_of_authorities(7, true, true)),
         ("1,000 names below an authority with 1,000 constraints", constrained_names()),
     ] {
         let policy = policy(&root);
@@ -160,18 +162,22 @@ fn server(issuer: &Issuer<'_, KeyPair>, names: Vec<String>) -> CertificateDer<'s
     CertificateParams::new(names).unwrap().signed_by(&key, issuer).unwrap().der().clone()
 }
 
-/// Forty certificates that all could have issued each other, and the server's; the root is another's.
-fn ring_of_authorities(own_keys: bool) -> (String, Vec<CertificateDer<'static>>) {
+/// Certificates that all could have issued each other, and the server's; the root is another's, and `way_out` adds one of its.
+fn ring_of_authorities(count: u64, own_keys: bool, way_out: bool) -> (String, Vec<CertificateDer<'static>>) {
     let one_key = KeyPair::generate().unwrap().serialize_pem();
     let key = || if own_keys { KeyPair::generate().unwrap() } else { KeyPair::from_pem(&one_key).unwrap() };
     let issuer = Issuer::new(authority("ring"), key());
     let mut chain = vec![server(&issuer, vec!["mgmt.example".to_owned()])];
-    chain.extend((0_u64..40).map(|number| {
+    chain.extend((0..count).map(|number| {
         let mut params = authority("ring");
         params.serial_number = Some(SerialNumber::from(number + 1));
         params.signed_by(&key(), &issuer).unwrap().der().clone()
     }));
-    (root().0, chain)
+    let (root, above) = root();
+    if way_out {
+        chain.push(authority("ring").signed_by(&key(), &above).unwrap().der().clone());
+    }
+    (root, chain)
 }
 
 fn constrained_names() -> (String, Vec<CertificateDer<'static>>) {

@@ -1704,7 +1704,7 @@ int32_t homing_judgement_proof(const homing_judgement *judgement);
 int32_t homing_judgement_pin(const homing_judgement *judgement);
 
 // The newest beginning of a validity in the chain, in seconds since 1970: it is at least so late, whatever the clock says.
-// -1 where nobody vouches for it.
+// The greatest of them is the floor for homing_policy_check. -1 where nobody vouches for it.
 int64_t homing_judgement_not_before_s(const homing_judgement *judgement);
 
 // The earliest end of a validity in the chain, in seconds since 1970. -1 where it does not matter.
@@ -1725,7 +1725,8 @@ typedef struct {
 } homing_certificate;
 
 // Prepares a policy of the settings and reads the files it names; relative paths are relative to the working folder of
-// the process. index is the policy_index of a HOMING_ACTION_DIAL.
+// the process. index is the policy_index of a HOMING_ACTION_DIAL, be it for a management server or for the probe of a
+// reference server.
 //
 // time_s is the wall clock, in seconds since 1970; what is remarked about dates depends on it, and nothing else. On success
 // *out is owned by the caller. Any thread; it waits for the disk.
@@ -1768,8 +1769,12 @@ homing_text homing_policy_remark(const homing_policy *policy,
 // Whether a server may be believed that presents count certificates at chain, its own first, when name was
 // dialled: a name or an address, NUL-terminated UTF-8. The expected_name of the policy takes its place.
 //
-// time_s is the wall clock, in seconds since 1970; a clock of before 2026 is not believed. What is found out is written to
-// *out, also when it is a rejection, and owned by the caller. That the server has the key of its certificate is not
+// time_s is the wall clock and floor_s the time it must be at least, both in seconds since 1970: certificates are compared with
+// the later of the two, and a wall clock that is more than a day below the floor is called wrong. A program keeps the greatest
+// homing_judgement_not_before_s it has seen, also over a restart, and gives that. 0 is fine: a floor before 2026
+// is the beginning of 2026, and so is one after 2099.
+//
+// What is found out is written to *out, also when it is a rejection, and owned by the caller. That the server has the key of its certificate is not
 // seen here: the TLS stack has to verify the signature of the handshake. It reads no file and no clock. Any thread.
 //
 // Errors: HOMING_ERROR_RANGE for a name that no server has, for more than 64 certificates, and for one of more
@@ -1779,6 +1784,7 @@ homing_status homing_policy_check(const homing_policy *policy,
                                   size_t count,
                                   const char *name,
                                   int64_t time_s,
+                                  int64_t floor_s,
                                   homing_judgement **out,
                                   homing_error **error);
 
@@ -1788,6 +1794,7 @@ homing_status homing_policy_check_chain(const homing_policy *policy,
                                         const homing_certificate *chain,
                                         size_t count,
                                         int64_t time_s,
+                                        int64_t floor_s,
                                         homing_judgement **out,
                                         homing_error **error);
 

@@ -55,15 +55,17 @@ public:
         return texts;
     }
 
-    // Each certificate is DER, the server's own first.
-    result<judgement> check(const std::vector<std::string_view> &chain, const std::string &name, std::int64_t time_s) const {
+    // Each certificate is DER, the server's own first. The floor is the greatest not_before_s of earlier judgements.
+    result<judgement> check(const std::vector<std::string_view> &chain, const std::string &name, std::int64_t time_s,
+                            std::int64_t floor_s = 0) const {
         auto given = certificates(chain);
-        return made<judgement>(homing_policy_check, get(), given.data(), given.size(), name.c_str(), time_s);
+        return made<judgement>(homing_policy_check, get(), given.data(), given.size(), name.c_str(), time_s, floor_s);
     }
     // Whoever calls this and compares no name believes anybody with a certificate.
-    result<judgement> check_chain(const std::vector<std::string_view> &chain, std::int64_t time_s) const {
+    result<judgement> check_chain(const std::vector<std::string_view> &chain, std::int64_t time_s,
+                                  std::int64_t floor_s = 0) const {
         auto given = certificates(chain);
-        return made<judgement>(homing_policy_check_chain, get(), given.data(), given.size(), time_s);
+        return made<judgement>(homing_policy_check_chain, get(), given.data(), given.size(), time_s, floor_s);
     }
 
     const homing_policy *get() const noexcept { return handle_.get(); }

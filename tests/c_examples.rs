@@ -1,5 +1,5 @@
 //! The driven agent of examples/drive and examples/c, and the probe of examples/probe and examples/c: of each three programs
-//! that have to behave alike.
+//! that have to behave alike. And the check of examples/c, which says what homing says.
 //!
 //! Those in C and C++ are built as their makefile says, with the address and the undefined behaviour sanitizers on their
 //! own code: what they leak or overrun ends them with a failure.
@@ -21,12 +21,13 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -58,7 +59,7 @@ fn made() -> &'static Path {
         let mut make = installed("make");
         make.arg("-C")
             .arg(&folder)
-            .args(["drive", "drive-cpp", "probe", "probe-cpp"])
+            .args(["drive", "drive-cpp", "probe", "probe-cpp", "check"])
             .env_remove("MAKEFLAGS")
             .env_remove("MAKELEVEL");
         let sanitize = "-O1 -g -Werror -fsanitize=address,undefined -fno-sanitize-recover=all";
@@ -437,5 +438,61 @@ fn each_probe_gives_the_same_table_the_same_verdict_and_the_same_exit_code() {
             warned.contains("warning: reference_servers.servers[1]: the same server"),
             "{program:?}: {warned}"
         );
+    }
+}
+
+#[test]
+fn the_check_tells_verdict_reason_and_advice_and_ends_with_its_number() {
+    let folder = folder("check");
+    let at = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, "authority");
+    let key = KeyPair::generate().unwrap();
+    let root = params.self_signed(&key).unwrap();
+    let issuer = Issuer::new(params, key);
+    let mut params = CertificateParams::new(vec!["mgmt.example".to_owned()]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "server");
+    let server = params.signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap();
+    let chain = format!("a comment\r\n{}{}", server.pem().replace('\n', "\r\n"), root.pem());
+    let policy = |bundle: &str| json!({ "roots": [{ "bundle": at(bundle) }] }).to_string();
+    for (name, content) in [
+        ("ca.pem", root.pem().as_bytes()),
+        ("server.der", server.der()),
+        ("root.der", root.der()),
+        ("chain.pem", chain.as_bytes()),
+        ("half.pem", &chain.as_bytes()[..chain.len() - 40]),
+        ("empty", b""),
+        ("policy", policy("ca.pem").as_bytes()),
+        ("lost", policy("nothing.pem").as_bytes()),
+    ] {
+        fs::write(at(name), content).unwrap();
+    }
+    let rejected = "verdict     rejected (22)\n\
+        reason      CN=server: not for 10.1.0.5; its names: mgmt.example\n\
+        what to do  reissue with this name, use one that is there as the address, or set `expected_name`\n";
+    for (arguments, code, expected) in [
+        (&["policy", "mgmt.example", "server.der"][..], 0, "verdict     accepted\n"),
+        (&["policy", "mgmt.example", "server.der", "root.der"], 0, "verdict     accepted\n"),
+        (&["policy", "mgmt.example", "chain.pem"], 0, "verdict     accepted\n"),
+        (&["policy", "10.1.0.5", "chain.pem"], 1, rejected),
+        (&["policy", "mgmt.example", "half.pem"], 2, "half.pem: it holds no certificate"),
+        (&["policy", "mgmt.example", "empty"], 2, "empty: it holds no certificate"),
+        (&["policy", "mgmt.example", "nothing"], 2, "nothing: it cannot be read"),
+        (&["lost", "mgmt.example", "server.der"], 2, "nothing.pem"),
+        (&["empty", "mgmt.example", "server.der"], 2, "check: "),
+        (&["policy", "https://mgmt.example", "server.der"], 2, "looks like a URL"),
+        (&["policy", "mgmt.example"], 2, "usage: "),
+    ] {
+        let mut check = installed(made().join("check"));
+        check.args(arguments).current_dir(&folder);
+        let Output { status, stdout, stderr } = check.output().unwrap();
+        let [told, complaint] = [stdout, stderr].map(|text| String::from_utf8(text).unwrap());
+        assert_eq!(status.code(), Some(code), "{arguments:?}: {told}{complaint}");
+        if code == 2 {
+            assert!(complaint.contains(expected), "{arguments:?}: {complaint}");
+        } else {
+            assert_eq!(told, expected, "{arguments:?}: {complaint}");
+        }
     }
 }

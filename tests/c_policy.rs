@@ -94,13 +94,23 @@ fn told(judgement: *mut homing_judgement) -> Told {
 }
 
 fn check(policy: *const homing_policy, chain: &[Vec<u8>], name: &str) -> *mut homing_judgement {
+    check_at(policy, chain, name, NOW, 0)
+}
+
+fn check_at(
+    policy: *const homing_policy,
+    chain: &[Vec<u8>],
+    name: &str,
+    time_s: i64,
+    floor_s: i64,
+) -> *mut homing_judgement {
     let chain: Vec<homing_certificate> =
         chain.iter().map(|it| homing_certificate { data: it.as_ptr(), len: it.len() }).collect();
     let name = CString::new(name).unwrap();
     let name: *const c_char = name.as_ptr();
     // SAFETY: all of it lives until the function returns.
     made(|out, error| unsafe {
-        homing_policy_check(policy, chain.as_ptr(), chain.len(), name, NOW, out, error)
+        homing_policy_check(policy, chain.as_ptr(), chain.len(), name, time_s, floor_s, out, error)
     })
     .unwrap()
 }
@@ -135,10 +145,35 @@ fn a_chain_is_judged_as_in_rust() {
     // Without a look at the name, which the other function has.
     let chain = homing_certificate { data: good.as_ptr(), len: good.len() };
     // SAFETY: all of it lives until the function returns.
-    let any_name =
-        made(|out, error| unsafe { homing_policy_check_chain(policy, &raw const chain, 1, NOW, out, error) });
+    let any_name = made(|out, error| unsafe {
+        homing_policy_check_chain(policy, &raw const chain, 1, NOW, 0, out, error)
+    });
     assert_eq!(told(any_name.unwrap()).0, 0);
     assert_eq!(told(check(policy, &[good], "other.example")).0, HOMING_REJECT_WRONG_NAME);
+    // SAFETY: nobody uses it any more.
+    unsafe { homing_policy_free(policy) };
+}
+
+#[test]
+fn a_clock_that_went_back_is_told_by_the_floor_of_earlier_chains() {
+    let company = Company::new();
+    let policy = parsed(&company.policy()).unwrap();
+    let chain = [company.server("mgmt.example", 2030)];
+    // The wall clock of 1970, and the floor: that of homing, of 2028, of 2031, and those that nobody can have seen.
+    for (floor_s, reject) in [
+        (0, 0),
+        (1_830_000_000, 0),
+        (1_930_000_000, HOMING_REJECT_EXPIRED),
+        (i64::MAX, 0),
+        (i64::MIN, 0),
+        (-1, 0),
+    ] {
+        assert_eq!(told(check_at(policy, &chain, "mgmt.example", 0, floor_s)).0, reject, "{floor_s}");
+    }
+    let words = told(check_at(policy, &chain, "mgmt.example", 0, 1_930_000_000)).4.unwrap();
+    let clock =
+        "now is at least 2031-02-27T23:06:40Z; the clock says 1970-01-01T00:00:00Z, 22337 days behind";
+    assert!(words.ends_with(clock), "{words}");
     // SAFETY: nobody uses it any more.
     unsafe { homing_policy_free(policy) };
 }

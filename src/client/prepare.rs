@@ -3,6 +3,7 @@
 //! The one place where files are read. Every policy of the settings is made into a verifier before
 //! any part of them reaches the client's thread; if one cannot be, none of the settings is used.
 
+use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +20,9 @@ const MAX_FILE: u64 = 4 * 1024 * 1024;
 
 /// The largest file of revocation lists: the largest that public authorities publish have some ten megabytes.
 const MAX_REVOCATIONS: u64 = 16 * 1024 * 1024;
+
+/// Things about one policy that are told at a time. Whoever has more has seen the first, and events are not for thousands.
+const TOLD: usize = 32;
 
 /// Settings with a verifier for each of their policies.
 pub(super) struct PreparedSettings {
@@ -65,13 +69,12 @@ pub(super) fn prepare(
         read_files(policy, place, &mut material)?;
         let prepared = trust::prepare(policy, &material, clock.clone())
             .map_err(|source| PrepareError::Trust { place: place.to_owned(), source })?;
-        for remark in prepared.policy.remarks() {
-            if let Remark::System { .. } = remark {
-                journal::tell!(Info, "{place}: {remark}");
-            } else {
-                warnings.push(format!("{place}: {remark}"));
-            }
+        let (counts, odd): (Vec<&Remark>, Vec<&Remark>) =
+            prepared.policy.remarks().iter().partition(|remark| matches!(remark, Remark::System { .. }));
+        for count in counts {
+            journal::tell!(Info, "{place}: {count}");
         }
+        warnings.extend(told(&odd).map(|warning| format!("{place}: {warning}")));
         policies.push(prepared);
     }
     Ok(PreparedSettings { settings, policies, warnings })
@@ -102,6 +105,13 @@ pub fn read_policy(policy: &CertificatePolicy, place: &str, time: Time) -> Resul
     read_files(policy, place, &mut material)?;
     Policy::new(policy, &material, time)
         .map_err(|source| PrepareError::Trust { place: place.to_owned(), source })
+}
+
+/// What an application is told of a policy, in words.
+pub(super) fn told<R: Display>(remarks: &[R]) -> impl Iterator<Item = String> {
+    let more = remarks.len().saturating_sub(TOLD);
+    let more = (more > 0).then(|| format!("and {more} more things"));
+    remarks.iter().take(TOLD).map(ToString::to_string).chain(more)
 }
 
 /// Adds what a policy names and nobody has read yet.

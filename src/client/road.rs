@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use mio::Registry;
 
-use super::prepare::PreparedSettings;
+use super::prepare::{self, PreparedSettings};
 use super::status::Status;
 use super::trust_clock::TrustClock;
 use super::wallet::Wallet;
@@ -281,9 +281,8 @@ impl Road {
         let time = self.clock.time();
         let today = time.verification().0.div_euclid(86_400);
         if mem::replace(&mut self.reminded, today) != today {
-            let warnings = link.policy().remarks_at(time);
-            self.notices
-                .extend(warnings.iter().map(|remark| Event::SettingsWarning { warning: remark.to_string() }));
+            let remarks = link.policy().remarks_at(time);
+            self.notices.extend(prepare::told(&remarks).map(|warning| Event::SettingsWarning { warning }));
         }
     }
 

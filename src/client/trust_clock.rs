@@ -3,11 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::trust::{Time, Timestamp, WallClock};
-
-/// A floor beyond this is not believed, wherever it comes from: it would expire every certificate for ever.
-/// 2100-01-01, when this version will not be in use.
-const HIGHEST_FLOOR: Timestamp = Timestamp(4_102_444_800);
+use crate::trust::{HIGHEST_FLOOR, Time, Timestamp, WallClock};
 
 /// What time it is. Shared by the verifiers of all policies; the client's thread alone raises the floor.
 #[derive(Debug)]
@@ -18,8 +14,8 @@ pub(crate) struct TrustClock {
 impl TrustClock {
     /// A clock with the floor of an earlier life, if there was one.
     pub(super) fn new(earlier: Option<Timestamp>) -> Self {
-        let earlier = earlier.filter(|floor| *floor <= HIGHEST_FLOOR).unwrap_or(Timestamp::MADE);
-        Self { floor: AtomicI64::new(earlier.max(Timestamp::MADE).0) }
+        let earlier = earlier.unwrap_or(Timestamp::MADE);
+        Self { floor: AtomicI64::new(Time::with_floor(earlier, earlier).floor.0) }
     }
 
     /// It is at least this late. Whether that is news.

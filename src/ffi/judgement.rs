@@ -169,7 +169,7 @@ pub unsafe extern "C" fn homing_judgement_pin(judgement: *const homing_judgement
 }
 
 /// The newest beginning of a validity in the chain, in seconds since 1970: it is at least so late, whatever the clock says.
-/// -1 where nobody vouches for it.
+/// The greatest of them is the floor for `homing_policy_check`. -1 where nobody vouches for it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_judgement_not_before_s(judgement: *const homing_judgement) -> i64 {
     // SAFETY: the caller's promise.

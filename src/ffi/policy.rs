@@ -55,7 +55,8 @@ impl homing_policy {
 }
 
 /// Prepares a policy of the settings and reads the files it names; relative paths are relative to the working folder of
-/// the process. `index` is the `policy_index` of a `HOMING_ACTION_DIAL`.
+/// the process. `index` is the `policy_index` of a `HOMING_ACTION_DIAL`, be it for a management server or for the probe of a
+/// reference server.
 ///
 /// `time_s` is the wall clock, in seconds since 1970; what is remarked about dates depends on it, and nothing else. On success
 /// `*out` is owned by the caller. Any thread; it waits for the disk.
@@ -160,8 +161,12 @@ pub unsafe extern "C" fn homing_policy_remark(policy: *const homing_policy, inde
 /// Whether a server may be believed that presents `count` certificates at `chain`, its own first, when `name` was
 /// dialled: a name or an address, NUL-terminated UTF-8. The `expected_name` of the policy takes its place.
 ///
-/// `time_s` is the wall clock, in seconds since 1970; a clock of before 2026 is not believed. What is found out is written to
-/// `*out`, also when it is a rejection, and owned by the caller. That the server has the key of its certificate is not
+/// `time_s` is the wall clock and `floor_s` the time it must be at least, both in seconds since 1970: certificates are compared with
+/// the later of the two, and a wall clock that is more than a day below the floor is called wrong. A program keeps the greatest
+/// `homing_judgement_not_before_s` it has seen, also over a restart, and gives that. 0 is fine: a floor before 2026
+/// is the beginning of 2026, and so is one after 2099.
+///
+/// What is found out is written to `*out`, also when it is a rejection, and owned by the caller. That the server has the key of its certificate is not
 /// seen here: the TLS stack has to verify the signature of the handshake. It reads no file and no clock. Any thread.
 ///
 /// Errors: `HOMING_ERROR_RANGE` for a `name` that no server has, for more than 64 certificates, and for one of more
@@ -173,6 +178,7 @@ pub unsafe extern "C" fn homing_policy_check(
     count: usize,
     name: *const c_char,
     time_s: i64,
+    floor_s: i64,
     out: *mut *mut homing_judgement,
     error: *mut *mut homing_error,
 ) -> homing_status {
@@ -185,7 +191,7 @@ pub unsafe extern "C" fn homing_policy_check(
             let name: Host =
                 name.parse().map_err(|error| Failed::new(HOMING_ERROR_RANGE, format!("`name` {error}")))?;
             let chain = certificates(chain, count)?;
-            out.give(check_certificate(policy, &chain, &name, Time::new(Timestamp(time_s))).into());
+            out.give(check_certificate(policy, &chain, &name, time(time_s, floor_s)).into());
             Ok(())
         })
     }
@@ -199,6 +205,7 @@ pub unsafe extern "C" fn homing_policy_check_chain(
     chain: *const homing_certificate,
     count: usize,
     time_s: i64,
+    floor_s: i64,
     out: *mut *mut homing_judgement,
     error: *mut *mut homing_error,
 ) -> homing_status {
@@ -208,10 +215,14 @@ pub unsafe extern "C" fn homing_policy_check_chain(
             let out = Place::new(out, "out")?;
             let policy = &reference(policy, "policy")?.policy;
             let chain = certificates(chain, count)?;
-            out.give(check_chain(policy, &chain, Time::new(Timestamp(time_s))).into());
+            out.give(check_chain(policy, &chain, time(time_s, floor_s)).into());
             Ok(())
         })
     }
+}
+
+fn time(time_s: i64, floor_s: i64) -> Time {
+    Time::with_floor(Timestamp(time_s), Timestamp(floor_s))
 }
 
 /// # Safety

@@ -4,6 +4,8 @@
 //! kept here beside it: dates, key usage, basic constraints. The public roots as compiled in have no
 //! certificates, so nothing more is known of those.
 
+use std::ops::Range;
+
 use rustls::pki_types::{CertificateDer, TrustAnchor};
 use webpki::VerifiedPath;
 
@@ -69,6 +71,11 @@ impl Anchors {
         let place =
             self.anchors.iter().position(|anchor| std::ptr::eq(std::ptr::from_ref(anchor), end.cast()))?;
         self.details.get(place)?.as_ref()
+    }
+
+    /// What is known of those at these places.
+    pub(super) fn at(&self, places: Range<usize>) -> impl Iterator<Item = &Details> {
+        self.details.get(places).unwrap_or_default().iter().flatten()
     }
 
     /// Whether a root has this name.

@@ -93,8 +93,9 @@ pub enum BundleError {
     },
 }
 
-/// Every certificate of a bundle, or none: a bundle of which a part cannot be read is a broken file.
-pub(super) fn read(text: &[u8], anchors: &mut Anchors, look: Look) -> Result<Vec<Finding>, BundleError> {
+/// Every certificate of a bundle, or none: a bundle of which a part cannot be read is a broken file. What there is to say
+/// of dates changes with them: [`Look`] says it.
+pub(super) fn read(text: &[u8], anchors: &mut Anchors) -> Result<Vec<Finding>, BundleError> {
     let text = pem::unmarked(text);
     if text.first() == Some(&der::SEQUENCE) && Certificate::read(text).is_ok() {
         return Err(BundleError::Der);
@@ -115,7 +116,7 @@ pub(super) fn read(text: &[u8], anchors: &mut Anchors, look: Look) -> Result<Vec
         if let Ok(certificate) = Certificate::read(&bytes) {
             let subject = certificate::name(certificate.subject);
             let found = |kind| Finding { number, subject: subject.clone(), kind };
-            findings.extend(lint(&certificate, look).into_iter().map(found));
+            findings.extend(lint(&certificate).into_iter().map(found));
             if !seen.insert(super::pin::hash(&bytes)) {
                 findings.push(found(FindingKind::Duplicate));
             }
@@ -124,7 +125,7 @@ pub(super) fn read(text: &[u8], anchors: &mut Anchors, look: Look) -> Result<Vec
     if number == 0 { Err(BundleError::Empty) } else { Ok(findings) }
 }
 
-/// When a bundle is looked at, and how far ahead.
+/// When dates are looked at, and how far ahead.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Look {
     pub(super) time: Time,
@@ -147,9 +148,8 @@ impl Look {
     }
 }
 
-fn lint(root: &Certificate<'_>, look: Look) -> Vec<FindingKind> {
-    let mut found: Vec<FindingKind> = look.validity(root.not_before, root.not_after).into_iter().collect();
-    found.extend(anchors::unfit(root).map(FindingKind::Unfit));
+fn lint(root: &Certificate<'_>) -> Vec<FindingKind> {
+    let mut found: Vec<FindingKind> = anchors::unfit(root).map(FindingKind::Unfit).into_iter().collect();
     if root.key.is_weak() {
         found.push(FindingKind::WeakKey(root.key));
     }

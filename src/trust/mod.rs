@@ -51,5 +51,5 @@ pub use policy::{Material, Policy, Remark, SystemRoots, TrustError};
 pub(crate) use prepare::{Prepared, prepare};
 pub use reject::{NameMistake, RejectReason, Unfit};
 pub use revocation::RevocationError;
-pub(crate) use time::WallClock;
+pub(crate) use time::{HIGHEST_FLOOR, WallClock};
 pub use time::{Time, Timestamp};

@@ -39,8 +39,10 @@ pub(super) fn labels(text: &[u8]) -> Result<Vec<String>, String> {
         if !before.is_empty() {
             return Err("there is space in front of a `-----BEGIN`".to_owned());
         }
-        let label = String::from_utf8_lossy(rest.get(..rest.len().min(80)).unwrap_or_default());
-        labels.push(certificate::shortened(label.trim_end().trim_end_matches('-'), 40));
+        // What is wrong with the rest of the line the parser says.
+        let end = rest.iter().position(|byte| *byte == b'-').unwrap_or(rest.len());
+        let label = String::from_utf8_lossy(rest.get(..end).unwrap_or_default());
+        labels.push(certificate::shortened(&label, 40));
     }
     Ok(labels)
 }
@@ -51,8 +53,16 @@ pub(super) fn is_key(label: &str) -> bool {
 }
 
 /// What is wrong with a section.
+// The parser may add to its errors in any release.
+#[allow(clippy::wildcard_enum_match_arm)]
 pub(super) fn words(error: &pem::Error) -> String {
-    certificate::shortened(&error.to_string(), 120)
+    let known = match error {
+        pem::Error::MissingSectionEnd { .. } => "its last section has no `-----END`",
+        pem::Error::IllegalSectionStart { .. } => "something else follows in the line of a `-----BEGIN`",
+        pem::Error::Base64Decode(_) => "a section is not Base64, or has no `-----END`",
+        _ => return certificate::shortened(&error.to_string(), 120),
+    };
+    known.to_owned()
 }
 
 #[cfg(test)]

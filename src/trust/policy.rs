@@ -1,6 +1,7 @@
 //! A certificate policy that can be enforced: its files read, its roots, pins and lists at hand.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -49,6 +50,8 @@ pub struct Policy {
     expected_name: Option<Host>,
     identity: Option<Identity>,
     provider: Arc<CryptoProvider>,
+    /// The files with roots, and where those stand among the anchors.
+    bundles: Vec<(PathBuf, Range<usize>)>,
     remarks: Vec<Remark>,
     warn_days: u32,
 }
@@ -211,23 +214,21 @@ impl Policy {
             expected_name: expected_name.clone(),
             identity: None,
             provider: Arc::new(ring::default_provider()),
+            bundles: Vec::new(),
             remarks: Vec::new(),
             warn_days: u32::from(*expiry_warning_days),
         };
-        let look = Look { time, days: policy.warn_days };
         for root in roots {
             match root {
                 Roots::Public => policy.anchors.add_public(),
                 Roots::System => policy.add_system(material.system.as_ref())?,
-                Roots::Bundle(path) => policy.add_bundle(path, material, look)?,
+                Roots::Bundle(path) => policy.add_bundle(path, material)?,
             }
         }
         for path in crls {
             let bytes = material.files.get(path).map(Vec::as_slice).unwrap_or_default();
             let source = |source| TrustError::Revocation { path: path.clone(), source };
-            let old = policy.revocations.add(bytes, time.verification()).map_err(source)?;
-            let remark = |next_update| Remark::OldRevocationList { path: path.clone(), next_update };
-            policy.remarks.extend(old.into_iter().map(remark));
+            policy.revocations.add(path, bytes).map_err(source)?;
         }
         let trusts_somebody = match mode {
             Mode::Chain => policy.anchors.len() > 0,
@@ -244,10 +245,9 @@ impl Policy {
                 let path = if source.is_about_key() { &client.key } else { &client.certificate };
                 TrustError::Identity { path: path.clone(), source }
             })?;
-            let finding = look.validity(identity.not_before(), identity.not_after());
-            policy.remarks.extend(finding.map(Remark::Identity));
             policy.identity = Some(identity);
         }
+        policy.remarks.extend(policy.remarks_at(time));
         Ok(policy)
     }
 
@@ -281,15 +281,22 @@ impl Policy {
         self.identity.as_ref().map(Identity::not_after)
     }
 
-    /// What there is to say of dates at this time: of the agent's own certificate, and of revocation lists.
+    /// What there is to say of dates at this time: of the agent's own certificate, of roots in bundles, and of revocation lists.
     pub fn remarks_at(&self, time: Time) -> Vec<Remark> {
         let look = Look { time, days: self.warn_days };
-        let identity = self.identity.as_ref();
-        identity
-            .and_then(|identity| look.validity(identity.not_before(), identity.not_after()))
-            .map(Remark::Identity)
-            .into_iter()
-            .collect()
+        let own = self.identity.as_ref();
+        let own = own.and_then(|own| look.validity(own.not_before(), own.not_after())).map(Remark::Identity);
+        let roots = self.bundles.iter().flat_map(|(path, places)| {
+            self.anchors.at(places.clone()).zip(1..).filter_map(move |(root, number)| {
+                let kind = look.validity(root.not_before, root.not_after)?;
+                let finding = Finding { number, subject: root.subject.clone(), kind };
+                Some(Remark::Bundle { path: path.clone(), finding })
+            })
+        });
+        let old = self.revocations.old(time.verification());
+        let lists =
+            old.map(|(path, next_update)| Remark::OldRevocationList { path: path.to_owned(), next_update });
+        own.into_iter().chain(roots).chain(lists).collect()
     }
 
     pub(super) fn expected_name(&self) -> Option<&Host> {
@@ -312,10 +319,12 @@ impl Policy {
         self.provider.signature_verification_algorithms.all
     }
 
-    fn add_bundle(&mut self, path: &Path, material: &Material, look: Look) -> Result<(), TrustError> {
+    fn add_bundle(&mut self, path: &Path, material: &Material) -> Result<(), TrustError> {
         let text = material.files.get(path).map(Vec::as_slice).unwrap_or_default();
         let source = |source| TrustError::Bundle { path: path.to_owned(), source };
-        let findings = bundle::read(text, &mut self.anchors, look).map_err(source)?;
+        let first = self.anchors.len();
+        let findings = bundle::read(text, &mut self.anchors).map_err(source)?;
+        self.bundles.push((path.to_owned(), first..self.anchors.len()));
         let remark = |finding| Remark::Bundle { path: path.to_owned(), finding };
         self.remarks.extend(findings.into_iter().map(remark));
         Ok(())

@@ -325,7 +325,7 @@ mod tests {
         assert!(prepared.policy.identity_not_after() > Some(NOW.wall));
         assert_eq!(prepared.policy.remarks_at(NOW), []);
         let late = Time::exactly(Timestamp(prepared.policy.identity_not_after().unwrap().0 - 86_400));
-        assert!(matches!(prepared.policy.remarks_at(late)[..], [Remark::Identity(_)]));
+        assert!(matches!(prepared.policy.remarks_at(late)[..], [Remark::Identity(_), ..]));
         let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
         let header = "-----BEGIN EC PRIVATE KEY-----\r\nProc-Type: 4,ENCRYPTED\r\n";
         let strange = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";

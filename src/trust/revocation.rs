@@ -7,6 +7,8 @@
 //! Not supported, and refused when the policy is prepared: delta lists, indirect lists, lists for some reasons
 //! only, lists whose distribution point has no name, version 1, critical extensions nobody here knows. Stapled OCSP answers are not looked at.
 
+use std::path::{Path, PathBuf};
+
 use rustls::pki_types::CertificateRevocationListDer;
 use rustls::pki_types::pem::PemObject;
 use webpki::{
@@ -28,6 +30,7 @@ pub(super) struct Revocations {
 
 #[derive(Debug)]
 struct List {
+    path: PathBuf,
     list: CertRevocationList<'static>,
     this_update: Timestamp,
     next_update: Option<Timestamp>,
@@ -58,13 +61,12 @@ impl Revocations {
         Self { lists: Vec::new(), rules }
     }
 
-    /// Adds every list of a file, PEM or DER. Returns those that are out of date: when the next was due.
+    /// Adds every list of a file, PEM or DER.
     ///
     /// # Errors
     /// One of them cannot be used.
-    pub(super) fn add(&mut self, bytes: &[u8], now: Timestamp) -> Result<Vec<Timestamp>, RevocationError> {
+    pub(super) fn add(&mut self, path: &Path, bytes: &[u8]) -> Result<(), RevocationError> {
         let mut number = 0;
-        let mut expired = Vec::new();
         let mut add = |bytes: &[u8]| {
             number += 1;
             let unusable = |reason| RevocationError::Unsupported { number, reason };
@@ -72,8 +74,7 @@ impl Revocations {
                 OwnedCertRevocationList::from_der(bytes).map_err(|error| unusable(words(&error, bytes)))?;
             let Outline { this_update, next_update, .. } =
                 Outline::read(bytes).map_err(|_| unusable("its dates cannot be read".to_owned()))?;
-            expired.extend(next_update.filter(|next| now >= *next));
-            self.lists.push(List { list: list.into(), this_update, next_update });
+            self.lists.push(List { path: path.to_owned(), list: list.into(), this_update, next_update });
             Ok(())
         };
         if bytes.first() == Some(&der::SEQUENCE) {
@@ -90,7 +91,7 @@ impl Revocations {
         }
         // webpki takes the first that fits, so the newest of an issuer has to come first.
         self.lists.sort_by_key(|list| std::cmp::Reverse(list.this_update));
-        Ok(expired)
+        Ok(())
     }
 
     /// What webpki is told of them.
@@ -121,6 +122,14 @@ impl Revocations {
     /// Whether there is a list of this issuer.
     pub(super) fn has_list_of(&self, issuer: &[u8]) -> bool {
         self.lists.iter().any(|list| list.list.issuer() == issuer)
+    }
+
+    /// Those that are out of date at this instant: their files, and when the next was due.
+    pub(super) fn old(&self, now: Timestamp) -> impl Iterator<Item = (&Path, Timestamp)> {
+        self.lists.iter().filter_map(move |list| {
+            let next_update = list.next_update.filter(|next| now >= *next)?;
+            Some((list.path.as_path(), next_update))
+        })
     }
 
     /// Whose lists should have been renewed at this instant.

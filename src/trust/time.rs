@@ -80,10 +80,21 @@ pub struct Time {
 /// made on a machine of another time zone whose clock counts local time as UTC.
 const TOLERANCE: i64 = DAY;
 
+/// A floor beyond this is not believed, wherever it comes from: it would expire every certificate for ever.
+/// 2100-01-01, when this version will not be in use.
+pub(crate) const HIGHEST_FLOOR: Timestamp = Timestamp(4_102_444_800);
+
 impl Time {
     /// The wall clock with the floor of this version, [`Timestamp::MADE`].
     pub fn new(wall: Timestamp) -> Self {
         Self { wall, floor: Timestamp::MADE }
+    }
+
+    /// The wall clock with a floor found earlier: the newest [`not_before`](super::Accepted::not_before) there was. One before
+    /// [`Timestamp::MADE`] is that, and so is one after 2099, which would expire every certificate for ever.
+    pub fn with_floor(wall: Timestamp, floor: Timestamp) -> Self {
+        let floor = Some(floor).filter(|floor| *floor <= HIGHEST_FLOOR).unwrap_or(Timestamp::MADE);
+        Self { wall, floor: floor.max(Timestamp::MADE) }
     }
 
     /// This instant and nothing else: for looking back.

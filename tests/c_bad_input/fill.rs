@@ -207,7 +207,7 @@ fn functions(owner: &str, name: &str, header: &Header) -> Option<Fill> {
         ("homing_policy_parse", "len") => {
             Fill::right(POLICY_SIZE).all(&["0", "1", MOST, "SETTINGS_MOST + 1"], SETTINGS)
         }
-        (_, "time_s") => {
+        (_, "time_s" | "floor_s") => {
             Fill::right("1800000000").all(&["0", "-1", "INT64_MIN", "INT64_MAX", "4294967296"], OK)
         }
         ("homing_policy_check" | "homing_policy_check_chain", "count") => {

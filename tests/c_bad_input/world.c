@@ -243,7 +243,7 @@ void open_world(struct world *world)
           HOMING_ERROR_SETTINGS);
     static const char policy[] = "{\"roots\":[\"public\"]}";
     check(homing_policy_parse((const uint8_t *)policy, sizeof policy - 1, 0, &world->policy, NULL) == HOMING_OK);
-    check(homing_policy_check(world->policy, NULL, 0, "mgmt.example", 0, &world->judgement, NULL) == HOMING_OK);
+    check(homing_policy_check(world->policy, NULL, 0, "mgmt.example", 0, 0, &world->judgement, NULL) == HOMING_OK);
     check(homing_judgement_reject(world->judgement) == HOMING_REJECT_NO_CERTIFICATE);
 }
 

@@ -8,4 +8,6 @@
 
 mod cases;
 mod conformance;
+mod lists;
+mod mischief;
 mod policies;

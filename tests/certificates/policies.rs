@@ -14,6 +14,7 @@ use rcgen::{
     RevokedCertParams, date_time_ymd,
 };
 use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 /// 2027-01-15.
 const NOW: Time = Time { wall: Timestamp(1_800_000_000), floor: Timestamp::MADE };
@@ -105,10 +106,35 @@ fn everything_odd_about_a_bundle_is_told_with_its_place() {
 }
 
 #[test]
-fn a_root_with_a_weak_key_is_told() {
+fn what_ends_while_a_policy_is_in_force_is_told_then() {
+    let mut params = authority("root");
+    params.not_after = date_time_ymd(2028, 1, 1);
+    let (root, above) = issuer(params);
+    let (files, crl) = (root.pem(), list(&above, [].into_iter(), 2029));
+    let files: [(&str, &[u8]); 2] = [("ca.pem", files.as_bytes()), ("x.crl", &crl)];
+    let policy = policy(&files, |it| it.crls = vec!["x.crl".into()]).unwrap();
+    assert_eq!(policy.remarks(), []);
+    let at = |year, month| {
+        let remarks =
+            policy.remarks_at(Time::exactly(Timestamp(date_time_ymd(year, month, 15).unix_timestamp())));
+        remarks.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let root = "ca.pem: certificate 1 (CN=root)";
+    assert_eq!(at(2027, 12), [format!("{root} expires 2028-01-01T00:00:00Z")]);
+    let list = "x.crl: the revocation list should have been renewed 2029-01-01T00:00:00Z";
+    assert_eq!(at(2029, 1), [format!("{root} expired 2028-01-01T00:00:00Z"), list.to_owned()]);
+}
+
+#[test]
+fn a_root_with_a_weak_key_is_told_and_nothing_it_signed_is_believed() {
     let found = policy(&[("ca.pem", WEAK_ROOT.as_bytes())], |_| {}).unwrap();
     let remarks: Vec<String> = found.remarks().iter().map(ToString::to_string).collect();
-    assert!(remarks.iter().any(|remark| remark.contains("RSA key of 1024 bits")), "{remarks:?}");
+    let told = "ca.pem: certificate 1 (CN=weak) has an RSA key of 1024 bits, which is too small: nothing it signed is believed";
+    assert_eq!(remarks, [told]);
+    // And it is as it says.
+    let chain = [CertificateDer::from_pem_slice(BELOW_WEAK_ROOT.as_bytes()).unwrap()];
+    let reason = check(&found, &chain, NOW).unwrap_err().to_string();
+    assert_eq!(reason, "CN=weak: RSA key of 1024 bits, which is too small");
 }
 
 #[test]
@@ -406,16 +432,32 @@ fn clocks_of_1970_and_of_2106_are_told_for_what_they_are() {
 /// A root of 1024 bits, made with OpenSSL: the library that makes the others refuses to.
 const WEAK_ROOT: &str = "\
 -----BEGIN CERTIFICATE-----\n\
-MIIB/DCCAWWgAwIBAgIUDfzEznU+XJPWLUmzvSFzr1IGJUMwDQYJKoZIhvcNAQEL\n\
-BQAwDzENMAsGA1UEAwwEd2VhazAgFw0yNjExMjIwNjU0NTdaGA8yMTI2MTAyOTA2\n\
-NTQ1N1owDzENMAsGA1UEAwwEd2VhazCBnzANBgkqhkiG9w0BAQEFAAOBjQAwgYkC\n\
-gYEAmadFKSivoXFJKndMAbc6G9BEOjy5rMmmFcZ4E5vqrHLYzWO1cxbw52RVB1A0\n\
-HXeoiWMvNagl35P6JwTVyNa+L5U3XMoCmiO+gx5XgHbyBNaygKrZ5ygRfkPogKuA\n\
-kaaI3pkByOHBcjLHW87ZCZwHG+xt0hu0Ylv5pevZoPcUv0ECAwEAAaNTMFEwHQYD\n\
-VR0OBBYEFPLYCInsa+bK9DovuPp3DrO5BeMaMB8GA1UdIwQYMBaAFPLYCInsa+bK\n\
-9DovuPp3DrO5BeMaMA8GA1UdEwEB/wQFMAMBAf8wDQYJKoZIhvcNAQELBQADgYEA\n\
-OtKmm7wI5TVc7l7x8TFq56gwMrCiaTr0unBYylN9bOlBu8cdXXhdSBfBSNOXWMV1\n\
-V7VVABiHlD/PvtY47E4bZNjLQ8iuGlj6JY+wyDtSSdCFNvxy/iZ7ane6ifuFgIoO\n\
-ABB4FX0fbc/YjDFKLxCOWZM2CyfrJ/n4aVqawJl7M40=\n\
+MIICDDCCAXWgAwIBAgIUahSwWknx1/wRHlGDAhkaXhUt+AQwDQYJKoZIhvcNAQEL\n\
+BQAwDzENMAsGA1UEAwwEd2VhazAgFw0yNjExMjIxMDE3MjFaGA8yMTI2MTAyOTEw\n\
+MTcyMVowDzENMAsGA1UEAwwEd2VhazCBnzANBgkqhkiG9w0BAQEFAAOBjQAwgYkC\n\
+gYEAuVI6RhD3Ox29N628UYT6CpCEKxYBfJPtzz8jqCOOkqcUg0bSel65WQv7+FcX\n\
+cx+RwsF162zCuDlIcw/rWo9eM90hReUkYwFcCLC+TtOy/lundLw6e8LHSEoqaK4i\n\
+5hY8WfnhaKMlwaHmxe7+7Gp89khwGaR9F4zYgQO8jzUDNSUCAwEAAaNjMGEwHQYD\n\
+VR0OBBYEFGJfa84IrbqtysnHFKZd6DfBcjp6MB8GA1UdIwQYMBaAFGJfa84Irbqt\n\
+ysnHFKZd6DfBcjp6MA8GA1UdEwEB/wQFMAMBAf8wDgYDVR0PAQH/BAQDAgEGMA0G\n\
+CSqGSIb3DQEBCwUAA4GBACiwVxsIoc/zMhAU6ld8M6D0J5+Wg2kFJVjeQL7H+otx\n\
+vYrND1QqBKYcG8Bwt+Vq45nJ5QtutwTqF6S7MgOXahZOiQdC3CttKZo3U1Y4CEce\n\
+M3OIMyM8xE8/G6GUs7xoj4UfjPTlr+srVA062Y+3LC7I52+txZ6Xrk5KjmjMlK6Q\n\
+-----END CERTIFICATE-----\n\
+";
+
+/// The certificate of a server with a good key that this root has issued.
+const BELOW_WEAK_ROOT: &str = "\
+-----BEGIN CERTIFICATE-----\n\
+MIIBtzCCASCgAwIBAgIBBzANBgkqhkiG9w0BAQsFADAPMQ0wCwYDVQQDDAR3ZWFr\n\
+MCAXDTI2MTEyMjEwMTcyMVoYDzIxMjYwNzIxMTAxNzIxWjARMQ8wDQYDVQQDDAZz\n\
+ZXJ2ZXIwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAARKYl8yAetHhcaerB212ZFf\n\
+tm/1qSW3MKyW2kmGkYQGwLuQ9lYwXGrJvoZNNHbugcC386MZ+78Jj7CTb06x7xC9\n\
+o2YwZDAXBgNVHREEEDAOggxtZ210LmV4YW1wbGUwCQYDVR0TBAIwADAdBgNVHQ4E\n\
+FgQU3ITW0PjNUoWAAsx+MLk5zQl1WPowHwYDVR0jBBgwFoAUYl9rzgituq3KyccU\n\
+pl3oN8FyOnowDQYJKoZIhvcNAQELBQADgYEAEdEjEZX4EIEUSoU4ZAFTIgLkAhdB\n\
+oyNfeCHzivEYNCG8cZb7Oo1YEBGKHC4Z383vhSa9AITsAK4nlhTrvrMOiz66BYkN\n\
+EnYlHYvulg6ZsZor4S58gCQi+nZf1dSWIdA7ZsDbAS0tEdtlnAV/g8rYdeBqlkVW\n\
+YPEooGbnUHx/E5s=\n\
 -----END CERTIFICATE-----\n\
 ";
