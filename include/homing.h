@@ -649,6 +649,10 @@ homing_text homing_state_name(int32_t state);
 // No usable revocation list says anything about it; class HOMING_CLASS_CERTIFICATE.
 #define HOMING_CAUSE_REVOCATION_UNKNOWN 43
 
+// A page for a person (HTML) came in place of the answer. As HOMING_CAUSE_NOT_A_MANAGER, and where nothing was verified a sign
+// of a captive portal too.
+#define HOMING_CAUSE_PAGE 44
+
 // A failure, as the driver of an engine saw it. Zero everything, set struct_size and cause, and what the cause asks
 // for; or struct_size and judgement.
 typedef struct {

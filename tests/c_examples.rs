@@ -290,6 +290,26 @@ fn each_takes_every_answer_for_what_it_is() {
     }
 }
 
+#[test]
+fn each_takes_a_page_for_a_person_for_a_sign_of_a_portal() {
+    let page = b"HTTP/1.1 200 OK\r\nContent-Type: Text/HTML; charset=utf-8\r\nContent-Length: 5\r\n\r\nhello";
+    for program in &programs() {
+        let portal = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = portal.local_addr().unwrap().port();
+        thread::spawn(move || {
+            for stream in portal.incoming() {
+                let mut stream = stream.unwrap();
+                // Who goes away in between asks again.
+                let _ = stream.read(&mut [0; 4096]).and_then(|_| stream.write_all(page));
+            }
+        });
+        let agent = Agent::start(program, &settings(&folder("portal"), &[("s", "127.0.0.1", port)]));
+        agent.until("attempt_failed");
+        assert_eq!(agent.until("state").last().unwrap(), "state captive captive_suspected", "{program:?}");
+        assert_eq!(agent.end(Signal::TERM).1, Some(0), "{program:?}");
+    }
+}
+
 /// What a program makes of a server that says this to the first who asks, and closes; and what it was asked.
 fn meets(program: &Path, answer: &str) -> (String, String) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -341,15 +361,26 @@ fn each_says_what_is_wrong_and_ends_with_its_number() {
     }
 }
 
-/// What a probe printed, without times and without the name that is drawn anew each time, and its exit code.
+/// What a probe printed, without times and without the name that is drawn anew each time, and its exit code. In the table
+/// the time stands in the columns from 48 to 58.
 fn ask(program: &Path, arguments: &[&str]) -> (String, Option<i32>) {
     let output = installed(program).args(arguments).output().unwrap();
     let lines = String::from_utf8(output.stdout).unwrap();
     let kept = |line: &str| {
-        let end = line.find(" after ").unwrap_or_else(|| line.len().min(102));
-        (!line.contains(".invalid ")).then(|| format!("{}\n", line[..end].trim_end()))
+        let is_sentence = line.starts_with("this round") || line.starts_with("verdict");
+        let (before, after) = match line.split_at_checked(47) {
+            Some((before, after)) if !is_sentence => (before, after.get(11..).unwrap_or_default()),
+            Some(_) | None => (line.split(" after ").next().unwrap_or_default(), ""),
+        };
+        (!line.contains(".invalid ")).then(|| format!("{before}{after}\n"))
     };
     (lines.lines().filter_map(kept).collect(), output.status.code())
+}
+
+/// The last line a program printed.
+fn told(program: &Path, arguments: &[&str]) -> String {
+    let output = installed(program).args(arguments).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().lines().next_back().unwrap().to_owned()
 }
 
 #[test]
@@ -371,6 +402,8 @@ fn each_probe_gives_the_same_table_the_same_verdict_and_the_same_exit_code() {
     let servers = json!([{ "address": "127.0.0.1", "ports": [closed], "certificate": pinned }]);
     let outside = write("outside.json", json!({ "reference_servers": { "servers": servers } }));
     let nobody = write("nobody.json", json!({}));
+    let same = json!({ "address": "127.0.0.1", "ports": [closed], "proof": "tcp" });
+    let twice = write("twice.json", json!({ "reference_servers": { "servers": [same, same] } }));
     let both = format!("127.0.0.1:{closed},{}", open.local_addr().unwrap().port());
     let refused = format!("127.0.0.1:{closed}");
     for (arguments, code, words) in [
@@ -384,6 +417,7 @@ fn each_probe_gives_the_same_table_the_same_verdict_and_the_same_exit_code() {
         (&["127.0.0.1:80-90"], 3, ""),
         (&["127.0.0.1"], 3, ""),
         (&["--nonsense"], 3, ""),
+        (&["--settings", &nobody, &refused], 3, ""),
     ] {
         let [rust, c, cpp] = probes.each_ref().map(|program| ask(program, arguments));
         assert_eq!((&rust, &rust), (&c, &cpp), "{arguments:?}");
@@ -393,6 +427,17 @@ fn each_probe_gives_the_same_table_the_same_verdict_and_the_same_exit_code() {
     for program in &probes {
         let (lines, _) = ask(program, &["--json", &both]);
         assert!(lines.contains("\"event\":\"round\""), "{lines}");
+        let last: Value = serde_json::from_str(&told(program, &["--json", &both])).unwrap();
+        assert_eq!((&last["event"], &last["situation"]), (&json!("location"), &json!("internal")));
+        let help = succeeds(installed(program).arg("--help"));
+        assert!(help.contains("Exit status: 0 inside, 1 outside, 2 unknown"), "{program:?}: {help}");
+        let mut warned = installed(program);
+        let warned = warned.args(["--settings", &twice]).output().unwrap();
+        let warned = String::from_utf8_lossy(&warned.stderr);
+        assert!(
+            warned.contains("warning: reference_servers.servers[1]: the same server"),
+            "{program:?}: {warned}"
+        );
     }
 }
 

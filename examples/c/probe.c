@@ -1,13 +1,10 @@
 // Where is this machine? Asks reference servers, prints what each answered, and ends with the verdict.
-//
-//   probe [--json] [--watch] (--settings FILE | HOST:PORT,PORT ...)
-//
-// HOST:PORT are asked with bare connections, and nobody is managed. Exit code: 0 inside, 1 outside, 2 unknown, 3 the
-// settings are no good.
+// `probe --help` says how it is used.
 
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <homing.h>
 
@@ -19,9 +16,19 @@ static int fail(const char *what, homing_status status, homing_error *error)
     return 3;
 }
 
-static int usage(void)
+static const char HELP[] =
+    "Where is this machine? Asks reference servers, prints what each answered, and ends with the verdict.\n\n"
+    "Usage: probe [--json] [--watch] (--settings FILE | HOST:PORT,PORT ...)\n\n"
+    "  --settings FILE   ask the reference servers of these settings; paths in it are relative to the working folder\n"
+    "  HOST:PORT,PORT    ask these with bare connections; an IPv6 address in brackets: [2001:db8::1]:443\n"
+    "  --json            print events, one line of JSON each; the last one is the verdict\n"
+    "  --watch           go on, and print each round and each change of the verdict\n"
+    "  --help\n\n"
+    "Exit status: 0 inside, 1 outside, 2 unknown (no network, or nobody to ask), 3 the settings or arguments are no good.\n";
+
+static int misused(const char *argument)
 {
-    fputs("usage: probe [--json] [--watch] (--settings FILE | HOST:PORT,PORT ...)\n", stderr);
+    fprintf(stderr, "probe: %s; --help says more\n", argument);
     return 3;
 }
 
@@ -37,37 +44,68 @@ static bool add(char *document, size_t size, const char *host)
     return written >= 0 && (size_t)written < size - used;
 }
 
-// Waits for the first verdict, or with `watch` for ever. The exit code.
+static void say_when(void)
+{
+    time_t now = time(NULL);
+    struct tm *utc = gmtime(&now);
+    char text[32];
+    if (utc && strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", utc))
+        printf("\n%s\n", text);
+}
+
+// Prints what happens until there is a verdict, or with `watch` for ever. The exit code.
 static int run(homing_client *client, bool json, bool watch)
 {
+    // Longer than any first location takes on a network that can be used.
+    const time_t until = time(NULL) + 15;
     homing_location location = {.struct_size = sizeof location};
-    for (bool reported = false;;) {
+    char said[1024] = "", verdict[1024];
+    for (bool reported = false, located = false;;) {
         homing_snapshot *snapshot;
         homing_status status = homing_client_snapshot(client, &snapshot);
-        if (status == HOMING_OK)
-            status = homing_snapshot_location(snapshot, &location);
         if (status != HOMING_OK)
             return fail("snapshot", status, NULL);
-        bool known = location.situation != HOMING_SITUATION_UNKNOWN && (reported || location.is_attached);
+        status = homing_snapshot_location(snapshot, &location);
+        if (status == HOMING_OK)
+            snprintf(verdict, sizeof verdict, "%.*s", (int)location.reason.len, location.reason.data ? location.reason.data : "");
+        homing_snapshot_free(snapshot);
+        if (status != HOMING_OK)
+            return fail("location", status, NULL);
+        if (location.situation == HOMING_SITUATION_NONE) {
+            fputs("probe: these settings ask nobody\n", stderr);
+            return 2;
+        }
+        // The first round is all, whether or not there is a network; an exchange with the management server needs none.
+        bool known = location.situation != HOMING_SITUATION_UNKNOWN;
+        bool over = (reported && (located || !known)) || (located && location.is_attached);
+        if (!json && (reported || located) && (watch || over) && strcmp(said, verdict) != 0) {
+            printf("verdict: %s\n", verdict);
+            strcpy(said, verdict);
+        }
+        fflush(stdout);
+        time_t now = time(NULL);
         homing_event *event = NULL;
-        // Longer than any first location takes.
-        if (location.situation != HOMING_SITUATION_NONE && (watch || !known))
-            homing_client_next_event(client, watch ? UINT32_MAX : 15000, &event);
+        if (watch || (!over && now < until))
+            homing_client_next_event(client, watch ? UINT32_MAX : (uint32_t)(until - now) * 1000, &event);
+        if (!event && !watch && !over && time(NULL) < until)
+            continue;
         if (!event) {
-            if (!json && location.reason.data)
-                printf("verdict: %.*s\n", (int)location.reason.len, location.reason.data);
-            homing_snapshot_free(snapshot);
+            if (!json && !said[0])
+                printf("verdict: %s\n", verdict);
             break;
         }
-        homing_snapshot_free(snapshot);
         int32_t kind = homing_event_kind(event);
+        reported |= kind == HOMING_EVENT_ROUND;
+        located |= kind == HOMING_EVENT_LOCATION;
+        if (kind == HOMING_EVENT_ROUND && watch && !json)
+            say_when();
         homing_text text = json ? homing_event_json(event) : homing_event_text(event);
-        if (json || kind == HOMING_EVENT_LOCATION)
+        if (json)
             printf("%.*s\n", (int)text.len, text.data);
         else if (kind == HOMING_EVENT_ROUND)
             printf("%.*s", (int)text.len, text.data);
-        reported |= kind == HOMING_EVENT_ROUND;
-        fflush(stdout);
+        else if (kind == HOMING_EVENT_SETTINGS_WARNING)
+            fprintf(stderr, "warning: %.*s\n", (int)text.len, text.data);
         homing_event_free(event);
     }
     switch (location.situation) {
@@ -88,6 +126,8 @@ int main(int count, char **arguments)
         "\"group\":{\"communication\":{\"enabled\":false}},\"location\":{\"required_proof\":\"tcp\"},"
         "\"reference_servers\":{\"limit\":320,\"servers\":[";
     for (int i = 1; i < count; i++) {
+        if (strcmp(arguments[i], "--help") == 0)
+            return fputs(HELP, stdout) < 0;
         if (strcmp(arguments[i], "--json") == 0)
             json = true;
         else if (strcmp(arguments[i], "--watch") == 0)
@@ -95,10 +135,10 @@ int main(int count, char **arguments)
         else if (strcmp(arguments[i], "--settings") == 0 && i + 1 < count)
             file = arguments[++i];
         else if (arguments[i][0] == '-' || !(asked = add(document, sizeof document - 4, arguments[i])))
-            return usage();
+            return misused(arguments[i]);
     }
-    if (!file && !asked)
-        return usage();
+    if (!file == !asked)
+        return misused("write --settings FILE or servers");
     strcat(document, "]}}");
 
     homing_error *error = NULL;

@@ -1,11 +1,9 @@
 // Where is this machine? Asks reference servers, prints what each answered, and ends with the verdict.
-//
-//   probe-cpp [--json] [--watch] (--settings FILE | HOST:PORT,PORT ...)
-//
-// HOST:PORT are asked with bare connections, and nobody is managed. Exit code: 0 inside, 1 outside, 2 unknown, 3 the
-// settings are no good.
+// `probe-cpp --help` says how it is used.
 
 #include <chrono>
+#include <ctime>
+#include <iomanip>
 #include <iostream>
 #include <string>
 #include <string_view>
@@ -19,8 +17,21 @@ static int fail(std::string_view what, const homing::failure &why) {
     return 3;
 }
 
-static int usage() {
-    std::cerr << "usage: probe-cpp [--json] [--watch] (--settings FILE | HOST:PORT,PORT ...)\n";
+static const char *const help = R"(Where is this machine? Asks reference servers, prints what each answered, and ends with the verdict.
+
+Usage: probe-cpp [--json] [--watch] (--settings FILE | HOST:PORT,PORT ...)
+
+  --settings FILE   ask the reference servers of these settings; paths in it are relative to the working folder
+  HOST:PORT,PORT    ask these with bare connections; an IPv6 address in brackets: [2001:db8::1]:443
+  --json            print events, one line of JSON each; the last one is the verdict
+  --watch           go on, and print each round and each change of the verdict
+  --help
+
+Exit status: 0 inside, 1 outside, 2 unknown (no network, or nobody to ask), 3 the settings or arguments are no good.
+)";
+
+static int misused(std::string_view argument) {
+    std::cerr << "probe: " << argument << "; --help says more\n";
     return 3;
 }
 
@@ -33,9 +44,13 @@ static std::string server(const std::string &host) {
     return R"({"address":")" + host.substr(0, colon) + R"(","ports":[)" + host.substr(colon + 1) + R"(],"proof":"tcp"})";
 }
 
-// Waits for the first verdict, or with `watch` for ever. The exit code.
+// Prints what happens until there is a verdict, or with `watch` for ever. The exit code.
 static int run(const homing::client &client, bool json, bool watch) {
-    for (bool reported = false;;) {
+    using clock = std::chrono::steady_clock;
+    // Longer than any first location takes on a network that can be used.
+    const auto until = clock::now() + 15s;
+    std::string said;
+    for (bool reported = false, located = false;;) {
         auto snapshot = client.snapshot();
         if (!snapshot)
             return fail("snapshot", snapshot.error());
@@ -43,29 +58,43 @@ static int run(const homing::client &client, bool json, bool watch) {
         if (!location)
             return fail("location", location.error());
         auto situation = location->situation;
-        bool known = situation != HOMING_SITUATION_UNKNOWN && (reported || location->is_attached);
+        if (situation == HOMING_SITUATION_NONE) {
+            std::cerr << "probe: these settings ask nobody\n";
+            return 2;
+        }
+        // The first round is all, whether or not there is a network; an exchange with the management server needs none.
+        bool known = situation != HOMING_SITUATION_UNKNOWN;
+        bool over = (reported && (located || !known)) || (located && location->is_attached);
+        auto verdict = homing::view(location->reason);
+        if (!json && (reported || located) && (watch || over) && said != verdict)
+            std::cout << "verdict: " << (said = verdict) << std::endl;
         std::optional<homing::event> event;
-        // Longer than any first location takes.
-        if (situation != HOMING_SITUATION_NONE && (watch || !known))
-            if (auto next = client.next_event(watch ? 1h : 15s))
+        auto left = std::chrono::ceil<std::chrono::milliseconds>(until - clock::now());
+        if (watch || (!over && left > 0ms))
+            if (auto next = client.next_event(watch ? 1h : left))
                 event = *std::move(next);
         if (!event && watch)
             continue;
         if (!event) {
-            if (!json && location->reason.data)
-                std::cout << "verdict: " << homing::view(location->reason) << '\n';
+            if (!json && said.empty())
+                std::cout << "verdict: " << verdict << '\n';
             bool inside = situation == HOMING_SITUATION_INTERNAL || situation == HOMING_SITUATION_INTERNAL_VIA_VPN;
             bool outside = situation == HOMING_SITUATION_EXTERNAL || situation == HOMING_SITUATION_CAPTIVE;
             return inside ? 0 : outside ? 1 : 2;
         }
         auto kind = event->kind();
+        reported |= kind == HOMING_EVENT_ROUND;
+        located |= kind == HOMING_EVENT_LOCATION;
+        if (kind == HOMING_EVENT_ROUND && watch && !json) {
+            auto now = std::time(nullptr);
+            std::cout << std::put_time(std::gmtime(&now), "\n%Y-%m-%dT%H:%M:%SZ\n");
+        }
         if (json)
             std::cout << event->json() << std::endl;
-        else if (kind == HOMING_EVENT_LOCATION)
-            std::cout << event->text() << std::endl;
         else if (kind == HOMING_EVENT_ROUND)
             std::cout << event->text() << std::flush;
-        reported |= kind == HOMING_EVENT_ROUND;
+        else if (kind == HOMING_EVENT_SETTINGS_WARNING)
+            std::cerr << "warning: " << event->text() << std::endl;
     }
 }
 
@@ -74,6 +103,8 @@ int main(int count, char **arguments) {
     std::string file, servers;
     for (int i = 1; i < count; i++) {
         std::string argument = arguments[i];
+        if (argument == "--help")
+            return std::cout << help, 0;
         if (argument == "--json")
             json = true;
         else if (argument == "--watch")
@@ -83,10 +114,10 @@ int main(int count, char **arguments) {
         else if (auto one = argument[0] == '-' ? std::string() : server(argument); !one.empty())
             servers += (servers.empty() ? "" : ",") + one;
         else
-            return usage();
+            return misused(argument);
     }
-    if (file.empty() && servers.empty())
-        return usage();
+    if (file.empty() == servers.empty())
+        return misused("write --settings FILE or servers");
     auto document = R"({"server_lists":[{"name":"nobody","priorities":[{"servers":[{"address":"management.invalid"}]}]}],
         "group":{"communication":{"enabled":false}},"location":{"required_proof":"tcp"},
         "reference_servers":{"limit":320,"servers":[)" + servers + "]}}";

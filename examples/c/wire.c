@@ -22,7 +22,7 @@ struct piece {
 struct head {
     int minor; // HTTP/1.minor
     uint32_t status;
-    struct piece length, coding, retry_after, drain, date, settings, policy;
+    struct piece length, coding, type, retry_after, drain, date, settings, policy;
     bool close, keep_alive;
 };
 
@@ -174,6 +174,9 @@ static const char *field(struct head *head, struct piece line) {
     } else if (is(name, "Connection")) {
         head->close = head->close || has_word(value, "close");
         head->keep_alive = head->keep_alive || has_word(value, "keep-alive");
+    } else if (is(name, "Content-Type")) {
+        const char *parameters = memchr(value.at, ';', value.len);
+        head->type = parameters ? trimmed(value.at, parameters) : value;
     } else if (is(name, "Retry-After")) {
         head->retry_after = value;
     } else if (is(name, "Date")) {
@@ -348,6 +351,10 @@ static void judge(const struct head *head, struct wire_answer *answer) {
         failure->cause = HOMING_CAUSE_SERVER_ERROR;
     } else {
         failure->cause = HOMING_CAUSE_NOT_A_MANAGER;
+    }
+    // A page for a person: perhaps a portal that waits for a log-in.
+    if (failure->cause == HOMING_CAUSE_NOT_A_MANAGER && is(head->type, "text/html")) {
+        failure->cause = HOMING_CAUSE_PAGE;
     }
 }
 

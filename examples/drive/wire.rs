@@ -4,7 +4,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use homing::words::{AgentId, Cause, Failure, Outcome, Purpose, Verdict};
+use homing::words::{AgentId, Cause, Evidence, Failure, Outcome, Purpose, Verdict};
 
 /// The most a peer may send: a head, fields in it, heads before it, a body of this product's, and all of it
 /// with its framing.
@@ -84,7 +84,14 @@ pub(crate) fn outcome(answer: &Answer) -> Outcome<'_> {
         500..=599 => Cause::ServerError { status }.into(),
         _ => Cause::NotAManager { status }.into(),
     };
-    Outcome { verdict: Verdict::Failed(failure), drain }
+    // A page for a person: perhaps a portal that waits for a log-in.
+    let kind = answer.field("Content-Type").and_then(|kind| kind.split(';').next());
+    let is_page = matches!(failure.cause, Cause::NotAManager { .. })
+        && kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/html"));
+    Outcome {
+        verdict: Verdict::Failed(Failure { evidence: is_page.then_some(Evidence::Portal), ..failure }),
+        drain,
+    }
 }
 
 /// Seconds, or a date on the clock of the server that wrote it.

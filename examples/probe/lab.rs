@@ -13,8 +13,8 @@ use rustls::{ServerConfig, ServerConnection};
 /// Listeners, and the document that names them.
 pub(crate) struct Lab {
     document: String,
-    /// Accepts connections in the system's queue, and never says a word.
-    _silent: TcpListener,
+    /// Accept connections in the system's queue, and never say a word.
+    _silent: [TcpListener; 2],
     /// Holds the authority's certificate.
     _folder: tempfile::TempDir,
 }
@@ -25,8 +25,12 @@ impl Lab {
         let folder = tempfile::tempdir()?;
         let bundle = folder.path().join("authority.pem");
         fs::write(&bundle, ours.pem())?;
-        let (silent, closed) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
-        let (silent_port, closed_port) = (silent.local_addr()?.port(), closed.local_addr()?.port());
+        let [silent, bare] = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
+        let [silent_port, bare_port] = [silent.local_addr()?.port(), bare.local_addr()?.port()];
+        // Both at once, or the second could be the first again.
+        let closed = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
+        let [closed_port, other_closed_port] =
+            [closed[0].local_addr()?.port(), closed[1].local_addr()?.port()];
         drop(closed);
         let policy = serde_json::json!({ "roots": [{ "bundle": bundle }] });
         let tls =
@@ -34,13 +38,13 @@ impl Lab {
         let servers = serde_json::json!([
             tls(closed_port),
             tls(silent_port),
-            { "address": "127.0.0.1", "ports": [silent_port], "proof": "tcp" },
+            { "address": "127.0.0.1", "ports": [bare_port], "proof": "tcp" },
             tls(serve(&theirs)?),
-            { "address": "127.0.0.1", "ports": [closed_port, serve(&ours)?], "certificate": policy },
+            { "address": "127.0.0.1", "ports": [other_closed_port, serve(&ours)?], "certificate": policy },
         ]);
         // Nobody is there either; the lab does not leave the machine.
         let document = super::document(&servers, "tls", Some("127.0.0.99"));
-        Ok(Self { document, _silent: silent, _folder: folder })
+        Ok(Self { document, _silent: [silent, bare], _folder: folder })
     }
 
     pub(crate) fn settings(&self) -> String {

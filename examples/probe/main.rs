@@ -1,27 +1,38 @@
-//! Where is this machine? Asks reference servers and prints what each answered.
+//! Where is this machine? Asks reference servers and prints what each answered. `--help` says how it is used.
 //!
-//! `cargo run --example probe` makes a small lab on loopback: a server that proves itself, one that does not, a closed
-//! port and a silent one. `probe --settings FILE` asks those of a document; `probe HOST:PORT,PORT …` asks these with
-//! bare connections. `--json` prints events as they are, `--watch` goes on and prints each round.
-//!
-//! Exit code: 0 inside, 1 outside, 2 unknown, 3 the settings are no good.
+//! Without arguments it makes a small lab on loopback: a server that proves itself, one that does not, a closed port and a
+//! silent one.
 // An example prints.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::wildcard_enum_match_arm)]
 
 mod lab;
 
 use std::error::Error;
+use std::io::{self, Write};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use homing::client::Client;
 use homing::engine::Event;
 use homing::settings::{Settings, Situation};
 use lexopt::Arg;
 
-const USAGE: &str = "usage: probe [--json] [--watch] [--settings FILE | HOST:PORT,PORT ...]";
+const HELP: &str = "\
+Where is this machine? Asks reference servers, prints what each answered, and ends with the verdict.
 
-/// Longer than any first location takes.
+Usage: probe [--json] [--watch] [--settings FILE | HOST:PORT,PORT ...]
+
+  --settings FILE   ask the reference servers of these settings; paths in it are relative to the working folder
+  HOST:PORT,PORT    ask these with bare connections; an IPv6 address in brackets: [2001:db8::1]:443
+                    (with neither: a small lab on loopback)
+  --json            print events, one line of JSON each; the last one is the verdict
+  --watch           go on, and print each round and each change of the verdict
+  --help
+
+Exit status: 0 inside, 1 outside, 2 unknown (no network, or nobody to ask), 3 the settings or arguments are no good.
+";
+
+/// Longer than any first location takes on a network that can be used.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 #[derive(Default)]
@@ -30,26 +41,36 @@ struct Arguments {
     hosts: Vec<String>,
     json: bool,
     watch: bool,
+    help: bool,
 }
 
 fn main() -> ExitCode {
     match run() {
-        Ok(situation) => ExitCode::from(match situation {
-            Situation::Internal | Situation::InternalViaVpn => 0,
-            Situation::External | Situation::Captive => 1,
-            Situation::Unknown => 2,
-        }),
+        Ok(code) => ExitCode::from(code),
+        // Nobody reads any more.
+        Err(error) if error.downcast_ref().is_some_and(is_broken_pipe) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("probe: {error}");
             ExitCode::from(3)
         }
     }
 }
 
-fn run() -> Result<Situation, Box<dyn Error>> {
+fn is_broken_pipe(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
+}
+
+fn run() -> Result<u8, Box<dyn Error>> {
     let arguments = arguments()?;
+    if arguments.help {
+        write!(io::stdout(), "{HELP}")?;
+        return Ok(0);
+    }
     let (settings, _lab) = match (&arguments.settings, arguments.hosts.as_slice()) {
-        (Some(file), _) => (std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?, None),
+        (Some(_), [_, ..]) => return Err("write --settings or servers, not both; --help says more".into()),
+        (Some(file), []) => {
+            (std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?, None)
+        }
         (None, []) => {
             let lab = lab::Lab::new()?;
             (lab.settings(), Some(lab))
@@ -58,40 +79,56 @@ fn run() -> Result<Situation, Box<dyn Error>> {
     };
     let settings: Settings = settings.parse()?;
     let client = Client::builder(settings).agent_id("probe".parse()?).start()?;
-    // These settings ask nobody.
-    if client.snapshot().location.is_none() {
-        return Ok(Situation::Unknown);
-    }
-    let mut reported = false;
-    // Without `--watch` the first round is all; a location that no round gives comes by itself.
-    while let Some(event) = client.next_event(if arguments.watch { Duration::MAX } else { PATIENCE }) {
-        if arguments.json {
-            println!("{}", serde_json::to_string(&event)?);
+    Ok(match watch(&client, &arguments)? {
+        Situation::Internal | Situation::InternalViaVpn => 0,
+        Situation::External | Situation::Captive => 1,
+        Situation::Unknown => 2,
+    })
+}
+
+/// Prints what happens until there is a verdict, or with `--watch` for ever.
+fn watch(client: &Client, arguments: &Arguments) -> Result<Situation, Box<dyn Error>> {
+    let &Arguments { json, watch, .. } = arguments;
+    let (mut page, began) = (io::stdout(), Instant::now());
+    let (mut reported, mut located, mut said) = (false, false, String::new());
+    loop {
+        let Some(location) = client.snapshot().location else {
+            eprintln!("probe: these settings ask nobody");
+            return Ok(Situation::Unknown);
+        };
+        // The first round is all, whether or not there is a network; an exchange with the management server needs none.
+        let is_known = location.situation != Situation::Unknown;
+        let over = (reported && (located || !is_known)) || (located && location.attached.is_some());
+        if !json && (reported || located) && (watch || over) && said != location.reason {
+            writeln!(page, "verdict: {}", location.reason)?;
+            said.clone_from(&location.reason);
+        }
+        let timeout = if watch { Duration::MAX } else { PATIENCE.saturating_sub(began.elapsed()) };
+        let event = if over && !watch { None } else { client.next_event(timeout) };
+        let Some(event) = event else {
+            if !json && said.is_empty() {
+                writeln!(page, "verdict: {}", location.reason)?;
+            }
+            return Ok(location.situation);
+        };
+        if json {
+            writeln!(page, "{}", serde_json::to_string(&event)?)?;
         }
         match event.event {
             Event::Round { evidence, .. } => {
                 reported = true;
-                if !arguments.json {
-                    print!("{}", evidence.explain());
+                if watch && !json {
+                    writeln!(page, "\n{}", humantime::format_rfc3339_seconds(SystemTime::now()))?;
+                }
+                if !json {
+                    write!(page, "{}", evidence.explain())?;
                 }
             }
-            Event::Location { reason, .. } if !arguments.json => println!("{reason}"),
+            Event::Location { .. } => located = true,
+            Event::SettingsWarning { warning } if !json => eprintln!("warning: {warning}"),
             _ => {}
         }
-        let located = client.snapshot().location;
-        let known = located.as_ref().is_some_and(|location| location.situation != Situation::Unknown);
-        if !arguments.watch
-            && known
-            && (reported || located.is_some_and(|location| location.attached.is_some()))
-        {
-            break;
-        }
     }
-    let location = client.snapshot().location;
-    if let (Some(location), false) = (&location, arguments.json) {
-        println!("verdict: {}", location.reason);
-    }
-    Ok(location.map_or(Situation::Unknown, |location| location.situation))
 }
 
 fn arguments() -> Result<Arguments, Box<dyn Error>> {
@@ -103,8 +140,8 @@ fn arguments() -> Result<Arguments, Box<dyn Error>> {
             Arg::Long("json") => arguments.json = true,
             Arg::Long("watch") => arguments.watch = true,
             Arg::Value(host) => arguments.hosts.push(host.string_value()?),
-            Arg::Long("help") | Arg::Short('h') => return Err(USAGE.into()),
-            other => return Err(format!("{}\n{USAGE}", other.unexpected()).into()),
+            Arg::Long("help") | Arg::Short('h') => arguments.help = true,
+            other => return Err(format!("{}; --help says more", other.unexpected()).into()),
         }
     }
     Ok(arguments)
@@ -124,7 +161,8 @@ impl StringValue for std::ffi::OsString {
 fn bare(hosts: &[String]) -> Result<String, Box<dyn Error>> {
     let mut servers = Vec::new();
     for host in hosts {
-        let (address, ports) = host.rsplit_once(':').ok_or_else(|| format!("{host}: no port\n{USAGE}"))?;
+        let (address, ports) =
+            host.rsplit_once(':').ok_or_else(|| format!("{host}: no port; write HOST:PORT"))?;
         let ports: Vec<u64> = ports
             .split(',')
             .map(|port| port.parse().map_err(|_| format!("{host}: `{port}` is no port")))

@@ -7,7 +7,7 @@ use super::boundary::{Growing, no_padding, number, read_sized, reference};
 use super::judgement::homing_judgement;
 use super::status::{Failed, HOMING_ERROR_RANGE};
 use super::text;
-use crate::words::{Cause, Failure, FailureClass};
+use crate::words::{Cause, Evidence, Failure, FailureClass};
 
 /// Connection refused, or the network said that the host cannot be reached.
 pub const HOMING_CLASS_REFUSED: i32 = 1;
@@ -126,6 +126,9 @@ pub const HOMING_CAUSE_SUSPENDED: i32 = 41;
 pub const HOMING_CAUSE_WEAK_KEY: i32 = 42;
 /// No usable revocation list says anything about it; class `HOMING_CLASS_CERTIFICATE`.
 pub const HOMING_CAUSE_REVOCATION_UNKNOWN: i32 = 43;
+/// A page for a person (HTML) came in place of the answer. As `HOMING_CAUSE_NOT_A_MANAGER`, and where nothing was verified a sign
+/// of a captive portal too.
+pub const HOMING_CAUSE_PAGE: i32 = 44;
 
 /// A failure, as the driver of an engine saw it. Zero everything, set `struct_size` and `cause`, and what the cause asks
 /// for; or `struct_size` and `judgement`.
@@ -229,10 +232,12 @@ pub(super) unsafe fn read_failure(failure: *const homing_failure) -> Result<Fail
     let cause = cause(given.cause, status, retry_after).ok_or_else(|| {
         Failed::new(HOMING_ERROR_RANGE, format!("`failure.cause` {} is no cause", given.cause))
     })?;
-    Ok(match note {
+    let failure = match note {
         Some(note) => Failure::noted(cause, note),
         None => cause.into(),
-    })
+    };
+    let evidence = (given.cause == HOMING_CAUSE_PAGE).then_some(Evidence::Portal);
+    Ok(Failure { evidence, ..failure })
 }
 
 pub(super) const fn class_code(value: FailureClass) -> i32 {
@@ -282,7 +287,7 @@ const fn cause(code: i32, status: u16, retry_after: Option<Duration>) -> Option<
         HOMING_CAUSE_NOT_ALLOWED => Cause::NotAllowed { status },
         HOMING_CAUSE_CLIENT_CERTIFICATE_REFUSED => Cause::ClientCertificateRefused,
         HOMING_CAUSE_NO_FIRST_BYTE => Cause::NoFirstByte,
-        HOMING_CAUSE_NOT_A_MANAGER => Cause::NotAManager { status },
+        HOMING_CAUSE_NOT_A_MANAGER | HOMING_CAUSE_PAGE => Cause::NotAManager { status },
         HOMING_CAUSE_NOT_HTTP => Cause::NotHttp,
         HOMING_CAUSE_RESET => Cause::Reset,
         HOMING_CAUSE_TRUNCATED => Cause::Truncated,
@@ -337,6 +342,6 @@ mod tests {
         for number in 1..=43 {
             assert_eq!(cause(number, 500, None).map(homing_failure::code), Some(number));
         }
-        assert_eq!((cause(0, 0, None), cause(44, 0, None)), (None, None));
+        assert_eq!((cause(0, 0, None), cause(45, 0, None)), (None, None));
     }
 }

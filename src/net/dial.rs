@@ -75,7 +75,7 @@ impl Race {
                     }
                     Err(error) => {
                         self.running.swap_remove(at);
-                        self.failed(failure::of_dial(&error), now);
+                        self.failed(failure::of_answer(&error), now);
                     }
                 }
             }

@@ -9,6 +9,16 @@ pub(super) fn of_dial(error: &Error) -> Failure {
     with_words(common(error).unwrap_or(Cause::NoRoute), error)
 }
 
+/// Why a connection that was under way came to nothing.
+pub(super) fn of_answer(error: &Error) -> Failure {
+    let failure = of_dial(error);
+    // On Unix the system says at once that it has no way; what comes later a router has said (ICMP), and then there is a network.
+    if cfg!(unix) && failure.cause == Cause::NoRoute && error.kind() != ErrorKind::NetworkDown {
+        return Failure::noted(Cause::HostUnreachable, error);
+    }
+    failure
+}
+
 /// Why a connection that stood broke.
 pub(super) fn of_link(error: &Error) -> Failure {
     let cause = match common(error) {
@@ -68,6 +78,21 @@ fn is_out_of_resources(error: &Error) -> bool {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_router_answers_is_no_lack_of_a_network() {
+        for (number, at_once, later) in [
+            (libc::ENETUNREACH, Cause::NoRoute, Cause::HostUnreachable),
+            // IPv6: administratively prohibited.
+            (libc::EACCES, Cause::NoRoute, Cause::HostUnreachable),
+            (libc::ENETDOWN, Cause::NoRoute, Cause::NoRoute),
+            (libc::ECONNREFUSED, Cause::ConnectionRefused, Cause::ConnectionRefused),
+            (libc::ETIMEDOUT, Cause::ConnectTimeout, Cause::ConnectTimeout),
+        ] {
+            let error = Error::from_raw_os_error(number);
+            assert_eq!((of_dial(&error).cause, of_answer(&error).cause), (at_once, later), "{error}");
+        }
+    }
 
     #[test]
     fn the_errors_of_the_system_keep_their_meaning() {

@@ -64,6 +64,33 @@ fn a_portal_is_looked_at_soon_and_then_each_minute() {
 }
 
 #[test]
+fn a_page_of_one_server_while_another_succeeds_is_its_own_fault() {
+    let mut world = plain().start();
+    world.set("a", status(302)).set("b", up());
+    world.run(s(10));
+    assert_eq!((world.state(), world.health("a")), (State::Attached, "quarantined"), "{}", world.story());
+}
+
+#[test]
+fn while_it_is_looked_whether_a_portal_is_gone_it_is_still_said_that_there_is_one() {
+    let mut world = plain().start();
+    world.set_all(status(302)).run(s(20));
+    let mut looks = 0;
+    for _ in 0..6000 {
+        world.run(ms(100));
+        looks += u32::from(world.state() == State::Sweeping);
+        assert_eq!(world.snapshot().why, Some(Why::CaptivePortal), "{}", world.story());
+    }
+    let told = world.told.iter().filter(|(_, event)| {
+        matches!(
+            event,
+            Event::State { state: State::Sweeping, why: Why::CaptivePortal | Why::CaptiveSuspected }
+        )
+    });
+    assert!(told.count() > 10, "{looks} looks were seen\n{}", world.story());
+}
+
+#[test]
 fn what_lasts_a_day_or_follows_to_another_network_is_no_portal() {
     let mut world = plain().start();
     world.set_all(status(302)).run(s(86_000));

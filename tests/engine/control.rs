@@ -95,6 +95,20 @@ fn a_control_out_of_reach_is_no_reason_to_wait() {
 }
 
 #[test]
+fn a_control_that_could_not_be_asked_leaves_bare_connections_without_proof_and_harms_no_other() {
+    for (proof, expected) in [("tcp", Situation::External), ("tls", Situation::Internal)] {
+        let mut world = agent(proof, proof);
+        // Descriptors run out at the wrong moment, on a network that answers for everybody.
+        world.places.control = Place::NoSocket;
+        world.places.at.insert((reference(0), 443).into(), Place::Answers(ms(1)));
+        world.run(s(5));
+        assert_eq!(world.situation(), expected);
+        let evidence = world.location().evidence.unwrap();
+        assert_eq!(evidence.control[0].reply, "not_asked");
+    }
+}
+
+#[test]
 fn too_little_proof_gives_nothing() {
     let mut world = agent("tcp", "tls");
     world.places.elsewhere = Place::Answers(ms(1));

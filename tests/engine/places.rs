@@ -20,6 +20,8 @@ pub enum Place {
     Drops,
     /// Nothing leaves this machine.
     NoRoute,
+    /// The system has no socket left for it.
+    NoSocket,
 }
 
 /// See the module.
@@ -94,6 +96,7 @@ impl Places {
             Place::Refuses(after) => Some((after, Err(Cause::ConnectionRefused.into()))),
             Place::Drops => None,
             Place::NoRoute => Some((Duration::ZERO, Err(Cause::NoRoute.into()))),
+            Place::NoSocket => Some((Duration::ZERO, Err(Cause::OutOfResources.into()))),
         }
     }
 

@@ -194,6 +194,39 @@ fn a_broken_family_of_a_name_does_not_hide_the_other() {
 }
 
 #[test]
+fn a_name_that_leads_where_no_other_machine_is_shows_nothing() {
+    let list =
+        serde_json::json!({ "servers": [ { "address": "r.example", "ports": [443], "proof": "tcp" } ] });
+    for nobody in
+        ["0.0.0.0", "127.0.0.1", "::ffff:127.0.0.1", "::1", "::", "224.0.0.1", "255.255.255.255", "fe80::1"]
+    {
+        let mut world = plan(0, &[], "tcp").with("reference_servers", list.clone()).start();
+        world.set_all(black_hole());
+        // Somebody listens on this machine.
+        world.places.elsewhere = Place::Answers(ms(1));
+        world.places.control = Place::Drops;
+        world.places.names.insert("r.example".to_owned(), (ms(1), vec![nobody.parse().unwrap()]));
+        let (_, finding) = first_round(&mut world);
+        assert_eq!(finding, Finding::External, "{nobody}");
+        let Reply::NoAddress { detail } = &world.rounds()[0].1.asked[0].reply else { panic!("{nobody}") };
+        assert!(detail.contains("where no other machine is"), "{detail}");
+    }
+    let mut world = plan(0, &[], "tcp").with("reference_servers", list).start();
+    world.set_all(black_hole());
+    world.places.at.insert(at(0, 443), Place::Answers(ms(1)));
+    let several = vec!["127.0.0.1".parse().unwrap(), reference(0)];
+    world.places.names.insert("r.example".to_owned(), (ms(1), several));
+    assert_eq!(first_round(&mut world).1, Finding::Internal { proof: Proof::Tcp }, "the others count");
+    // The file server has an agent too.
+    let list = serde_json::json!({ "servers": [ { "address": "r.example", "ports": [443] } ] });
+    let mut world = plan(0, &[], "tls").with("reference_servers", list).start();
+    world.set_all(black_hole());
+    world.places.elsewhere = Place::Answers(ms(1));
+    world.places.names.insert("r.example".to_owned(), (ms(1), vec!["127.0.1.1".parse().unwrap()]));
+    assert_eq!(first_round(&mut world).1, Finding::Internal { proof: Proof::Tls }, "it proves who it is");
+}
+
+#[test]
 fn a_resolver_that_takes_half_a_minute_costs_five_seconds() {
     let list = serde_json::json!({ "servers": [ { "address": "r.example", "ports": [443] } ] });
     let mut world = plan(0, &[], "tls").with("reference_servers", list).start();

@@ -10,7 +10,7 @@ use tempfile::{TempDir, tempdir};
 
 use crate::certificates::Certificates;
 use crate::daemons::Daemon;
-use crate::locator::Locator;
+use crate::locator::{Locator, ask};
 use crate::name_server::NameServer;
 use crate::namespace::{Cable, Namespace};
 use crate::tools::{run, tool};
@@ -72,6 +72,34 @@ fn who_is_lost_who_is_rejected_and_who_refuses_is_told_apart() {
     assert!(round["asked"][2]["detail"].as_str().unwrap().contains("nothing listens"), "{round:#}");
     assert!(cable.dropped_packets() > 0);
     assert_eq!(locator.verdict().0, "external");
+}
+
+#[test]
+fn a_router_that_has_lost_its_way_out_makes_the_machine_external_not_unknown() {
+    let (folder, cable) = (tempdir().unwrap(), Cable::new());
+    cable.agent_has_a_way_out();
+    cable.servers_have_all_of("10.99.0.0/24");
+    cable.no_way_to("10.99.0.0/24");
+    let servers = json!([bare("10.99.0.1"), bare("10.99.0.2")]);
+    let locator = Locator::start(&cable.agent, folder.path(), &servers, "tcp");
+    let round = locator.round();
+    assert_eq!(round["finding"], "external", "{round:#}");
+    assert_eq!(round["asked"][0]["reply"], "refused", "{round:#}");
+    assert_eq!(locator.verdict().0, "external");
+}
+
+#[test]
+fn without_a_network_the_probe_ends_after_one_round_and_says_why() {
+    let alone = Namespace::new();
+    let began = Instant::now();
+    let output = ask(&alone, &["10.99.0.1:443"]);
+    let page = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{page}");
+    assert!(
+        page.contains("verdict: unknown: there is no usable network: this machine has no route"),
+        "{page}"
+    );
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
 #[test]

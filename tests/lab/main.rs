@@ -35,6 +35,7 @@ mod location_daemons;
 mod location_networks;
 mod looked_up_names;
 mod poor_links;
+mod portals;
 mod remembering;
 mod renegotiation;
 mod rude_servers;

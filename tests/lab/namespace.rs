@@ -228,9 +228,17 @@ impl Cable {
 
     /// What goes to this address comes back as "host unreachable".
     pub(crate) fn reject_packets_to(&self, address: &str) {
-        self.servers.nft(&format!(
-            "add rule inet lab input ip daddr {address} reject with icmp type host-unreachable"
-        ));
+        self.reject(address, "host-unreachable");
+    }
+
+    /// What goes to this address comes back as "network unreachable", as from a router that has lost its own way out.
+    pub(crate) fn no_way_to(&self, address: &str) {
+        self.reject(address, "net-unreachable");
+    }
+
+    fn reject(&self, address: &str, answer: &str) {
+        self.servers
+            .nft(&format!("add rule inet lab input ip daddr {address} reject with icmp type {answer}"));
     }
 
     /// Everything gets through again.

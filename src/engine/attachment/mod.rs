@@ -246,7 +246,8 @@ impl Attachment {
             Phase::Starting { at } if *at <= cx.now => self.sweep(cx, Why::Start),
             Phase::Waiting { until, .. } if *until <= cx.now => self.sweep(cx, Why::WaitOver),
             Phase::NoNetwork { until } if *until <= cx.now => self.sweep(cx, Why::WaitOver),
-            Phase::Captive { until, .. } if *until <= cx.now => self.sweep(cx, Why::WaitOver),
+            // A person who is asked to log in goes on to be told so while it is looked whether that is over.
+            Phase::Captive { until, why } if *until <= cx.now => self.sweep(cx, *why),
             Phase::Rejected { until } if *until <= cx.now => {
                 self.pardon_refusals(cx);
                 self.sweep(cx, Why::WaitOver);

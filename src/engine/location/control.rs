@@ -34,7 +34,9 @@ enum State {
     Silent,
     Answered,
     /// This machine has no way to that family.
-    NotSent,
+    NoWay,
+    /// It could not be asked, and nothing is known: no socket was left, or the program did not let this one be used.
+    NotAsked,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +93,9 @@ impl Control {
 
     /// Whether it has been silent for long enough, beside an answer that took this long.
     pub(super) fn is_quiet(&self, now: Moment, answer: Option<Duration>, tuning: &Tuning) -> bool {
+        if self.was_not_asked() {
+            return false;
+        }
         let Some(answer) = answer else { return !self.answered() };
         !self.answered() && (!self.is_running() || self.quiet_from(answer, tuning) <= now)
     }
@@ -100,7 +105,12 @@ impl Control {
     }
 
     pub(super) fn left_this_machine(&self) -> bool {
-        self.states().any(|state| state != State::NotSent)
+        self.states().any(|state| !matches!(state, State::NoWay | State::NotAsked))
+    }
+
+    /// Whether somebody would have been asked and could not be: then a bare connection proves nothing.
+    pub(super) fn was_not_asked(&self) -> bool {
+        self.states().any(|state| state == State::NotAsked)
     }
 
     pub(super) fn name_service_lives(&self) -> bool {
@@ -116,7 +126,8 @@ impl Control {
                     what: to.to_string(),
                     reply: match state {
                         State::Answered => "answered",
-                        State::NotSent => "not_applicable",
+                        State::NoWay => "not_applicable",
+                        State::NotAsked => "not_asked",
                         State::Running(_) | State::Silent => "silent",
                     },
                 },
@@ -151,7 +162,8 @@ impl Control {
         };
         address.state = match answer {
             Ok(_) => State::Answered,
-            Err(failure) if failure.class() == FailureClass::LocalNetwork => State::NotSent,
+            Err(failure) if failure.cause == Cause::NoRoute => State::NoWay,
+            Err(failure) if failure.class() == FailureClass::LocalNetwork => State::NotAsked,
             Err(_) => State::Silent,
         };
         true

@@ -145,7 +145,8 @@ pub enum Reply {
 pub struct Controlled {
     /// The address and port, or the name.
     pub what: String,
-    /// `silent`, `answered` or `not_applicable`.
+    /// `silent`, `answered`, `not_applicable` (no reference server of that family, or no way to it from here), or `not_asked`
+    /// (no socket was left, or the program's hook refused this one; bare connections prove nothing then).
     pub reply: &'static str,
 }
 
@@ -199,7 +200,35 @@ pub struct LocationSnapshot {
     pub evidence: Option<Evidence>,
 }
 
+impl Trigger {
+    /// Why the round was made, in words.
+    pub const fn explain(self) -> &'static str {
+        match self {
+            Self::Start => "the start",
+            Self::NetworkChanged => "the network changed",
+            Self::Resumed => "the machine was suspended",
+            Self::ServerLost => "the management server was lost",
+            Self::Regular => "the regular one",
+            Self::Confirming => "to be sure of the last one",
+            Self::Calmed => "a change had to wait",
+            Self::Asked => "the product asked",
+            Self::NewSettings => "other settings",
+        }
+    }
+}
+
 impl Finding {
+    /// The situation it speaks for; `None` when nothing could be found out.
+    pub(super) const fn situation(self) -> Option<Situation> {
+        match self {
+            Self::Internal { .. } => Some(Situation::Internal),
+            Self::InternalViaVpn { .. } => Some(Situation::InternalViaVpn),
+            Self::External => Some(Situation::External),
+            Self::Captive => Some(Situation::Captive),
+            Self::NoNetwork | Self::NoNames => None,
+        }
+    }
+
     /// The finding in a word or two.
     pub const fn explain(self) -> &'static str {
         match self {

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
+use std::time::Duration;
 
-use super::{Asked, Controlled, Evidence, Location, LocationSnapshot, Reply, WhyLocation};
+use super::{Asked, Controlled, Evidence, Finding, Location, LocationSnapshot, Reply, Trigger, WhyLocation};
 use crate::engine::event::span;
-use crate::words::{Moment, Proof};
+use crate::words::{Moment, Proof, Span};
 
 impl Location {
     pub(in crate::engine) fn snapshot(&self, now: Moment) -> LocationSnapshot {
@@ -30,11 +31,20 @@ impl Location {
     /// One sentence: the verdict, what was heard, and what is known of the management server.
     pub(super) fn reason(&self, now: Moment) -> String {
         let mut words = format!("{}: ", self.situation.explain());
-        let evidence = self.evidence.as_deref();
+        let disagrees = self.disagreeing_round();
+        // What a round heard that found something else says nothing for the verdict.
+        let evidence = self.evidence.as_deref().filter(|_| disagrees.is_none());
+        let heard = evidence.map_or_else(|| "no reference server had answered".to_owned(), tally);
         // Writing to a string cannot fail.
         let _ = match self.why {
             WhyLocation::NothingKnown => words.write_str("nothing was found out yet"),
-            WhyLocation::NoNetwork => words.write_str("there is no usable network"),
+            WhyLocation::NoNetwork => {
+                let _ = words.write_str("there is no usable network");
+                match self.evidence.as_deref().and_then(not_sent) {
+                    Some(detail) => write!(words, ": {detail}"),
+                    None => Ok(()),
+                }
+            }
             WhyLocation::NobodyToAsk => words.write_str("there is no reference server to ask"),
             WhyLocation::ManagementServer => match (&self.management.attached, self.proof) {
                 (Some(server), Some(proof)) => {
@@ -49,39 +59,61 @@ impl Location {
                     asked.server,
                     asked.port,
                     self.proof.unwrap_or(Proof::Tcp).word(),
-                    asked.elapsed
+                    short(asked.elapsed)
                 ),
                 None => words.write_str("a reference server had answered"),
             },
-            WhyLocation::NobodyAnswered | WhyLocation::Incomplete | WhyLocation::EverybodyAnswers => {
-                let _ = match self.why {
-                    WhyLocation::Incomplete => words.write_str("not all could be asked in time; "),
-                    WhyLocation::EverybodyAnswers => words.write_str("this network answers for everybody; "),
-                    WhyLocation::NothingKnown
-                    | WhyLocation::NoNetwork
-                    | WhyLocation::NobodyToAsk
-                    | WhyLocation::ManagementServer
-                    | WhyLocation::ReferenceServer
-                    | WhyLocation::NobodyAnswered => Ok(()),
-                };
-                match evidence {
-                    Some(evidence) => words.write_str(&tally(evidence)),
-                    None => words.write_str("no reference server had answered"),
-                }
-            }
+            WhyLocation::NobodyAnswered => words.write_str(&heard),
+            WhyLocation::Incomplete => write!(words, "not all could be asked in time; {heard}"),
+            WhyLocation::EverybodyAnswers => write!(words, "this network answers for everybody; {heard}"),
         };
-        if self.why != WhyLocation::ManagementServer {
+        if let Some(evidence) = disagrees {
+            let _ = write!(words, "; the last round found {}", evidence.finding.explain());
+            let _ = match self.due {
+                Some((at, Trigger::Confirming)) => write!(words, ", the next is in {}", whole(at.after(now))),
+                Some((at, Trigger::Calmed)) => {
+                    write!(
+                        words,
+                        ", which waits for {}: the location changed too often",
+                        whole(at.after(now))
+                    )
+                }
+                Some(_) | None => Ok(()),
+            };
+        }
+        if self.why != WhyLocation::ManagementServer || self.management.attached.is_none() {
             let _ = match (&self.management.attached, self.management.lost) {
                 (Some(server), _) => {
                     write!(words, "; the agent is attached to the management server {server}")
                 }
                 (None, Some(lost)) => {
-                    write!(words, "; the management server was lost {} ago", whole(now, lost))
+                    write!(words, "; the management server was lost {} ago", whole(now.since(lost)))
                 }
                 (None, None) => Ok(()),
             };
         }
         words
+    }
+
+    /// The last round, if it found something else than the verdict says and no more is known: it is one of several that
+    /// a change takes, or nothing could be found out.
+    fn disagreeing_round(&self) -> Option<&Evidence> {
+        let rests_on_rounds = match self.why {
+            WhyLocation::ReferenceServer
+            | WhyLocation::NobodyAnswered
+            | WhyLocation::Incomplete
+            | WhyLocation::EverybodyAnswers => true,
+            // Older rounds have nothing to do with it.
+            WhyLocation::ManagementServer => matches!(self.due, Some((_, Trigger::Confirming))),
+            WhyLocation::NothingKnown | WhyLocation::NoNetwork | WhyLocation::NobodyToAsk => false,
+        };
+        let evidence = self.evidence.as_deref().filter(|_| rests_on_rounds)?;
+        let speaks_for_it = match evidence.finding.situation() {
+            Some(situation) => situation == self.situation,
+            // Then the verdict is that nothing could be found out.
+            None => self.why == WhyLocation::Incomplete,
+        };
+        (!speaks_for_it).then_some(evidence)
     }
 }
 
@@ -96,16 +128,24 @@ impl Evidence {
     }
 
     fn write(&self, page: &mut String) -> fmt::Result {
-        writeln!(page, "{:<32} {:>5}  {:<6} {:<56} time", "server", "port", "wanted", "answer")?;
+        writeln!(page, "{:<32} {:>5}  {:<6} {:>9}  answer", "server", "port", "wanted", "time")?;
         for asked in &self.asked {
             let Asked { server, port, wanted, reply, elapsed, .. } = asked;
             let answer = answer(reply);
-            writeln!(page, "{server:<32} {port:>5}  {:<6} {answer:<56} {elapsed}", wanted.word())?;
+            let (wanted, elapsed) = (wanted.word(), short(*elapsed));
+            writeln!(page, "{server:<32} {port:>5}  {wanted:<6} {elapsed:>9}  {answer}")?;
         }
         for Controlled { what, reply } in &self.control {
-            writeln!(page, "{:<46} {reply}", format!("control {what}"))?;
+            let reply = match *reply {
+                "answered" => "answered, where nobody may: this network answers for everybody",
+                "silent" => "silent, as it has to be",
+                "not_asked" => "could not be asked: bare connections prove nothing",
+                other => other,
+            };
+            writeln!(page, "{:<58}{reply}", format!("control {what}"))?;
         }
-        writeln!(page, "this round: {} after {}", self.finding.explain(), self.elapsed)
+        let (finding, elapsed) = (self.finding.explain(), short(self.elapsed));
+        writeln!(page, "this round ({}): {finding} after {elapsed}", self.trigger.explain())
     }
 }
 
@@ -125,8 +165,13 @@ fn answer(reply: &Reply) -> Cow<'_, str> {
     }
 }
 
-fn whole(now: Moment, then: Moment) -> String {
-    format!("{} s", now.since(then).as_secs())
+fn whole(span: Duration) -> String {
+    format!("{} s", span.as_secs())
+}
+
+/// Events tell whole milliseconds.
+fn short(span: Span) -> String {
+    if span.0 < Duration::from_millis(1) { "<1ms".to_owned() } else { span.to_string() }
 }
 
 fn best(evidence: &Evidence) -> Option<&Asked> {
@@ -135,6 +180,21 @@ fn best(evidence: &Evidence) -> Option<&Asked> {
         matches!(asked.reply, Reply::Proved { counts: true, .. })
             && best == format!("{}:{}", asked.server, asked.port)
     })
+}
+
+/// Why nothing left this machine, if nothing did.
+fn not_sent(evidence: &Evidence) -> Option<&str> {
+    let asked = evidence.asked.iter().filter(|_| evidence.finding == Finding::NoNetwork);
+    let mut details = asked.filter_map(|asked| match &asked.reply {
+        Reply::NotSent { detail } => Some(detail.as_str()),
+        Reply::Proved { .. }
+        | Reply::NotBelieved { .. }
+        | Reply::Refused { .. }
+        | Reply::Silent {}
+        | Reply::NoAddress { .. }
+        | Reply::NotAwaited {} => None,
+    });
+    details.next()
 }
 
 /// How many servers did what: of a server with several ports the most telling reply counts.

@@ -45,6 +45,9 @@ impl Location {
             Finding::NoNetwork => {
                 self.usable = None;
                 self.unsure.get_or_insert(started);
+                if self.situation == Situation::Unknown {
+                    self.why = WhyLocation::NoNetwork;
+                }
                 self.schedule(cx.now + tuning.confirm_step, Trigger::Confirming);
             }
             Finding::NoNames => {

@@ -127,7 +127,10 @@ pub(crate) fn use_way_to(socket: &Socket, like: IpAddr) -> io::Result<()> {
     let anywhere: IpAddr =
         if like.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let scout = UdpSocket::bind((anywhere, 0))?;
-    scout.connect((like, 9))?;
+    if scout.connect((like, 9)).is_err() {
+        // Nothing leads there; then it is asked as anybody would be.
+        return Ok(());
+    }
     let local = scout.local_addr()?.ip();
     let Some(interface) = interfaces().into_iter().find(|interface| interface.address == local) else {
         return Ok(());

@@ -48,7 +48,7 @@ impl Round {
                 let (reply, end) = match &one.state {
                     TryState::Running(_) => (Reply::NotAwaited {}, now),
                     TryState::Dropped { at } => (Reply::NotAwaited {}, *at),
-                    TryState::Silent => (Reply::Silent {}, now.min(one.started + PATIENCE_SHOWN)),
+                    TryState::Silent { at } => (Reply::Silent {}, *at),
                     TryState::Answered { reached, at } => {
                         let counts = self.counts(settings, one, reached);
                         let Reached { proof, path } = *reached;
@@ -76,9 +76,6 @@ impl Round {
         }
     }
 }
-
-/// What a silent server is said to have had; the rule's 1.5 s.
-const PATIENCE_SHOWN: Duration = Duration::from_millis(1500);
 
 fn said(failure: &Failure) -> Reply {
     let detail = failure.to_string();

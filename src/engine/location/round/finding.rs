@@ -29,6 +29,7 @@ impl Round {
         if answered
             && !self.control.is_quiet(now, self.longest(Proof::Pin), tuning)
             && !self.control.answered()
+            && !self.control.was_not_asked()
         {
             return None;
         }
@@ -69,7 +70,7 @@ impl Round {
             .map_or(Proof::Pin, |server| server.proof);
         reached.proof >= rules.required_proof
             && reached.proof >= wanted
-            && (reached.proof > Proof::Tcp || !self.control.answered())
+            && (reached.proof > Proof::Tcp || !(self.control.answered() || self.control.was_not_asked()))
     }
 
     fn is_direct(&self, settings: &Settings, reached: &Reached) -> bool {
@@ -92,7 +93,7 @@ impl Round {
             .tries
             .iter()
             .all(|one| matches!(&one.state, TryState::Failed { failure, .. } if stayed(failure)))
-            && (!self.tries.is_empty() || !self.control.left_this_machine())
+            && !self.control.left_this_machine()
     }
 
     /// No name of the list resolves, and nobody has said that it does not exist.
@@ -119,7 +120,7 @@ impl Round {
             TryState::Answered { .. }
             | TryState::Failed { .. }
             | TryState::Running(_)
-            | TryState::Silent
+            | TryState::Silent { .. }
             | TryState::Dropped { .. } => None,
         });
         times.max()
@@ -134,9 +135,10 @@ impl Round {
     pub(super) fn answered(&self) -> impl Iterator<Item = (&Try, &Reached)> {
         self.tries.iter().filter_map(|one| match &one.state {
             TryState::Answered { reached, .. } => Some((one, reached)),
-            TryState::Running(_) | TryState::Failed { .. } | TryState::Silent | TryState::Dropped { .. } => {
-                None
-            }
+            TryState::Running(_)
+            | TryState::Failed { .. }
+            | TryState::Silent { .. }
+            | TryState::Dropped { .. } => None,
         })
     }
 
@@ -145,7 +147,7 @@ impl Round {
             TryState::Running(probe) => Some((probe, one)),
             TryState::Answered { .. }
             | TryState::Failed { .. }
-            | TryState::Silent
+            | TryState::Silent { .. }
             | TryState::Dropped { .. } => None,
         })
     }

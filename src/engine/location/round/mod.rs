@@ -14,7 +14,7 @@ mod question;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
-use question::{Names, Server, Try, TryState, one_of_each_family};
+use question::{Names, Server, Try, TryState, names};
 
 use super::Tuning;
 use super::control::Control;
@@ -75,6 +75,8 @@ impl Round {
             Server {
                 names,
                 is_named: matches!(server.host, Host::Name(_)),
+                may_be_here: server.proof > Proof::Tcp
+                    || matches!(&server.host, Host::Name(name) if &**name == "localhost"),
                 ports: u16::try_from(server.ports.len()).unwrap_or(u16::MAX),
                 next: 0,
                 answered: false,
@@ -139,8 +141,7 @@ impl Round {
         let asking = |server: &&mut Server| matches!(server.names, Names::Resolving(ours) if ours == query);
         let Some(server) = self.servers.iter_mut().find(asking) else { return false };
         server.names = match answer {
-            Ok([]) => Names::Failed(Cause::NameNotFound.into()),
-            Ok(addresses) => Names::Known(one_of_each_family(addresses)),
+            Ok(addresses) => names(addresses, server.may_be_here),
             Err(failure) => Names::Failed(failure.clone()),
         };
         true
@@ -286,7 +287,7 @@ impl Round {
                 && (over || one.started + tuning.patience <= cx.now)
             {
                 cx.queue.act(Action::CancelProbe { probe });
-                one.state = TryState::Silent;
+                one.state = TryState::Silent { at: cx.now.min(one.started + tuning.patience) };
             }
         }
         if over || self.started + tuning.name_limit <= cx.now {

@@ -4,13 +4,15 @@ use std::net::IpAddr;
 
 use crate::engine::Reached;
 use crate::settings::ReferenceServer;
-use crate::words::{Failure, Moment, ProbeId, QueryId};
+use crate::words::{Cause, Failure, Moment, ProbeId, QueryId};
 
 /// One reference server.
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) names: Names,
     pub(super) is_named: bool,
+    /// Whether it may be this machine: it proves who it is, or its name says so.
+    pub(super) may_be_here: bool,
     pub(super) ports: u16,
     /// How many of its ports and addresses were asked.
     pub(super) next: u16,
@@ -39,7 +41,7 @@ pub(super) enum TryState {
     Running(ProbeId),
     Answered { reached: Reached, at: Moment },
     Failed { failure: Failure, at: Moment },
-    Silent,
+    Silent { at: Moment },
     Dropped { at: Moment },
 }
 
@@ -86,8 +88,33 @@ impl Server {
     }
 }
 
+/// Where a name leads, as far as somebody may be there. Filters answer 0.0.0.0 or 127.0.0.1 for names they do not like, and
+/// whoever listens on this machine is no reference server, unless it `may_be_here`.
+pub(super) fn names(addresses: &[IpAddr], may_be_here: bool) -> Names {
+    let may_be = |address: &IpAddr| is_elsewhere(*address) || (may_be_here && address.is_loopback());
+    let elsewhere: Vec<IpAddr> = addresses.iter().copied().filter(may_be).collect();
+    match (addresses, elsewhere.as_slice()) {
+        ([], _) => Names::Failed(Cause::NameNotFound.into()),
+        ([nobody, ..], []) => Names::Failed(Failure::noted(
+            Cause::NameNotFound,
+            format_args!("{nobody} was answered, where no other machine is"),
+        )),
+        (_, elsewhere) => Names::Known(one_of_each_family(elsewhere)),
+    }
+}
+
+/// Whether another machine can have this address, and be reached by it alone: one of a link needs its interface.
+fn is_elsewhere(address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    let nobody = match address {
+        IpAddr::V4(address) => address.is_broadcast(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    };
+    !nobody && !address.is_loopback() && !address.is_unspecified() && !address.is_multicast()
+}
+
 /// The first address of each family, in the order in which the families came.
-pub(super) fn one_of_each_family(addresses: &[IpAddr]) -> [Option<IpAddr>; 2] {
+fn one_of_each_family(addresses: &[IpAddr]) -> [Option<IpAddr>; 2] {
     let first = addresses.first().copied();
     let other = first
         .and_then(|first| addresses.iter().copied().find(|address| address.is_ipv4() != first.is_ipv4()));
