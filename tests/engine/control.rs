@@ -1,5 +1,7 @@
 //! The negative control: what a network that answers for everybody can and cannot pretend.
 
+use std::net::IpAddr;
+
 use homing::engine::{Finding, WhyLocation};
 use homing::settings::Situation;
 use homing::words::Proof;
@@ -105,6 +107,21 @@ fn a_control_that_could_not_be_asked_leaves_bare_connections_without_proof_and_h
         assert_eq!(world.situation(), expected);
         let evidence = world.location().evidence.unwrap();
         assert_eq!(evidence.control[0].reply, "not_asked");
+    }
+}
+
+#[test]
+fn a_network_without_a_way_to_the_family_of_the_list_is_outside() {
+    for (address, control) in [("2001:db8:7::1", "192.0.2.1"), ("10.0.0.9", "2001:db8::1")] {
+        let list = serde_json::json!({ "servers": [ { "address": address, "proof": "tls" } ] });
+        let mut world = priorities(&[1]).with("reference_servers", list).start();
+        world.set_all(black_hole());
+        world.places.elsewhere = Place::NoRoute;
+        world.places.control = Place::NoRoute;
+        // Packets of the other family leave the machine, and nobody answers.
+        world.places.at.insert((control.parse::<IpAddr>().unwrap(), 443).into(), Place::Drops);
+        world.run(s(8));
+        assert_eq!(world.situation(), Situation::External, "{address}\n{}", world.story());
     }
 }
 

@@ -29,7 +29,7 @@ pub struct Places {
     pub at: BTreeMap<SocketAddr, Place>,
     /// Everything that is not in the list.
     pub elsewhere: Place,
-    /// How the addresses of the control are.
+    /// How the addresses of the control are, where they are not in the list.
     pub control: Place,
     /// Where names lead, and after which time; names that are not here do not exist.
     pub names: BTreeMap<String, (Duration, Vec<IpAddr>)>,
@@ -79,7 +79,7 @@ impl Places {
         let place = match target {
             Target::Control { .. } => {
                 assert_eq!(proof, Proof::Tcp, "nobody has a certificate");
-                self.control
+                self.at.get(&to).copied().unwrap_or(self.control)
             }
             Target::Reference { .. } => {
                 self.asked.push((now, to));

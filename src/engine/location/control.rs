@@ -15,7 +15,7 @@ use crate::words::{Cause, Failure, FailureClass, Host, Moment, ProbeId, Proof, Q
 #[derive(Debug)]
 pub(super) struct Control {
     started: Moment,
-    /// IPv4, then IPv6; `None` when no reference server is of that family.
+    /// IPv4, then IPv6; `None` without any reference server.
     addresses: [Option<Address>; 2],
     name: Arc<str>,
     query: QueryId,
@@ -56,9 +56,14 @@ impl Control {
         let rules = settings.location_rules();
         let both: [IpAddr; 2] = [rules.control_v4.into(), rules.control_v6.into()];
         let addresses = both.map(|address| {
-            let first = first(settings.reference_servers(), address.is_ipv4())?;
+            let servers = settings.reference_servers();
+            // Also where all servers are of the other family: a network that has no way to any of them is a network.
+            let first = first(servers, address.is_ipv4()).or_else(|| servers.first())?;
             let to = SocketAddr::new(address, first.ports.first().copied()?);
-            let like = if let Host::Address(address) = first.host { Some(address) } else { None };
+            let like = match first.host {
+                Host::Address(like) if like.is_ipv4() == address.is_ipv4() => Some(like),
+                Host::Address(_) | Host::Name(_) => None,
+            };
             let target = Target::Control { like };
             let probe = cx.queue.next_probe();
             let deadline = cx.now + cx.tuning.location.patience;

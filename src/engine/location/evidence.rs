@@ -145,7 +145,7 @@ pub enum Reply {
 pub struct Controlled {
     /// The address and port, or the name.
     pub what: String,
-    /// `silent`, `answered`, `not_applicable` (no reference server of that family, or no way to it from here), or `not_asked`
+    /// `silent`, `answered`, `not_applicable` (no way to it from here), or `not_asked`
     /// (no socket was left, or the program's hook refused this one; bare connections prove nothing then).
     pub reply: &'static str,
 }
