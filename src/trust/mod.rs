@@ -28,6 +28,7 @@ mod der;
 mod description;
 mod diagnosis;
 mod identity;
+mod judge;
 mod name;
 #[cfg(test)]
 mod on_the_wire;

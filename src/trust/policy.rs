@@ -10,6 +10,7 @@ use rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm};
 
 use super::anchors::Anchors;
 use super::bundle::{self, BundleError, Finding, FindingKind, Look};
+use super::check::Accepted;
 use super::identity::{Identity, IdentityError};
 use super::pin::Pins;
 use super::revocation::{RevocationError, Revocations};
@@ -309,6 +310,13 @@ impl Policy {
 
     pub(super) fn enforces_root_validity(&self) -> bool {
         self.enforces_root_validity
+    }
+
+    /// How long what was believed stays so, whoever looks: until the first certificate of the chain or the first revocation list
+    /// ends. `None` where no chain was verified.
+    pub(super) fn last_second_of(&self, accepted: &Accepted) -> Option<Timestamp> {
+        let end = accepted.not_after?;
+        Some(self.revocations.first_due().map_or(end, |due| end.min(Timestamp(due.0.saturating_sub(1)))))
     }
 
     pub(super) fn provider(&self) -> &Arc<CryptoProvider> {

@@ -9,7 +9,8 @@ use rustls::sign::SingleCertAndKey;
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, version};
 
-use super::check::{self, Accepted};
+use super::check::Accepted;
+use super::judge::{Judge, MOST_KNOWN};
 use super::name;
 use super::policy::{Material, Policy, TrustError};
 use super::reject::RejectReason;
@@ -20,14 +21,14 @@ use crate::words::{Failure, Host};
 
 /// Servers whose sessions are kept per policy. A client speaks to a handful; a session holds the
 /// server's certificates, some kilobytes.
-const SESSIONS: usize = 64;
+const SESSIONS: usize = MOST_KNOWN;
 
 /// A policy that can be enforced, and how.
 #[derive(Clone)]
 pub(crate) struct Prepared {
     pub(crate) config: Arc<ClientConfig>,
     pub(crate) policy: Arc<Policy>,
-    clock: Arc<dyn WallClock>,
+    judge: Arc<Judge>,
 }
 
 impl Prepared {
@@ -38,11 +39,11 @@ impl Prepared {
 
     #[cfg(test)]
     pub(super) fn clock(&self) -> &dyn WallClock {
-        &*self.clock
+        self.judge.clock()
     }
 
-    /// Judges the certificates of a finished handshake. That of a resumed session nobody has looked at
-    /// since the session was made: it may have expired meanwhile.
+    /// Judges the certificates of a finished handshake. Those of a resumed session nobody has looked at
+    /// since the session was made: they may have expired meanwhile.
     pub(crate) fn judge(
         &self,
         chain: Option<&[CertificateDer<'_>]>,
@@ -51,8 +52,7 @@ impl Prepared {
         let [first, others @ ..] = chain.unwrap_or_default() else {
             return Err(RejectReason::NoCertificate.failure());
         };
-        let time = self.clock.time();
-        check::judge(&self.policy, first, others, Some(dialled), time).map_err(|reason| reason.failure())
+        self.judge.judge(first, others, dialled).map_err(|reason| reason.failure())
     }
 }
 
@@ -66,12 +66,13 @@ pub(crate) fn prepare(
     let failed = |error: rustls::Error| TrustError::NoConfiguration { reason: error.to_string() };
     let versions =
         if settings.tls13_only { &[&version::TLS13][..] } else { &[&version::TLS13, &version::TLS12] };
-    let time = Arc::new(VerificationTime(clock.clone()));
+    let judge = Arc::new(Judge::new(policy.clone(), clock.clone()));
+    let time = Arc::new(VerificationTime(clock));
     let builder = ClientConfig::builder_with_details(policy.provider().clone(), time)
         .with_protocol_versions(versions)
         .map_err(failed)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Verifier::new(policy.clone(), clock.clone())));
+        .with_custom_certificate_verifier(Arc::new(Verifier(judge.clone())));
     let mut config = match policy.identity() {
         Some(identity) => {
             builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified())))
@@ -80,7 +81,7 @@ pub(crate) fn prepare(
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.resumption = Resumption::in_memory_sessions(SESSIONS);
-    Ok(Prepared { config: Arc::new(config), policy, clock })
+    Ok(Prepared { config: Arc::new(config), policy, judge })
 }
 
 /// The clock by which rustls reckons the age of sessions.

@@ -132,6 +132,11 @@ impl Revocations {
         })
     }
 
+    /// The first instant at which a list is out of date.
+    pub(super) fn first_due(&self) -> Option<Timestamp> {
+        self.lists.iter().filter_map(|list| list.next_update).min()
+    }
+
     /// Whose lists should have been renewed at this instant.
     pub(super) fn issuer_due_at(&self, next_update: Timestamp) -> Option<&[u8]> {
         self.lists.iter().find(|list| list.next_update == Some(next_update)).map(|list| list.list.issuer())

@@ -1,6 +1,6 @@
 //! The policy in the place where rustls asks.
 //!
-//! One verifier belongs to one policy and is shared by all its links, so it records nothing. rustls does not
+//! One verifier belongs to one policy and is shared by all its links, so it says nothing of any of them. rustls does not
 //! ask it again when a session is resumed; the link asks [`Prepared::judge`](super::Prepared::judge) after each handshake.
 
 use std::fmt;
@@ -11,21 +11,11 @@ use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
 
-use super::policy::Policy;
-use super::time::WallClock;
-use super::{check, name};
+use super::judge::Judge;
+use super::name;
 
 /// Judges what servers present by a policy.
-pub(super) struct Verifier {
-    policy: Arc<Policy>,
-    clock: Arc<dyn WallClock>,
-}
-
-impl Verifier {
-    pub(super) fn new(policy: Arc<Policy>, clock: Arc<dyn WallClock>) -> Self {
-        Self { policy, clock }
-    }
-}
+pub(super) struct Verifier(pub(super) Arc<Judge>);
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,12 +32,12 @@ impl ServerCertVerifier for Verifier {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        // The clock is asked and not `_now`, which cannot say both what the wall clock says and what it must say.
-        let time = self.clock.time();
+        // The judge asks a clock: `_now` cannot say both what the wall clock says and what it must say.
         let Some(dialled) = name::host(server_name) else {
             return Err(CertificateError::NotValidForName.into());
         };
-        check::judge(&self.policy, end_entity, intermediates, Some(&dialled), time)
+        self.0
+            .judge(end_entity, intermediates, &dialled)
             .map(|_| ServerCertVerified::assertion())
             .map_err(|reason| CertificateError::Other(OtherError(Arc::new(reason))).into())
     }
@@ -58,7 +48,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.policy.provider().signature_verification_algorithms;
+        let algorithms = &self.0.policy().provider().signature_verification_algorithms;
         verify_tls12_signature(message, certificate, signature, algorithms)
     }
 
@@ -68,11 +58,11 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.policy.provider().signature_verification_algorithms;
+        let algorithms = &self.0.policy().provider().signature_verification_algorithms;
         verify_tls13_signature(message, certificate, signature, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.policy.provider().signature_verification_algorithms.supported_schemes()
+        self.0.policy().provider().signature_verification_algorithms.supported_schemes()
     }
 }
