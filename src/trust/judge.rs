@@ -99,7 +99,7 @@ fn fingerprint(first: &CertificateDer<'_>, others: &[CertificateDer<'_>], dialle
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+    use std::sync::atomic::{AtomicI64, Ordering};
 
     use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 
@@ -107,16 +107,12 @@ mod tests {
     use crate::settings::{CertificatePolicy, Roots};
     use crate::trust::{Material, Time};
 
-    #[derive(Debug, Default)]
-    struct Set {
-        to: AtomicI64,
-        asked: AtomicU64,
-    }
+    #[derive(Debug)]
+    struct Set(AtomicI64);
 
     impl WallClock for Set {
         fn time(&self) -> Time {
-            self.asked.fetch_add(1, Ordering::Relaxed);
-            Time::exactly(Timestamp(self.to.load(Ordering::Relaxed)))
+            Time::exactly(Timestamp(self.0.load(Ordering::Relaxed)))
         }
     }
 
@@ -132,8 +128,7 @@ mod tests {
         let server = params.signed_by(&KeyPair::generate().unwrap(), &root).unwrap();
         let settings = CertificatePolicy { roots: vec![Roots::Bundle("ca".into())], ..Default::default() };
         let material = Material { files: [("ca".into(), root.pem().into_bytes())].into(), system: None };
-        let clock = Arc::new(Set::default());
-        clock.to.store(YEAR_2030, Ordering::Relaxed);
+        let clock = Arc::new(Set(AtomicI64::new(YEAR_2030)));
         let policy = Policy::new(&settings, &material, clock.time()).unwrap();
         (Judge::new(Arc::new(policy), clock.clone()), clock, server.der().clone())
     }
@@ -159,10 +154,22 @@ mod tests {
             (YEAR_2030 - 1, false),
             (YEAR_2030 + 1, true),
         ] {
-            clock.to.store(now, Ordering::Relaxed);
+            clock.0.store(now, Ordering::Relaxed);
             assert_eq!(is_believed(&judge, &server, "a.example"), expected, "{now}");
             assert_eq!(count(&judge), 1);
         }
+    }
+
+    #[test]
+    fn what_was_verified_is_not_verified_again() {
+        let (judge, _, server) = scene();
+        assert!(is_believed(&judge, &server, "a.example"));
+        // Nobody vouches for this one: only what is known can make it believed.
+        let (_, _, other) = scene();
+        let known = judge.known(|known| known.values().copied().next().unwrap());
+        let key = fingerprint(&other, &[], &"a.example".parse().unwrap());
+        judge.known(|all| all.insert(key, known));
+        assert!(is_believed(&judge, &other, "a.example"));
     }
 
     #[test]
