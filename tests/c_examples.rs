@@ -463,6 +463,7 @@ fn the_check_tells_verdict_reason_and_advice_and_ends_with_its_number() {
         ("chain.pem", chain.as_bytes()),
         ("half.pem", &chain.as_bytes()[..chain.len() - 40]),
         ("empty", b""),
+        ("shared", b"-----BEGIN CERTIFICATE-----END CERTIFICATE-----"),
         ("policy", policy("ca.pem").as_bytes()),
         ("lost", policy("nothing.pem").as_bytes()),
     ] {
@@ -478,6 +479,7 @@ fn the_check_tells_verdict_reason_and_advice_and_ends_with_its_number() {
         (&["policy", "10.1.0.5", "chain.pem"], 1, rejected),
         (&["policy", "mgmt.example", "half.pem"], 2, "half.pem: it holds no certificate"),
         (&["policy", "mgmt.example", "empty"], 2, "empty: it holds no certificate"),
+        (&["policy", "mgmt.example", "shared"], 2, "shared: it holds no certificate"),
         (&["policy", "mgmt.example", "nothing"], 2, "nothing: it cannot be read"),
         (&["lost", "mgmt.example", "server.der"], 2, "nothing.pem"),
         (&["empty", "mgmt.example", "server.der"], 2, "check: "),

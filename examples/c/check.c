@@ -73,14 +73,15 @@ static int add(chain *to, unsigned char *bytes, size_t len)
 {
     static const char begin[] = "-----BEGIN CERTIFICATE-----", end[] = "-----END CERTIFICATE-----";
     size_t before = to->count;
-    char *from = (char *)bytes, *last;
-    if (!strstr(from, begin) && len > 0 && to->count < MOST_CERTIFICATES)
+    char *from = strstr((char *)bytes, begin), *last;
+    if (!from && len > 0 && to->count < MOST_CERTIFICATES)
         to->certificates[to->count++] = (homing_certificate){bytes, len};
-    while ((from = strstr(from, begin)) && (last = strstr(from, end)) && to->count < MOST_CERTIFICATES) {
+    // The end is looked for behind the whole beginning, with which it could share its hyphens.
+    while (from && (last = strstr(from + strlen(begin), end)) && to->count < MOST_CERTIFICATES) {
         unsigned char *base64 = (unsigned char *)from + strlen(begin);
         size_t size = decoded(base64, (size_t)((unsigned char *)last - base64));
         to->certificates[to->count++] = (homing_certificate){base64, size};
-        from = last;
+        from = strstr(last, begin);
     }
     return to->count > before && !from;
 }
