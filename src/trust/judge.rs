@@ -101,7 +101,10 @@ fn fingerprint(first: &CertificateDer<'_>, others: &[CertificateDer<'_>], dialle
 mod tests {
     use std::sync::atomic::{AtomicI64, Ordering};
 
-    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+    use rcgen::{
+        BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, IsCa,
+        KeyIdMethod, KeyPair, KeyUsagePurpose, date_time_ymd,
+    };
 
     use super::*;
     use crate::settings::{CertificatePolicy, Roots};
@@ -118,22 +121,43 @@ mod tests {
 
     /// A server of a private authority, believed from the first to the last second of 2030.
     fn scene() -> (Judge, Arc<Set>, CertificateDer<'static>) {
+        scene_with(false)
+    }
+
+    /// The same; with revocation lists there is an empty one, whose next is due in the middle of 2030.
+    fn scene_with(lists: bool) -> (Judge, Arc<Set>, CertificateDer<'static>) {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let root = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         let mut params =
             CertificateParams::new(vec!["a.example".to_owned(), "b.example".to_owned()]).unwrap();
         params.not_before = date_time_ymd(2030, 1, 1);
         params.not_after = date_time_ymd(2031, 1, 1);
         let server = params.signed_by(&KeyPair::generate().unwrap(), &root).unwrap();
-        let settings = CertificatePolicy { roots: vec![Roots::Bundle("ca".into())], ..Default::default() };
-        let material = Material { files: [("ca".into(), root.pem().into_bytes())].into(), system: None };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2030, 1, 1),
+            next_update: date_time_ymd(2030, 7, 1),
+            crl_number: 1.into(),
+            issuing_distribution_point: None,
+            revoked_certs: Vec::new(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let settings = CertificatePolicy {
+            roots: vec![Roots::Bundle("ca".into())],
+            crls: if lists { vec!["crl".into()] } else { Vec::new() },
+            ..Default::default()
+        };
+        let list = list.signed_by(&root).unwrap().der().to_vec();
+        let files = [("ca".into(), root.pem().into_bytes()), ("crl".into(), list)].into();
+        let material = Material { files, system: None };
         let clock = Arc::new(Set(AtomicI64::new(YEAR_2030)));
         let policy = Policy::new(&settings, &material, clock.time()).unwrap();
         (Judge::new(Arc::new(policy), clock.clone()), clock, server.der().clone())
     }
 
     const YEAR_2030: i64 = 1_893_456_000;
+    const MIDDLE_2030: i64 = 1_909_094_400;
     const YEAR_2031: i64 = 1_924_992_000;
 
     fn is_believed(judge: &Judge, server: &CertificateDer<'_>, host: &str) -> bool {
@@ -157,6 +181,17 @@ mod tests {
             clock.0.store(now, Ordering::Relaxed);
             assert_eq!(is_believed(&judge, &server, "a.example"), expected, "{now}");
             assert_eq!(count(&judge), 1);
+        }
+    }
+
+    #[test]
+    fn a_chain_is_believed_again_no_longer_than_its_revocation_list_is_good() {
+        let (judge, clock, server) = scene_with(true);
+        for (now, expected) in
+            [(YEAR_2030 + 1, true), (MIDDLE_2030 - 1, true), (MIDDLE_2030, false), (YEAR_2031, false)]
+        {
+            clock.0.store(now, Ordering::Relaxed);
+            assert_eq!(is_believed(&judge, &server, "a.example"), expected, "{now}");
         }
     }
 
