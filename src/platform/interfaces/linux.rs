@@ -59,7 +59,8 @@ impl Watch {
         if unsafe { libc::bind(socket.as_raw_fd(), ptr::from_ref(&address).cast(), length) } != 0 {
             return Ok(None);
         }
-        let mut source = SourceFd(&socket.as_raw_fd());
+        let descriptor = socket.as_raw_fd();
+        let mut source = SourceFd(&descriptor);
         sleep.registry().register(&mut source, Sleep::interfaces_token(), Interest::READABLE)?;
         Ok(Some(Self(socket)))
     }
