@@ -1,11 +1,12 @@
 # homing for C and C++: the libraries, the headers, and what pkg-config and CMake need to find them.
 #
 #   make                                   target/dist/libhoming.so and libhoming.a
+#   make help                              every target, those for work on homing itself included
 #   make install PREFIX=/usr DESTDIR=/tmp/package
 #   make uninstall PREFIX=/usr
 #
 # PROFILE=small makes the smallest libraries, PROFILE=dev those that are built soonest. TARGET=aarch64-unknown-linux-gnu
-# cross-compiles. docs/c-api.md tells the rest. Whoever changes the Rust code uses cargo and needs none of this.
+# cross-compiles. docs/c-api.md tells the rest. A Rust program needs cargo and none of this.
 
 PREFIX ?= /usr/local
 INCLUDEDIR ?= $(PREFIX)/include
@@ -53,8 +54,18 @@ SOURCES := Makefile Cargo.toml Cargo.lock $(shell find src -name '*.rs')
 # Cargo knows best what is out of date, but `sudo make install` ought not to call it.
 MADE := $(BUILT)/.homing-for-c
 
-.PHONY: all install uninstall
+.PHONY: all help install uninstall check test ci
 all: $(MADE)
+
+help:
+	@echo 'For programs in C and C++:'
+	@echo '  make             build the libraries             PROFILE=dist|small|dev TARGET=…'
+	@echo '  make install     install them, with headers      PREFIX=/usr/local DESTDIR='
+	@echo '  make uninstall   remove what install installed'
+	@echo 'For work on homing itself:'
+	@echo '  make check       formatting, lints, the tests without I/O: before each commit'
+	@echo '  make test        every test that needs no privileges'
+	@echo '  make ci          everything that has to hold, as root on Debian (.ci/run)'
 
 # A library that is newer than the mark was made by somebody else, with other flags.
 $(MADE): $(SOURCES) $(wildcard $(BUILT)/$(PLAIN) $(BUILT)/libhoming.a)
@@ -87,3 +98,14 @@ uninstall:
 		'$(DESTDIR)$(LIBDIR)/libhoming.a' '$(DESTDIR)$(PKGCONFIGDIR)/homing.pc' \
 		'$(DESTDIR)$(CMAKEDIR)/homing-config.cmake' '$(DESTDIR)$(CMAKEDIR)/homing-config-version.cmake'
 	-rmdir '$(DESTDIR)$(CMAKEDIR)' 2>/dev/null
+
+check:
+	$(CARGO) fmt --all -- --check
+	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
+	$(CARGO) test --locked --no-default-features
+
+test:
+	$(CARGO) test --locked --features capi
+
+ci:
+	.ci/run
