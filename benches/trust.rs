@@ -10,7 +10,7 @@
     reason = "a program that measures, not a library"
 )]
 
-#[path = "../tests/certificates/cases.rs"]
+#[path = "../tests/conformance/cases.rs"]
 #[allow(dead_code, reason = "the verdicts are for a test")]
 mod cases;
 #[path = "support/table.rs"]
@@ -195,12 +195,11 @@ fn constrained_names() -> (String, Vec<CertificateDer<'static>>) {
 
 /// How many cases there are, and how long the slowest of them took to be judged; its policy was made before.
 fn slowest_case() -> (usize, Duration, String) {
-    let files = ["limbo-public.json.xz", "extra-public.json.xz"];
-    let judged = files.into_iter().flat_map(cases::cases).filter_map(|case| {
+    let judged = cases::all().into_iter().filter_map(|case| {
         let settings =
             CertificatePolicy { roots: vec![Roots::Bundle("ca.pem".into())], ..CertificatePolicy::default() };
         let files = BTreeMap::from([("ca.pem".into(), case.trusted_certs.concat().into_bytes())]);
-        let time = Time::exactly(Timestamp(cases::instant(case.validation_time.as_deref()?)));
+        let time = Time::exactly(Timestamp(case.instant()));
         let policy = Policy::new(&settings, &Material { files, system: None }, time).ok()?;
         let chain: Vec<CertificateDer<'static>> = std::iter::once(&case.peer_certificate)
             .chain(case.untrusted_intermediates.iter().flatten())

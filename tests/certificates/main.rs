@@ -1,13 +1,6 @@
-//! Certificates as others and we have made them to try out verifiers: which are believed, which are not, and why.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "tests end that way, and a table is printed"
-)]
+//! Certificates made to try out the verifier: which are believed, which are not, and why.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests end that way")]
 
-mod cases;
-mod conformance;
 mod lists;
 mod mischief;
 mod policies;
