@@ -48,7 +48,7 @@ fn measure(seconds: u64) -> Result<(), Failure> {
     });
     let settings: Settings = document.to_string().parse()?;
     let client = Client::builder(settings).agent_id("agent-1".parse()?).status(STATUS).start()?;
-    while let Some(event) = client.next_event(Duration::from_secs(60)) {
+    for event in client.events() {
         if matches!(event.event, Event::Heartbeat { .. }) {
             break;
         }

@@ -62,7 +62,7 @@ fn fails(client: &Client, what: &str) -> (FailureClass, String) {
     let end = Instant::now() + LONG;
     let (mut failure, mut attached) = (None, false);
     while failure.is_none() || !attached {
-        let Some(event) = client.next_event(end.saturating_duration_since(Instant::now())) else {
+        let Ok(Some(event)) = client.next_event_timeout(end.saturating_duration_since(Instant::now())) else {
             panic!("{what}: {failure:?}, and then: {}", client.explain())
         };
         match event.event {
@@ -248,7 +248,7 @@ fn a_429_is_waited_for_and_leads_to_no_lower_priority() {
         let client = start(&bad, &good, &serde_json::json!({}));
         let mut class = None;
         loop {
-            match client.next_event(LONG).unwrap().event {
+            match client.next_event_timeout(LONG).unwrap().unwrap().event {
                 Event::AttemptFailed { class: found, .. } => class = Some(found),
                 Event::Waiting { .. } => break,
                 other => assert!(!matches!(other, Event::Attached { .. }), "{what}: {other:?}"),
@@ -280,7 +280,8 @@ fn what_is_only_unusual_is_a_good_answer_and_its_body_comes_as_it_was_sent() {
         let client = start(&odd, &good, &serde_json::json!({}));
         let end = Instant::now() + LONG;
         let event = loop {
-            let event = client.next_event(end.saturating_duration_since(Instant::now())).unwrap();
+            let event =
+                client.next_event_timeout(end.saturating_duration_since(Instant::now())).unwrap().unwrap();
             assert!(!matches!(event.event, Event::AttemptFailed { .. }), "{what}: {event:?}");
             if matches!(event.event, Event::Heartbeat { .. }) {
                 break event;
@@ -308,7 +309,7 @@ fn a_connection_over_tls_cut_after_any_byte_of_handshake_or_answer_is_broken() {
     let (bad, good) = (Server::tls("bad", &authority, well), Server::plain("good", well));
     let policy = authority.policy();
     let attached = |client: &Client| loop {
-        if let Event::Attached { server, .. } = client.next_event(LONG).unwrap().event {
+        if let Event::Attached { server, .. } = client.next_event_timeout(LONG).unwrap().unwrap().event {
             return server.to_string();
         }
     };

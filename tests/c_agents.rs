@@ -20,7 +20,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -217,17 +217,22 @@ fn readme(language: &str) -> String {
     rest.split_once("```").unwrap().0.to_owned()
 }
 
+/// Compiles a program that stands in a folder.
+fn compile(folder: &Path, file: &str, program: &Path) {
+    let flags = succeeds(installed("pkg-config").args(["--cflags", "--libs", "homing"]));
+    let mut compile = installed(if file.ends_with(".c") { "cc" } else { "c++" });
+    compile.current_dir(folder).args(["-Wall", "-Wextra"]).args(SANITIZE).arg(file);
+    succeeds(compile.args(flags.split_whitespace()).arg("-o").arg(program));
+}
+
 #[test]
 fn the_programs_of_the_readme_compile_and_run_as_printed() {
     let (folder, a) = (folder("readme"), manager("a"));
     settings(&folder.join("settings.json"), &[("a", &a)]);
-    let flags = succeeds(installed("pkg-config").args(["--cflags", "--libs", "homing"]));
-    for (language, file, compiler) in [("c", "readme.c", "cc"), ("cpp", "readme.cpp", "c++")] {
+    for (language, file) in [("c", "readme.c"), ("cpp", "readme.cpp")] {
         fs::write(folder.join(file), readme(language)).unwrap();
         let program = folder.join(language);
-        let mut compile = installed(compiler);
-        compile.current_dir(&folder).args(["-Wall", "-Wextra"]).args(SANITIZE).arg(file);
-        succeeds(compile.args(flags.split_whitespace()).arg("-o").arg(&program));
+        compile(&folder, file, &program);
         let mut program = installed(program);
         program.current_dir(&folder);
         let agent = Agent::start(program);
@@ -239,5 +244,48 @@ fn the_programs_of_the_readme_compile_and_run_as_printed() {
         let told = String::from_utf8_lossy(&ended.stderr);
         assert_eq!(ended.status.code(), Some(1), "{told}");
         assert!(told.starts_with("cannot read settings.json: "), "{told}");
+    }
+}
+
+/// A wait without an event is no end: with a time limit a hundred thousandth as long they last through many of them.
+#[test]
+fn the_programs_of_the_readme_last_through_any_wait() {
+    let folder = folder("readme-waits");
+    for (language, file, limit, short) in
+        [("c", "readme.c", "600000", "5"), ("cpp", "readme.cpp", "minutes(10)", "milliseconds(5)")]
+    {
+        let text = readme(language);
+        assert!(text.contains(limit), "{text}");
+        fs::write(folder.join(file), text.replace(limit, short)).unwrap();
+        let program = folder.join(language);
+        compile(&folder, file, &program);
+        for (behaviour, communication, last) in [
+            (Behaviour::Well, json!({ "enabled": false }), "state"),
+            (Behaviour::Well, json!({ "heartbeat_interval": "24h" }), "attached"),
+            (
+                Behaviour::Status { status: 429, retry_after: Some("21600".to_owned()) },
+                json!({ "heartbeat_interval": "10s" }),
+                "waiting",
+            ),
+        ] {
+            let a = manager("a");
+            a.misbehave(behaviour);
+            settings(&folder.join("settings.json"), &[("a", &a)]);
+            let written = fs::read(folder.join("settings.json")).unwrap();
+            let mut document: Value = serde_json::from_slice(&written).unwrap();
+            document["group"]["communication"] = communication;
+            fs::write(folder.join("settings.json"), document.to_string()).unwrap();
+            let mut program = installed(&program);
+            program.current_dir(&folder);
+            let mut agent = Agent::start(program);
+            agent.until(&format!("\"event\":\"{last}\""));
+            // It says a little more, and then nothing; a program that has ended closes its output.
+            let mut waited = Ok(String::new());
+            while waited.is_ok() {
+                waited = agent.lines.recv_timeout(Duration::from_millis(300));
+            }
+            assert_eq!(waited, Err(RecvTimeoutError::Timeout), "{language}: ended after {last}");
+            assert!(agent.process.try_wait().unwrap().is_none(), "{language}: ended after {last}");
+        }
     }
 }

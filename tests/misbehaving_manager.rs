@@ -77,7 +77,9 @@ impl Site {
     fn until<T>(&self, what: &str, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
         let end = Instant::now() + BOUND;
         let mut seen = Vec::new();
-        while let Some(event) = self.client.next_event(end.saturating_duration_since(Instant::now())) {
+        while let Ok(Some(event)) =
+            self.client.next_event_timeout(end.saturating_duration_since(Instant::now()))
+        {
             if let Some(found) = wanted(&event.event) {
                 return found;
             }

@@ -121,7 +121,7 @@ fn start(servers: serde_json::Value, required: &str) -> Client {
 fn round(client: &Client) -> Evidence {
     let end = Instant::now() + LONG;
     while Instant::now() < end {
-        let Some(event) = client.next_event(end - Instant::now()) else { break };
+        let Ok(Some(event)) = client.next_event_timeout(end - Instant::now()) else { break };
         if let Event::Round { evidence, .. } = event.event {
             return *evidence;
         }

@@ -32,7 +32,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use homing::client::{Builder, Client, ClientEvent, PrepareError, StartError};
+use homing::client::{Builder, Client, ClientEvent, Ended, PrepareError, StartError};
 use homing::engine::{Event, State, Tuning};
 use homing::settings::Settings;
 use homing::trust::TrustError;
@@ -108,7 +108,7 @@ fn wait_for<T>(client: &Client, fits: impl Fn(&ClientEvent) -> Option<T>) -> T {
     let started = Instant::now();
     let mut seen = Vec::new();
     while started.elapsed() < LONG {
-        let Some(event) = client.next_event(LONG) else { break };
+        let Ok(Some(event)) = client.next_event_timeout(LONG) else { break };
         if let Some(found) = fits(&event) {
             return found;
         }
@@ -390,7 +390,7 @@ fn a_callback_may_do_everything_even_stop_and_panic() {
     assert!(events.iter().any(|event| matches!(event, Event::Attached { .. })), "{events:?}");
     assert_eq!(events.last(), Some(&Event::Stopped {}));
     assert_eq!(events.iter().filter(|event| matches!(event, Event::Stopped {})).count(), 1);
-    assert_eq!(client.next_event(LONG), None);
+    assert_eq!(client.next_event_timeout(LONG), Err(Ended));
     client.stop(LONG);
 }
 
@@ -472,9 +472,11 @@ fn the_last_event_is_the_end_and_a_dropped_client_is_stopped() {
     attached(&client);
     client.stop(Duration::ZERO);
     let mut last = None;
-    while let Some(event) = client.next_event(LONG) {
+    for event in client.events() {
         last = Some(event.event);
     }
+    assert_eq!(client.next_event_timeout(LONG), Err(Ended));
+    assert!(client.has_ended());
     assert_eq!(last, Some(Event::Stopped {}));
     drop(client);
 

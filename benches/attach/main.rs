@@ -248,7 +248,7 @@ impl Drop for Process {
 fn wait(client: &Client, mut fits: impl FnMut(&ClientEvent) -> bool) -> Result<ClientEvent, Failure> {
     let began = Instant::now();
     while began.elapsed() < LONG {
-        let Some(event) = client.next_event(LONG) else { break };
+        let Ok(Some(event)) = client.next_event_timeout(LONG) else { break };
         if fits(&event) {
             return Ok(event);
         }

@@ -324,7 +324,7 @@ fn start(servers: &[String], ports: &[u16], proof: &str) -> Result<Client, Failu
 fn wait<T>(client: &Client, mut fits: impl FnMut(&Event) -> Option<T>) -> Result<(f64, T), Failure> {
     let began = Instant::now();
     while began.elapsed() < LONG {
-        let Some(event) = client.next_event(LONG) else { break };
+        let Ok(Some(event)) = client.next_event_timeout(LONG) else { break };
         if let Some(found) = fits(&event.event) {
             return Ok((event.at.as_secs_f64(), found));
         }

@@ -215,7 +215,9 @@ impl Stage {
         mut wanted: impl FnMut(&Event) -> Option<T>,
     ) -> Result<T, String> {
         let end = Instant::now() + bound;
-        while let Some(event) = self.client.next_event(end.saturating_duration_since(Instant::now())) {
+        while let Ok(Some(event)) =
+            self.client.next_event_timeout(end.saturating_duration_since(Instant::now()))
+        {
             self.heartbeats += u32::from(matches!(event.event, Event::Heartbeat { .. }));
             self.moves += u32::from(matches!(event.event, Event::Attached { .. }));
             // The only warning there is says that the heartbeat is short; it is, for the sake of the story.

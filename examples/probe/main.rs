@@ -104,7 +104,7 @@ fn watch(client: &Client, arguments: &Arguments) -> Result<Situation, Box<dyn Er
             said.clone_from(&location.reason);
         }
         let timeout = if watch { Duration::MAX } else { PATIENCE.saturating_sub(began.elapsed()) };
-        let event = if over && !watch { None } else { client.next_event(timeout) };
+        let event = if over && !watch { None } else { client.next_event_timeout(timeout)? };
         let Some(event) = event else {
             if !json && said.is_empty() {
                 writeln!(page, "verdict: {}", location.reason)?;

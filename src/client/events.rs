@@ -10,6 +10,7 @@ use base64::Engine as _;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use super::Client;
 use crate::engine::Event;
 use crate::platform::{Flag, Waitable};
 
@@ -68,7 +69,32 @@ impl Serialize for ClientEvent {
     }
 }
 
-/// Events on their way from the client's thread to whoever fetches them.
+/// No event comes any more: the client has stopped, and every event was fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the client has stopped, and every event was fetched")]
+pub struct Ended;
+
+/// The events of a client, as they happen; see [`Client::events`].
+#[derive(Clone, Debug)]
+pub struct Events<'a> {
+    client: &'a Client,
+}
+
+impl<'a> Events<'a> {
+    pub(super) const fn new(client: &'a Client) -> Self {
+        Self { client }
+    }
+}
+
+impl Iterator for Events<'_> {
+    type Item = ClientEvent;
+
+    fn next(&mut self) -> Option<ClientEvent> {
+        self.client.next_event_timeout(Duration::MAX).ok().flatten()
+    }
+}
+
+/// Events on their way from the client's thread to the program that fetches them.
 #[derive(Debug, Default)]
 pub(super) struct EventQueue {
     inner: Mutex<Inner>,
@@ -113,18 +139,21 @@ impl EventQueue {
     }
 
     /// The oldest event; waits for one at most this long, and not at all when none can come any more.
-    pub(super) fn next(&self, timeout: Duration) -> Option<ClientEvent> {
+    pub(super) fn next(&self, timeout: Duration) -> Result<Option<ClientEvent>, Ended> {
         let started = Instant::now();
         let mut inner = self.lock();
         loop {
             if let Some(event) = inner.events.pop_front() {
                 inner.bodies -= event.weight();
                 self.signal(&inner);
-                return Some(event);
+                return Ok(Some(event));
+            }
+            if inner.closed {
+                return Err(Ended);
             }
             let left = timeout.saturating_sub(started.elapsed());
-            if inner.closed || left.is_zero() {
-                return None;
+            if left.is_zero() {
+                return Ok(None);
             }
             inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -245,7 +274,7 @@ mod tests {
     }
 
     fn drain(queue: &EventQueue) -> Vec<Event> {
-        std::iter::from_fn(|| queue.next(Duration::ZERO)).map(|event| event.event).collect()
+        std::iter::from_fn(|| queue.next(Duration::ZERO).ok().flatten()).map(|event| event.event).collect()
     }
 
     #[test]
@@ -284,7 +313,9 @@ mod tests {
     fn of_the_bodies_that_nobody_fetches_the_newest_wait() {
         let queue = EventQueue::default();
         let sizes = |queue: &EventQueue| -> Vec<usize> {
-            std::iter::from_fn(|| queue.next(Duration::ZERO)).map(|event| event.weight()).collect()
+            std::iter::from_fn(|| queue.next(Duration::ZERO).ok().flatten())
+                .map(|event| event.weight())
+                .collect()
         };
         for (pushed, waiting) in [
             (&[1, BODIES / 2, BODIES / 2 - 1][..], &[1, BODIES / 2, BODIES / 2 - 1][..]),
@@ -308,11 +339,11 @@ mod tests {
         let waiting = Arc::clone(&queue);
         let reader = std::thread::spawn(move || {
             let long = Duration::from_secs(3600);
-            (waiting.next(long).is_some(), waiting.next(long).is_some())
+            (waiting.next(long).map(|event| event.is_some()), waiting.next(long).is_ok())
         });
         queue.push(event(Event::Stopped {}));
         queue.close();
-        assert_eq!(reader.join().unwrap(), (true, false));
+        assert_eq!(reader.join().unwrap(), (Ok(true), false));
     }
 
     #[test]
@@ -320,12 +351,13 @@ mod tests {
         let queue = EventQueue::default();
         queue.push(event(state(State::Stopped)));
         assert_eq!(drain(&queue).len(), 1);
+        assert_eq!(queue.next(Duration::ZERO), Ok(None));
         assert!(!queue.has_ended());
         queue.push(event(Event::Stopped {}));
         assert!(!queue.has_ended());
-        assert_eq!(queue.next(Duration::MAX).unwrap().event, Event::Stopped {});
+        assert_eq!(queue.next(Duration::MAX).unwrap().unwrap().event, Event::Stopped {});
         assert!(queue.has_ended());
-        assert_eq!(queue.next(Duration::MAX), None);
+        assert_eq!(queue.next(Duration::MAX), Err(Ended));
     }
 
     #[test]

@@ -4,12 +4,9 @@
 //! verifiers, and starts one thread. From then on that thread does everything: it hears from sockets,
 //! look-ups and the clock, tells the engine, and does what the engine asks for. When there is nothing
 //! to do it sleeps, on a clock that runs through suspend where the system has one, until the moment
-//! the engine named. What happens is told as [`ClientEvent`]s, to a callback or to whoever asks
-//! [`Client::next_event`].
+//! the engine named. What happens is told as [`ClientEvent`]s, to a callback or through [`Client::events`].
 //!
 //! ```no_run
-//! use std::time::Duration;
-//!
 //! use homing::client::Client;
 //! use homing::settings::Settings;
 //!
@@ -17,7 +14,7 @@
 //! let settings: Settings = std::fs::read_to_string("settings.json")?.parse()?;
 //! let client = Client::builder(settings).agent_id("f81d4fae-7dec-11d0-a765-00a0c91e6bf6".parse()?).start()?;
 //! client.set_status("all is well");
-//! while let Some(event) = client.next_event(Duration::from_secs(600)) {
+//! for event in client.events() {
 //!     println!("{}", serde_json::to_string(&event)?);
 //! }
 //! # Ok(())
@@ -70,7 +67,7 @@ use trust_clock::TrustClock;
 pub(crate) use builder::random;
 pub use builder::{Builder, StartError};
 pub use credentials::{BadCredential, Credentials};
-pub use events::ClientEvent;
+pub use events::{ClientEvent, Ended, Events};
 pub use prepare::{PrepareError, read_policy};
 pub use routes::{BadRoute, RouteChoice};
 pub use wallet::Asked;
@@ -228,15 +225,27 @@ impl Client {
         self.snapshot().explain()
     }
 
-    /// The next event; waits for one at most this long. `None` when none came in time, when the
-    /// client has stopped and everything was fetched, and always when there is an event callback.
+    /// The events, as they happen. The iterator waits for each one as long as it takes, and ends when the client has
+    /// stopped and every event was fetched: a loop over it lasts as long as the client.
+    ///
+    /// To do something else meanwhile, use [`next_event_timeout`](Self::next_event_timeout). What is said there about
+    /// events that wait, and about callbacks, holds here as well; on the client's own thread, where it must not wait, the
+    /// iterator ends when no event is there.
+    pub const fn events(&self) -> Events<'_> {
+        Events::new(self)
+    }
+
+    /// The next event; waits for one at most this long. `Ok(None)`: none came in time, and the client goes on.
     ///
     /// At most 1,024 events wait. When they are not fetched, events that tell of progress make room,
     /// the oldest first; of changes of state the newest of each kind stays. Of the bodies that come with
     /// them at most 8 MiB wait, or the newest; older ones are dropped, and their events stay.
     ///
-    /// On the client's own thread, where events come from, it does not wait.
-    pub fn next_event(&self, timeout: Duration) -> Option<ClientEvent> {
+    /// With an event callback none ever comes. On the client's own thread, where events come from, it does not wait.
+    ///
+    /// # Errors
+    /// The client has stopped, and every event was fetched. It returns at once then, and always will.
+    pub fn next_event_timeout(&self, timeout: Duration) -> Result<Option<ClientEvent>, Ended> {
         let timeout = if self.shared.ending.is_here() { Duration::ZERO } else { timeout };
         self.shared.events.next(timeout)
     }
@@ -261,7 +270,7 @@ impl Client {
     }
 
     /// Whether the client has stopped and all its events were fetched: from now on
-    /// [`next_event`](Self::next_event) returns `None` at once. With an event callback: whether the client has
+    /// [`next_event_timeout`](Self::next_event_timeout) returns [`Ended`] at once. With an event callback: whether the client has
     /// stopped. Its thread may still be about to end; [`join`](Self::join) waits for that.
     pub fn has_ended(&self) -> bool {
         self.shared.events.has_ended()

@@ -18,7 +18,7 @@ use super::status::{
     HOMING_ERROR_SYSTEM, HOMING_ERROR_TIMEOUT, homing_status,
 };
 use super::text;
-use crate::client::{Client, Credentials};
+use crate::client::{Client, Credentials, Ended};
 
 /// An agent at work, on a thread of its own. Any number of threads may use one, and its callbacks.
 pub struct homing_client {
@@ -95,10 +95,10 @@ pub unsafe extern "C" fn homing_client_next_event(
         status(|| {
             let out = Place::new(out, "out")?;
             with(client, |client| {
-                match client.next_event(Duration::from_millis(timeout_ms.into())) {
-                    Some(event) => out.give(homing_event::new(event)),
-                    None if client.has_ended() => return Err(Failed::plain(HOMING_ERROR_STOPPED)),
-                    None => out.write(std::ptr::null_mut()),
+                match client.next_event_timeout(Duration::from_millis(timeout_ms.into())) {
+                    Ok(Some(event)) => out.give(homing_event::new(event)),
+                    Ok(None) => out.write(std::ptr::null_mut()),
+                    Err(Ended) => return Err(Failed::plain(HOMING_ERROR_STOPPED)),
                 }
                 Ok(())
             })

@@ -89,7 +89,7 @@ fn wait_for<T>(client: &Client, fits: impl Fn(&ClientEvent) -> Option<T>) -> T {
     let started = Instant::now();
     let mut seen = Vec::new();
     while started.elapsed() < LONG {
-        let Some(event) = client.next_event(LONG) else { break };
+        let Ok(Some(event)) = client.next_event_timeout(LONG) else { break };
         if let Some(found) = fits(&event) {
             return found;
         }

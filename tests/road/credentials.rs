@@ -153,7 +153,7 @@ fn a_hook_that_always_has_fresh_ones_does_not_make_the_agent_storm_a_server_that
         let builder = builder(settings(&[&server], authority.policy())).tuning(Tuning::default());
         let client = builder.credentials_hook(hook).start().unwrap();
         let mut failures = 0;
-        while client.next_event(Duration::from_secs(1)).is_some_and(|event| {
+        while client.next_event_timeout(Duration::from_secs(1)).unwrap().is_some_and(|event| {
             failures += usize::from(matches!(event.event, Event::AttemptFailed { .. }));
             true
         }) {}
@@ -226,7 +226,7 @@ fn secrets_are_in_no_log_no_event_no_snapshot_and_no_debug_output() {
     written.push_str(&format!("{builder:?}"));
     let client = builder.start().unwrap();
     loop {
-        let event = client.next_event(Duration::from_secs(60)).unwrap();
+        let event = client.next_event_timeout(Duration::from_secs(60)).unwrap().unwrap();
         written.push_str(&format!("{event:?} {}", serde_json::to_string(&event).unwrap()));
         if matches!(event.event, Event::Attached { .. }) {
             break;

@@ -150,7 +150,7 @@ fn a_full_disk_is_told_and_tried_again_until_there_is_room() {
 /// Starts on a store that cannot be read: the reason is the first event, and all goes on.
 fn starts_anyway(builder: Builder, reason: &str) {
     let client = builder.start().unwrap();
-    let Some(Event::MemoryIgnored { reason: told }) = client.next_event(LONG).map(|event| event.event) else {
+    let Some(Event::MemoryIgnored { reason: told }) = client.events().next().map(|event| event.event) else {
         panic!("another first event: {}", client.explain())
     };
     assert!(told.contains(reason), "{told}");
@@ -174,7 +174,7 @@ fn a_damaged_file_is_told_first_and_then_replaced() {
         assert!(stored(state.path(), "a").is_some());
     }
     let client = builder().start().unwrap();
-    assert!(!matches!(client.next_event(LONG).unwrap().event, Event::MemoryIgnored { .. }));
+    assert!(!matches!(client.next_event_timeout(LONG).unwrap().unwrap().event, Event::MemoryIgnored { .. }));
 }
 
 #[cfg(unix)]
