@@ -1269,6 +1269,10 @@ typedef struct {
 // Drop probe.
 #define HOMING_ACTION_CANCEL_PROBE 9
 
+// Drop what was prepared for the settings number settings, certificate policies above all: the engine will not name
+// them again, and no handshake that began under one is under way. Follows once for all settings that are replaced.
+#define HOMING_ACTION_RELEASE 10
+
 // One of several attempts of a search: POST /homing/v1/heartbeat with Homing-Purpose: attach. All attempts of one
 // sweep carry the same body and the same Idempotency-Key.
 #define HOMING_ERRAND_ATTACH 1
@@ -1354,10 +1358,11 @@ typedef struct {
     uint64_t stagger_ns;
     // When the engine gives the exchange up, on the driver's clock.
     uint64_t deadline_ns;
-    // In which settings the certificate policy stands: 0 for the first ones, n for those of the n-th reconfigure.
-    uint32_t policy_settings;
-    // Which policy of those settings.
-    uint32_t policy_index;
+    // Which settings: those in which the certificate policy of a dial or a probe stands, or those to drop. 0 for the ones
+    // the engine was made with, n for those of the n-th homing_engine_reconfigure.
+    uint32_t settings;
+    // Which certificate policy of those settings.
+    uint32_t certificate_policy;
     // Names a question.
     uint64_t probe;
     // What a probe has to prove: HOMING_PROOF_....
@@ -1560,6 +1565,9 @@ homing_status homing_engine_new_credentials(homing_engine *engine,
                                             uint64_t now_ns);
 
 // Use these settings from now on; they may be freed afterwards. The engine keeps its server when they still name it.
+//
+// Each call that returns HOMING_OK counts: the n-th gives the settings the number n, which actions name until
+// HOMING_ACTION_RELEASE does.
 homing_status homing_engine_reconfigure(homing_engine *engine,
                                         uint64_t now_ns,
                                         const homing_settings *settings);
@@ -1725,8 +1733,8 @@ typedef struct {
 } homing_certificate;
 
 // Prepares a policy of the settings and reads the files it names; relative paths are relative to the working folder of
-// the process. index is the policy_index of a HOMING_ACTION_DIAL, be it for a management server or for the probe of a
-// reference server.
+// the process. index is the certificate_policy of a HOMING_ACTION_DIAL or, for a reference server, of a
+// HOMING_ACTION_PROBE.
 //
 // time_s is the wall clock, in seconds since 1970; what is remarked about dates depends on it, and nothing else. On success
 // *out is owned by the caller. Any thread; it waits for the disk.

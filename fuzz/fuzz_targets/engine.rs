@@ -5,6 +5,8 @@
 mod chaos;
 #[path = "../../tests/engine/mount.rs"]
 mod mount;
+#[path = "../../tests/engine/prepared.rs"]
+mod prepared;
 
 use chaos::{Deed, Opening, live_through};
 use libfuzzer_sys::fuzz_target;

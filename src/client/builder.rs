@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use super::ending::Ending;
 use super::events::EventQueue;
-use super::prepare::{PrepareError, PreparedSettings, prepare};
+use super::prepare::{PrepareError, prepare};
 use super::remember::{Earlier, Keeper};
 use super::road::{Outfit, Road};
 use super::routes::{MOST_ROUTES, Routes};
@@ -300,14 +300,19 @@ impl Builder {
         let seed = self.seed.map_or_else(random, Ok)?;
         let mut keeper = Keeper::new(self.store);
         let trust_clock = Arc::new(TrustClock::new(keeper.floor()));
-        let PreparedSettings { settings, policies, warnings } = prepare(self.settings, &trust_clock)?;
+        let prepared = prepare(self.settings, &trust_clock)?;
         let Earlier { memory, away, problem } = keeper.load(SystemTime::now());
         let clock = Clock::new();
         let started = clock.now();
         let sleep = Sleep::new(clock)?;
         let interfaces = Interfaces::new(&sleep)?;
-        let setup =
-            Setup { tuning: Arc::new(self.tuning), routes: order, ..Setup::new(settings, agent.clone()) };
+        let setup = Setup {
+            settings: Arc::clone(&prepared.settings),
+            settings_id: prepared.id,
+            agent: agent.clone(),
+            tuning: Arc::new(self.tuning),
+            routes: order,
+        };
         let engine = Engine::new(setup, memory, away, seed, started);
         let location = self.location.map(|name| Message::Command(Command::SetLocation(Some(name))));
         let shared = Arc::new(Shared {
@@ -327,8 +332,7 @@ impl Builder {
             limits: self.limits,
             // Even with a fixed seed two lives must not share their idempotency keys.
             life: random()?,
-            policies,
-            warnings,
+            settings: prepared,
             clock: trust_clock,
             status: Status { cell: self.status, hook: self.hook },
             wallet: Wallet::new(self.credentials, self.credentials_hook),

@@ -7,6 +7,7 @@ use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::file::read_file;
 use super::system_roots;
@@ -14,6 +15,7 @@ use super::trust_clock::TrustClock;
 use crate::platform::journal;
 use crate::settings::{CertificatePolicy, Roots, Settings};
 use crate::trust::{self, Material, Policy, Remark, Time, TrustError};
+use crate::words::SettingsId;
 
 /// The largest bundle, certificate or key that is read: twenty times the bundle of all public authorities.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
@@ -26,6 +28,8 @@ const TOLD: usize = 32;
 
 /// Settings with a verifier for each of their policies.
 pub(super) struct PreparedSettings {
+    /// Names them, and their verifiers, from now on.
+    pub(super) id: SettingsId,
     pub(super) settings: Arc<Settings>,
     pub(super) policies: Vec<trust::Prepared>,
     /// What is odd about the files that are in force all the same.
@@ -77,7 +81,13 @@ pub(super) fn prepare(
         warnings.extend(told(&odd).map(|warning| format!("{place}: {warning}")));
         policies.push(prepared);
     }
-    Ok(PreparedSettings { settings, policies, warnings })
+    Ok(PreparedSettings { id: mint(), settings, policies, warnings })
+}
+
+/// An id that no other settings of this process have, whichever client they are for.
+fn mint() -> SettingsId {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    SettingsId(NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Reads the files that a policy names and makes it one that can be asked, as a client does with each policy of its

@@ -17,8 +17,8 @@ use crate::net::{Answer, Exchange, Limits, Link, Plan, Probe, Proxy, Report, Res
 use crate::platform::{Waker, journal};
 use crate::trust::{self, Accepted, Timestamp, WallClock};
 use crate::words::{
-    AgentId, Cause, Errand, ExchangeId, Failure, LinkId, Moment, Outcome, Path, PolicyId, ProbeId, Proof,
-    Purpose, QueryId, Route, Verdict,
+    AgentId, Cause, CertificatePolicyId, Errand, ExchangeId, Failure, LinkId, Moment, Outcome, Path, ProbeId,
+    Proof, Purpose, QueryId, Route, SettingsId, Verdict,
 };
 
 /// Answers kept until the engine says whether they count. It has at most ten attempts and a few
@@ -53,10 +53,8 @@ pub(super) struct Outfit {
     pub(super) limits: Limits,
     /// Makes the idempotency keys of this life of the client differ from those of any other.
     pub(super) life: u64,
-    /// Verifiers for the first settings.
-    pub(super) policies: Vec<trust::Prepared>,
-    /// What is odd about the files of the first settings.
-    pub(super) warnings: Vec<String>,
+    /// The first settings.
+    pub(super) settings: PreparedSettings,
     pub(super) clock: Arc<TrustClock>,
     pub(super) status: Status,
     pub(super) wallet: Wallet,
@@ -109,8 +107,8 @@ pub(super) struct Road {
     adopted: VecDeque<Arc<[u8]>>,
     /// What is said in each sweep.
     sweeps: BTreeMap<u64, Arc<[u8]>>,
-    /// Verifiers by version of the settings: the present and the one before. A link holds its own.
-    policies: BTreeMap<u32, Vec<trust::Prepared>>,
+    /// The verifiers of all settings that the engine may still refer to.
+    policies: BTreeMap<SettingsId, Vec<trust::Prepared>>,
     heard: VecDeque<Heard>,
     /// By which certificates are judged.
     clock: Arc<TrustClock>,
@@ -124,7 +122,7 @@ pub(super) struct Road {
 
 impl Road {
     pub(super) fn new(outfit: Outfit, waker: Waker) -> Self {
-        let Outfit { agent, limits, life, policies, warnings, clock, status, wallet, proxies, hook } = outfit;
+        let Outfit { agent, limits, life, settings, clock, status, wallet, proxies, hook } = outfit;
         // The policies have just been looked at.
         let reminded = clock.time().verification().0.div_euclid(86_400);
         Self {
@@ -144,11 +142,15 @@ impl Road {
             answers: BTreeMap::new(),
             adopted: VecDeque::new(),
             sweeps: BTreeMap::new(),
-            policies: BTreeMap::from([(0, policies)]),
+            policies: BTreeMap::from([(settings.id, settings.policies)]),
             heard: VecDeque::new(),
             clock,
             floor: None,
-            notices: warnings.into_iter().map(|warning| Event::SettingsWarning { warning }).collect(),
+            notices: settings
+                .warnings
+                .into_iter()
+                .map(|warning| Event::SettingsWarning { warning })
+                .collect(),
             reminded,
         }
     }
@@ -163,15 +165,13 @@ impl Road {
         self.heard.pop_front()
     }
 
-    /// Puts prepared settings behind the next version, and gives the command for the engine.
+    /// Takes the verifiers of these settings in, and gives the command for the engine.
     pub(super) fn reconfigure(&mut self, prepared: PreparedSettings) -> Command {
-        let version = self.policies.last_key_value().map_or(0, |(version, _)| version + 1);
-        self.policies.insert(version, prepared.policies);
-        self.policies.retain(|kept, _| *kept + 1 >= version);
+        self.policies.insert(prepared.id, prepared.policies);
         self.wallet.reconfigured();
         let warnings = prepared.warnings.into_iter();
         self.notices.extend(warnings.map(|warning| Event::SettingsWarning { warning }));
-        Command::Reconfigure(prepared.settings)
+        Command::Reconfigure { id: prepared.id, settings: prepared.settings }
     }
 
     /// This link's socket may be ready.
@@ -320,9 +320,9 @@ impl Road {
     pub(super) fn perform(&mut self, action: Action, now: Moment) {
         match action {
             Action::Resolve { query, host } => self.resolver.ask(Asker::Engine(query), &host),
-            Action::Dial { link, server, policy, to, stagger, route } => {
+            Action::Dial { link, server, certificate_policy, to, stagger, route } => {
                 journal::tell!(Debug, "link {}: dials {} at {to:?}, {route:?}", link.0, server.id);
-                let Some(policy) = self.policy(policy) else {
+                let Some(policy) = self.policy(certificate_policy) else {
                     let failure = Failure::noted(Cause::TlsFailed, "its certificate policy is not prepared");
                     return self.heard.push_back(Heard::Lost(link, failure));
                 };
@@ -366,6 +366,9 @@ impl Road {
             }
             Action::CancelProbe { probe } => {
                 self.probes.remove(&probe);
+            }
+            Action::Release { settings } => {
+                self.policies.remove(&settings);
             }
             // The worker's: it has the store.
             Action::Remember { .. } => {}
@@ -429,8 +432,8 @@ impl Road {
     fn probe(&mut self, probe: ProbeId, target: Target, to: SocketAddr, proof: Proof, now: Moment) {
         let like = if let Target::Control { like } = target { like } else { None };
         let security = match target {
-            Target::Reference { host, policy, .. } if proof > Proof::Tcp => {
-                let Some(policy) = self.policy(policy) else {
+            Target::Reference { host, certificate_policy, .. } if proof > Proof::Tcp => {
+                let Some(policy) = self.policy(certificate_policy) else {
                     let failure = Failure::noted(Cause::TlsFailed, "its certificate policy is not prepared");
                     return self.heard.push_back(Heard::Probed(probe, Err(failure)));
                 };
@@ -442,7 +445,7 @@ impl Road {
         self.pending_probes.insert(probe);
     }
 
-    fn policy(&self, id: PolicyId) -> Option<trust::Prepared> {
+    fn policy(&self, id: CertificatePolicyId) -> Option<trust::Prepared> {
         self.policies.get(&id.settings)?.get(usize::from(id.index)).cloned()
     }
 

@@ -1,17 +1,19 @@
 //! What every part is lent while it handles an input.
 
 use super::chance::Chance;
+use super::in_force::InForce;
 use super::network::Network;
 use super::queue::Queue;
 use super::{Action, Event, Tuning};
 use crate::words::Moment;
 
-/// The time, the dice, the constants, and a place for what is decided.
+/// The time, the dice, the constants, the settings, and a place for what is decided.
 pub(super) struct Context<'a> {
     pub(super) now: Moment,
     pub(super) chance: &'a mut Chance,
     pub(super) queue: &'a mut Queue,
     pub(super) tuning: &'a Tuning,
+    pub(super) in_force: &'a InForce,
     /// What is thought of the network; asked whom to blame, and told when somebody answers.
     pub(super) network: &'a mut Network,
 }

@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use crate::settings::{Server, Settings};
 use crate::words::{
-    Errand, ExchangeId, Failure, Host, LinkId, Moment, News, Outcome, Path, PolicyId, ProbeId, Proof,
-    QueryId, Route,
+    CertificatePolicyId, Errand, ExchangeId, Failure, Host, LinkId, Moment, News, Outcome, Path, ProbeId,
+    Proof, QueryId, Route, SettingsId,
 };
 
 /// Do this to the world.
@@ -36,7 +36,7 @@ pub enum Action {
         /// Who is expected there: name for TLS, protocol and port.
         server: Arc<Server>,
         /// Under which certificate policy.
-        policy: PolicyId,
+        certificate_policy: CertificatePolicyId,
         /// The addresses to race, best first: start the next one `stagger` after the last, or at
         /// once when the last failed (RFC 8305). At most [`MAX_ADDRESSES`]; empty only when a proxy
         /// is to look the name up, and never for [`Route::Direct`].
@@ -100,6 +100,13 @@ pub enum Action {
         /// Which.
         probe: ProbeId,
     },
+    /// Drop what was prepared for these settings, verifiers above all. The engine will name none of their certificate
+    /// policies again, and no handshake that began under one is under way. Follows, once, for every settings that are
+    /// replaced; those in force when the engine stops end with it.
+    Release {
+        /// Which.
+        settings: SettingsId,
+    },
     /// Store [`Engine::memory`](super::Engine::memory). Answered by [`Input::Remembered`] or [`Input::CannotRemember`].
     Remember {
         /// Names the version to store; a later one replaces it.
@@ -118,7 +125,7 @@ pub enum Target {
         /// The name or address its certificate is expected to carry, unless the policy says otherwise.
         host: Host,
         /// Under which certificate policy.
-        policy: PolicyId,
+        certificate_policy: CertificatePolicyId,
     },
     /// Nobody: an address at which no answer may come. If one does, the network answers for everybody.
     Control {
@@ -273,7 +280,13 @@ pub enum Command {
     /// Make a heartbeat now; when nothing is attached, try now.
     BeatNow,
     /// Use these settings from now on. The engine keeps its server when the new settings still name it.
-    Reconfigure(Arc<Settings>),
+    Reconfigure {
+        /// Names the settings from now on. A number that still names others changes nothing and is counted as a
+        /// stale input.
+        id: SettingsId,
+        /// What an administrator wrote.
+        settings: Arc<Settings>,
+    },
     /// Find out now where the machine is: ask the reference servers, whatever is known already.
     ProbeNow,
     /// Use this location's settings from now on, wherever the machine is; `None`: those of the location that

@@ -25,6 +25,7 @@ mod chance;
 mod context;
 mod event;
 mod explain;
+mod in_force;
 mod io;
 mod location;
 mod memory;
@@ -46,12 +47,13 @@ use agenda::{Agenda, Need};
 use attachment::Attachment;
 use chance::Chance;
 use context::Context;
+use in_force::InForce;
 use location::Location;
 use network::Network;
 use queue::Queue;
 
 use crate::settings::Settings;
-use crate::words::{AgentId, Moment, Route};
+use crate::words::{AgentId, Moment, Route, SettingsId};
 
 /// Two or three rounds settle everything; a bound keeps a mistake from becoming an endless loop in somebody's process.
 const MOST_ROUNDS: usize = 16;
@@ -61,6 +63,8 @@ const MOST_ROUNDS: usize = 16;
 pub struct Setup {
     /// What an administrator wrote.
     pub settings: Arc<Settings>,
+    /// Names them in [`Action::Dial`], until they are replaced and released.
+    pub settings_id: SettingsId,
     /// Who this agent is. Decides its own server and the phase of its heartbeats.
     pub agent: AgentId,
     /// The constants of the rules.
@@ -71,9 +75,10 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// An engine with the default constants that goes directly to the servers.
+    /// An engine with the default constants that goes directly to the servers. The settings have the id 0.
     pub fn new(settings: Arc<Settings>, agent: AgentId) -> Self {
-        Self { settings, agent, tuning: Arc::default(), routes: Arc::from([Route::Direct]) }
+        let (settings_id, tuning, routes) = (SettingsId::default(), Arc::default(), [Route::Direct].into());
+        Self { settings, settings_id, agent, tuning, routes }
     }
 }
 
@@ -88,11 +93,7 @@ impl Setup {
 pub struct Engine {
     agent: AgentId,
     tuning: Arc<Tuning>,
-    settings: Arc<Settings>,
-    /// The location the product has chosen.
-    chosen: Option<Arc<str>>,
-    /// The location whose settings are in force.
-    in_force: Option<Arc<str>>,
+    in_force: InForce,
     now: Moment,
     chance: Chance,
     queue: Queue,
@@ -127,28 +128,33 @@ impl Engine {
     /// `memory` is what an earlier engine asked to be remembered, `away` how long ago that was; a new
     /// agent gives the defaults. Two engines with one seed and one sequence of inputs decide alike.
     pub fn new(setup: Setup, memory: Memory, away: Away, seed: u64, now: Moment) -> Self {
-        let Setup { settings, agent, tuning, routes } = setup;
+        let Setup { settings, settings_id, agent, tuning, routes } = setup;
         let (mut chance, mut queue, mut network) = (Chance::new(seed), Queue::default(), Network::default());
         let start = now + chance.up_to(tuning.attachment.startup_spread);
-        let mut attachment = Attachment::new(agent.clone(), settings.clone(), routes, start);
-        let mut cx =
-            Context { now, chance: &mut chance, queue: &mut queue, tuning: &tuning, network: &mut network };
-        let mut location = location::is_asked_for(&settings)
-            .then(|| Box::new(Location::new(settings.clone(), 0, &agent, now, &tuning)));
-        let in_force = location.as_ref().and_then(|location| location.fitting());
-        let effective = settings.effective(in_force.as_deref());
+        let mut in_force = InForce::new(settings_id, settings);
+        let mut attachment = Attachment::new(agent.clone(), routes, start);
+        let mut location = location::is_asked_for(in_force.settings())
+            .then(|| Box::new(Location::new(&agent, now, &tuning)));
+        in_force.location = location.as_ref().and_then(|location| location.fitting(in_force.settings()));
+        let effective = in_force.effective();
+        let mut cx = Context {
+            now,
+            chance: &mut chance,
+            queue: &mut queue,
+            tuning: &tuning,
+            network: &mut network,
+            in_force: &in_force,
+        };
         let agenda = Agenda::new(&agent, &effective, &cx);
         if let Some(location) = &mut location {
             location.set_interval(tuning.scale(effective.heartbeat_interval.value));
         }
         attachment.install(&mut cx, &effective);
         attachment.restore(&memory, away, now);
-        warn(&mut cx, &settings);
+        warn(&mut cx);
         let memory_digest = Some(attachment.memory_digest(now));
         Self {
             agent,
-            settings,
-            chosen: None,
             in_force,
             now,
             attachment,
@@ -177,7 +183,7 @@ impl Engine {
         let attachment =
             self.attachment.deadline(self.now, &self.tuning.attachment).map(|at| (at, Wake::Attachment));
         let agenda = self.agenda.deadline().map(|at| (at, Wake::Agenda));
-        let location = self.location.as_ref().and_then(|location| location.deadline(&self.tuning));
+        let location = self.location_deadline();
         let location = location.map(|at| (at, Wake::Location));
         attachment.into_iter().chain(agenda).chain(location).min_by_key(|(at, _)| *at)
     }
@@ -192,12 +198,13 @@ impl Engine {
         let now = self.now.max(now);
         let next_heartbeat = self.agenda.next_heartbeat().map(|at| event::span(at.after(now)));
         let stale_inputs = self.queue.stale_inputs;
+        let settings = self.in_force.settings();
         let location = self.location.as_ref().map(|location| LocationSnapshot {
-            location: self.in_force.clone(),
-            chosen: self.chosen.is_some(),
-            ..location.snapshot(now)
+            location: self.in_force.location.clone(),
+            chosen: self.in_force.chosen.is_some(),
+            ..location.snapshot(settings, now)
         });
-        Snapshot { next_heartbeat, stale_inputs, location, ..self.attachment.snapshot(now) }
+        Snapshot { next_heartbeat, stale_inputs, location, ..self.attachment.snapshot(settings, now) }
     }
 
     // --- handle ---
@@ -210,8 +217,8 @@ impl Engine {
         if self.attachment.state() == State::Stopped {
             return;
         }
-        let Self { chance, queue, network, tuning, attachment, location, .. } = self;
-        let cx = &mut Context { now: self.now, chance, queue, tuning, network };
+        let Self { chance, queue, network, tuning, in_force, attachment, location, .. } = self;
+        let cx = &mut Context { now: self.now, chance, queue, tuning, network, in_force };
         match input {
             Input::Timeout => {}
             Input::Network(change) => {
@@ -261,6 +268,7 @@ impl Engine {
         }
         self.settle();
         self.remember();
+        self.release();
     }
 
     /// The next thing to do to the world.
@@ -276,8 +284,8 @@ impl Engine {
     // --- helpers ---
 
     fn command(&mut self, command: Command) {
-        let Self { chance, queue, network, tuning, attachment, location, .. } = self;
-        let cx = &mut Context { now: self.now, chance, queue, tuning, network };
+        let Self { chance, queue, network, tuning, in_force, attachment, location, .. } = self;
+        let cx = &mut Context { now: self.now, chance, queue, tuning, network, in_force };
         match command {
             Command::BeatNow => attachment.beat_now(cx),
             Command::NewCredentials => attachment.new_credentials(cx),
@@ -292,15 +300,10 @@ impl Engine {
                 }
                 attachment.stop(cx, grace);
             }
-            Command::Reconfigure(settings) => {
-                self.settings = settings;
-                warn(cx, &self.settings);
-                self.reconfigure_location();
-                let _ = self.put_in_force(true);
-            }
+            Command::Reconfigure { id, settings } => self.reconfigure(id, settings),
             Command::SetLocation(chosen) => {
-                self.chosen = chosen;
-                let _ = self.put_in_force(false);
+                self.in_force.chosen = chosen;
+                let _ = self.put_in_force(None);
             }
         }
     }
@@ -309,8 +312,8 @@ impl Engine {
     fn settle(&mut self) {
         // What is decided may make the next thing due at once: a move that waited for a beat to end, say.
         for _ in 0..MOST_ROUNDS {
-            let Self { chance, queue, network, tuning, attachment, agenda, location, .. } = self;
-            let cx = &mut Context { now: self.now, chance, queue, tuning, network };
+            let Self { chance, queue, network, tuning, in_force, attachment, agenda, location, .. } = self;
+            let cx = &mut Context { now: self.now, chance, queue, tuning, network, in_force };
             exchange_facts(cx, attachment, location, agenda);
             attachment.tick(cx);
             if let Some(location) = location {
@@ -319,7 +322,7 @@ impl Engine {
             attachment.heed_control(cx);
             exchange_facts(cx, attachment, location, agenda);
             let followed = self.follow_location();
-            let location = self.location.as_ref().and_then(|location| location.deadline(&self.tuning));
+            let location = self.location_deadline();
             let attachment = self.attachment.deadline(self.now, &self.tuning.attachment);
             let due = attachment.into_iter().chain(self.agenda.deadline()).chain(location);
             if !followed && due.min().is_none_or(|due| due > self.now) {
@@ -331,7 +334,7 @@ impl Engine {
     /// When the verdict changed, other settings may be in force. Whether it did.
     fn follow_location(&mut self) -> bool {
         let changed = self.location.as_mut().is_some_and(|location| location.take_change());
-        if changed && !self.put_in_force(false) {
+        if changed && !self.put_in_force(None) {
             self.tell_location();
         }
         changed
@@ -339,43 +342,53 @@ impl Engine {
 
     fn tell_location(&mut self) {
         if let Some(location) = &self.location {
-            self.queue.tell(location.event(self.now, self.in_force.clone()));
+            self.queue.tell(location.event(self.now, self.in_force.location.clone()));
         }
     }
 
+    fn location_deadline(&self) -> Option<Moment> {
+        self.location.as_ref()?.deadline(self.in_force.settings(), &self.tuning)
+    }
+
+    fn reconfigure(&mut self, id: SettingsId, settings: Arc<Settings>) {
+        let Some(before) = self.in_force.replace(id, settings) else {
+            self.queue.stale_inputs += 1;
+            return;
+        };
+        let Self { chance, queue, network, tuning, in_force, .. } = self;
+        warn(&mut Context { now: self.now, chance, queue, tuning, network, in_force });
+        self.reconfigure_location(&before);
+        let _ = self.put_in_force(Some(&before));
+    }
+
     /// The part that finds the location is there when the settings want it.
-    fn reconfigure_location(&mut self) {
-        let Self { chance, queue, network, tuning, attachment, location, .. } = self;
-        let cx = &mut Context { now: self.now, chance, queue, tuning, network };
-        // The attachment counts the settings as well, and is told of these after this.
-        let version = attachment.settings_version() + 1;
-        let wanted = location::is_asked_for(&self.settings) && attachment.state() != State::Stopping;
+    fn reconfigure_location(&mut self, before: &Settings) {
+        let Self { chance, queue, network, tuning, in_force, attachment, location, .. } = self;
+        let cx = &mut Context { now: self.now, chance, queue, tuning, network, in_force };
+        let wanted = location::is_asked_for(cx.in_force.settings()) && attachment.state() != State::Stopping;
         match (location.as_mut(), wanted) {
-            (Some(location), true) => location.reconfigure(cx, self.settings.clone(), version),
+            (Some(location), true) => location.reconfigure(cx, before),
             (Some(known), false) => {
                 known.stop(cx);
                 *location = None;
             }
-            (None, true) => {
-                let made = Location::new(self.settings.clone(), version, &self.agent, self.now, tuning);
-                *location = Some(Box::new(made));
-            }
+            (None, true) => *location = Some(Box::new(Location::new(&self.agent, self.now, tuning))),
             (None, false) => {}
         }
     }
 
-    /// Puts the settings of the location in force that the product has chosen, or that fits. Whether it is another
-    /// one, which is told.
-    fn put_in_force(&mut self, new_settings: bool) -> bool {
-        let Self { chance, queue, network, tuning, attachment, agenda, location, .. } = self;
-        let cx = &mut Context { now: self.now, chance, queue, tuning, network };
-        let fitting = || location.as_ref().and_then(|location| location.fitting());
-        let name = self.chosen.clone().or_else(fitting);
-        let another = name != self.in_force;
-        if new_settings || another {
-            let effective = self.settings.effective(name.as_deref());
-            self.in_force = name;
-            attachment.reconfigure(cx, new_settings.then(|| self.settings.clone()), &effective);
+    /// Puts the settings of the location in force that the product has chosen, or that fits; with `before`, those of
+    /// another document than that. Whether it is another location, which is told.
+    fn put_in_force(&mut self, before: Option<&Settings>) -> bool {
+        let fitting = || self.location.as_ref()?.fitting(self.in_force.settings());
+        let name = self.in_force.chosen.clone().or_else(fitting);
+        let another = name != self.in_force.location;
+        self.in_force.location = name;
+        let Self { chance, queue, network, tuning, in_force, attachment, agenda, location, .. } = self;
+        let cx = &mut Context { now: self.now, chance, queue, tuning, network, in_force };
+        if before.is_some() || another {
+            let effective = cx.in_force.effective();
+            attachment.reconfigure(cx, before, &effective);
             agenda.reconfigure(cx, &self.agent, &effective);
             if let Some(location) = location {
                 location.set_interval(cx.tuning.scale(effective.heartbeat_interval.value));
@@ -385,6 +398,16 @@ impl Engine {
             self.tell_location();
         }
         another
+    }
+
+    /// Tells the driver which of the replaced settings nothing refers to any more.
+    fn release(&mut self) {
+        let Self { in_force, attachment, location, queue, .. } = self;
+        let is_referred_to =
+            |id| attachment.refers_to(id) || location.as_ref().is_some_and(|location| location.refers_to(id));
+        while let Some(settings) = in_force.poll_release(is_referred_to) {
+            queue.act(Action::Release { settings });
+        }
     }
 
     /// Asks for the memory to be stored when it changed in a way that matters: a write wears a disk out and wakes it up.
@@ -440,8 +463,8 @@ fn hear(
 }
 
 /// What an administrator should know of settings that are now in force.
-fn warn(cx: &mut Context<'_>, settings: &Settings) {
-    for lint in settings.lint() {
+fn warn(cx: &mut Context<'_>) {
+    for lint in cx.in_force.settings().lint() {
         cx.tell(Event::SettingsWarning { warning: lint.to_string() });
     }
 }

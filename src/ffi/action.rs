@@ -9,7 +9,7 @@ use super::proof::proof_code;
 use super::text::homing_text;
 use crate::engine::{Action, Ending, Target};
 use crate::settings::{Protocol, Server};
-use crate::words::{Errand, Host, PolicyId, Proof, Purpose, Route};
+use crate::words::{CertificatePolicyId, Errand, Host, Proof, Purpose, Route};
 
 /// There is nothing to do.
 pub const HOMING_ACTION_NONE: i32 = 0;
@@ -42,6 +42,9 @@ pub const HOMING_ACTION_REMEMBER: i32 = 7;
 pub const HOMING_ACTION_PROBE: i32 = 8;
 /// Drop `probe`.
 pub const HOMING_ACTION_CANCEL_PROBE: i32 = 9;
+/// Drop what was prepared for the settings number `settings`, certificate policies above all: the engine will not name
+/// them again, and no handshake that began under one is under way. Follows once for all settings that are replaced.
+pub const HOMING_ACTION_RELEASE: i32 = 10;
 
 /// One of several attempts of a search: `POST /homing/v1/heartbeat` with `Homing-Purpose: attach`. All attempts of one
 /// `sweep` carry the same body and the same `Idempotency-Key`.
@@ -119,10 +122,11 @@ pub struct homing_action {
     pub stagger_ns: u64,
     /// When the engine gives the exchange up, on the driver's clock.
     pub deadline_ns: u64,
-    /// In which settings the certificate policy stands: 0 for the first ones, n for those of the n-th reconfigure.
-    pub policy_settings: u32,
-    /// Which policy of those settings.
-    pub policy_index: u32,
+    /// Which settings: those in which the certificate policy of a dial or a probe stands, or those to drop. 0 for the ones
+    /// the engine was made with, n for those of the n-th `homing_engine_reconfigure`.
+    pub settings: u32,
+    /// Which certificate policy of those settings.
+    pub certificate_policy: u32,
     /// Names a question.
     pub probe: u64,
     /// What a probe has to prove: `HOMING_PROOF_…`.
@@ -186,8 +190,8 @@ impl homing_action {
         sweep: 0,
         stagger_ns: 0,
         deadline_ns: 0,
-        policy_settings: 0,
-        policy_index: 0,
+        settings: 0,
+        certificate_policy: 0,
         probe: 0,
         proof: 0,
         reference: 0,
@@ -218,13 +222,13 @@ impl Current {
                 host: homing_text::new(self.name.insert(host)),
                 ..none
             },
-            Some(Action::Dial { link, server, policy, to, stagger, route }) => {
+            Some(Action::Dial { link, server, certificate_policy, to, stagger, route }) => {
                 self.host.clear();
                 // Writing into a string does not fail.
                 let _ = std::fmt::Write::write_fmt(&mut self.host, format_args!("{}", server.host));
                 self.addresses.extend(to.iter().map(|address| homing_address::from(*address)));
                 let server = self.server.insert(server);
-                let PolicyId { settings, index } = policy;
+                let CertificatePolicyId { settings, index } = certificate_policy;
                 homing_action {
                     kind: HOMING_ACTION_DIAL,
                     link: link.0,
@@ -239,8 +243,8 @@ impl Current {
                         Route::Proxy(index) => index.into(),
                     },
                     stagger_ns: u64::try_from(stagger.as_nanos()).unwrap_or(u64::MAX),
-                    policy_settings: settings,
-                    policy_index: index.into(),
+                    settings: settings.0,
+                    certificate_policy: index.into(),
                     ..none
                 }
             }
@@ -271,8 +275,8 @@ impl Current {
                 self.addresses.push(homing_address::from(to));
                 let (reference, host, policy) = match target {
                     Target::Control { like } => (0, like.map(Host::Address), None),
-                    Target::Reference { server, host, policy } => {
-                        (u32::from(server) + 1, Some(host), Some(policy))
+                    Target::Reference { server, host, certificate_policy } => {
+                        (u32::from(server) + 1, Some(host), Some(certificate_policy))
                     }
                 };
                 self.host = host.as_ref().map(Host::to_string).unwrap_or_default();
@@ -286,8 +290,8 @@ impl Current {
                     is_tls: u32::from(proof > Proof::Tcp),
                     route: HOMING_ROUTE_DIRECT,
                     deadline_ns: deadline.as_nanos(),
-                    policy_settings: policy.map_or(0, |policy| policy.settings),
-                    policy_index: policy.map_or(0, |policy| policy.index.into()),
+                    settings: policy.map_or(0, |policy| policy.settings.0),
+                    certificate_policy: policy.map_or(0, |policy| policy.index.into()),
                     proof: proof_code(proof),
                     reference,
                     ..none
@@ -295,6 +299,9 @@ impl Current {
             }
             Some(Action::CancelProbe { probe }) => {
                 homing_action { kind: HOMING_ACTION_CANCEL_PROBE, probe: probe.0, ..none }
+            }
+            Some(Action::Release { settings }) => {
+                homing_action { kind: HOMING_ACTION_RELEASE, settings: settings.0, ..none }
             }
             Some(Action::Remember { version }) => {
                 homing_action { kind: HOMING_ACTION_REMEMBER, version, ..none }

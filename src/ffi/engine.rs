@@ -19,9 +19,10 @@ use super::status::{
 use super::string::homing_string;
 use super::text;
 use crate::client::{ClientEvent, random};
-use crate::engine::{Away, Engine, Input, Memory, Setup, Tuning, Wake};
+use crate::engine::{Away, Command, Engine, Input, Memory, Setup, Tuning, Wake};
+use crate::settings::Settings;
 use crate::store::MAX_VALUE;
-use crate::words::{Moment, Route};
+use crate::words::{Moment, Route, SettingsId};
 
 /// Every decision homing makes, and nothing else: no clock, no thread, no socket.
 ///
@@ -38,6 +39,8 @@ pub struct homing_engine(Mutex<Driven>);
 
 struct Driven {
     engine: Engine,
+    /// How often it was reconfigured: the number of its settings.
+    reconfigured: u32,
     now: Moment,
     current: Current,
 }
@@ -122,7 +125,12 @@ pub unsafe extern "C" fn homing_engine_new(
                 Setup { tuning: Arc::new(tuning), routes: routes.into(), ..Setup::new(settings, agent) };
             let now = Moment::from_nanos(now_ns);
             let engine = Engine::new(setup, memory, away, seed, now);
-            out.give(homing_engine(Mutex::new(Driven { engine, now, current: Current::default() })));
+            out.give(homing_engine(Mutex::new(Driven {
+                engine,
+                reconfigured: 0,
+                now,
+                current: Current::default(),
+            })));
             Ok(())
         })
     }
@@ -282,6 +290,24 @@ pub(super) unsafe fn hear(engine: *mut homing_engine, now_ns: u64, input: Input<
     }
 }
 
+/// Gives an engine other settings, under the next number.
+pub(super) unsafe fn reconfigure(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    settings: Arc<Settings>,
+) -> Result<(), Failed> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(engine, |driven| {
+            driven.reconfigured = driven.reconfigured.wrapping_add(1);
+            driven.now = driven.now.max(Moment::from_nanos(now_ns));
+            let command = Command::Reconfigure { id: SettingsId(driven.reconfigured), settings };
+            driven.engine.handle(driven.now, Input::Command(command));
+            Ok(())
+        })
+    }
+}
+
 /// Does something with an engine that nobody else is using. A panic in it poisons the lock, and with it the engine.
 unsafe fn with<T>(
     engine: *const homing_engine,
@@ -317,7 +343,8 @@ mod tests {
         let setup = Setup::new(Arc::new(settings.parse().unwrap()), "agent".parse().unwrap());
         let now = Moment::ORIGIN;
         let engine = Engine::new(setup, Memory::default(), Away::Unknown, 1, now);
-        let engine = homing_engine(Mutex::new(Driven { engine, now, current: Current::default() }));
+        let engine =
+            homing_engine(Mutex::new(Driven { engine, reconfigured: 0, now, current: Current::default() }));
         let engine = Box::into_raw(Box::new(engine));
         // SAFETY: it came from a box and is freed once, at the end.
         unsafe {

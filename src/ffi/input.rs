@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::address::homing_address;
 use super::boundary::{reference, status};
-use super::engine::{hear, homing_engine};
+use super::engine::{hear, homing_engine, reconfigure};
 use super::failure::{homing_failure, read_failure};
 use super::outcome::{homing_outcome, read_news, read_outcome};
 use super::proof::read_proof;
@@ -313,6 +313,9 @@ pub unsafe extern "C" fn homing_engine_new_credentials(
 }
 
 /// Use these settings from now on; they may be freed afterwards. The engine keeps its server when they still name it.
+///
+/// Each call that returns `HOMING_OK` counts: the n-th gives the settings the number n, which actions name until
+/// `HOMING_ACTION_RELEASE` does.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_engine_reconfigure(
     engine: *mut homing_engine,
@@ -323,7 +326,7 @@ pub unsafe extern "C" fn homing_engine_reconfigure(
     unsafe {
         status(|| {
             let settings = Arc::clone(&reference(settings, "settings")?.settings);
-            hear(engine, now_ns, Input::Command(Command::Reconfigure(settings)))
+            reconfigure(engine, now_ns, settings)
         })
     }
 }

@@ -55,8 +55,8 @@ impl homing_policy {
 }
 
 /// Prepares a policy of the settings and reads the files it names; relative paths are relative to the working folder of
-/// the process. `index` is the `policy_index` of a `HOMING_ACTION_DIAL`, be it for a management server or for the probe of a
-/// reference server.
+/// the process. `index` is the `certificate_policy` of a `HOMING_ACTION_DIAL` or, for a reference server, of a
+/// `HOMING_ACTION_PROBE`.
 ///
 /// `time_s` is the wall clock, in seconds since 1970; what is remarked about dates depends on it, and nothing else. On success
 /// `*out` is owned by the caller. Any thread; it waits for the disk.

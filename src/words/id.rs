@@ -101,13 +101,19 @@ handle! {
     ProbeId
 }
 
-/// Which certificate policy a link is dialled under: the settings it stands in, and which of
+/// Names one settings document among all that a driver gives to an engine. The driver chooses the numbers; none is
+/// used twice in the life of an engine.
+///
+/// [`Action::Release`](crate::engine::Action::Release) says when an engine no longer refers to one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SettingsId(pub u32);
+
+/// Names the certificate policy under which a link is dialled: the settings it stands in, and which of
 /// [`Settings::policies`](crate::settings::Settings::policies) it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PolicyId {
-    /// 0 for the settings the engine was made with; the n-th
-    /// [`Command::Reconfigure`](crate::engine::Command::Reconfigure) makes it n.
-    pub settings: u32,
+pub struct CertificatePolicyId {
+    /// Those that named the server when the engine last looked.
+    pub settings: SettingsId,
     /// Index into the policies of those settings.
     pub index: u16,
 }

@@ -19,7 +19,9 @@ pub(crate) use duration::text_duration;
 pub use duration::{BadDuration, Span};
 pub use errand::{Errand, Purpose};
 pub use failure::{Cause, Evidence, Failure, FailureClass};
-pub use id::{AgentId, BadAgentId, ExchangeId, LinkId, PolicyId, ProbeId, QueryId, ServerId};
+pub use id::{
+    AgentId, BadAgentId, CertificatePolicyId, ExchangeId, LinkId, ProbeId, QueryId, ServerId, SettingsId,
+};
 pub(crate) use json::{Object, Unreadable, read_object};
 pub use outcome::{News, Outcome, Verdict};
 pub use proof::{Path, Proof, Route};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use homing::engine::{Command, Event, NetworkChange, Next, State, Why};
-use homing::words::{Cause, Errand, FailureClass, Moment, Purpose};
+use homing::words::{Cause, Errand, FailureClass, Moment, Purpose, SettingsId};
 
 use crate::world::*;
 
@@ -343,10 +343,10 @@ fn the_same_settings_given_again_are_another_version_of_them() {
     let (mut world, own, _) = attached();
     let settings = world.plan.settings();
     for _ in 0..3 {
-        world.command(Command::Reconfigure(settings.clone()));
+        world.give(settings.clone());
     }
     world.break_links(&own).run(s(60));
-    assert_eq!(world.policies.last().unwrap().settings, 3, "the driver counts them as well");
+    assert_eq!(world.policies.last().unwrap().settings, SettingsId(3), "the driver counts them as well");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //!
 //! `promises` lets it loose with deeds that `proptest` draws, `fuzz/fuzz_targets/engine.rs` includes this
 //! file and has the fuzzer write the deeds. So it knows nothing but the library,
-//! `serde_json` and `mount`.
+//! `serde_json`, `mount` and `prepared`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,6 +17,7 @@ use homing::words::{
 };
 
 use crate::mount::{self, Engine};
+use crate::prepared::Prepared;
 
 /// One thing to do. The index of a link or an exchange is taken modulo how many there are.
 #[derive(Clone, Copy, Debug)]
@@ -174,6 +175,7 @@ pub struct Chaos {
     adopted: BTreeSet<ExchangeId>,
     /// What each probe asks for.
     probes: BTreeMap<ProbeId, (Target, Proof)>,
+    prepared: Prepared,
     /// A reference server, or a management server over TLS, has proved that it is itself.
     anybody_proved: bool,
     active: Option<String>,
@@ -198,6 +200,7 @@ impl Chaos {
             succeeded: BTreeSet::new(),
             adopted: BTreeSet::new(),
             probes: BTreeMap::new(),
+            prepared: Prepared::default(),
             anybody_proved: false,
             active: None,
             stopped: false,
@@ -218,6 +221,7 @@ impl Chaos {
 
     fn probed(&mut self, probe: ProbeId, found: Found) {
         let Some((target, wanted)) = self.probes.remove(&probe) else { return };
+        self.prepared.ends(probe.0);
         let (proof, tunnel) = match (found, target) {
             (Found::Fails(trouble), _) => {
                 return self.input(Input::Probed { probe, answer: Err(trouble.cause().into()) });
@@ -235,6 +239,7 @@ impl Chaos {
     }
 
     fn lose(&mut self, link: LinkId, trouble: Trouble) {
+        self.prepared.ends(link.0);
         self.links.remove(&link);
         self.exchanges.retain(|_, on| *on != link);
         self.input(Input::Lost { link, failure: trouble.cause().into() });
@@ -289,6 +294,7 @@ impl Chaos {
             }
             Deed::Secure(index) => {
                 if let Some(link) = self.link(index) {
+                    self.prepared.ends(link.0);
                     self.input(Input::Secured { link, proof: Proof::Tls });
                 }
             }
@@ -331,7 +337,9 @@ impl Chaos {
             Deed::Resume => self.input(Input::Resumed),
             Deed::BeatNow => self.input(Input::Command(Command::BeatNow)),
             Deed::Reconfigure(shape) => {
-                self.input(Input::Command(Command::Reconfigure(settings(shape, false, false))));
+                let id = self.prepared.prepare();
+                let settings = settings(shape, false, false);
+                self.input(Input::Command(Command::Reconfigure { id, settings }));
             }
             Deed::Location(some) => {
                 self.input(Input::Command(Command::SetLocation(some.then(|| "nowhere".into()))));
@@ -358,6 +366,7 @@ impl Chaos {
                     link,
                     path: Path { peer: ([10, 0, 0, 1], 443).into(), tunnel: false },
                 });
+                self.prepared.ends(link.0);
                 self.input(Input::Secured { link, proof: Proof::Tls });
             }
             self.drain();
@@ -420,12 +429,17 @@ impl Chaos {
             self.engine.snapshot(self.now).explain()
         );
         assert!(self.links.len() <= 10 + 2 + 8, "{} links", self.links.len());
+        // Those in force, those of the server in use, and what a handshake or an attempt may still need.
+        let most = 3 + self.links.len() + self.probes.len();
+        let kept = self.prepared.kept();
+        assert!(self.stopped || kept <= most, "{kept} settings are kept");
     }
 
     fn act(&mut self, action: Action) {
         match action {
             Action::Resolve { query, .. } => self.queries.insert(0, query),
-            Action::Dial { link, to, route, .. } => {
+            Action::Dial { link, to, route, certificate_policy, .. } => {
+                self.prepared.begins(link.0, certificate_policy);
                 assert!(!to.is_empty() || route != Route::Direct);
                 assert!(self.links.insert(link, true).is_none(), "an id was reused");
             }
@@ -444,16 +458,22 @@ impl Chaos {
                 self.exchanges.remove(&exchange);
             }
             Action::Close { link, .. } => {
+                self.prepared.ends(link.0);
                 self.links.remove(&link);
                 self.exchanges.retain(|_, on| *on != link);
             }
             Action::Probe { probe, target, proof, .. } => {
+                if let Target::Reference { certificate_policy, .. } = &target {
+                    self.prepared.begins(probe.0, *certificate_policy);
+                }
                 assert!(self.probes.insert(probe, (target, proof)).is_none(), "an id was reused");
                 assert!(self.probes.len() <= 32, "{} probes at once", self.probes.len());
             }
             Action::CancelProbe { probe } => {
+                self.prepared.ends(probe.0);
                 self.probes.remove(&probe);
             }
+            Action::Release { settings } => self.prepared.release(settings),
             Action::Remember { version } => self.input(Input::Remembered(version)),
             other => panic!("{other:?}"),
         }

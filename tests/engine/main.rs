@@ -22,6 +22,7 @@ mod memory;
 mod mount;
 mod patient_round;
 mod places;
+mod prepared;
 mod promises;
 mod push;
 mod race;

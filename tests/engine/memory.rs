@@ -93,7 +93,7 @@ fn what_a_better_server_has_proved_survives_a_second_restart_before_the_agent_wa
     second.set_all(black_hole()).run(s(60));
     assert!(!second.memories.is_empty());
     assert_eq!(proofs(&second), 2);
-    second.command(Command::Reconfigure(priorities(&[1, 1, 1]).named().settings()));
+    second.give(priorities(&[1, 1, 1]).named().settings());
     second.command(Command::Stop { grace: Duration::ZERO });
     assert_eq!(proofs(&second), 2);
 }

@@ -41,7 +41,8 @@ mod twice {
     use homing::ffi::*;
     use homing::settings::{Protocol, Settings};
     use homing::words::{
-        Cause, Errand, Failure, Moment, News, Outcome, Path, PolicyId, Proof, Purpose, Route, Verdict,
+        Cause, CertificatePolicyId, Errand, Failure, Moment, News, Outcome, Path, Proof, Purpose, Route,
+        SettingsId, Verdict,
     };
 
     /// An engine, and one behind the C functions that must do the same.
@@ -329,7 +330,7 @@ mod twice {
                 Input::CannotRemember(version) => homing_engine_cannot_remember(engine, now, version),
                 Input::Command(Command::BeatNow) => homing_engine_beat_now(engine, now),
                 Input::Command(Command::NewCredentials) => homing_engine_new_credentials(engine, now),
-                Input::Command(Command::Reconfigure(settings)) => {
+                Input::Command(Command::Reconfigure { settings, .. }) => {
                     let mut status = HOMING_ERROR_INTERNAL;
                     with_settings(&settings, |settings| {
                         status = homing_engine_reconfigure(engine, now, settings)
@@ -385,14 +386,14 @@ mod twice {
     fn tell(action: &Action) -> String {
         match action {
             Action::Resolve { query, host } => format!("resolve {} {host}", query.0),
-            Action::Dial { link, server, policy, to, stagger, route } => format!(
+            Action::Dial { link, server, certificate_policy: policy, to, stagger, route } => format!(
                 "dial {} {} {}:{} tls {} policy {}.{} to {to:?} stagger {} route {}",
                 link.0,
                 server.id,
                 server.host,
                 server.port,
                 u32::from(server.protocol == Protocol::Https),
-                policy.settings,
+                policy.settings.0,
                 policy.index,
                 stagger.as_nanos(),
                 way(*route),
@@ -410,17 +411,19 @@ mod twice {
             }
             Action::Probe { probe, target, to, proof, deadline } => {
                 let (reference, host, policy) = match target {
-                    Target::Reference { server, host, policy } => (server + 1, host.to_string(), *policy),
+                    Target::Reference { server, host, certificate_policy } => {
+                        (server + 1, host.to_string(), *certificate_policy)
+                    }
                     Target::Control { like } => {
                         let like = like.map_or("-".to_owned(), |like| like.to_string());
-                        (0, like, PolicyId { settings: 0, index: 0 })
+                        (0, like, CertificatePolicyId { settings: SettingsId(0), index: 0 })
                     }
                     other => panic!("{other:?}"),
                 };
                 format!(
                     "probe {} {reference} {host} policy {}.{} to [{to}] proof {} {}",
                     probe.0,
-                    policy.settings,
+                    policy.settings.0,
                     policy.index,
                     proof_code(*proof),
                     deadline.as_nanos()
@@ -430,6 +433,7 @@ mod twice {
             Action::Adopt { exchange } => format!("adopt {}", exchange.0),
             Action::Abandon { exchange, reason } => format!("abandon {} {}", exchange.0, *reason as i32 + 1),
             Action::Close { link, reason } => format!("close {} {}", link.0, *reason as i32 + 1),
+            Action::Release { settings } => format!("release {}", settings.0),
             Action::Remember { version } => format!("remember {version}"),
             other => panic!("the C functions do not know {other:?}"),
         }
@@ -472,8 +476,8 @@ mod twice {
                     action.link,
                     action.port,
                     action.is_tls,
-                    action.policy_settings,
-                    action.policy_index,
+                    action.settings,
+                    action.certificate_policy,
                     action.stagger_ns,
                     action.route,
                 )
@@ -490,8 +494,8 @@ mod twice {
                     "probe {} {} {host} policy {}.{} to {to:?} proof {} {}",
                     action.probe,
                     action.reference,
-                    action.policy_settings,
-                    action.policy_index,
+                    action.settings,
+                    action.certificate_policy,
                     action.proof,
                     action.deadline_ns
                 )
@@ -500,6 +504,7 @@ mod twice {
             HOMING_ACTION_ADOPT => format!("adopt {}", action.exchange),
             HOMING_ACTION_ABANDON => format!("abandon {} {}", action.exchange, action.ending),
             HOMING_ACTION_CLOSE => format!("close {} {}", action.link, action.ending),
+            HOMING_ACTION_RELEASE => format!("release {}", action.settings),
             HOMING_ACTION_REMEMBER => format!("remember {}", action.version),
             other => panic!("action {other}"),
         }

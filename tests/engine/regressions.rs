@@ -1,7 +1,7 @@
 //! Faults that were found once and must not come back. Each test says what happened.
 
-use homing::engine::{Away, Command, Event, Memory, NetworkChange, State};
-use homing::words::{Cause, News, PolicyId, Route};
+use homing::engine::{Away, Command, Engine, Event, Input, Memory, NetworkChange, Setup, State};
+use homing::words::{Cause, CertificatePolicyId, Moment, News, Route, SettingsId};
 
 use crate::world::*;
 
@@ -24,8 +24,12 @@ fn a_server_that_is_no_longer_named_is_dialled_under_the_policy_that_named_it() 
     world.run(s(1000));
     let policies = world.dialled_policies("a");
     assert!(
-        policies.len() >= 3 && policies.iter().all(|policy| *policy == PolicyId { settings: 0, index: 0 })
+        policies.len() >= 3
+            && policies
+                .iter()
+                .all(|policy| *policy == CertificatePolicyId { settings: SettingsId(0), index: 0 })
     );
+    assert_eq!(world.prepared.kept(), 2, "the first for the server in use");
 }
 
 /// An attempt that was looking a name up was dialled under the policy of settings long replaced.
@@ -37,7 +41,8 @@ fn an_attempt_that_outlives_its_settings_is_dialled_under_the_new_ones() {
         world.reconfigure(priorities(&[1]).named()).run(ms(100));
     }
     world.until_attached("a", s(5));
-    assert_eq!(world.policies.last().unwrap().settings, 3);
+    assert_eq!(world.policies.last().unwrap().settings, SettingsId(3));
+    assert_eq!(world.prepared.kept(), 1);
 }
 
 /// The oracle fails in each of these when a server is spoken to before its floor.
@@ -197,7 +202,7 @@ fn an_old_address_does_not_become_young_because_the_machine_has_just_booted() {
         serde_json::from_str(r#"{ "servers": [ { "id": "a", "last_good": ["10.0.0.1", "30days"] } ] }"#)
             .unwrap();
     let plan = priorities(&[1]).named().remembering(memory, Away::For(s(60)));
-    let mut world = plan.start_at(homing::words::Moment::ORIGIN + s(30));
+    let mut world = plan.start_at(Moment::ORIGIN + s(30));
     world.names_fail = Some(Cause::NameNotFound);
     world.run(s(20));
     assert!(world.dials("a").is_empty(), "{:?}", world.dials("a"));
@@ -298,4 +303,20 @@ fn the_first_server_to_return_from_a_long_outage_has_its_turn_soon() {
         // Of seven servers beside its own two are tried a minute, and a failure leaves one out for up to 132 s.
         world.until_attached("d", s(330));
     }
+}
+
+/// A driver that gives two documents one number would have their verifiers mixed up.
+#[test]
+fn a_number_that_still_names_other_settings_is_not_taken() {
+    let other = Command::Reconfigure { id: SettingsId(0), settings: priorities(&[1, 1]).settings() };
+    let mut engine = Engine::new(
+        Setup::new(priorities(&[1]).settings(), "x".parse().unwrap()),
+        Memory::default(),
+        Away::Unknown,
+        7,
+        Moment::ORIGIN,
+    );
+    engine.handle(Moment::ORIGIN, Input::Command(other));
+    let snapshot = engine.snapshot(Moment::ORIGIN);
+    assert_eq!((snapshot.stale_inputs, snapshot.servers.len()), (1, 1));
 }

@@ -12,7 +12,7 @@ use rcgen::{
 };
 
 use super::server::{Authority, Server, file};
-use super::{attached, builder, failed, heartbeat, once, settings, start, wait_for, well};
+use super::{attached, builder, failed, heartbeat, once, public, settings, start, wait_for, well};
 
 /// Answers once on a connection and closes it, so that the next heartbeat makes a handshake.
 fn closing() -> impl Fn(&mut super::Conversation<'_>) + Send + Sync + 'static {
@@ -157,6 +157,31 @@ fn no_session_outlives_the_policy_under_which_it_was_made() {
     client.reconfigure(settings(&[&server], pinned)).unwrap();
     let (class, detail) = failed(&client);
     assert_eq!(class, FailureClass::Certificate, "{detail}");
+}
+
+#[test]
+fn a_server_that_settings_leave_out_again_and_again_is_verified_as_long_as_it_is_in_use() {
+    let authority = Authority::new();
+    // It closes after each answer, so every heartbeat dials and verifies anew.
+    let server = Server::tls("a", &authority, closing());
+    let elsewhere = Server::plain("b", once("HTTP/1.1 500 Down\r\nContent-Length: 0\r\n\r\n"));
+    let client = start(&[&server], authority.policy());
+    heartbeat(&client);
+    for _ in 0..4 {
+        // No other server answers, so the agent stays although it is no longer named.
+        client.reconfigure(settings(&[&elsewhere], public())).unwrap();
+        let before = server.requests().len();
+        while server.requests().len() < before + 3 {
+            let told = wait_for(&client, |event| {
+                if let Event::Heartbeat { status: 200, .. } = &event.event {
+                    return Some(Ok(()));
+                }
+                let Event::AttemptFailed { server, class, detail, .. } = &event.event else { return None };
+                (server.as_str() == "a").then(|| Err((*class, detail.clone())))
+            });
+            told.unwrap();
+        }
+    }
 }
 
 #[test]

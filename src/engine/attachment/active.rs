@@ -7,14 +7,14 @@ use super::attempt::{Attempt, Link};
 use super::race::Race;
 use super::roster::Member;
 use crate::engine::Why;
-use crate::words::{Moment, PolicyId};
+use crate::words::{CertificatePolicyId, Moment, SettingsId};
 
 /// The one server the agent is attached to.
 #[derive(Debug)]
 pub(super) struct Active {
     /// As the list named it when the agent attached.
     pub(super) member: Member,
-    pub(super) policy: PolicyId,
+    pub(super) policy: CertificatePolicyId,
     /// Whether the list in force names it; if not, another is being looked for.
     pub(super) listed: bool,
     pub(super) since: Moment,
@@ -65,6 +65,16 @@ pub(super) struct Leave {
 impl Active {
     pub(super) fn record(&self) -> usize {
         self.member.record.into()
+    }
+
+    /// Whether it, or an attempt beside it, is dialled under a policy of these settings.
+    pub(super) fn refers_to(&self, settings: SettingsId) -> bool {
+        let beside = match &self.talk {
+            Talk::Quiet => false,
+            Talk::Beat { attempt, .. } => attempt.refers_to(settings),
+            Talk::Racing(race) => race.refers_to(settings),
+        };
+        beside || self.policy.settings == settings
     }
 
     /// The exchange that is under way with it, if one is.

@@ -18,8 +18,8 @@ use crate::engine::context::Context;
 use crate::engine::{Action, Ending, Input, MAX_ADDRESSES};
 use crate::settings::{Protocol, Server};
 use crate::words::{
-    Cause, Errand, Evidence, ExchangeId, Failure, FailureClass, Host, LinkId, Moment, News, Outcome,
-    PolicyId, Proof, QueryId, Route, Verdict,
+    Cause, CertificatePolicyId, Errand, Evidence, ExchangeId, Failure, FailureClass, Host, LinkId, Moment,
+    News, Outcome, Proof, QueryId, Route, SettingsId, Verdict,
 };
 
 /// Whom an attempt is for.
@@ -28,7 +28,7 @@ pub(super) struct Target {
     /// Which record of the attachment.
     pub(super) record: usize,
     pub(super) server: Arc<Server>,
-    pub(super) policy: PolicyId,
+    pub(super) policy: CertificatePolicyId,
     /// Where the name led when it last worked; used when it no longer resolves.
     pub(super) last_good: Option<IpAddr>,
     /// The ways there, in the program's order.
@@ -39,10 +39,10 @@ pub(super) struct Target {
 
 impl Target {
     /// The settings changed and still name the server as it was: it goes by other numbers now.
-    pub(super) fn renumber(&mut self, member: &Member, settings: u32) {
+    pub(super) fn renumber(&mut self, member: &Member, settings: SettingsId) {
         self.record = member.record.into();
         self.server = member.server.clone();
-        self.policy = PolicyId { settings, index: member.server.policy };
+        self.policy = CertificatePolicyId { settings, index: member.server.policy };
     }
 }
 
@@ -70,6 +70,8 @@ pub(super) struct Attempt {
     /// Whether it began on a link that had served before.
     pub(super) reused: bool,
     stage: Stage,
+    /// The settings whose policy the newest link was dialled under; the target's may be newer.
+    dialled_under: SettingsId,
     /// How many routes have failed.
     routes_failed: u8,
     /// How a proxy failed, if one did.
@@ -135,6 +137,7 @@ impl Attempt {
 
     fn new(started: Moment, target: Target, errand: Errand, reused: bool) -> Self {
         Self {
+            dialled_under: target.policy.settings,
             target,
             errand,
             started,
@@ -304,6 +307,12 @@ impl Attempt {
         self.stage = Stage::Ended;
     }
 
+    /// Whether it may still dial under a policy of these settings, or makes a handshake under one.
+    pub(super) fn refers_to(&self, settings: SettingsId) -> bool {
+        let is_shaking_hands = matches!(self.stage, Stage::Connecting { .. } | Stage::Securing { .. });
+        self.target.policy.settings == settings || is_shaking_hands && self.dialled_under == settings
+    }
+
     // --- helpers ---
 
     fn link(&self) -> Option<LinkId> {
@@ -396,10 +405,11 @@ impl Attempt {
 
     fn dial_to(&mut self, cx: &mut Context<'_>, to: Arc<[SocketAddr]>) {
         let link = cx.queue.next_link();
+        self.dialled_under = self.target.policy.settings;
         cx.act(Action::Dial {
             link,
             server: self.target.server.clone(),
-            policy: self.target.policy,
+            certificate_policy: self.target.policy,
             to,
             stagger: cx.tuning.attachment.address_stagger,
             route: self.target.routes.get(usize::from(self.route())).copied().unwrap_or_default(),

@@ -174,7 +174,7 @@ impl Attachment {
     /// The server in use, under the policy of the settings that named it last.
     pub(super) fn active_target(&self, cx: &Context<'_>) -> Option<Target> {
         let active = self.active()?;
-        let target = self.servers.target(cx.now, &active.member, &cx.tuning.attachment);
+        let target = self.servers.target(cx, &active.member);
         Some(Target { policy: active.policy, ..target })
     }
 

@@ -1,6 +1,5 @@
 //! What comes from outside: settings, the network, suspend, and what the application asks for.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::active::{Active, Again, Leave, Talk};
@@ -11,14 +10,15 @@ use super::{Attachment, Fact, Phase};
 use crate::engine::context::Context;
 use crate::engine::{Ending, NetworkChange, Why};
 use crate::settings::{Effective, Server, Settings};
-use crate::words::{FailureClass, Moment, PolicyId, ServerId};
+use crate::words::{FailureClass, Moment, ServerId, SettingsId};
 
 impl Attachment {
     // --- settings ---
 
     /// Puts a list in force for the first time.
     pub(in crate::engine) fn install(&mut self, cx: &mut Context<'_>, effective: &Effective) {
-        let records = self.settings.servers().iter().map(|id| Record::new(id.clone(), cx.now)).collect();
+        let records =
+            cx.in_force.settings().servers().iter().map(|id| Record::new(id.clone(), cx.now)).collect();
         self.servers.records = records;
         self.servers.roster = self.roster(effective);
         if !effective.enabled.value {
@@ -26,31 +26,29 @@ impl Attachment {
         }
     }
 
-    /// Puts other settings in force, or with `None` another location's list of the same settings. A server
-    /// in use that is still named stays in use; one that is not is left once another has answered.
+    /// Other settings than those `before` are in force, or with `None` another location's list of the same settings. A
+    /// server in use that is still named stays in use; one that is not is left once another has answered.
     pub(in crate::engine) fn reconfigure(
         &mut self,
         cx: &mut Context<'_>,
-        settings: Option<Arc<Settings>>,
+        before: Option<&Settings>,
         effective: &Effective,
     ) {
         if matches!(self.phase, Phase::Stopping { .. } | Phase::Stopped) {
             return;
         }
-        let old_settings = self.settings.clone();
-        if let Some(settings) = settings {
-            self.settings = settings;
-            self.servers.version += 1;
-        }
+        let in_force = cx.in_force;
+        let new_settings = in_force.settings();
+        let old_settings = before.unwrap_or(new_settings);
         let old_roster = std::mem::take(&mut self.servers.roster);
         let in_use = self.active().map(|active| self.servers.id(active.record()));
-        let moved = self.carry_records_over(cx.now, in_use);
+        let moved = self.carry_records_over(cx.now, new_settings, in_use);
         self.servers.roster = self.roster(effective);
-        let change = Change { old_settings: &old_settings, new_settings: &self.settings, moved: &moved };
+        let change = Change { old_settings, new_settings, moved: &moved };
         let same = |server: &Server, other: &Server| change.is_same(server, other);
 
         pardon(&mut self.servers.records, cx.now, &old_roster, &self.servers.roster, &change);
-        let (roster, version) = (&self.servers.roster, self.servers.version);
+        let (roster, version) = (&self.servers.roster, in_force.id());
         let stays = |member: &Member| {
             let record = change.record(member.record.into())?;
             roster.of_record(record).filter(|listed| same(&listed.server, &member.server)).cloned()
@@ -97,8 +95,7 @@ impl Attachment {
                 active.listed = still_listed.is_some();
                 match still_listed {
                     Some(member) => {
-                        active.policy =
-                            PolicyId { settings: self.servers.version, index: member.server.policy };
+                        active.policy = in_force.certificate_policy(member.server.policy);
                         active.member = member;
                         active.leave = active.leave.filter(|leave| leave.why != Why::NewSettings);
                     }
@@ -169,9 +166,14 @@ impl Attachment {
 
     /// Records of servers the settings still name are kept, and that of the server in use. Returns where
     /// each old record went.
-    fn carry_records_over(&mut self, now: Moment, in_use: Option<ServerId>) -> Vec<Option<usize>> {
-        let mut wanted: Vec<ServerId> = self.settings.servers().to_vec();
-        wanted.extend(in_use.filter(|id| !self.settings.servers().contains(id)));
+    fn carry_records_over(
+        &mut self,
+        now: Moment,
+        settings: &Settings,
+        in_use: Option<ServerId>,
+    ) -> Vec<Option<usize>> {
+        let mut wanted: Vec<ServerId> = settings.servers().to_vec();
+        wanted.extend(in_use.filter(|id| !settings.servers().contains(id)));
         let mut old: Vec<Option<Record>> =
             std::mem::take(&mut self.servers.records).into_iter().map(Some).collect();
         let mut moved = vec![None; old.len()];
@@ -385,7 +387,7 @@ fn retain(
     cx: &mut Context<'_>,
     race: &mut Race,
     change: &Change<'_>,
-    settings: u32,
+    settings: SettingsId,
     stays: &impl Fn(&Member) -> Option<Member>,
 ) {
     race.incumbent = race.incumbent.and_then(|record| change.record(record));

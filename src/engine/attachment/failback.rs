@@ -13,7 +13,7 @@ use super::roster::Member;
 use super::servers::Servers;
 use crate::engine::context::Context;
 use crate::engine::{Ending, Event, Input};
-use crate::words::{Cause, Errand, Failure, Moment, Purpose, ServerId};
+use crate::words::{Cause, Errand, Failure, Moment, Purpose, ServerId, SettingsId};
 
 /// Successes a prospect needs, at least: one could be luck, two could be one short spell.
 const PROOFS: u8 = 3;
@@ -121,11 +121,17 @@ impl Failback {
         }
     }
 
+    /// Whether a probe was, or will be, dialled under a policy of these settings.
+    pub(super) fn refers_to(&self, settings: SettingsId) -> bool {
+        let mut probes = self.prospects.iter().filter_map(|prospect| prospect.probe.as_ref());
+        probes.any(|probe| probe.refers_to(settings))
+    }
+
     /// The settings changed: prospects they no longer name, or name differently, are dropped.
     pub(super) fn retain(
         &mut self,
         cx: &mut Context<'_>,
-        settings: u32,
+        settings: SettingsId,
         stays: &impl Fn(&Member) -> Option<Member>,
     ) {
         self.prospects.retain_mut(|prospect| match stays(&prospect.member) {

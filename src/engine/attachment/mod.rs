@@ -50,13 +50,11 @@ pub(super) use tuning::Tuning;
 use super::context::Context;
 use super::event::span;
 use super::{Ending, Event, Input, State, Why};
-use crate::settings::Settings;
-use crate::words::{AgentId, Moment, PolicyId, Proof, Route, ServerId};
+use crate::words::{AgentId, Moment, Proof, Route, ServerId, SettingsId};
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Attachment {
-    settings: Arc<Settings>,
     servers: Servers,
     phase: Phase,
     failback: Failback,
@@ -126,9 +124,8 @@ impl Facts {
 }
 
 impl Attachment {
-    pub(super) fn new(agent: AgentId, settings: Arc<Settings>, routes: Arc<[Route]>, at: Moment) -> Self {
+    pub(super) fn new(agent: AgentId, routes: Arc<[Route]>, at: Moment) -> Self {
         Self {
-            settings,
             servers: Servers::new(agent, routes),
             phase: Phase::Starting { at },
             failback: Failback::default(),
@@ -163,9 +160,22 @@ impl Attachment {
         }
     }
 
-    /// Counts the settings, for `PolicyId`.
-    pub(super) fn settings_version(&self) -> u32 {
-        self.servers.version
+    /// Whether a certificate policy of these settings may still be named, or a handshake under one is under way.
+    pub(super) fn refers_to(&self, settings: SettingsId) -> bool {
+        let attempts = match &self.phase {
+            Phase::Sweeping(race) => race.refers_to(settings),
+            Phase::Attached(active) => active.refers_to(settings),
+            Phase::Stopping { attempt, .. } => attempt.refers_to(settings),
+            Phase::Starting { .. }
+            | Phase::Disabled
+            | Phase::Waiting { .. }
+            | Phase::NoNetwork { .. }
+            | Phase::Captive { .. }
+            | Phase::Rejected { .. }
+            | Phase::Stopped => false,
+        };
+        let stream = self.stream.as_ref().is_some_and(|stream| stream.refers_to(settings));
+        attempts || stream || self.failback.refers_to(settings)
     }
 
     pub(super) fn is_attached(&self) -> bool {
@@ -321,7 +331,7 @@ impl Attachment {
         let from = self.active().map(|active| self.servers.id(active.record()));
         self.end_stream(cx, Ending::Moved);
         let mut active = Active {
-            policy: PolicyId { settings: self.servers.version, index: member.server.policy },
+            policy: cx.in_force.certificate_policy(member.server.policy),
             member,
             listed: true,
             since: cx.now,

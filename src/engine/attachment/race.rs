@@ -16,7 +16,7 @@ use super::attempt::{Attempt, Link};
 use super::plan::Entry;
 use super::roster::Member;
 use crate::engine::Why;
-use crate::words::{Cause, ExchangeId, Failure, FailureClass, Moment};
+use crate::words::{Cause, ExchangeId, Failure, FailureClass, Moment, SettingsId};
 
 /// More at once would look like a port scan, and would cost a small site its uplink.
 const MOST_IN_FLIGHT: usize = 10;
@@ -262,6 +262,11 @@ impl Race {
             self.evicted.retain(|entry| entry.member.priority <= lowest);
         }
         self.failed.push(Ended { record, policy: runner.member.server.policy, failure, charged });
+    }
+
+    /// Whether an attempt was, or will be, dialled under a policy of these settings.
+    pub(super) fn refers_to(&self, settings: SettingsId) -> bool {
+        self.runners.iter().any(|runner| runner.attempt.refers_to(settings))
     }
 
     /// The exchange with the server in use beside which this race runs, if one is under way.

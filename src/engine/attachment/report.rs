@@ -12,13 +12,13 @@ use super::{Attachment, Phase, Talk};
 use crate::engine::event::span;
 use crate::engine::memory::{LeftOut, LeftOutReason, Memory, Proven, ServerMemory};
 use crate::engine::{Away, ServerSnapshot, Snapshot, Why};
-use crate::settings::Protocol;
+use crate::settings::{Protocol, Settings};
 use crate::words::{FailureClass, Moment, ServerId, Span};
 
 impl Attachment {
     // --- snapshot ---
 
-    pub(in crate::engine) fn snapshot(&self, now: Moment) -> Snapshot {
+    pub(in crate::engine) fn snapshot(&self, settings: &Settings, now: Moment) -> Snapshot {
         let active = self.active();
         let (next_search, why) = match &self.phase {
             Phase::Starting { at } => (Some(*at), Some(Why::Start)),
@@ -47,14 +47,19 @@ impl Attachment {
                 .roster
                 .members()
                 .iter()
-                .map(|member| self.server_snapshot(member, now))
+                .map(|member| self.server_snapshot(member, settings, now))
                 .collect(),
             location: None,
             stale_inputs: 0,
         }
     }
 
-    fn server_snapshot(&self, member: &super::roster::Member, now: Moment) -> ServerSnapshot {
+    fn server_snapshot(
+        &self,
+        member: &super::roster::Member,
+        settings: &Settings,
+        now: Moment,
+    ) -> ServerSnapshot {
         let record = self.servers.record(member.record.into());
         let prospect =
             self.failback.prospects().iter().find(|prospect| prospect.member.record == member.record);
@@ -69,8 +74,7 @@ impl Attachment {
             health: name,
             since: span(record.map_or(Duration::ZERO, |record| now.since(record.since))),
             unverified: member.server.protocol == Protocol::Https
-                && self
-                    .settings
+                && settings
                     .policies()
                     .get(usize::from(member.server.policy))
                     .is_some_and(|policy| policy.danger_no_verification),

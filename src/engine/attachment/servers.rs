@@ -14,16 +14,12 @@ use super::roster::{Member, Roster};
 use crate::engine::context::Context;
 use crate::engine::event::Next;
 use crate::engine::{Ending, Event, Input};
-use crate::words::{
-    AgentId, Cause, Errand, Failure, FailureClass, Moment, PolicyId, Purpose, Route, ServerId,
-};
+use crate::words::{AgentId, Cause, Errand, Failure, FailureClass, Moment, Purpose, Route, ServerId};
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Servers {
     pub(super) agent: AgentId,
-    /// Counts the settings, for [`PolicyId`].
-    pub(super) version: u32,
     /// One for each distinct server of the settings.
     pub(super) records: Vec<Record>,
     /// The list in force.
@@ -49,7 +45,6 @@ impl Servers {
     pub(super) fn new(agent: AgentId, routes: Arc<[Route]>) -> Self {
         Self {
             agent,
-            version: 0,
             records: Vec::new(),
             roster: Roster::default(),
             connect_time: None,
@@ -108,7 +103,7 @@ impl Servers {
     // --- attempts ---
 
     pub(super) fn begin(&mut self, cx: &mut Context<'_>, member: &Member, errand: Errand) -> Attempt {
-        let target = self.target(cx.now, member, &cx.tuning.attachment);
+        let target = self.target(cx, member);
         self.begin_target(cx, target, errand)
     }
 
@@ -120,13 +115,16 @@ impl Servers {
         Attempt::begin(cx, target, errand)
     }
 
-    pub(super) fn target(&self, now: Moment, member: &Member, tuning: &super::Tuning) -> Target {
+    pub(super) fn target(&self, cx: &Context<'_>, member: &Member) -> Target {
         let record = usize::from(member.record);
         Target {
             record,
             server: member.server.clone(),
-            policy: PolicyId { settings: self.version, index: member.server.policy },
-            last_good: self.records.get(record).and_then(|record| record.last_good(now, tuning)),
+            policy: cx.in_force.certificate_policy(member.server.policy),
+            last_good: self
+                .records
+                .get(record)
+                .and_then(|record| record.last_good(cx.now, &cx.tuning.attachment)),
             routes: self.routes.clone(),
             first_route: self.good_route,
         }

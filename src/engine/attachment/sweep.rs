@@ -210,7 +210,7 @@ impl Attachment {
             return;
         };
         let tuning = &cx.tuning.attachment;
-        let direct = !link.tunnel || self.settings.location_rules().tunnel_proves_internal;
+        let direct = !link.tunnel || cx.in_force.settings().location_rules().tunnel_proves_internal;
         let inside = active.member.server.inside && direct;
         let (record, service, by_failback) =
             (active.record(), cx.now.since(active.since), active.by_failback);

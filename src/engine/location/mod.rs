@@ -39,7 +39,7 @@ use super::context::Context;
 use super::tuning::tuning;
 use super::{Event, NetworkChange, Reached};
 use crate::settings::{Settings, Situation};
-use crate::words::{AgentId, Failure, Moment, ProbeId, Proof, QueryId, ServerId};
+use crate::words::{AgentId, Failure, Moment, ProbeId, Proof, QueryId, ServerId, SettingsId};
 
 use std::net::IpAddr;
 
@@ -84,9 +84,6 @@ tuning! { "location",
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Location {
-    settings: Arc<Settings>,
-    /// Counts the settings, for `PolicyId`.
-    version: u32,
     /// How long an exchange with the management server counts: the interval of heartbeats.
     interval: Duration,
     situation: Situation,
@@ -133,19 +130,11 @@ pub(super) fn is_asked_for(settings: &Settings) -> bool {
 }
 
 impl Location {
-    pub(super) fn new(
-        settings: Arc<Settings>,
-        version: u32,
-        agent: &AgentId,
-        now: Moment,
-        tuning: &super::Tuning,
-    ) -> Self {
+    pub(super) fn new(agent: &AgentId, now: Moment, tuning: &super::Tuning) -> Self {
         let period = tuning.location.period;
         let nanos = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX);
         let phase = Duration::from_nanos(((u128::from(phase_hash(agent)) * u128::from(nanos)) >> 64) as u64);
         Self {
-            settings,
-            version,
             interval: Duration::ZERO,
             situation: Situation::Unknown,
             since: now,
@@ -166,21 +155,26 @@ impl Location {
     // --- getters ---
 
     /// When [`Self::tick`] has something to do.
-    pub(super) fn deadline(&self, tuning: &super::Tuning) -> Option<Moment> {
+    pub(super) fn deadline(&self, settings: &Settings, tuning: &super::Tuning) -> Option<Moment> {
         let round = self.round.as_ref().and_then(|round| round.deadline(&tuning.location));
-        let asks = !self.settings.reference_servers().is_empty();
+        let asks = !settings.reference_servers().is_empty();
         let due = self.due.map(|(at, _)| at);
         let regular = (asks && self.usable.is_some()).then_some(self.regular);
-        let first = self.first_location(&tuning.location);
-        let held = self.held_until(&tuning.location);
+        let first = self.first_location(settings, &tuning.location);
+        let held = self.held_until(settings, &tuning.location);
         [round, due, regular, first, held].into_iter().flatten().min()
     }
 
     /// The location whose `when` names this situation.
-    pub(super) fn fitting(&self) -> Option<Arc<str>> {
-        let locations = &self.settings.location_rules().locations;
+    pub(super) fn fitting(&self, settings: &Settings) -> Option<Arc<str>> {
+        let locations = &settings.location_rules().locations;
         let fits = locations.iter().find(|location| location.when.contains(&self.situation));
         fits.map(|location| location.name.clone())
+    }
+
+    /// Whether a handshake is under way that began under a policy of these settings.
+    pub(super) fn refers_to(&self, settings: SettingsId) -> bool {
+        self.round.as_ref().is_some_and(|round| round.refers_to(settings))
     }
 
     /// Whether the verdict changed since this was last asked.
@@ -214,7 +208,7 @@ impl Location {
             }
             Fact::Proved { proof, inside } => {
                 self.management.exchange = Some(Exchange { at: cx.now, proof: *proof, inside: *inside });
-                if let Some(proof) = self.management_proof(cx.now) {
+                if let Some(proof) = self.management_proof(cx) {
                     self.found_by_management(cx, proof);
                 }
             }
@@ -259,17 +253,13 @@ impl Location {
         }
     }
 
-    /// Other settings. The verdict stays until the new list has spoken.
-    pub(super) fn reconfigure(&mut self, cx: &mut Context<'_>, settings: Arc<Settings>, version: u32) {
-        let asks_the_same = settings.reference_servers() == self.settings.reference_servers()
-            && settings.policies() == self.settings.policies()
-            && settings.location_rules() == self.settings.location_rules();
-        self.settings = settings;
-        self.version = version;
+    /// Other settings than these are in force. The verdict stays until the new list has spoken.
+    pub(super) fn reconfigure(&mut self, cx: &mut Context<'_>, before: &Settings) {
+        let settings = cx.in_force.settings();
+        let asks_the_same = settings.reference_servers() == before.reference_servers()
+            && settings.policies() == before.policies()
+            && settings.location_rules() == before.location_rules();
         if asks_the_same {
-            if let Some(round) = &mut self.round {
-                round.renumber(version);
-            }
             return;
         }
         self.give_up_round(cx);
@@ -327,10 +317,10 @@ impl Location {
                 self.begin_round(cx, trigger);
             }
         }
-        if self.first_location(&cx.tuning.location).is_some_and(|at| at <= cx.now) {
+        if self.first_location(cx.in_force.settings(), &cx.tuning.location).is_some_and(|at| at <= cx.now) {
             self.incomplete(cx);
         }
-        if self.held_until(&cx.tuning.location).is_some_and(|at| at <= cx.now) {
+        if self.held_until(cx.in_force.settings(), &cx.tuning.location).is_some_and(|at| at <= cx.now) {
             self.give_up_what_is_held(cx);
         }
     }
@@ -348,21 +338,21 @@ impl Location {
     fn begin_round(&mut self, cx: &mut Context<'_>, trigger: Trigger) {
         self.give_up_round(cx);
         if trigger != Trigger::Asked
-            && let Some(proof) = self.management_proof(cx.now)
+            && let Some(proof) = self.management_proof(cx)
         {
             return self.found_by_management(cx, proof);
         }
-        if self.settings.reference_servers().is_empty() {
+        if cx.in_force.settings().reference_servers().is_empty() {
             self.unsure.get_or_insert(cx.now);
             return;
         }
-        self.round = Some(Box::new(Round::begin(cx, &self.settings, self.version, trigger)));
+        self.round = Some(Box::new(Round::begin(cx, trigger)));
         self.drive(cx);
     }
 
     fn drive(&mut self, cx: &mut Context<'_>) {
         let Some(round) = &mut self.round else { return };
-        match round.drive(cx, &self.settings) {
+        match round.drive(cx) {
             Progress::Running => {}
             Progress::Found(finding) => {
                 let started = round.started;
@@ -375,14 +365,15 @@ impl Location {
                     | Finding::NoNames
                     | Finding::Captive => cx.network.saw_control(cx.now, round.control_answered()),
                 }
-                self.evidence = Some(Box::new(round.evidence(cx.now, &self.settings, finding)));
+                self.evidence = Some(Box::new(round.evidence(cx.now, cx.in_force.settings(), finding)));
                 if round.is_over() {
                     self.round = None;
                 }
                 self.found(cx, finding, started);
             }
             Progress::Revoked => {
-                self.evidence = Some(Box::new(round.evidence(cx.now, &self.settings, Finding::Captive)));
+                self.evidence =
+                    Some(Box::new(round.evidence(cx.now, cx.in_force.settings(), Finding::Captive)));
                 self.round = None;
                 self.revoked(cx);
             }
@@ -405,10 +396,10 @@ impl Location {
     }
 
     /// What the management server proves at present, if that is enough to be inside.
-    fn management_proof(&self, now: Moment) -> Option<Proof> {
-        let rules = self.settings.location_rules();
+    fn management_proof(&self, cx: &Context<'_>) -> Option<Proof> {
+        let rules = cx.in_force.settings().location_rules();
         let Exchange { at, proof, inside } = self.management.exchange?;
-        let counts = rules.management_server_counts && inside && now.since(at) < self.interval;
+        let counts = rules.management_server_counts && inside && cx.now.since(at) < self.interval;
         (counts && proof >= rules.required_proof).then_some(proof)
     }
 }

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use super::{Asked, Controlled, Evidence, Finding, Location, LocationSnapshot, Reply, Trigger, WhyLocation};
 use crate::engine::event::span;
+use crate::settings::Settings;
 use crate::words::{Moment, Proof, Span};
 
 impl Location {
-    pub(in crate::engine) fn snapshot(&self, now: Moment) -> LocationSnapshot {
+    pub(in crate::engine) fn snapshot(&self, settings: &Settings, now: Moment) -> LocationSnapshot {
         let due = self.due.map(|(at, _)| at);
         let regular =
-            (self.usable.is_some() && !self.settings.reference_servers().is_empty()).then_some(self.regular);
+            (self.usable.is_some() && !settings.reference_servers().is_empty()).then_some(self.regular);
         LocationSnapshot {
             situation: self.situation,
             since: span(now.since(self.since)),

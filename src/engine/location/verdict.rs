@@ -4,7 +4,7 @@ use super::damping::{Decision, Sight};
 use super::{Finding, Location, Trigger, Tuning, WhyLocation};
 use crate::engine::Event;
 use crate::engine::context::Context;
-use crate::settings::Situation;
+use crate::settings::{Settings, Situation};
 use crate::words::{Moment, Proof};
 
 impl Location {
@@ -25,7 +25,7 @@ impl Location {
             Finding::InternalViaVpn { .. } | Finding::External | Finding::Captive => {
                 self.usable.get_or_insert(started);
                 // The round may have been asked for although the management server proves enough.
-                if let Some(proof) = self.management_proof(cx.now) {
+                if let Some(proof) = self.management_proof(cx) {
                     return self.found_by_management(cx, proof);
                 }
                 if finding == Finding::Captive {
@@ -55,7 +55,7 @@ impl Location {
                 self.schedule((started + tuning.confirm_step).max(cx.now), Trigger::Confirming);
                 if self.situation == Situation::Unknown {
                     self.incomplete(cx);
-                } else if self.held_until(tuning).is_some_and(|at| at <= cx.now) {
+                } else if self.held_until(cx.in_force.settings(), tuning).is_some_and(|at| at <= cx.now) {
                     self.give_up_what_is_held(cx);
                 }
             }
@@ -104,7 +104,7 @@ impl Location {
 
     /// The time for a first location is over: what has not answered by now is taken to be silent.
     pub(super) fn incomplete(&mut self, cx: &mut Context<'_>) {
-        let by_tunnel = self.round.as_ref().and_then(|round| round.tunnel_proof(&self.settings));
+        let by_tunnel = self.round.as_ref().and_then(|round| round.tunnel_proof(cx.in_force.settings()));
         let (situation, why) = match by_tunnel {
             Some(_) => (Situation::InternalViaVpn, WhyLocation::ReferenceServer),
             None => (Situation::External, WhyLocation::Incomplete),
@@ -114,12 +114,12 @@ impl Location {
 
     /// What was known has been held for long enough.
     pub(super) fn give_up_what_is_held(&mut self, cx: &mut Context<'_>) {
-        if self.held_until(&cx.tuning.location).is_none_or(|at| at > cx.now) {
+        if self.held_until(cx.in_force.settings(), &cx.tuning.location).is_none_or(|at| at > cx.now) {
             return;
         }
         match self.usable {
             None => self.transition_to(cx, Situation::Unknown, WhyLocation::NoNetwork, None),
-            Some(_) if self.settings.reference_servers().is_empty() => {
+            Some(_) if cx.in_force.settings().reference_servers().is_empty() => {
                 self.transition_to(cx, Situation::Unknown, WhyLocation::NobodyToAsk, None);
             }
             Some(_) => self.transition_to(cx, Situation::External, WhyLocation::Incomplete, None),
@@ -147,16 +147,16 @@ impl Location {
     // --- limits ---
 
     /// When a location has to be given although nothing is certain.
-    pub(super) fn first_location(&self, tuning: &Tuning) -> Option<Moment> {
-        let wanted = self.situation == Situation::Unknown && !self.settings.reference_servers().is_empty();
+    pub(super) fn first_location(&self, settings: &Settings, tuning: &Tuning) -> Option<Moment> {
+        let wanted = self.situation == Situation::Unknown && !settings.reference_servers().is_empty();
         self.usable.filter(|_| wanted).map(|usable| usable + tuning.first_location)
     }
 
     /// Until when the verdict is held although nothing supports it. A round that is under way may still speak.
-    pub(super) fn held_until(&self, tuning: &Tuning) -> Option<Moment> {
+    pub(super) fn held_until(&self, settings: &Settings, tuning: &Tuning) -> Option<Moment> {
         let settled = match self.usable {
             None => self.situation == Situation::Unknown,
-            Some(_) if self.settings.reference_servers().is_empty() => self.situation == Situation::Unknown,
+            Some(_) if settings.reference_servers().is_empty() => self.situation == Situation::Unknown,
             Some(_) => !self.situation.is_inside(),
         };
         if settled || self.round.is_some() {

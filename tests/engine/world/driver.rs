@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use homing::engine::{Action, Event, Input};
+use homing::engine::{Action, Event, Input, Target};
 use homing::settings::Protocol;
 use homing::words::{
     Cause, Errand, ExchangeId, Failure, LinkId, News, Outcome, Path, ProbeId, Proof, QueryId, Route, Verdict,
@@ -74,8 +74,9 @@ impl World {
                     self.later(self.look_up_time, Happening::Resolved(query, server));
                 }
             }
-            Action::Dial { link, server, to, policy, route, .. } => {
-                self.policies.push(policy);
+            Action::Dial { link, server, to, certificate_policy, route, .. } => {
+                self.prepared.begins(link.0, certificate_policy);
+                self.policies.push(certificate_policy);
                 let id = server.id.to_string();
                 self.starts.push((self.now, id.clone()));
                 let floor = self.floors.get(&id).copied().unwrap_or_default();
@@ -113,6 +114,7 @@ impl World {
                 self.streams.remove(&exchange);
             }
             Action::Close { link, .. } => {
+                self.prepared.ends(link.0);
                 assert!(self.links.remove(&link).is_some(), "closed a link twice\n{}", self.story());
                 self.streams.retain(|_, (stream, _)| *stream != link);
             }
@@ -122,13 +124,18 @@ impl World {
             }
             Action::Probe { probe, target, to, proof, deadline } => {
                 assert!(deadline > self.now);
+                if let Target::Reference { certificate_policy, .. } = &target {
+                    self.prepared.begins(probe.0, *certificate_policy);
+                }
                 if let Some((after, answer)) = self.places.probe(self.now, probe, &target, to, proof) {
                     self.later(after, Happening::Probed(probe, answer));
                 }
             }
             Action::CancelProbe { probe } => {
+                self.prepared.ends(probe.0);
                 assert!(self.places.ends(probe), "cancelled what was not under way");
             }
+            Action::Release { settings } => self.prepared.release(settings),
             other => panic!("an action this world does not know: {other:?}"),
         }
     }
@@ -199,6 +206,7 @@ impl World {
             }
             Happening::Probed(probe, answer) => {
                 if self.places.ends(probe) {
+                    self.prepared.ends(probe.0);
                     self.input(Input::Probed { probe, answer });
                 }
             }
@@ -208,6 +216,9 @@ impl World {
                 };
                 let (id, peer, https) = (state.server.clone(), state.peer, state.https);
                 state.ready = !https;
+                if !https {
+                    self.prepared.ends(link.0);
+                }
                 self.input(Input::Connected { link, path: Path { peer, tunnel: false } });
                 match self.servers[&id].reach {
                     Reach::Connects(round_trip) if https => self.later(round_trip, Happening::Secured(link)),
@@ -220,10 +231,12 @@ impl World {
                     return;
                 };
                 state.ready = true;
+                self.prepared.ends(link.0);
                 self.input(Input::Secured { link, proof: Proof::Tls });
             }
             Happening::Lost(link, failure) => {
                 if self.links.remove(&link).is_some() {
+                    self.prepared.ends(link.0);
                     self.exchanges.retain(|_, (on, _)| *on != link);
                     self.streams.retain(|_, (on, _)| *on != link);
                     self.input(Input::Lost { link, failure });

@@ -8,19 +8,21 @@ mod plan;
 mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use homing::engine::{
     Command, Event, Evidence, Input, LocationSnapshot, Memory, NetworkChange, Snapshot, State,
 };
-use homing::settings::Situation;
-use homing::words::{Cause, Errand, ExchangeId, LinkId, Moment, News, PolicyId};
+use homing::settings::{Settings, Situation};
+use homing::words::{Cause, CertificatePolicyId, Errand, ExchangeId, LinkId, Moment, News};
 
 use self::driver::{Happening, Link};
 pub use self::plan::{Plan, priorities};
 pub use self::server::*;
 use crate::mount::Engine;
 use crate::places::Places;
+use crate::prepared::Prepared;
 
 pub fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -46,8 +48,10 @@ pub struct World {
     pub told: Vec<(Duration, Event)>,
     /// Every dial: when, and of which server.
     pub starts: Vec<(Moment, String)>,
+    /// What the driver keeps of the settings.
+    pub prepared: Prepared,
     /// Under which policy each dial was.
-    pub policies: Vec<PolicyId>,
+    pub policies: Vec<CertificatePolicyId>,
     /// Every exchange begun: when, with which server, what for.
     pub beats: Vec<(Moment, String, Errand)>,
     active: Option<String>,
@@ -144,7 +148,13 @@ impl World {
         }
         let settings = plan.settings();
         self.plan = plan;
-        self.command(Command::Reconfigure(settings))
+        self.give(settings)
+    }
+
+    /// Gives the engine these settings.
+    pub fn give(&mut self, settings: Arc<Settings>) -> &mut Self {
+        let id = self.prepared.prepare();
+        self.command(Command::Reconfigure { id, settings })
     }
 
     /// The same, with one of the new servers not as it should be.
@@ -282,7 +292,7 @@ impl World {
     }
 
     /// Under which policies a server was dialled.
-    pub fn dialled_policies(&self, server: &str) -> Vec<PolicyId> {
+    pub fn dialled_policies(&self, server: &str) -> Vec<CertificatePolicyId> {
         let dials = self.starts.iter().zip(&self.policies);
         dials.filter(|((_, id), _)| id == server).map(|(_, policy)| *policy).collect()
     }

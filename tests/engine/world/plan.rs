@@ -13,6 +13,7 @@ use super::server::{ROUND_TRIP, Reach, name, up};
 use super::{World, ms, s};
 use crate::mount;
 use crate::places::Places;
+use crate::prepared::Prepared;
 
 /// What a world is made of.
 pub struct Plan {
@@ -139,6 +140,7 @@ impl Plan {
             succeeded: BTreeSet::new(),
             told: Vec::new(),
             starts: Vec::new(),
+            prepared: Prepared::default(),
             policies: Vec::new(),
             beats: Vec::new(),
             active: None,

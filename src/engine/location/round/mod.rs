@@ -22,7 +22,7 @@ use super::evidence::{Finding, Trigger};
 use crate::engine::context::Context;
 use crate::engine::{Action, Reached, Target};
 use crate::settings::Settings;
-use crate::words::{Cause, Failure, Host, Moment, PolicyId, ProbeId, Proof, QueryId};
+use crate::words::{Cause, Failure, Host, Moment, ProbeId, Proof, QueryId, SettingsId};
 
 /// Sockets at once. With a start per 50 ms and 1.5 s each there are at most 30.
 const MOST_IN_FLIGHT: usize = 32;
@@ -32,7 +32,6 @@ const MOST_IN_FLIGHT: usize = 32;
 pub(super) struct Round {
     pub(super) started: Moment,
     pub(super) trigger: Trigger,
-    version: u32,
     servers: Vec<Server>,
     tries: Vec<Try>,
     control: Control,
@@ -61,7 +60,8 @@ pub(super) enum Progress {
 }
 
 impl Round {
-    pub(super) fn begin(cx: &mut Context<'_>, settings: &Settings, version: u32, trigger: Trigger) -> Self {
+    pub(super) fn begin(cx: &mut Context<'_>, trigger: Trigger) -> Self {
+        let settings = cx.in_force.settings();
         let control = Control::begin(cx, settings);
         let servers = settings.reference_servers().iter().map(|server| {
             let names = match &server.host {
@@ -86,7 +86,6 @@ impl Round {
         Self {
             started: cx.now,
             trigger,
-            version,
             servers,
             tries: Vec::new(),
             control,
@@ -115,6 +114,11 @@ impl Round {
         self.finding.is_some() && !self.control.is_running()
     }
 
+    /// Whether a handshake is under way that began under a policy of these settings.
+    pub(super) fn refers_to(&self, settings: SettingsId) -> bool {
+        self.running().any(|(_, one)| one.settings == settings)
+    }
+
     pub(super) fn deadline(&self, tuning: &Tuning) -> Option<Moment> {
         let control = self.control.deadline(tuning);
         if self.finding.is_some() {
@@ -128,11 +132,6 @@ impl Round {
     }
 
     // --- handle ---
-
-    /// Other settings that ask the same: the same policies under another number.
-    pub(super) fn renumber(&mut self, version: u32) {
-        self.version = version;
-    }
 
     pub(super) fn resolved(&mut self, query: QueryId, answer: Result<&[IpAddr], &Failure>) -> bool {
         if self.control.resolved(query, answer) {
@@ -175,7 +174,8 @@ impl Round {
     }
 
     /// Starts and ends what is due, until the round waits or has its finding.
-    pub(super) fn drive(&mut self, cx: &mut Context<'_>, settings: &Settings) -> Progress {
+    pub(super) fn drive(&mut self, cx: &mut Context<'_>) -> Progress {
+        let settings = cx.in_force.settings();
         let tuning = &cx.tuning.location;
         self.looked = cx.now;
         self.control.expire(cx);
@@ -264,13 +264,14 @@ impl Round {
             target: Target::Reference {
                 server: number,
                 host: reference.host.clone(),
-                policy: PolicyId { settings: self.version, index: reference.policy },
+                certificate_policy: cx.in_force.certificate_policy(reference.policy),
             },
             to: SocketAddr::new(address, port),
             proof: reference.proof,
             deadline: cx.now + tuning.patience,
         });
-        self.tries.push(Try { server: number, port, started: cx.now, state: TryState::Running(probe) });
+        let (settings, state) = (cx.in_force.id(), TryState::Running(probe));
+        self.tries.push(Try { server: number, port, settings, started: cx.now, state });
         self.last_start = Some(cx.now);
         if hurried.is_none() {
             self.pace = cx.now + tuning.pace;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::engine::Reached;
 use crate::settings::ReferenceServer;
-use crate::words::{Cause, Failure, Moment, ProbeId, QueryId};
+use crate::words::{Cause, Failure, Moment, ProbeId, QueryId, SettingsId};
 
 /// One reference server.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub(super) enum Names {
 pub(super) struct Try {
     pub(super) server: u16,
     pub(super) port: u16,
+    /// Whose policy the handshake is made under.
+    pub(super) settings: SettingsId,
     pub(super) started: Moment,
     pub(super) state: TryState,
 }

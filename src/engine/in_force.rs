@@ -1,0 +1,68 @@
+//! The settings an engine works with, and those it still refers to.
+//!
+//! Settings have one owner, which lends them to the parts. A driver prepares a verifier for each certificate policy
+//! before the engine hears of the settings, and must keep it for as long as the engine may name it: a server that is
+//! in use stays so although new settings leave it out, under the policy of those that named it last. So the ids that
+//! were replaced are kept here until no part refers to them, and only then is the driver told to drop them.
+
+use std::sync::Arc;
+
+use crate::settings::{Effective, Settings};
+use crate::words::{CertificatePolicyId, SettingsId};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct InForce {
+    id: SettingsId,
+    settings: Arc<Settings>,
+    /// The location the product has chosen.
+    pub(super) chosen: Option<Arc<str>>,
+    /// The location whose settings are in force.
+    pub(super) location: Option<Arc<str>>,
+    /// Replaced, and not yet released. Never more than there are links and probes.
+    replaced: Vec<SettingsId>,
+}
+
+impl InForce {
+    pub(super) fn new(id: SettingsId, settings: Arc<Settings>) -> Self {
+        Self { id, settings, chosen: None, location: None, replaced: Vec::new() }
+    }
+
+    // --- getters ---
+
+    pub(super) fn id(&self) -> SettingsId {
+        self.id
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// One of the certificate policies of these settings.
+    pub(super) fn certificate_policy(&self, index: u16) -> CertificatePolicyId {
+        CertificatePolicyId { settings: self.id, index }
+    }
+
+    /// What the settings say for the location in force.
+    pub(super) fn effective(&self) -> Effective {
+        self.settings.effective(self.location.as_deref())
+    }
+
+    // --- commands ---
+
+    /// Puts other settings in force and returns those before them; `None`, and nothing changes, when the id still names
+    /// others.
+    pub(super) fn replace(&mut self, id: SettingsId, settings: Arc<Settings>) -> Option<Arc<Settings>> {
+        if self.id == id || self.replaced.contains(&id) {
+            return None;
+        }
+        self.replaced.push(std::mem::replace(&mut self.id, id));
+        Some(std::mem::replace(&mut self.settings, settings))
+    }
+
+    /// Forgets the replaced settings that nothing refers to any more, and returns the next of them.
+    pub(super) fn poll_release(&mut self, is_referred_to: impl Fn(SettingsId) -> bool) -> Option<SettingsId> {
+        let index = self.replaced.iter().position(|id| !is_referred_to(*id))?;
+        Some(self.replaced.remove(index))
+    }
+}
