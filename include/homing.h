@@ -496,7 +496,7 @@ homing_text homing_state_name(int32_t state);
 // The server asks for patience.
 #define HOMING_CLASS_THROTTLED 7
 
-// The server does not want this agent.
+// The server rejected this agent.
 #define HOMING_CLASS_NOT_ALLOWED 8
 
 // The connection stands and nothing comes.
@@ -519,6 +519,12 @@ homing_text homing_state_name(int32_t state);
 
 // The server closed a connection on which nothing was under way.
 #define HOMING_CLASS_CLOSED_IDLE 15
+
+// What was sent is larger than the server takes.
+#define HOMING_CLASS_TOO_LARGE 16
+
+// The server did not understand the request.
+#define HOMING_CLASS_MISUNDERSTOOD 17
 
 // The host answered with a reset: nothing listens on that port.
 #define HOMING_CAUSE_CONNECTION_REFUSED 1
@@ -580,7 +586,7 @@ homing_text homing_state_name(int32_t state);
 // 429, or 503 with a Retry-After.
 #define HOMING_CAUSE_THROTTLED 20
 
-// 401 or 403.
+// 401, or 403 with a field whose name begins with Homing-.
 #define HOMING_CAUSE_NOT_ALLOWED 21
 
 // A TLS alert about our own certificate.
@@ -589,7 +595,7 @@ homing_text homing_state_name(int32_t state);
 // No first byte of an answer within the limit.
 #define HOMING_CAUSE_NO_FIRST_BYTE 23
 
-// A status no management server gives to this errand: 3xx, other 4xx, or a 2xx without the Homing- fields.
+// A status no management server gives to this errand: 1xx, 3xx, 404, 410, 403 without a Homing- field, or a 2xx without them.
 #define HOMING_CAUSE_NOT_A_MANAGER 24
 
 // What came back is not HTTP.
@@ -652,6 +658,13 @@ homing_text homing_state_name(int32_t state);
 // A page for a person (HTML) came in place of the answer. As HOMING_CAUSE_NOT_A_MANAGER, and where nothing was verified a sign
 // of a captive portal too.
 #define HOMING_CAUSE_PAGE 44
+
+// 413: the body of the request is larger than the server takes. The engine repeats the exchange once, on a fresh link to the
+// same server; send it without the body.
+#define HOMING_CAUSE_TOO_LARGE 45
+
+// A 4xx that has no cause of its own. After 408, 421 and 425 the engine repeats the exchange once, on a fresh link.
+#define HOMING_CAUSE_MISUNDERSTOOD 46
 
 // A failure, as the driver of an engine saw it. Zero everything, set struct_size and cause, and what the cause asks
 // for; or struct_size and judgement.
@@ -881,6 +894,10 @@ homing_text homing_situation_name(int32_t situation);
 // The reference servers were asked: text, what each answered, as a table of several lines; the JSON has it as well.
 // duration_ms is how long it took. The verdict may differ: it is damped.
 #define HOMING_EVENT_ROUND 23
+
+// server refused the product's status as too large; the JSON of the event says how large it was. Heartbeats
+// to it go without the status until it is smaller or an hour has passed. Of the managed client alone.
+#define HOMING_EVENT_STATUS_TOO_LARGE 24
 
 // Other servers of the same search are tried.
 #define HOMING_NEXT_NEXT_SERVER 1

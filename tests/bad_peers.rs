@@ -130,7 +130,9 @@ fn charged(client: &Client, (health, left_out): Price, what: &str) {
 
 #[test]
 fn every_bad_answer_has_its_class_and_its_price_and_the_next_server_is_taken() {
-    use FailureClass::{Broken, Certificate, Limit, NotAllowed, ServerError, Throttled, WrongServer};
+    use FailureClass::{
+        Broken, Certificate, Limit, Misunderstood, NotAllowed, ServerError, Throttled, TooLarge, WrongServer,
+    };
     let authority = Authority::new();
     let ok = |rest: &str| answers(format!("HTTP/1.1 200 OK\r\nHoming-Settings: 7\r\n{rest}"));
     let chunks = |rest: &str| ok(&format!("Transfer-Encoding: chunked\r\n\r\n{rest}"));
@@ -162,7 +164,11 @@ fn every_bad_answer_has_its_class_and_its_price_and_the_next_server_is_taken() {
         ("a chunk without a size", chunks("zz\r\n"), WrongServer, QUARANTINE),
         ("a chunk longer than its size", chunks("2\r\nhello\r\n"), WrongServer, QUARANTINE),
         ("401", status("401 Who"), NotAllowed, LEFT_OUT),
-        ("403", status("403 No"), NotAllowed, LEFT_OUT),
+        ("403 of a manager", status("403 No\r\nHoming-Reason: no"), NotAllowed, LEFT_OUT),
+        ("403 of something else", status("403 No"), WrongServer, QUARANTINE),
+        ("400", status("400 What"), Misunderstood, THIRD),
+        ("421", status("421 Elsewhere"), Misunderstood, THIRD),
+        ("413 of nothing", status("413 Too much"), TooLarge, THIRD),
         ("500", status("500 Oops"), ServerError, THIRD),
         ("503 alone", status("503 Busy"), ServerError, THIRD),
         ("503 for some time", busy("soon"), ServerError, THIRD),

@@ -260,7 +260,13 @@ fn each_takes_every_answer_for_what_it_is() {
         (&long, "attempt_failed s limit"),
         (&many, "attempt_failed s limit"),
         (&interim, "attempt_failed s limit"),
-        ("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "attempt_failed s not_allowed"),
+        ("HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n", "attempt_failed s not_allowed"),
+        ("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "attempt_failed s wrong_server"),
+        (
+            "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nHOMING-X: 1\r\n\r\n",
+            "attempt_failed s not_allowed",
+        ),
+        ("HTTP/1.1 400 What\r\nContent-Length: 0\r\n\r\n", "attempt_failed s misunderstood"),
         ("HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", "attempt_failed s server_error"),
         (
             "HTTP/1.1 503 Oh\r\nContent-Length: 0\r\nRetry-After: soon\r\n\r\n",

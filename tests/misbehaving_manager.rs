@@ -107,11 +107,15 @@ impl Site {
 
 #[test]
 fn every_way_to_break_the_contract_has_its_class_and_the_next_server_is_taken() {
-    use FailureClass::{Certificate, NotAllowed, Refused, ServerError, Throttled, WrongServer};
+    use FailureClass::{
+        Certificate, Misunderstood, NotAllowed, Refused, ServerError, Throttled, TooLarge, WrongServer,
+    };
     for (how, class, words) in [
         ("refuse", Refused, "nothing listens"),
         ("status:401", NotAllowed, "status 401"),
-        ("status:403", NotAllowed, "status 403"),
+        ("status:403", WrongServer, "status 403"),
+        ("status:400", Misunderstood, "status 400"),
+        ("status:413", TooLarge, "status 413"),
         ("status:404", WrongServer, "status 404"),
         ("status:302", WrongServer, "status 302"),
         ("status:500", ServerError, "server error 500"),

@@ -22,6 +22,8 @@ mod routes;
 #[path = "road/server.rs"]
 #[allow(dead_code, reason = "other tests need the rest of what a server can do")]
 mod server;
+#[path = "road/too_large.rs"]
+mod too_large;
 #[cfg(target_os = "linux")]
 #[path = "road/waitable.rs"]
 mod waitable;
@@ -268,7 +270,9 @@ fn every_way_to_fail_has_its_class_and_the_next_server_takes_over() {
         (html.to_owned(), FailureClass::WrongServer),
         (status("302 Found\r\nLocation: http://portal/"), FailureClass::WrongServer),
         (status("404 Not Found"), FailureClass::WrongServer),
-        (status("403 Forbidden"), FailureClass::NotAllowed),
+        (status("403 Forbidden"), FailureClass::WrongServer),
+        (status("403 Forbidden\r\nHoming-Reason: unknown"), FailureClass::NotAllowed),
+        (status("400 What"), FailureClass::Misunderstood),
         (status("500 Oops"), FailureClass::ServerError),
         (status("503 Busy\r\nRetry-After: 100"), FailureClass::Throttled),
         (cut.to_owned(), FailureClass::Broken),

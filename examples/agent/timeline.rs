@@ -71,6 +71,9 @@ impl Line {
             Event::Unverified { server } => {
                 Self::new("danger", server, "connected, and nothing was verified".to_owned())
             }
+            Event::StatusTooLarge { server, size } => {
+                Self::new("too large", server, format!("a status of {size} bytes is left out for an hour"))
+            }
             other => Self::new("event", "", format!("{other:?}")),
         };
         Some(line)

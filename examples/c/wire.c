@@ -23,7 +23,7 @@ struct head {
     int minor; // HTTP/1.minor
     uint32_t status;
     struct piece length, coding, type, retry_after, drain, date, settings, policy;
-    bool close, keep_alive;
+    bool close, keep_alive, own_field;
 };
 
 size_t wire_authority(homing_text host, uint32_t port, char *out, size_t size) {
@@ -160,6 +160,7 @@ static const char *field(struct head *head, struct piece line) {
     }
     const struct piece name = {line.at, (size_t)(colon - line.at)};
     const struct piece value = trimmed(colon + 1, line.at + line.len);
+    head->own_field = head->own_field || (name.len > 7 && strncasecmp(name.at, "Homing-", 7) == 0);
     if (is(name, "Content-Length")) {
         if (head->length.at != NULL &&
             (head->length.len != value.len || memcmp(head->length.at, value.at, value.len) != 0)) {
@@ -339,8 +340,11 @@ static void judge(const struct head *head, struct wire_answer *answer) {
         // A login page answers 200 as well.
         failure->cause = HOMING_CAUSE_NOT_A_MANAGER;
         failure->note = "neither Homing-Settings nor Homing-Policy";
-    } else if (head->status == 401 || head->status == 403) {
+    } else if (head->status == 401 || (head->status == 403 && head->own_field)) {
+        // Maintenance pages say 403 as well, without a field of ours.
         failure->cause = HOMING_CAUSE_NOT_ALLOWED;
+    } else if (head->status == 413) {
+        failure->cause = HOMING_CAUSE_TOO_LARGE;
     } else if (head->status == 429 || head->status == 503) {
         if (retry_after(head, &answer->retry_after_ms)) {
             failure->retry_after_ms = &answer->retry_after_ms;
@@ -349,6 +353,9 @@ static void judge(const struct head *head, struct wire_answer *answer) {
         failure->cause = patience ? HOMING_CAUSE_THROTTLED : HOMING_CAUSE_SERVER_ERROR;
     } else if (head->status >= 500 && head->status < 600) {
         failure->cause = HOMING_CAUSE_SERVER_ERROR;
+    } else if (head->status >= 400 && head->status < 500 && head->status != 403 && head->status != 404 &&
+               head->status != 410) {
+        failure->cause = HOMING_CAUSE_MISUNDERSTOOD;
     } else {
         failure->cause = HOMING_CAUSE_NOT_A_MANAGER;
     }

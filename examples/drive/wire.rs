@@ -55,6 +55,11 @@ impl Answer {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Whether a management server, rather than something in front of it, wrote this.
+    fn has_own_field(&self) -> bool {
+        self.fields.iter().any(|(name, _)| name.to_ascii_lowercase().starts_with("homing-"))
+    }
+
     fn says(&self, word: &str) -> bool {
         let words = self.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("connection"));
         words.flat_map(|(_, value)| value.split(',')).any(|said| said.trim().eq_ignore_ascii_case(word))
@@ -76,12 +81,17 @@ pub(crate) fn outcome(answer: &Answer) -> Outcome<'_> {
                 return Outcome { verdict: Verdict::Success { status, settings, policy }, drain };
             }
         },
-        401 | 403 => Cause::NotAllowed { status }.into(),
+        401 => Cause::NotAllowed { status }.into(),
+        // Maintenance pages say 403 as well.
+        403 if answer.has_own_field() => Cause::NotAllowed { status }.into(),
+        413 => Cause::TooLarge.into(),
         429 | 503 => match (status, retry_after(answer)) {
             (503, None) => Cause::ServerError { status }.into(),
             (_, retry_after) => Cause::Throttled { status, retry_after }.into(),
         },
         500..=599 => Cause::ServerError { status }.into(),
+        403 | 404 | 410 => Cause::NotAManager { status }.into(),
+        400..=499 => Cause::Misunderstood { status }.into(),
         _ => Cause::NotAManager { status }.into(),
     };
     // A page for a person: perhaps a portal that waits for a log-in.

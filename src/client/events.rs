@@ -251,6 +251,7 @@ fn is_progress(event: &Event) -> bool {
         | Event::CannotRemember { .. }
         | Event::MemoryIgnored { .. }
         | Event::Unverified { .. }
+        | Event::StatusTooLarge { .. }
         | Event::Stopped {} => false,
     }
 }

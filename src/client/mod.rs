@@ -52,6 +52,7 @@ mod road;
 mod routes;
 mod status;
 mod system_roots;
+mod too_large;
 mod trust_clock;
 mod wallet;
 mod worker;

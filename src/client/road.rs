@@ -10,6 +10,7 @@ use mio::Registry;
 
 use super::prepare::{self, PreparedSettings};
 use super::status::Status;
+use super::too_large::TooLarge;
 use super::trust_clock::TrustClock;
 use super::wallet::Wallet;
 use crate::engine::{Action, Command, Event, Input, NetworkChange, Reached, Target};
@@ -76,6 +77,8 @@ struct UnderWay {
     id: ExchangeId,
     purpose: Purpose,
     body: Arc<[u8]>,
+    /// The product's status is left out: the server has refused it as too large.
+    omitted: bool,
     /// Which credentials the server was shown; `None` when it may be shown no others.
     credentials: Option<u64>,
     /// Its first byte was told of.
@@ -88,6 +91,7 @@ pub(super) struct Road {
     limits: Arc<Limits>,
     life: u64,
     status: Status,
+    too_large: TooLarge,
     wallet: Wallet,
     proxies: Vec<Arc<Proxy>>,
     hook: Option<SocketHook>,
@@ -130,6 +134,7 @@ impl Road {
             limits: Arc::new(limits),
             life,
             status,
+            too_large: TooLarge::default(),
             wallet,
             proxies,
             hook,
@@ -220,7 +225,7 @@ impl Road {
                 self.pending.insert(id);
             }
             while let Some(report) = self.links.get_mut(&id).and_then(Link::report) {
-                self.report(id, report);
+                self.report(id, report, now);
             }
         }
     }
@@ -237,7 +242,7 @@ impl Road {
     }
 
     /// What happened on a link.
-    fn report(&mut self, link: LinkId, report: Report) {
+    fn report(&mut self, link: LinkId, report: Report, now: Moment) {
         match report {
             Report::Connected(path) => self.heard.push_back(Heard::Connected(link, path)),
             Report::Secured(accepted) => self.secured(link, accepted),
@@ -256,6 +261,9 @@ impl Road {
                 };
                 if answer.status == 401 {
                     return self.refused(link, under_way, answer);
+                }
+                if answer.status == 413 && !under_way.body.is_empty() {
+                    return self.too_large(link, under_way, answer, now);
                 }
                 if (200..300).contains(&answer.status) {
                     self.wallet.accepted();
@@ -316,6 +324,22 @@ impl Road {
         }
     }
 
+    /// The server refused the body as too large. The exchange is repeated without it: on the same link the engine
+    /// need not know; where that was closed, the engine repeats it on a fresh one.
+    fn too_large(&mut self, link: LinkId, mut under_way: UnderWay, answer: Answer, now: Moment) {
+        if let Some(link) = self.links.get(&link) {
+            let (server, size) = (link.server().id.clone(), under_way.body.len());
+            self.too_large.refused(server.clone(), size, now);
+            self.notices.push_back(Event::StatusTooLarge { server, size });
+        }
+        if !answer.reusable {
+            return self.heard.push_back(Heard::Answered(under_way.id, answer));
+        }
+        (under_way.body, under_way.omitted) = (Arc::from([]), true);
+        let renewable = under_way.credentials.is_some();
+        self.say(link, under_way, renewable);
+    }
+
     /// Does what the engine asks for.
     pub(super) fn perform(&mut self, action: Action, now: Moment) {
         match action {
@@ -345,7 +369,9 @@ impl Road {
                 self.links.insert(link, made);
                 self.pending.insert(link);
             }
-            Action::Exchange { exchange, link, errand, deadline: _ } => self.exchange(exchange, link, errand),
+            Action::Exchange { exchange, link, errand, deadline: _ } => {
+                self.exchange(exchange, link, errand, now);
+            }
             Action::Adopt { exchange } => {
                 self.adopted.push_back(self.answers.remove(&exchange).unwrap_or_default())
             }
@@ -449,14 +475,19 @@ impl Road {
         self.policies.get(&id.settings)?.get(usize::from(id.index)).cloned()
     }
 
-    fn exchange(&mut self, exchange: ExchangeId, link: LinkId, errand: Errand) {
+    fn exchange(&mut self, exchange: ExchangeId, link: LinkId, errand: Errand, now: Moment) {
         let purpose = match errand {
             Errand::Heartbeat { purpose } => purpose,
             // Event streams are not spoken yet; heartbeats alone carry the news.
             Errand::Listen => return self.heard.push_back(Heard::Declined(exchange)),
         };
-        let body = self.body(purpose);
-        let under_way = UnderWay { id: exchange, purpose, body, credentials: None, begun: false };
+        let mut body = self.body(purpose);
+        let server = self.links.get(&link).map(|link| &link.server().id);
+        let omitted = server.is_some_and(|server| self.too_large.holds(server, body.len(), now));
+        if omitted {
+            body = Arc::from([]);
+        }
+        let under_way = UnderWay { id: exchange, purpose, body, omitted, credentials: None, begun: false };
         self.say(link, under_way, true);
     }
 
@@ -465,10 +496,10 @@ impl Road {
     fn say(&mut self, link: LinkId, mut under_way: UnderWay, renewable: bool) {
         // Lost meanwhile: the engine is about to hear of it.
         let Some(link) = self.links.get_mut(&link) else { return };
-        let UnderWay { id, purpose, ref body, .. } = under_way;
+        let UnderWay { id, purpose, ref body, omitted, .. } = under_way;
         let shown = self.wallet.show(&link.server().id, link.is_verified());
         under_way.credentials = shown.version.filter(|_| renewable);
-        let head = wire::heartbeat(link.server(), &self.agent, purpose, body.len(), self.life);
+        let head = wire::heartbeat(link.server(), &self.agent, purpose, body.len(), omitted, self.life);
         if !link.say(id, Exchange::new(&[head.as_bytes(), &shown.lines], body)) {
             return journal::tell!(Error, "exchange {}: its link is not free", id.0);
         }

@@ -161,6 +161,14 @@ pub enum Event {
         /// Which server.
         server: ServerId,
     },
+    /// The server, or a proxy in front of it, refused the product's status as too large (413). Heartbeats to this server
+    /// go without the status until it is smaller or an hour has passed. Told by the driver.
+    StatusTooLarge {
+        /// Which server.
+        server: ServerId,
+        /// Bytes of the status that was refused: the server takes less.
+        size: usize,
+    },
     /// The memory could not be stored; the engine goes on without.
     CannotRemember {
         /// The version that is not stored.

@@ -73,6 +73,9 @@ pub const HOMING_EVENT_LOCATION: i32 = 22;
 /// The reference servers were asked: `text`, what each answered, as a table of several lines; the JSON has it as well.
 /// `duration_ms` is how long it took. The verdict may differ: it is damped.
 pub const HOMING_EVENT_ROUND: i32 = 23;
+/// `server` refused the product's status as too large; the JSON of the event says how large it was. Heartbeats
+/// to it go without the status until it is smaller or an hour has passed. Of the managed client alone.
+pub const HOMING_EVENT_STATUS_TOO_LARGE: i32 = 24;
 
 /// Other servers of the same search are tried.
 pub const HOMING_NEXT_NEXT_SERVER: i32 = 1;
@@ -366,6 +369,7 @@ fn parts(event: &Event) -> Parts<'_> {
         Event::CannotRemember { version: _ } => of(HOMING_EVENT_CANNOT_REMEMBER),
         Event::MemoryIgnored { reason } => Parts { text: Some(reason), ..of(HOMING_EVENT_MEMORY_IGNORED) },
         Event::Unverified { server } => about(HOMING_EVENT_UNVERIFIED, server),
+        Event::StatusTooLarge { server, size: _ } => about(HOMING_EVENT_STATUS_TOO_LARGE, server),
         Event::Stopped {} => of(HOMING_EVENT_STOPPED),
     }
 }

@@ -23,7 +23,7 @@ pub const HOMING_CLASS_CERTIFICATE: i32 = 5;
 pub const HOMING_CLASS_SERVER_ERROR: i32 = 6;
 /// The server asks for patience.
 pub const HOMING_CLASS_THROTTLED: i32 = 7;
-/// The server does not want this agent.
+/// The server rejected this agent.
 pub const HOMING_CLASS_NOT_ALLOWED: i32 = 8;
 /// The connection stands and nothing comes.
 pub const HOMING_CLASS_SILENT: i32 = 9;
@@ -39,6 +39,10 @@ pub const HOMING_CLASS_PROXY: i32 = 13;
 pub const HOMING_CLASS_DRAINING: i32 = 14;
 /// The server closed a connection on which nothing was under way.
 pub const HOMING_CLASS_CLOSED_IDLE: i32 = 15;
+/// What was sent is larger than the server takes.
+pub const HOMING_CLASS_TOO_LARGE: i32 = 16;
+/// The server did not understand the request.
+pub const HOMING_CLASS_MISUNDERSTOOD: i32 = 17;
 
 /// The host answered with a reset: nothing listens on that port.
 pub const HOMING_CAUSE_CONNECTION_REFUSED: i32 = 1;
@@ -80,13 +84,13 @@ pub const HOMING_CAUSE_BAD_CERTIFICATE: i32 = 18;
 pub const HOMING_CAUSE_SERVER_ERROR: i32 = 19;
 /// 429, or 503 with a `Retry-After`.
 pub const HOMING_CAUSE_THROTTLED: i32 = 20;
-/// 401 or 403.
+/// 401, or 403 with a field whose name begins with `Homing-`.
 pub const HOMING_CAUSE_NOT_ALLOWED: i32 = 21;
 /// A TLS alert about our own certificate.
 pub const HOMING_CAUSE_CLIENT_CERTIFICATE_REFUSED: i32 = 22;
 /// No first byte of an answer within the limit.
 pub const HOMING_CAUSE_NO_FIRST_BYTE: i32 = 23;
-/// A status no management server gives to this errand: 3xx, other 4xx, or a 2xx without the `Homing-` fields.
+/// A status no management server gives to this errand: 1xx, 3xx, 404, 410, 403 without a `Homing-` field, or a 2xx without them.
 pub const HOMING_CAUSE_NOT_A_MANAGER: i32 = 24;
 /// What came back is not HTTP.
 pub const HOMING_CAUSE_NOT_HTTP: i32 = 25;
@@ -129,6 +133,11 @@ pub const HOMING_CAUSE_REVOCATION_UNKNOWN: i32 = 43;
 /// A page for a person (HTML) came in place of the answer. As `HOMING_CAUSE_NOT_A_MANAGER`, and where nothing was verified a sign
 /// of a captive portal too.
 pub const HOMING_CAUSE_PAGE: i32 = 44;
+/// 413: the body of the request is larger than the server takes. The engine repeats the exchange once, on a fresh link to the
+/// same server; send it without the body.
+pub const HOMING_CAUSE_TOO_LARGE: i32 = 45;
+/// A 4xx that has no cause of its own. After 408, 421 and 425 the engine repeats the exchange once, on a fresh link.
+pub const HOMING_CAUSE_MISUNDERSTOOD: i32 = 46;
 
 /// A failure, as the driver of an engine saw it. Zero everything, set `struct_size` and `cause`, and what the cause asks
 /// for; or `struct_size` and `judgement`.
@@ -186,6 +195,8 @@ impl homing_failure {
             Cause::Throttled { .. } => HOMING_CAUSE_THROTTLED,
             Cause::NotAllowed { .. } => HOMING_CAUSE_NOT_ALLOWED,
             Cause::ClientCertificateRefused => HOMING_CAUSE_CLIENT_CERTIFICATE_REFUSED,
+            Cause::TooLarge => HOMING_CAUSE_TOO_LARGE,
+            Cause::Misunderstood { .. } => HOMING_CAUSE_MISUNDERSTOOD,
             Cause::NoFirstByte => HOMING_CAUSE_NO_FIRST_BYTE,
             Cause::NotAManager { .. } => HOMING_CAUSE_NOT_A_MANAGER,
             Cause::NotHttp => HOMING_CAUSE_NOT_HTTP,
@@ -250,6 +261,8 @@ pub(super) const fn class_code(value: FailureClass) -> i32 {
         FailureClass::ServerError => HOMING_CLASS_SERVER_ERROR,
         FailureClass::Throttled => HOMING_CLASS_THROTTLED,
         FailureClass::NotAllowed => HOMING_CLASS_NOT_ALLOWED,
+        FailureClass::TooLarge => HOMING_CLASS_TOO_LARGE,
+        FailureClass::Misunderstood => HOMING_CLASS_MISUNDERSTOOD,
         FailureClass::Silent => HOMING_CLASS_SILENT,
         FailureClass::WrongServer => HOMING_CLASS_WRONG_SERVER,
         FailureClass::Broken => HOMING_CLASS_BROKEN,
@@ -286,6 +299,8 @@ const fn cause(code: i32, status: u16, retry_after: Option<Duration>) -> Option<
         HOMING_CAUSE_THROTTLED => Cause::Throttled { status, retry_after },
         HOMING_CAUSE_NOT_ALLOWED => Cause::NotAllowed { status },
         HOMING_CAUSE_CLIENT_CERTIFICATE_REFUSED => Cause::ClientCertificateRefused,
+        HOMING_CAUSE_TOO_LARGE => Cause::TooLarge,
+        HOMING_CAUSE_MISUNDERSTOOD => Cause::Misunderstood { status },
         HOMING_CAUSE_NO_FIRST_BYTE => Cause::NoFirstByte,
         HOMING_CAUSE_NOT_A_MANAGER | HOMING_CAUSE_PAGE => Cause::NotAManager { status },
         HOMING_CAUSE_NOT_HTTP => Cause::NotHttp,
@@ -339,9 +354,9 @@ mod tests {
 
     #[test]
     fn every_cause_has_a_number_of_its_own() {
-        for number in 1..=43 {
+        for number in (1..=43).chain(45..=46) {
             assert_eq!(cause(number, 500, None).map(homing_failure::code), Some(number));
         }
-        assert_eq!((cause(0, 0, None), cause(45, 0, None)), (None, None));
+        assert_eq!((cause(0, 0, None), cause(47, 0, None)), (None, None));
     }
 }

@@ -128,6 +128,12 @@ impl Fields {
             .map(move |(_, at)| part(at))
     }
 
+    /// Whether a field has a name that begins like this, in whatever case.
+    pub(crate) fn any_begins_with(&self, prefix: &str) -> bool {
+        let names = self.places.iter().filter_map(|(at, _)| self.text.get(at.clone())?.get(..prefix.len()));
+        names.into_iter().any(|name| name.eq_ignore_ascii_case(prefix.as_bytes()))
+    }
+
     /// How many there are.
     #[cfg(fuzzing)]
     pub(super) fn len(&self) -> usize {

@@ -18,18 +18,21 @@ const PURPOSE: &str = "Homing-Purpose";
 const SETTINGS: &str = "Homing-Settings";
 const POLICY: &str = "Homing-Policy";
 const DRAIN: &str = "Homing-Drain";
+const OMITTED: &str = "Homing-Omitted";
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// The head of a heartbeat with a body of this length, but for what is secret and the empty line at its end.
 ///
 /// `life` is drawn once when the client starts. Together with the sweep it makes the
 /// `Idempotency-Key`: all attempts of one sweep carry the same, and no two sweeps of one agent do,
-/// also across restarts.
+/// also across restarts. `omitted`: the product's status is left out because the server has refused it as too
+/// large; that is another request, with a key of its own.
 pub(crate) fn heartbeat(
     server: &Server,
     agent: &AgentId,
     purpose: Purpose,
     length: usize,
+    omitted: bool,
     life: u64,
 ) -> String {
     let authority = authority(server);
@@ -44,8 +47,12 @@ pub(crate) fn heartbeat(
         env!("CARGO_PKG_VERSION"),
         purpose.as_str(),
     );
+    if omitted {
+        head.push_str(&format!("{OMITTED}: status\r\n"));
+    }
     if let Purpose::Attach { sweep } = purpose {
-        head.push_str(&format!("{IDEMPOTENCY_KEY}: \"{life:016x}-{sweep}\"\r\n"));
+        let suffix = if omitted { "-omitted" } else { "" };
+        head.push_str(&format!("{IDEMPOTENCY_KEY}: \"{life:016x}-{sweep}{suffix}\"\r\n"));
     }
     head
 }
@@ -75,15 +82,21 @@ fn verdict<'a>(answer: &'a Answer, wall: SystemTime, limits: &Limits) -> Verdict
             }
             (settings, policy) => return Verdict::Success { status, settings, policy },
         },
-        401 | 403 => Cause::NotAllowed { status }.into(),
+        401 => Cause::NotAllowed { status }.into(),
+        // Maintenance pages and web application firewalls say 403 as well.
+        403 if answer.fields.any_begins_with("Homing-") => Cause::NotAllowed { status }.into(),
+        413 => Cause::TooLarge.into(),
         429 | 503 => throttled(answer, wall),
         500..=599 => Cause::ServerError { status }.into(),
         300..=399 => {
             let to = answer.fields.text("Location").unwrap_or("nowhere");
             Failure::noted(Cause::NotAManager { status }, format!("redirects to {to}"))
         }
+        403 | 404 | 410 => Cause::NotAManager { status }.into(),
+        400..=499 => Cause::Misunderstood { status }.into(),
         _ => Cause::NotAManager { status }.into(),
     };
+    // The status decides first: an error page in HTML is no sign of a portal when the status has a cause of its own.
     let is_page = matches!(failure.cause, Cause::NotAManager { .. }) && is_html(answer);
     Verdict::Failed(Failure { evidence: is_page.then_some(Evidence::Portal), ..failure })
 }
@@ -171,7 +184,7 @@ mod tests {
             policy: 0,
             literal: None,
         };
-        heartbeat(&server, &"agent-1".parse().unwrap(), purpose, 3, 0xabc)
+        heartbeat(&server, &"agent-1".parse().unwrap(), purpose, 3, false, 0xabc)
     }
 
     #[test]
@@ -245,11 +258,19 @@ mod tests {
             (302, &[("location", "http://portal/")], Cause::NotAManager { status: 302 }),
             (304, &[], Cause::NotAManager { status: 304 }),
             (404, &[("homing-settings", "a")], Cause::NotAManager { status: 404 }),
-            (407, &[], Cause::NotAManager { status: 407 }),
-            (413, &[], Cause::NotAManager { status: 413 }),
+            (410, &[], Cause::NotAManager { status: 410 }),
+            (400, &[("content-type", "text/html")], Cause::Misunderstood { status: 400 }),
+            (407, &[], Cause::Misunderstood { status: 407 }),
+            (408, &[], Cause::Misunderstood { status: 408 }),
+            (421, &[], Cause::Misunderstood { status: 421 }),
+            (431, &[("homing-drain", "5")], Cause::Misunderstood { status: 431 }),
+            (499, &[], Cause::Misunderstood { status: 499 }),
+            (413, &[("content-type", "text/html")], Cause::TooLarge),
             (999, &[], Cause::NotAManager { status: 999 }),
             (401, &[], Cause::NotAllowed { status: 401 }),
-            (403, &[], Cause::NotAllowed { status: 403 }),
+            (403, &[], Cause::NotAManager { status: 403 }),
+            (403, &[("content-type", "text/html")], Cause::NotAManager { status: 403 }),
+            (403, &[("homing-agent", "x")], Cause::NotAllowed { status: 403 }),
             (500, &[("retry-after", "5")], Cause::ServerError { status: 500 }),
             (511, &[], Cause::ServerError { status: 511 }),
             (503, &[], Cause::ServerError { status: 503 }),

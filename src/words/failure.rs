@@ -84,8 +84,12 @@ pub enum FailureClass {
     ServerError,
     /// The server asks for patience.
     Throttled,
-    /// The server does not want this agent.
+    /// The server rejected this agent (401, or 403 with a `Homing-` field).
     NotAllowed,
+    /// What was sent is larger than the server takes (413).
+    TooLarge,
+    /// The server did not understand the request (another 4xx).
+    Misunderstood,
     /// The connection stands and nothing comes.
     Silent,
     /// Something answers, but it is not a management server.
@@ -159,8 +163,15 @@ pub enum Cause {
         /// `Retry-After` as the server sent it; `None` when absent, negative or unreadable.
         retry_after: Option<Duration>,
     },
-    /// 401 or 403.
+    /// 401, or 403 with a field whose name begins with `Homing-`.
     NotAllowed {
+        /// HTTP status.
+        status: u16,
+    },
+    /// 413: the body of the request is larger than the server, or a proxy in front of it, takes.
+    TooLarge,
+    /// A 4xx that has no cause of its own.
+    Misunderstood {
         /// HTTP status.
         status: u16,
     },
@@ -168,8 +179,8 @@ pub enum Cause {
     ClientCertificateRefused,
     /// No first byte of an answer within the limit.
     NoFirstByte,
-    /// A status no management server gives to this errand: 3xx, other 4xx, or a 2xx without the
-    /// `Homing-` fields.
+    /// A status no management server gives to this errand: 1xx, 3xx, 404, 410, 403 without a `Homing-` field, or a 2xx
+    /// without the `Homing-` fields.
     NotAManager {
         /// HTTP status.
         status: u16,
@@ -235,6 +246,8 @@ impl Cause {
             Self::ServerError { .. } => FailureClass::ServerError,
             Self::Throttled { .. } => FailureClass::Throttled,
             Self::NotAllowed { .. } | Self::ClientCertificateRefused => FailureClass::NotAllowed,
+            Self::TooLarge => FailureClass::TooLarge,
+            Self::Misunderstood { .. } => FailureClass::Misunderstood,
             Self::NoFirstByte => FailureClass::Silent,
             Self::NotAManager { .. } | Self::NotHttp => FailureClass::WrongServer,
             Self::Reset | Self::Truncated | Self::TlsFailed => FailureClass::Broken,
@@ -282,11 +295,18 @@ impl fmt::Display for Cause {
             Self::Throttled { status, retry_after: None } => {
                 return write!(f, "status {status}: asks to wait");
             }
-            Self::NotAllowed { status } => return write!(f, "status {status}: not allowed"),
+            Self::NotAllowed { status } => return write!(f, "status {status}: it rejected this agent"),
+            Self::TooLarge => "status 413: the status sent is larger than it takes",
+            Self::Misunderstood { status } => {
+                return write!(f, "status {status}: it did not understand the request");
+            }
             Self::ClientCertificateRefused => "it refuses our certificate",
             Self::NoFirstByte => "connected, but no answer comes",
             Self::NotAManager { status } => {
-                return write!(f, "status {status}: not the answer of a management server");
+                return write!(
+                    f,
+                    "status {status}: not the answer of a management server, perhaps maintenance"
+                );
             }
             Self::NotHttp => "what answers does not speak HTTP",
             Self::Reset => "connection reset",
@@ -328,5 +348,7 @@ mod tests {
         let name = |class: FailureClass| serde_json::to_string(&class).unwrap();
         assert_eq!(name(FailureClass::ClosedIdle), "\"closed_idle\"");
         assert_eq!(name(FailureClass::NoAnswer), "\"no_answer\"");
+        assert_eq!(name(FailureClass::TooLarge), "\"too_large\"");
+        assert_eq!(name(FailureClass::Misunderstood), "\"misunderstood\"");
     }
 }

@@ -245,6 +245,7 @@ mod twice {
                 Cause::ServerError { status }
                 | Cause::Throttled { status, .. }
                 | Cause::NotAllowed { status }
+                | Cause::Misunderstood { status }
                 | Cause::NotAManager { status }
                 | Cause::ProxyRefused { status } => status,
                 _ => 0,

@@ -22,8 +22,8 @@ const FRONT: &str = Cable::SERVERS[0];
 const BEHIND: &str = Cable::SERVERS[1];
 /// Where the manager listens for those in front of it.
 const UPSTREAM: &str = "10.77.0.12:8014";
-/// With these nginx says 403 of a certificate that is missing or wrong, where it would say 400.
-const TELLS_IN_HTTP: &str = "error_page 495 496 =403 /refused; location = /refused { return 403; }";
+/// With these nginx says 401 of a certificate that is missing or wrong, where it would say 400.
+const TELLS_IN_HTTP: &str = "error_page 495 496 =401 /refused; location = /refused { return 401; }";
 /// Longer than anything here takes; only a test that fails waits for it.
 const LONG: Duration = Duration::from_secs(100);
 
@@ -132,7 +132,7 @@ fn nginx_that_misses_a_certificate_of_ours_is_not_taken_for_one_we_do_not_believ
     let expired = site.certificates.identity("agent", -1);
     // What it does by itself: it ends the request, not the handshake.
     for (directives, class, status) in
-        [("", FailureClass::WrongServer, "400"), (TELLS_IN_HTTP, FailureClass::NotAllowed, "403")]
+        [("", FailureClass::Misunderstood, "400"), (TELLS_IN_HTTP, FailureClass::NotAllowed, "401")]
     {
         let _nginx = site.nginx(directives);
         for identity in [None, Some(&expired)] {
@@ -146,7 +146,7 @@ fn nginx_that_misses_a_certificate_of_ours_is_not_taken_for_one_we_do_not_believ
 #[test]
 fn a_certificate_of_ours_is_renewed_without_a_restart() {
     let site = Site::new();
-    let wants = "if ($ssl_client_s_dn ~ 'CN=first') { return 403; }";
+    let wants = "if ($ssl_client_s_dn ~ 'CN=first') { return 401; }";
     let _nginx = site.nginx(&format!("{TELLS_IN_HTTP} {wants}"));
     let identity = site.certificates.identity("first", -1);
     let client = site.client(443, Some(&identity));

@@ -72,6 +72,8 @@ pub(super) struct Attempt {
     stage: Stage,
     /// The settings whose policy the newest link was dialled under; the target's may be newer.
     dialled_under: SettingsId,
+    /// The server's answer was about the request, which was then repeated.
+    repeated: bool,
     /// How many routes have failed.
     routes_failed: u8,
     /// How a proxy failed, if one did.
@@ -145,6 +147,7 @@ impl Attempt {
             progress: None,
             reused,
             stage: Stage::Ended,
+            repeated: false,
             routes_failed: 0,
             proxy_failure: None,
         }
@@ -453,6 +456,12 @@ impl Attempt {
                 cx.queue.close(link.id, Ending::Failed);
                 Step::Declined { status, drain }
             }
+            Verdict::Failed(failure) if is_about_the_request(failure.cause) && !self.repeated => {
+                cx.queue.close(link.id, Ending::Failed);
+                (self.repeated, self.reused) = (true, false);
+                self.take_route(cx);
+                Step::Nothing
+            }
             Verdict::Failed(mut failure) => {
                 cx.queue.close(link.id, Ending::Failed);
                 let page = failure.evidence == Some(Evidence::Portal) || is_redirect(failure.cause);
@@ -468,6 +477,12 @@ impl Attempt {
 
 /// "Network Authentication Required", which only somebody in between may say (RFC 6585, section 6).
 const NETWORK_AUTHENTICATION: u16 = 511;
+
+/// Answers after which the same server is asked once more, on a fresh link: too large (the driver leaves the body out),
+/// too slow (408), meant for another server (421), too early (425).
+const fn is_about_the_request(cause: Cause) -> bool {
+    matches!(cause, Cause::TooLarge | Cause::Misunderstood { status: 408 | 421 | 425 })
+}
 
 const fn is_redirect(cause: Cause) -> bool {
     matches!(cause, Cause::NotAManager { status: 300..=399 })

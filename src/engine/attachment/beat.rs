@@ -261,7 +261,7 @@ impl Attachment {
                     if in_exchange { cx.chance.up_to(tuning.spread) } else { std::time::Duration::ZERO };
                 self.again(cx.now + wait, true);
             }
-            FailureClass::ServerError => {
+            FailureClass::ServerError | FailureClass::TooLarge | FailureClass::Misunderstood => {
                 self.servers.charge(cx, record, policy, &failure);
                 if self.is_down(record) {
                     cx.tell(Event::attempt_failed(server, &failure, Next::NextServer));

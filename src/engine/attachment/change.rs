@@ -370,6 +370,8 @@ fn pardon(
                 | FailureClass::Name
                 | FailureClass::ServerError
                 | FailureClass::Throttled
+                | FailureClass::TooLarge
+                | FailureClass::Misunderstood
                 | FailureClass::Silent
                 | FailureClass::Broken
                 | FailureClass::Limit

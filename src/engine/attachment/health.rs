@@ -353,7 +353,11 @@ fn cost(failure: &Failure) -> Cost {
         FailureClass::NoAnswer => Cost::Down,
         FailureClass::Silent => Cost::Down,
         FailureClass::Certificate | FailureClass::WrongServer => Cost::Quarantine,
-        FailureClass::ServerError | FailureClass::Broken => Cost::Third,
+        // Of a request that was too large it is charged only when it says so of one without a body too.
+        FailureClass::ServerError
+        | FailureClass::Broken
+        | FailureClass::TooLarge
+        | FailureClass::Misunderstood => Cost::Third,
         FailureClass::Limit => Cost::Limit,
         FailureClass::NotAllowed => Cost::LeftOut,
         FailureClass::Throttled => {

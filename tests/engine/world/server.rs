@@ -82,6 +82,9 @@ pub fn status(status: u16) -> Server {
     failing(match status {
         429 => Cause::Throttled { status, retry_after: None },
         401 | 403 => Cause::NotAllowed { status },
+        413 => Cause::TooLarge,
+        404 | 410 => Cause::NotAManager { status },
+        400..=499 => Cause::Misunderstood { status },
         500.. => Cause::ServerError { status },
         _ => Cause::NotAManager { status },
     })

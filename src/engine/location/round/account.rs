@@ -89,6 +89,8 @@ fn said(failure: &Failure) -> Reply {
         | FailureClass::ServerError
         | FailureClass::Throttled
         | FailureClass::NotAllowed
+        | FailureClass::TooLarge
+        | FailureClass::Misunderstood
         | FailureClass::WrongServer
         | FailureClass::Broken
         | FailureClass::Limit
