@@ -35,7 +35,8 @@ FULL := libhoming.so.$(VERSION)
 PLAIN := libhoming.so
 # The library has threads and thread-local values of its own: unloading it would pull the code away under them.
 LINK := -C link-arg=-Wl,-soname,$(SONAME) -C link-arg=-Wl,-z,nodelete
-SYSTEM_LIBS := -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc
+# Without -lgcc_s, which the compiler adds by itself to what is linked dynamically; with -static it adds -lgcc_eh.
+SYSTEM_LIBS := -lutil -lrt -lpthread -lm -ldl -lc
 else ifneq (,$(findstring -apple-darwin,$(SYSTEM)))
 # Written down, and never run: NOT SUPPORTED.
 SONAME := libhoming.$(ABI).dylib

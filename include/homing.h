@@ -50,9 +50,11 @@
 // engine is poisoned then: it answers HOMING_ERROR_POISONED and can only be freed; the thread of the client goes on until that.
 // The program goes on. When memory runs out, the process is ended, as Rust does.
 //
-// Process. homing changes nothing process-wide: no signal handler, no locale, no environment, no global logger. After
-// fork a child may use no client of its parent; homing_client_free of one does nothing there. The shared library
-// is never unloaded: dlclose leaves it in memory.
+// Process. homing changes nothing process-wide: no signal handler, no locale, no environment, no global logger. A client
+// belongs to the process that started it. In a child, after fork or daemon, every function of a client of the parent
+// returns HOMING_ERROR_FORKED at once, homing_client_lost_events returns 0 and homing_client_free does nothing; the
+// parent notices nothing of it. All other handles are memory, and work in a child. A child that was made inside a callback
+// must not return from it. The shared library is never unloaded: dlclose leaves it in memory.
 
 #ifndef HOMING_H
 #define HOMING_H
@@ -94,6 +96,9 @@ typedef struct homing_event homing_event;
 typedef struct homing_value homing_value;
 
 // An agent at work, on a thread of its own. Any number of threads may use one, and its callbacks.
+//
+// It belongs to the process that started it. In a child of that process, after fork or daemon, every function of the
+// client returns HOMING_ERROR_FORKED at once and touches nothing that the two share.
 typedef struct homing_client homing_client;
 
 // Every decision homing makes, and nothing else: no clock, no thread, no socket.
@@ -224,6 +229,10 @@ homing_text homing_version_text(void);
 
 // It has not come in time.
 #define HOMING_ERROR_TIMEOUT (-18)
+
+// The client was started by a parent of this process, before fork or daemon. Only the parent can use it; start
+// another one here.
+#define HOMING_ERROR_FORKED (-19)
 
 // What a function returns: HOMING_OK, or one of the negative numbers HOMING_ERROR_....
 typedef int32_t homing_status;
@@ -1023,7 +1032,8 @@ typedef struct {
     const char *state_folder;
     // The name of the client's thread; NULL for homing.
     const char *thread_name;
-    // Bytes of the stack of the client's thread, on which callbacks run; 0 for 2 MiB, at least 256 KiB.
+    // Bytes of the stack of the client's thread, on which callbacks run: at least 256 KiB; 0 for 2 MiB. Less is
+    // HOMING_ERROR_RANGE.
     size_t thread_stack_size;
     // What is said with the first heartbeats: status_len bytes of the product's own, at most 16 MiB.
     const uint8_t *status;
@@ -1089,7 +1099,7 @@ homing_status homing_value_set(homing_value *value,
 // first callback that is given the client. Callbacks may come before this returns; if one of them frees the client, *out is
 // not to be used any more.
 //
-// Errors: HOMING_ERROR_AGENT_ID, HOMING_ERROR_TUNING, HOMING_ERROR_ROUTE, HOMING_ERROR_CREDENTIAL,
+// Errors: HOMING_ERROR_AGENT_ID, HOMING_ERROR_TUNING, HOMING_ERROR_ROUTE, HOMING_ERROR_CREDENTIAL, HOMING_ERROR_RANGE,
 // HOMING_ERROR_FILE, HOMING_ERROR_CERTIFICATE, HOMING_ERROR_SYSTEM. Nothing runs then, and user_data is
 // still the caller's.
 homing_status homing_client_start(const homing_settings *settings,
@@ -1117,7 +1127,7 @@ homing_status homing_client_next_event(homing_client *client,
 homing_status homing_client_waitable(const homing_client *client,
                                      int64_t *out);
 
-// How many events had to make room for newer ones because nobody fetched them. 0 for NULL.
+// How many events had to make room for newer ones because nobody fetched them. 0 for NULL, and in a child.
 uint64_t homing_client_lost_events(const homing_client *client);
 
 // What is said with every heartbeat from now on: len bytes of the product's own, at most 16 MiB; the newest counts.
@@ -1192,6 +1202,8 @@ homing_status homing_client_join(const homing_client *client,
 //
 // Inside a callback of the client itself it returns at once. The thread ends after the callback has returned; until
 // drop_user_data, further callbacks may come, and the client they are given may be used, but not freed again.
+//
+// In a child of the process that started the client it does nothing.
 void homing_client_free(homing_client *client);
 
 // ------------------------------------------------------------------------------------------------

@@ -152,6 +152,54 @@ fn a_static_program_needs_no_library_of_homing() {
     assert!(!elf.contains("homing"), "{elf}");
 }
 
+/// A client that looks for a server where there is none, tells so, and ends.
+const CLIENT: &str = r#"
+#include <homing.h>
+#include <stdio.h>
+#include <string.h>
+static const char settings_json[] = "{\"server_lists\":[{\"name\":\"main\",\"priorities\":[{\"servers\":["
+    "{\"address\":\"127.0.0.1\",\"https_port\":1}]}]}]}";
+int main(void) {
+    homing_settings *settings;
+    homing_client *client;
+    homing_event *event;
+    homing_options options = {.struct_size = sizeof options, .agent_id = "agent"};
+    const uint8_t *json = (const uint8_t *)settings_json;
+    int32_t kind = 0;
+    if (homing_settings_parse(json, strlen(settings_json), HOMING_SOURCE_PERSON, &settings, NULL) != HOMING_OK)
+        return 1;
+    if (homing_client_start(settings, &options, &client, NULL) != HOMING_OK)
+        return 2;
+    while (kind != HOMING_EVENT_ATTEMPT_FAILED) {
+        if (homing_client_next_event(client, 60000, &event) != HOMING_OK || !event)
+            return 3;
+        kind = homing_event_kind(event);
+        homing_event_free(event);
+    }
+    homing_client_free(client);
+    homing_settings_free(settings);
+    puts("refused");
+    return 0;
+}
+"#;
+
+#[test]
+fn a_wholly_static_program_is_linked_with_what_pkg_config_says_and_runs() {
+    let folder = folder("wholly_static");
+    let flags = succeeds(installed("pkg-config").args(["--cflags", "--static", "--libs", "homing"]));
+    for (name, text, expected) in [("version", PROGRAM, VERSION), ("client", CLIENT, "refused\n")] {
+        let (source, program) = (folder.join(format!("{name}.c")), folder.join(name));
+        fs::write(&source, text).unwrap();
+        let mut compiler = installed("gcc");
+        // The linker warns that glibc loads its name service at run time.
+        compiler.args(["-static", "-o"]).arg(&program).arg(source).args(flags.split_whitespace());
+        succeeds(&mut compiler);
+        assert_eq!(succeeds(&mut Command::new(&program)), expected, "{name}");
+        let elf = succeeds(Command::new("readelf").arg("-lW").arg(program));
+        assert!(!elf.contains("INTERP"), "{name} needs a dynamic loader:\n{elf}");
+    }
+}
+
 #[test]
 fn the_system_libraries_of_a_static_program_are_those_the_compiler_names() {
     let folder = folder("native");
@@ -165,7 +213,9 @@ fn the_system_libraries_of_a_static_program_are_those_the_compiler_names() {
     let told = command.arg(source).output().unwrap();
     let told = String::from_utf8_lossy(&told.stderr).into_owned();
     let (_, named) = told.split_once("native-static-libs: ").expect("the compiler names them");
-    let named: BTreeSet<&str> = named.lines().next().unwrap().split_whitespace().collect();
+    // Without the one that the C compiler adds by itself, and that is not there in a form for static programs.
+    let named = named.lines().next().unwrap().split_whitespace().filter(|library| *library != "-lgcc_s");
+    let named: BTreeSet<&str> = named.collect();
     let file = fs::read_to_string(prefix().join("lib/pkgconfig/homing.pc")).unwrap();
     let ours = file.lines().find_map(|line| line.strip_prefix("Libs.private: ")).unwrap();
     assert_eq!(ours.split_whitespace().collect::<BTreeSet<_>>(), named);

@@ -18,7 +18,9 @@ use super::status::{Hook, Status, StatusCell};
 use super::trust_clock::TrustClock;
 use super::wallet::{Asked, CredentialsCell, CredentialsHook, Wallet};
 use super::worker::{Message, Worker};
-use super::{Client, ClientEvent, Credentials, EventCallback, LogLevel, RouteChoice, Shared, ThreadHook};
+use super::{
+    Client, ClientEvent, Credentials, EventCallback, LogLevel, Process, RouteChoice, Shared, ThreadHook,
+};
 use crate::engine::{Command, Engine, Setup, Tuning};
 use crate::net::{Limits, NewSocket, SocketHook};
 use crate::platform::{Clock, Interfaces, Journal, Sleep, quiet_threads};
@@ -31,7 +33,7 @@ use crate::words::AgentId;
 const STACK_SIZE: usize = 2 * 1024 * 1024;
 
 /// A handshake with long certificate chains needs a fifth of it.
-const LEAST_STACK_SIZE: usize = 256 * 1024;
+pub(crate) const LEAST_STACK_SIZE: usize = 256 * 1024;
 
 /// A client that has not been started.
 pub struct Builder {
@@ -66,6 +68,14 @@ pub enum StartError {
     /// [`Builder::routes`] was given no way, or too many.
     #[error("there must be 1 to {MOST_ROUTES} routes")]
     BadRoutes,
+    /// [`Builder::stack_size`] is too small for the client's thread.
+    #[error(
+        "a stack of {bytes} bytes is too small for the client's thread: it needs at least {LEAST_STACK_SIZE}"
+    )]
+    StackSize {
+        /// What was asked for.
+        bytes: usize,
+    },
     /// The settings cannot be put in force.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
@@ -220,11 +230,11 @@ impl Builder {
         self
     }
 
-    /// How large the stack of the client's thread is, in bytes: for callbacks that need much. Default 2 MiB, at least
-    /// 256 KiB. What is not used of it takes no memory.
+    /// How large the stack of the client's thread is, in bytes: for callbacks that need much. Default 2 MiB; at least
+    /// 256 KiB, and the start fails with less. What is not used of it takes no memory.
     #[must_use]
     pub fn stack_size(mut self, bytes: usize) -> Self {
-        self.stack_size = bytes.max(LEAST_STACK_SIZE);
+        self.stack_size = bytes;
         self
     }
 
@@ -297,6 +307,9 @@ impl Builder {
         let _here = self.journal.enter();
         let agent = self.agent.ok_or(StartError::NoAgentId)?;
         let Routes { order, proxies } = Routes::new(self.routes).ok_or(StartError::BadRoutes)?;
+        if self.stack_size < LEAST_STACK_SIZE {
+            return Err(StartError::StackSize { bytes: self.stack_size });
+        }
         let seed = self.seed.map_or_else(random, Ok)?;
         let mut keeper = Keeper::new(self.store);
         let trust_clock = Arc::new(TrustClock::new(keeper.floor()));
@@ -316,6 +329,7 @@ impl Builder {
         let engine = Engine::new(setup, memory, away, seed, started);
         let location = self.location.map(|name| Message::Command(Command::SetLocation(Some(name))));
         let shared = Arc::new(Shared {
+            process: Process::current(),
             clock,
             trust_clock: Arc::clone(&trust_clock),
             journal: self.journal,

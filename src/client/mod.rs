@@ -74,6 +74,7 @@ pub use routes::{BadRoute, RouteChoice};
 pub use wallet::Asked;
 
 pub use crate::net::{BadProxyCredentials, NewSocket, Proxy};
+pub(crate) use crate::platform::Process;
 pub use crate::platform::{LogLevel, Waitable};
 
 use crate::engine::{Command, Engine, NetworkChange, Snapshot};
@@ -102,6 +103,11 @@ type ThreadHook = Box<dyn FnOnce() + Send>;
 /// The last event is [`Event::Stopped`](crate::engine::Event::Stopped). Then the client's thread drops every
 /// hook, callback and store that the builder was given, and ends; all of them are gone when `join` returns.
 ///
+/// # Fork
+/// A client belongs to the process that started it. A child of that process, after `fork`, has a copy of the client and not
+/// its thread: it may drop the copy, which does nothing there, and must call nothing else of it. A child that was made
+/// inside a callback must not return from it.
+///
 /// # Logging
 /// What goes wrong without being an event is logged, to [`Builder::on_log`] or, without it, to the `log` crate,
 /// with targets that begin with `homing`. That holds for everything a client does: on its own thread, on those that
@@ -116,6 +122,8 @@ pub struct Client {
 
 /// What the application's threads and the client's have in common.
 struct Shared {
+    /// Where the client's thread is.
+    process: Process,
     clock: Clock,
     /// By which certificates are judged.
     trust_clock: Arc<TrustClock>,
@@ -323,7 +331,8 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        if self.owner {
+        // In a child there is no thread to wait for, and locks may be held for ever.
+        if self.owner && self.shared.process.is_current() {
             self.stop(Duration::ZERO);
         }
     }

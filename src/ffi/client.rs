@@ -2,7 +2,6 @@
 
 use std::ffi::c_char;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -14,19 +13,22 @@ use super::options::{MOST_STATUS, UserData, builder, credentials, homing_header,
 use super::settings::homing_settings;
 use super::snapshot::homing_snapshot;
 use super::status::{
-    Failed, HOMING_ERROR_CREDENTIAL, HOMING_ERROR_INTERNAL, HOMING_ERROR_POISONED, HOMING_ERROR_STOPPED,
-    HOMING_ERROR_SYSTEM, HOMING_ERROR_TIMEOUT, homing_status,
+    Failed, HOMING_ERROR_CREDENTIAL, HOMING_ERROR_FORKED, HOMING_ERROR_INTERNAL, HOMING_ERROR_POISONED,
+    HOMING_ERROR_STOPPED, HOMING_ERROR_SYSTEM, HOMING_ERROR_TIMEOUT, homing_status,
 };
 use super::text;
-use crate::client::{Client, Credentials, Ended};
+use crate::client::{Client, Credentials, Ended, Process};
 
 /// An agent at work, on a thread of its own. Any number of threads may use one, and its callbacks.
+///
+/// It belongs to the process that started it. In a child of that process, after `fork` or `daemon`, every function of the
+/// client returns `HOMING_ERROR_FORKED` at once and touches nothing that the two share.
 pub struct homing_client {
     /// Set when the start returns, which callbacks may come before.
     client: OnceLock<Client>,
     poisoned: AtomicBool,
-    /// Who started it: a child after `fork` has the memory, and not the thread.
-    process: u32,
+    /// Where it was started: a child after `fork` has the memory, and not the thread.
+    process: Process,
 }
 
 impl homing_client {
@@ -42,7 +44,7 @@ impl homing_client {
 /// first callback that is given the client. Callbacks may come before this returns; if one of them frees the client, `*out` is
 /// not to be used any more.
 ///
-/// Errors: `HOMING_ERROR_AGENT_ID`, `HOMING_ERROR_TUNING`, `HOMING_ERROR_ROUTE`, `HOMING_ERROR_CREDENTIAL`,
+/// Errors: `HOMING_ERROR_AGENT_ID`, `HOMING_ERROR_TUNING`, `HOMING_ERROR_ROUTE`, `HOMING_ERROR_CREDENTIAL`, `HOMING_ERROR_RANGE`,
 /// `HOMING_ERROR_FILE`, `HOMING_ERROR_CERTIFICATE`, `HOMING_ERROR_SYSTEM`. Nothing runs then, and `user_data` is
 /// still the caller's.
 #[unsafe(no_mangle)]
@@ -62,7 +64,7 @@ pub unsafe extern "C" fn homing_client_start(
             let handle = Arc::new(homing_client {
                 client: OnceLock::new(),
                 poisoned: AtomicBool::new(false),
-                process: process::id(),
+                process: Process::current(),
             });
             let builder = builder(settings, &options, &data, &handle)?;
             let client = builder.luggage((Arc::clone(&data), Arc::clone(&handle))).start()?;
@@ -130,7 +132,7 @@ pub unsafe extern "C" fn homing_client_waitable(
     }
 }
 
-/// How many events had to make room for newer ones because nobody fetched them. 0 for NULL.
+/// How many events had to make room for newer ones because nobody fetched them. 0 for NULL, and in a child.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_client_lost_events(client: *const homing_client) -> u64 {
     // SAFETY: the caller's promise.
@@ -337,6 +339,8 @@ pub unsafe extern "C" fn homing_client_join(client: *const homing_client, timeou
 ///
 /// Inside a callback of the client itself it returns at once. The thread ends after the callback has returned; until
 /// `drop_user_data`, further callbacks may come, and the client they are given may be used, but not freed again.
+///
+/// In a child of the process that started the client it does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_client_free(client: *mut homing_client) {
     if client.is_null() || !client.is_aligned() {
@@ -344,8 +348,8 @@ pub unsafe extern "C" fn homing_client_free(client: *mut homing_client) {
     }
     // SAFETY: the caller's promise.
     let handle = unsafe { Arc::from_raw(client.cast_const()) };
-    if handle.process != process::id() {
-        // In a child there is no thread to wait for, and locks may be held by nobody.
+    if !handle.process.is_current() {
+        // In a child there is no thread to wait for, and locks may be held for ever.
         std::mem::forget(handle);
         return;
     }
@@ -369,13 +373,17 @@ unsafe fn tell(client: *mut homing_client, say: impl FnOnce(&Client)) -> homing_
     }
 }
 
-/// Does something with a client. A panic poisons it.
+/// Does something with a client of this process. A panic poisons it.
 unsafe fn with<T>(
     client: *const homing_client,
     body: impl FnOnce(&Client) -> Result<T, Failed>,
 ) -> Result<T, Failed> {
     // SAFETY: the caller's promise.
     let handle = unsafe { reference(client, "client") }?;
+    // Before anything that could wait: a thread of the parent may have held any lock when the child was made.
+    if !handle.process.is_current() {
+        return Err(Failed::plain(HOMING_ERROR_FORKED));
+    }
     if handle.poisoned.load(Ordering::Relaxed) {
         return Err(Failed::plain(HOMING_ERROR_POISONED));
     }

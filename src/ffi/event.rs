@@ -1,6 +1,6 @@
 //! Something the application may want to know.
 
-use std::sync::OnceLock;
+use once_cell::race::OnceBox;
 
 use super::boundary::{Place, free, reference, status, view};
 use super::failure::class_code;
@@ -20,9 +20,10 @@ use crate::words::{ServerId, Span};
 /// kind of event does not have is NULL, 0 or -1, as is everything of an event that is NULL.
 pub struct homing_event {
     event: ClientEvent,
-    json: OnceLock<String>,
+    // Made without a lock: a child after `fork` may ask for what another thread of its parent was just making.
+    json: OnceBox<String>,
     /// What the reference servers answered.
-    table: OnceLock<String>,
+    table: OnceBox<String>,
 }
 
 /// `state` changed; `reason` says why.
@@ -88,7 +89,7 @@ pub const HOMING_NEXT_NOTHING: i32 = 4;
 
 impl homing_event {
     pub(super) const fn new(event: ClientEvent) -> Self {
-        Self { event, json: OnceLock::new(), table: OnceLock::new() }
+        Self { event, json: OnceBox::new(), table: OnceBox::new() }
     }
 }
 
@@ -131,7 +132,7 @@ pub unsafe extern "C" fn homing_event_json(event: *const homing_event) -> homing
     unsafe {
         view(event, homing_text::NONE, |event| {
             homing_text::new(
-                event.json.get_or_init(|| serde_json::to_string(&event.event).unwrap_or_default()),
+                event.json.get_or_init(|| Box::new(serde_json::to_string(&event.event).unwrap_or_default())),
             )
         })
     }
@@ -186,7 +187,7 @@ pub unsafe extern "C" fn homing_event_text(event: *const homing_event) -> homing
     unsafe {
         view(event, homing_text::NONE, |event| {
             if let Event::Round { evidence, .. } = &event.event.event {
-                return homing_text::new(event.table.get_or_init(|| evidence.explain()));
+                return homing_text::new(event.table.get_or_init(|| Box::new(evidence.explain())));
             }
             homing_text::of(parts(&event.event.event).text)
         })

@@ -91,7 +91,8 @@ pub struct homing_options {
     pub state_folder: *const c_char,
     /// The name of the client's thread; NULL for `homing`.
     pub thread_name: *const c_char,
-    /// Bytes of the stack of the client's thread, on which callbacks run; 0 for 2 MiB, at least 256 KiB.
+    /// Bytes of the stack of the client's thread, on which callbacks run: at least 256 KiB; 0 for 2 MiB. Less is
+    /// `HOMING_ERROR_RANGE`.
     pub thread_stack_size: usize,
     /// What is said with the first heartbeats: `status_len` bytes of the product's own, at most 16 MiB.
     pub status: *const u8,

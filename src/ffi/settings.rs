@@ -100,7 +100,7 @@ pub unsafe extern "C" fn homing_settings_read(
             let settings = parse(&json, Source::Person);
             out.give(
                 settings
-                    .map_err(|failed| Failed { message: format!("{path}: {}", failed.message), ..failed })?,
+                    .map_err(|failed| Failed::new(failed.status, format!("{path}: {}", failed.message)))?,
             );
             Ok(())
         })

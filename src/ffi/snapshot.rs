@@ -1,6 +1,6 @@
 //! How things stand, at one moment.
 
-use std::sync::OnceLock;
+use once_cell::race::OnceBox;
 
 use super::boundary::{Growing, SizedPlace, free, no_padding, reference, status, view};
 use super::state::{reason_code, state_code};
@@ -12,8 +12,9 @@ use crate::words::Span;
 /// A picture of an engine at one moment. It never changes; any thread may read it.
 pub struct homing_snapshot {
     snapshot: Snapshot,
-    json: OnceLock<String>,
-    words: OnceLock<String>,
+    // Made without a lock: a child after `fork` may ask for what another thread of its parent was just making.
+    json: OnceBox<String>,
+    words: OnceBox<String>,
 }
 
 /// Where the agent stands.
@@ -83,7 +84,7 @@ unsafe impl Growing for homing_standing {
 
 impl homing_snapshot {
     pub(super) const fn new(snapshot: Snapshot) -> Self {
-        Self { snapshot, json: OnceLock::new(), words: OnceLock::new() }
+        Self { snapshot, json: OnceBox::new(), words: OnceBox::new() }
     }
 
     pub(super) const fn location(&self) -> Option<&LocationSnapshot> {
@@ -173,7 +174,9 @@ pub unsafe extern "C" fn homing_snapshot_json(snapshot: *const homing_snapshot) 
     // SAFETY: the caller's promise.
     unsafe {
         view(snapshot, homing_text::NONE, |it| {
-            homing_text::new(it.json.get_or_init(|| serde_json::to_string(&it.snapshot).unwrap_or_default()))
+            homing_text::new(
+                it.json.get_or_init(|| Box::new(serde_json::to_string(&it.snapshot).unwrap_or_default())),
+            )
         })
     }
 }
@@ -185,7 +188,7 @@ pub unsafe extern "C" fn homing_snapshot_explain(snapshot: *const homing_snapsho
     // SAFETY: the caller's promise.
     unsafe {
         view(snapshot, homing_text::NONE, |it| {
-            homing_text::new(it.words.get_or_init(|| it.snapshot.explain()))
+            homing_text::new(it.words.get_or_init(|| Box::new(it.snapshot.explain())))
         })
     }
 }

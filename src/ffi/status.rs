@@ -2,6 +2,8 @@
 //!
 //! Here is the one place where errors of the library become numbers.
 
+use std::borrow::Cow;
+
 use super::text::homing_text;
 use crate::client::{BadCredential, BadRoute, PrepareError, StartError};
 use crate::engine::BadTuning;
@@ -52,17 +54,20 @@ pub const HOMING_ERROR_POISONED: i32 = -16;
 pub const HOMING_ERROR_INTERNAL: i32 = -17;
 /// It has not come in time.
 pub const HOMING_ERROR_TIMEOUT: i32 = -18;
+/// The client was started by a parent of this process, before `fork` or `daemon`. Only the parent can use it; start
+/// another one here.
+pub const HOMING_ERROR_FORKED: i32 = -19;
 
 /// Why a function failed: the number it returns and, for the functions that tell, the sentence.
 #[derive(Debug)]
 pub(super) struct Failed {
     pub(super) status: homing_status,
-    pub(super) message: String,
+    pub(super) message: Cow<'static, str>,
 }
 
 impl Failed {
     pub(super) fn new(status: homing_status, message: impl ToString) -> Self {
-        Self { status, message: message.to_string() }
+        Self { status, message: Cow::Owned(message.to_string()) }
     }
 
     /// The parameter of this name is NULL, or cannot point to what it should.
@@ -75,9 +80,9 @@ impl Failed {
         if self.status == HOMING_ERROR_RANGE { Self { status, ..self } } else { self }
     }
 
-    /// With the number's own sentence.
+    /// With the number's own sentence. Allocates nothing.
     pub(super) fn plain(status: homing_status) -> Self {
-        Self::new(status, words(status).unwrap_or_default())
+        Self { status, message: Cow::Borrowed(words(status).unwrap_or_default()) }
     }
 }
 
@@ -115,6 +120,7 @@ impl From<StartError> for Failed {
         let status = match error {
             StartError::NoAgentId => HOMING_ERROR_AGENT_ID,
             StartError::BadRoutes => HOMING_ERROR_ROUTE,
+            StartError::StackSize { .. } => HOMING_ERROR_RANGE,
             StartError::Prepare(error) => return error.into(),
             StartError::NoRandomness | StartError::System(_) => HOMING_ERROR_SYSTEM,
         };
@@ -153,6 +159,7 @@ const fn words(status: homing_status) -> Option<&'static str> {
         HOMING_ERROR_POISONED => "a fault of homing was caught earlier; the handle can only be freed",
         HOMING_ERROR_INTERNAL => "a fault of homing was caught",
         HOMING_ERROR_TIMEOUT => "it has not come in time",
+        HOMING_ERROR_FORKED => "the client was started by a parent of this process, which alone can use it",
         _ => return None,
     })
 }

@@ -238,9 +238,10 @@ fn options(owner: &str, name: &str) -> Option<Fill> {
         "state_folder" => text("NULL", OK).all(&[r#""""#, r#""/dev/null/nothing""#, "long_text(100000)"], OK),
         "thread_name" => text(r#""agent""#, OK).all(&[r#""""#, "long_text(100000)"], OK),
         // No system has so much.
-        "thread_stack_size" => {
-            Fill::right("0").and("1", OK).all(&[MOST, "SIZE_MAX - 4095", "(size_t)1 << 60"], SYSTEM)
-        }
+        "thread_stack_size" => Fill::right("0")
+            .and("256 * 1024", OK)
+            .all(&["1", "1000", "256 * 1024 - 1"], RANGE)
+            .all(&[MOST, "SIZE_MAX - 4095", "(size_t)1 << 60"], SYSTEM),
         "status" => pointer_to_bytes(r#"bytes("well", 4)"#),
         "status_len" => Fill::right("4").and("0", OK).all(&[MOST, "STATUS_MOST + 1"], RANGE),
         "routes" => pointer("routes(\"direct\")", NULL)
