@@ -35,7 +35,8 @@
 //
 // Threads. Handles that never change (settings, policies, judgements, events, snapshots, strings, errors) may be read by any number of threads
 // at once. A client may be used by any number of threads at once, also from its own callbacks. An engine belongs to one
-// thread at a time. Freeing a handle while another thread uses it is a fault of the caller.
+// thread at a time. Freeing a handle while another thread uses it is a fault of the caller. A thread that calls homing
+// has at least 128 KiB of stack left.
 //
 // Callbacks. The first parameter is always the user_data of the options. Callbacks run on the client's thread, one at a
 // time, with no lock held, and may call every function of the client, homing_client_stop and homing_client_free too.
