@@ -22,6 +22,7 @@ use super::{
     Client, ClientEvent, Credentials, EventCallback, LogLevel, Process, RouteChoice, Shared, ThreadHook,
 };
 use crate::engine::{Command, Engine, Setup, Tuning};
+use crate::net::protocol::Homing;
 use crate::net::{Limits, NewSocket, SocketHook};
 use crate::platform::{Clock, Interfaces, Journal, Sleep, quiet_threads};
 use crate::settings::Settings;
@@ -341,11 +342,12 @@ impl Builder {
             events: EventQueue::default(),
             ending: Ending::default(),
         });
+        let limits = Arc::new(self.limits);
+        // Even with a fixed seed two lives must not share their idempotency keys.
+        let protocol = Homing::new(agent, Arc::clone(&limits), random()?);
         let outfit = Outfit {
-            agent,
-            limits: self.limits,
-            // Even with a fixed seed two lives must not share their idempotency keys.
-            life: random()?,
+            protocol: Box::new(protocol),
+            limits,
             settings: prepared,
             clock: trust_clock,
             status: Status { cell: self.status, hook: self.hook },

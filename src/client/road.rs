@@ -14,12 +14,13 @@ use super::too_large::TooLarge;
 use super::trust_clock::TrustClock;
 use super::wallet::Wallet;
 use crate::engine::{Action, Command, Event, Input, NetworkChange, Reached, Target};
-use crate::net::{Answer, Exchange, Limits, Link, Plan, Probe, Proxy, Report, Resolver, SocketHook, wire};
+use crate::net::protocol::{Content, Protocol};
+use crate::net::{Answer, Exchange, Limits, Link, Plan, Probe, Proxy, Report, Resolver, SocketHook};
 use crate::platform::{Waker, journal};
 use crate::trust::{self, Accepted, Timestamp, WallClock};
 use crate::words::{
-    AgentId, Cause, CertificatePolicyId, Errand, ExchangeId, Failure, LinkId, Moment, Outcome, Path, ProbeId,
-    Proof, Purpose, QueryId, Route, SettingsId, Verdict,
+    Cause, CertificatePolicyId, Errand, ExchangeId, Failure, LinkId, Moment, Outcome, Path, ProbeId, Proof,
+    Purpose, QueryId, Route, SettingsId, Verdict,
 };
 
 /// Answers kept until the engine says whether they count. It has at most ten attempts and a few
@@ -40,7 +41,7 @@ pub(super) enum Heard {
     Connected(LinkId, Path),
     Secured(LinkId, Proof),
     FirstByte(ExchangeId),
-    Answered(ExchangeId, Answer),
+    Answered(ExchangeId, Errand, Answer),
     Declined(ExchangeId),
     Lost(LinkId, Failure),
     Probed(ProbeId, Result<Reached, Failure>),
@@ -50,10 +51,8 @@ pub(super) enum Heard {
 
 /// What a road is made of.
 pub(super) struct Outfit {
-    pub(super) agent: AgentId,
-    pub(super) limits: Limits,
-    /// Makes the idempotency keys of this life of the client differ from those of any other.
-    pub(super) life: u64,
+    pub(super) protocol: Box<dyn Protocol>,
+    pub(super) limits: Arc<Limits>,
     /// The first settings.
     pub(super) settings: PreparedSettings,
     pub(super) clock: Arc<TrustClock>,
@@ -75,10 +74,8 @@ enum Asker {
 /// An exchange that is under way.
 struct UnderWay {
     id: ExchangeId,
-    purpose: Purpose,
-    body: Arc<[u8]>,
-    /// The product's status is left out: the server has refused it as too large.
-    omitted: bool,
+    errand: Errand,
+    content: Content,
     /// Which credentials the server was shown; `None` when it may be shown no others.
     credentials: Option<u64>,
     /// Its first byte was told of.
@@ -87,9 +84,8 @@ struct UnderWay {
 
 /// Every link, look-up and answer of a client.
 pub(super) struct Road {
-    agent: AgentId,
+    protocol: Box<dyn Protocol>,
     limits: Arc<Limits>,
-    life: u64,
     status: Status,
     too_large: TooLarge,
     wallet: Wallet,
@@ -126,13 +122,12 @@ pub(super) struct Road {
 
 impl Road {
     pub(super) fn new(outfit: Outfit, waker: Waker) -> Self {
-        let Outfit { agent, limits, life, settings, clock, status, wallet, proxies, hook } = outfit;
+        let Outfit { protocol, limits, settings, clock, status, wallet, proxies, hook } = outfit;
         // The policies have just been looked at.
         let reminded = clock.time().verification().0.div_euclid(86_400);
         Self {
-            agent,
-            limits: Arc::new(limits),
-            life,
+            protocol,
+            limits,
             status,
             too_large: TooLarge::default(),
             wallet,
@@ -262,13 +257,13 @@ impl Road {
                 if answer.status == 401 {
                     return self.refused(link, under_way, answer);
                 }
-                if answer.status == 413 && !under_way.body.is_empty() {
+                if answer.status == 413 && under_way.content.len() > 0 {
                     return self.too_large(link, under_way, answer, now);
                 }
                 if (200..300).contains(&answer.status) {
                     self.wallet.accepted();
                 }
-                self.heard.push_back(Heard::Answered(exchange, answer));
+                self.heard.push_back(Heard::Answered(exchange, under_way.errand, answer));
             }
             Report::Lost(failure) => {
                 self.heard.push_back(Heard::Lost(link, failure));
@@ -313,12 +308,12 @@ impl Road {
             _ => false,
         };
         if !renewed {
-            return self.heard.push_back(Heard::Answered(under_way.id, answer));
+            return self.heard.push_back(Heard::Answered(under_way.id, under_way.errand, answer));
         }
         if answer.reusable {
             return self.say(link, under_way, false);
         }
-        self.heard.push_back(Heard::Answered(under_way.id, answer));
+        self.heard.push_back(Heard::Answered(under_way.id, under_way.errand, answer));
         if self.wallet.may_insist() {
             self.heard.push_back(Heard::Command(Command::NewCredentials));
         }
@@ -328,14 +323,14 @@ impl Road {
     /// need not know; where that was closed, the engine repeats it on a fresh one.
     fn too_large(&mut self, link: LinkId, mut under_way: UnderWay, answer: Answer, now: Moment) {
         if let Some(link) = self.links.get(&link) {
-            let (server, size) = (link.server().id.clone(), under_way.body.len());
+            let (server, size) = (link.server().id.clone(), under_way.content.len());
             self.too_large.refused(server.clone(), size, now);
             self.notices.push_back(Event::StatusTooLarge { server, size });
         }
         if !answer.reusable {
-            return self.heard.push_back(Heard::Answered(under_way.id, answer));
+            return self.heard.push_back(Heard::Answered(under_way.id, under_way.errand, answer));
         }
-        (under_way.body, under_way.omitted) = (Arc::from([]), true);
+        under_way.content = Content::Omitted;
         let renewable = under_way.credentials.is_some();
         self.say(link, under_way, renewable);
     }
@@ -425,16 +420,17 @@ impl Road {
                 let verdict = Verdict::Declined { status: 0 };
                 engine(Input::Done { exchange, outcome: Outcome { verdict, drain: None } })
             }
-            Heard::Answered(exchange, mut answer) => {
-                let body = mem::take(&mut answer.body);
-                let outcome = wire::outcome(&answer, SystemTime::now(), &self.limits);
-                if matches!(outcome.verdict, Verdict::Success { .. }) {
-                    self.answers.insert(exchange, body.into());
+            Heard::Answered(exchange, errand, answer) => {
+                let outcome = self.protocol.outcome(errand, &answer, SystemTime::now());
+                let succeeded = matches!(outcome.verdict, Verdict::Success { .. });
+                let told = engine(Input::Done { exchange, outcome });
+                if succeeded {
+                    self.answers.insert(exchange, answer.body.into_bytes().into());
                     if self.answers.len() > ANSWERS {
                         self.answers.pop_first();
                     }
                 }
-                engine(Input::Done { exchange, outcome })
+                told
             }
         }
     }
@@ -476,18 +472,11 @@ impl Road {
     }
 
     fn exchange(&mut self, exchange: ExchangeId, link: LinkId, errand: Errand, now: Moment) {
-        let purpose = match errand {
-            Errand::Heartbeat { purpose } => purpose,
-            // Event streams are not spoken yet; heartbeats alone carry the news.
-            Errand::Listen => return self.heard.push_back(Heard::Declined(exchange)),
-        };
-        let mut body = self.body(purpose);
+        let body = self.body(errand);
         let server = self.links.get(&link).map(|link| &link.server().id);
-        let omitted = server.is_some_and(|server| self.too_large.holds(server, body.len(), now));
-        if omitted {
-            body = Arc::from([]);
-        }
-        let under_way = UnderWay { id: exchange, purpose, body, omitted, credentials: None, begun: false };
+        let held = server.is_some_and(|server| self.too_large.holds(server, body.len(), now));
+        let content = if held { Content::Omitted } else { Content::Status(body) };
+        let under_way = UnderWay { id: exchange, errand, content, credentials: None, begun: false };
         self.say(link, under_way, true);
     }
 
@@ -496,11 +485,13 @@ impl Road {
     fn say(&mut self, link: LinkId, mut under_way: UnderWay, renewable: bool) {
         // Lost meanwhile: the engine is about to hear of it.
         let Some(link) = self.links.get_mut(&link) else { return };
-        let UnderWay { id, purpose, ref body, omitted, .. } = under_way;
+        let UnderWay { id, errand, ref content, .. } = under_way;
+        let Some(request) = self.protocol.request(errand, link.server(), content.clone()) else {
+            return self.heard.push_back(Heard::Declined(id));
+        };
         let shown = self.wallet.show(&link.server().id, link.is_verified());
         under_way.credentials = shown.version.filter(|_| renewable);
-        let head = wire::heartbeat(link.server(), &self.agent, purpose, body.len(), omitted, self.life);
-        if !link.say(id, Exchange::new(&[head.as_bytes(), &shown.lines], body)) {
+        if !link.say(id, Exchange::new(request, &shown.lines)) {
             return journal::tell!(Error, "exchange {}: its link is not free", id.0);
         }
         self.pending.insert(link.id());
@@ -508,11 +499,11 @@ impl Road {
     }
 
     /// What is said: the newest status, the same for every attempt of one sweep, nothing in a probe.
-    fn body(&mut self, purpose: Purpose) -> Arc<[u8]> {
-        match purpose {
-            Purpose::Probe => Arc::from([]),
-            Purpose::Beat => self.status.newest(),
-            Purpose::Attach { sweep } => {
+    fn body(&mut self, errand: Errand) -> Arc<[u8]> {
+        match errand {
+            Errand::Heartbeat { purpose: Purpose::Probe } | Errand::Listen => Arc::from([]),
+            Errand::Heartbeat { purpose: Purpose::Beat } => self.status.newest(),
+            Errand::Heartbeat { purpose: Purpose::Attach { sweep } } => {
                 let body = self.sweeps.entry(sweep).or_insert_with(|| self.status.newest()).clone();
                 if self.sweeps.len() > SWEEPS {
                     self.sweeps.pop_first();

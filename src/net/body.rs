@@ -1,16 +1,16 @@
-//! The body of an answer: where it ends (RFC 9112, section 6), and what it is.
+//! The body of an answer: where it ends (RFC 9112, section 6), and what of it is body.
 //!
 //! Two peers that disagree about where an answer ends can be made to mistake one for another, so what is ambiguous is
-//! refused. A body is counted before and after its framing is removed.
+//! refused. A body is counted before and after its framing is removed; what it is goes to a [`Sink`].
 
 use super::Limits;
 use super::head::Head;
+use super::sink::Sink;
 use crate::words::{Cause, Failure};
 
 /// A body on its way in.
 pub(super) struct Body {
     due: Due,
-    bytes: Vec<u8>,
     /// Bytes that came, framing included.
     raw: usize,
 }
@@ -28,8 +28,8 @@ enum Due {
     Chunk(u64),
     /// The end of the line after a chunk.
     ChunkEnd,
-    /// A field after the last chunk, or the empty line that ends it all.
-    Trailer,
+    /// A field after the last chunk, or the empty line that ends it all. So many bytes and fields came before.
+    Trailer { bytes: usize, fields: usize },
 }
 
 /// Chunk framing may cost this many times the body: chunks of one byte cost six.
@@ -37,25 +37,30 @@ const FRAMING_FACTOR: usize = 8;
 
 impl Body {
     /// The body that follows this head.
-    pub(super) fn new(head: &Head, limits: &Limits) -> Result<Self, Failure> {
+    pub(super) fn new(head: &Head, sink: &Sink) -> Result<Self, Failure> {
         let mut due = framing(head)?;
         if matches!(head.status, 101 | 204 | 304) {
             due = Due::Sized(0);
         }
         if let Due::Sized(length) = due {
-            fits(length, 0, limits)?;
+            sink.expect(length)?;
         }
-        Ok(Self { due, bytes: Vec::new(), raw: 0 })
+        Ok(Self { due, raw: 0 })
     }
 
     /// Takes from `input` what belongs to the body; whether it is complete now.
-    pub(super) fn receive(&mut self, input: &mut Vec<u8>, limits: &Limits) -> Result<bool, Failure> {
+    pub(super) fn receive(
+        &mut self,
+        input: &mut Vec<u8>,
+        sink: &mut Sink,
+        limits: &Limits,
+    ) -> Result<bool, Failure> {
         let mut rest = input.as_slice();
-        let is_complete = self.take(&mut rest, limits)?;
+        let is_complete = self.take(&mut rest, sink, limits)?;
         let taken = input.len() - rest.len();
         input.drain(..taken);
         self.raw += taken;
-        if self.raw > limits.body_bytes.saturating_mul(FRAMING_FACTOR) {
+        if self.raw > sink.most().saturating_mul(FRAMING_FACTOR).saturating_add(limits.head_bytes) {
             return Err(Failure::noted(Cause::BodyTooLarge, "its chunks are tiny"));
         }
         Ok(is_complete)
@@ -66,44 +71,40 @@ impl Body {
         self.due == Due::Rest
     }
 
-    pub(super) fn into_bytes(self) -> Vec<u8> {
-        self.bytes
-    }
-
-    fn take(&mut self, rest: &mut &[u8], limits: &Limits) -> Result<bool, Failure> {
+    fn take(&mut self, rest: &mut &[u8], sink: &mut Sink, limits: &Limits) -> Result<bool, Failure> {
         loop {
             self.due = match self.due {
-                Due::Sized(due) => match due - self.copy(rest, due) {
+                Due::Sized(due) => match due - copy(rest, due, sink) {
                     0 => return Ok(true),
                     left => Due::Sized(left),
                 },
                 Due::Rest => {
-                    fits(rest.len() as u64, self.bytes.len(), limits)?;
-                    self.copy(rest, u64::MAX);
+                    sink.expect(rest.len() as u64)?;
+                    copy(rest, u64::MAX, sink);
                     Due::Rest
                 }
-                Due::Chunk(due) => match due - self.copy(rest, due) {
+                Due::Chunk(due) => match due - copy(rest, due, sink) {
                     0 => Due::ChunkEnd,
                     left => Due::Chunk(left),
                 },
                 Due::ChunkSize => {
                     let Some(line) = take_line(rest, limits)? else { return Ok(false) };
                     let Some(size) = chunk_size(line) else { return refuse("a chunk without a size") };
-                    fits(size, self.bytes.len(), limits)?;
-                    if size == 0 { Due::Trailer } else { Due::Chunk(size) }
+                    sink.expect(size)?;
+                    if size == 0 { Due::Trailer { bytes: 0, fields: 0 } } else { Due::Chunk(size) }
                 }
                 Due::ChunkEnd => match take_line(rest, limits)? {
                     None => return Ok(false),
                     Some([]) => Due::ChunkSize,
                     Some(_) => return refuse("a chunk longer than its size"),
                 },
-                Due::Trailer => match take_line(rest, limits)? {
+                Due::Trailer { bytes, fields } => match take_line(rest, limits)? {
                     None => return Ok(false),
                     Some([]) => {
                         self.due = Due::Sized(0);
                         return Ok(true);
                     }
-                    Some(_) => Due::Trailer,
+                    Some(line) => trailer(bytes + line.len() + 2, fields + 1, limits)?,
                 },
             };
             if rest.is_empty() {
@@ -111,15 +112,23 @@ impl Body {
             }
         }
     }
+}
 
-    /// Copies what is there, but no more than what is due; how much that was.
-    fn copy(&mut self, rest: &mut &[u8], due: u64) -> u64 {
-        let length = rest.len().min(usize::try_from(due).unwrap_or(usize::MAX));
-        let (now, later) = rest.split_at(length);
-        self.bytes.extend_from_slice(now);
-        *rest = later;
-        length as u64
+/// Hands what is there to the sink, but no more than what is due; how much that was.
+fn copy(rest: &mut &[u8], due: u64, sink: &mut Sink) -> u64 {
+    let length = rest.len().min(usize::try_from(due).unwrap_or(usize::MAX));
+    let (now, later) = rest.split_at(length);
+    sink.take(now);
+    *rest = later;
+    length as u64
+}
+
+/// Fields after the body are held to the bounds of those before it.
+fn trailer(bytes: usize, fields: usize, limits: &Limits) -> Result<Due, Failure> {
+    if bytes > limits.head_bytes || fields > limits.head_fields {
+        return Err(Failure::noted(Cause::HeadTooLarge, "the fields after the body"));
     }
+    Ok(Due::Trailer { bytes, fields })
 }
 
 /// What the head says of it.
@@ -148,14 +157,6 @@ fn framing(head: &Head) -> Result<Due, Failure> {
 
 fn refuse<T>(why: &str) -> Result<T, Failure> {
     Err(Failure::noted(Cause::NotHttp, why))
-}
-
-/// Whether this many bytes may follow those that are there.
-fn fits(more: u64, there: usize, limits: &Limits) -> Result<(), Failure> {
-    if more > limits.body_bytes.saturating_sub(there) as u64 {
-        return Err(Cause::BodyTooLarge.into());
-    }
-    Ok(())
 }
 
 /// The next line of the framing, without its end, if all of it is there.

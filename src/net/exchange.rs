@@ -10,6 +10,9 @@ use std::mem::replace;
 use super::Limits;
 use super::body::Body;
 use super::head::{Fields, Head, Search};
+use super::protocol::Request;
+use super::sink::Sink;
+use super::source::Source;
 use crate::words::{Cause, Failure};
 
 /// A complete answer.
@@ -17,39 +20,54 @@ use crate::words::{Cause, Failure};
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) fields: Fields,
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Sink,
     /// Whether the connection may carry another exchange.
     pub(crate) reusable: bool,
 }
 
+/// Bytes of a body that are taken from their source at a time: a head and a common body leave in one piece.
+const PIECE: usize = 16 * 1024;
+
 /// A request on its way out and an answer on its way in.
 pub(crate) struct Exchange {
-    request: Vec<u8>,
+    /// What is being sent, and how much of it is gone.
+    outgoing: Vec<u8>,
     sent: usize,
+    source: Source,
     state: State,
 }
 
 enum State {
-    Head(Search),
-    Body(Head, Body),
+    Head(Search, Sink),
+    Body(Head, Body, Sink),
     Over,
 }
 
 impl Exchange {
-    /// A request of these lines, each with its line end, and this body. The lines announce its length.
-    pub(crate) fn new(lines: &[&[u8]], body: &[u8]) -> Self {
-        let request = [&lines.concat(), b"\r\n".as_slice(), body].concat();
-        Self { request, sent: 0, state: State::Head(Search::default()) }
+    /// A request with these lines added to its own, each with its line end.
+    pub(crate) fn new(request: Request, lines: &[u8]) -> Self {
+        let Request { head, mut source, sink } = request;
+        let mut outgoing = head.into_bytes();
+        outgoing.reserve_exact(lines.len() + 2 + source.length().min(PIECE));
+        outgoing.extend_from_slice(lines);
+        outgoing.extend_from_slice(b"\r\n");
+        source.read(&mut outgoing, PIECE);
+        Self { outgoing, sent: 0, source, state: State::Head(Search::default(), sink) }
     }
 
-    /// What is still to be sent.
+    /// What is to be sent next; empty when all is gone.
     pub(crate) fn unsent(&self) -> &[u8] {
-        self.request.get(self.sent..).unwrap_or_default()
+        self.outgoing.get(self.sent..).unwrap_or_default()
     }
 
     /// This many bytes of [`unsent`](Self::unsent) were sent.
     pub(crate) fn sent(&mut self, bytes: usize) {
-        self.sent = self.sent.saturating_add(bytes).min(self.request.len());
+        self.sent = self.sent.saturating_add(bytes).min(self.outgoing.len());
+        if self.sent == self.outgoing.len() && !self.source.is_empty() {
+            self.outgoing.clear();
+            self.sent = 0;
+            self.source.read(&mut self.outgoing, PIECE);
+        }
     }
 
     /// Takes from `input` what belongs to the answer; what it needs more of stays there.
@@ -60,35 +78,35 @@ impl Exchange {
         input: &mut Vec<u8>,
         limits: &Limits,
     ) -> Result<Option<Answer>, Failure> {
-        let (head, mut body) = match replace(&mut self.state, State::Over) {
+        let (head, mut body, mut sink) = match replace(&mut self.state, State::Over) {
             State::Over => return Ok(None),
-            State::Body(head, body) => (head, body),
-            State::Head(mut search) => {
+            State::Body(head, body, sink) => (head, body, sink),
+            State::Head(mut search, sink) => {
                 let Some(head) = search.look(input, limits)? else {
-                    self.state = State::Head(search);
+                    self.state = State::Head(search, sink);
                     return Ok(None);
                 };
-                let body = Body::new(&head, limits)?;
-                (head, body)
+                let body = Body::new(&head, &sink)?;
+                (head, body, sink)
             }
         };
-        if !body.receive(input, limits)? {
-            self.state = State::Body(head, body);
+        if !body.receive(input, &mut sink, limits)? {
+            self.state = State::Body(head, body, sink);
             return Ok(None);
         }
         // Everything was said, and nothing came that was not asked for.
         let reusable = head.keeps_connection() && self.unsent().is_empty() && input.is_empty();
-        Ok(Some(Answer { status: head.status, fields: head.fields, body: body.into_bytes(), reusable }))
+        Ok(Some(Answer { status: head.status, fields: head.fields, body: sink, reusable }))
     }
 
     /// The peer sends no more. `clean` when nobody can have cut the connection: over TLS a
     /// `close_notify` came first; without TLS there is no telling.
     pub(crate) fn ended(&mut self, clean: bool) -> Result<Answer, Failure> {
         match replace(&mut self.state, State::Over) {
-            State::Body(Head { status, fields, .. }, body) if clean && body.is_open_ended() => {
-                Ok(Answer { status, fields, body: body.into_bytes(), reusable: false })
+            State::Body(Head { status, fields, .. }, body, sink) if clean && body.is_open_ended() => {
+                Ok(Answer { status, fields, body: sink, reusable: false })
             }
-            State::Head(_) | State::Body(..) | State::Over => Err(Cause::Truncated.into()),
+            State::Head(..) | State::Body(..) | State::Over => Err(Cause::Truncated.into()),
         }
     }
 }
@@ -103,14 +121,23 @@ mod tests {
 
     const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-    fn exchange() -> Exchange {
-        let mut exchange = Exchange::new(&[b"POST / HTTP/1.1\r\n", b"Content-Length: 12\r\n"], BODY);
+    fn request(body: &[u8], sink: Sink) -> Exchange {
+        let head = "POST / HTTP/1.1\r\n".to_owned();
+        Exchange::new(Request { head, source: Source::bytes(body.into()), sink }, b"Content-Length: 12\r\n")
+    }
+
+    fn exchange_for(limits: &Limits) -> Exchange {
+        let mut exchange = request(BODY, Sink::memory(limits.body_bytes));
         exchange.sent(usize::MAX);
         exchange
     }
 
+    fn exchange() -> Exchange {
+        exchange_for(&Limits::default())
+    }
+
     fn receive(text: &[u8], limits: &Limits) -> Result<Option<Answer>, Failure> {
-        exchange().receive(&mut text.to_vec(), limits)
+        exchange_for(limits).receive(&mut text.to_vec(), limits)
     }
 
     fn cause(text: impl AsRef<[u8]>) -> Cause {
@@ -119,14 +146,30 @@ mod tests {
 
     #[test]
     fn a_request_is_written_whole_and_sent_in_any_pieces() {
-        let mut exchange = exchange();
-        exchange.sent = 0;
-        let mut sent = Vec::new();
-        while let Some(byte) = exchange.unsent().first().copied() {
-            sent.push(byte);
-            exchange.sent(1);
+        let large = vec![b'x'; 3 * PIECE + 1];
+        for body in [BODY, b"", &large] {
+            let mut exchange = request(body, Sink::discard(0));
+            let mut sent = Vec::new();
+            while let Some(byte) = exchange.unsent().first().copied() {
+                assert!(exchange.outgoing.len() <= PIECE + 100, "a large body is not copied whole");
+                sent.push(byte);
+                exchange.sent(1);
+            }
+            let head = b"POST / HTTP/1.1\r\nContent-Length: 12\r\n\r\n".as_slice();
+            assert!(sent == [head, body].concat());
         }
-        assert_eq!(sent, b"POST / HTTP/1.1\r\nContent-Length: 12\r\n\r\nhow are you?");
+    }
+
+    #[test]
+    fn a_body_that_is_not_kept_is_counted_all_the_same() {
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+        for (most, expected) in [(5, Ok(Vec::new())), (4, Err(Cause::BodyTooLarge))] {
+            let mut exchange = request(b"", Sink::discard(most));
+            exchange.sent(usize::MAX);
+            let answer = exchange.receive(&mut answer.to_vec(), &Limits::default());
+            let body = answer.map(|answer| answer.unwrap().body.into_bytes());
+            assert_eq!(body.map_err(|failure| failure.cause), expected);
+        }
     }
 
     #[test]
@@ -144,7 +187,8 @@ mod tests {
                 assert!(whole.receive(&mut input, &limits).unwrap().is_none(), "{text:?} at {cut}");
                 input.extend_from_slice(after);
                 let answer = whole.receive(&mut input, &limits).unwrap().unwrap();
-                assert_eq!((answer.status, &*answer.body, answer.reusable), (200, &b"hello"[..], true));
+                assert_eq!((answer.status, answer.reusable), (200, true));
+                assert_eq!(answer.body.into_bytes(), b"hello");
                 assert!(input.is_empty(), "{text:?} at {cut}");
 
                 let mut broken = exchange();
@@ -164,7 +208,7 @@ mod tests {
             answers.extend(exchange.receive(&mut input, &Limits::default()).unwrap());
         }
         assert_eq!(answers.len(), 1);
-        assert_eq!(answers[0].body, b"hello");
+        assert_eq!(answers.remove(0).body.into_bytes(), b"hello");
     }
 
     #[test]
@@ -175,7 +219,7 @@ mod tests {
             assert!(exchange.receive(&mut text.into(), &Limits::default()).unwrap().is_none());
             let ended = exchange.ended(clean).map(|answer| {
                 assert!(!answer.reusable);
-                String::from_utf8(answer.body).unwrap()
+                String::from_utf8(answer.body.into_bytes()).unwrap()
             });
             assert_eq!(ended.as_deref().map_err(|failure| failure.cause), expected);
         }
@@ -183,8 +227,8 @@ mod tests {
 
     #[test]
     fn an_answer_before_the_request_is_sent_is_understood_and_ends_the_connection() {
-        let mut exchange = exchange();
-        exchange.sent = 10;
+        let mut exchange = request(BODY, Sink::memory(100));
+        exchange.sent(10);
         let mut input = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n".to_vec();
         let answer = exchange.receive(&mut input, &Limits::default()).unwrap().unwrap();
         assert_eq!((answer.status, answer.reusable), (413, false));
@@ -250,14 +294,16 @@ mod tests {
         ] {
             let text = format!("HTTP/1.1 200 OK\r\n{rest}");
             let answer = receive(text.as_bytes(), &Limits::default()).unwrap().unwrap();
-            assert_eq!((&*answer.body, answer.reusable), (&b"hello"[..], true), "{rest:?}");
+            assert!(answer.reusable, "{rest:?}");
+            assert_eq!(answer.body.into_bytes(), b"hello", "{rest:?}");
         }
         // These never have a body, whatever they say of one.
         for head in ["204 No Content\r\nContent-Length: 5", "304 Not Modified\r\nTransfer-Encoding: chunked"]
         {
             let text = format!("HTTP/1.1 {head}\r\n\r\n");
             let answer = receive(text.as_bytes(), &Limits::default()).unwrap().unwrap();
-            assert_eq!((answer.body.len(), answer.reusable), (0, true), "{head:?}");
+            assert!(answer.reusable, "{head:?}");
+            assert_eq!(answer.body.into_bytes(), b"", "{head:?}");
         }
     }
 
@@ -296,7 +342,14 @@ mod tests {
         let chunks = |framing: &str| format!("{CHUNKED}{framing}");
         assert_eq!(cause(chunks("a\r\nxxxxxxxxxx\r\n")), Ok(()));
         assert_eq!(cause(chunks("b\r\nxxxxxxxxxxx\r\n")), Err(Cause::BodyTooLarge));
-        assert_eq!(cause(chunks(&format!("0\r\n{}", "A: b\r\n".repeat(100)))), Err(Cause::BodyTooLarge));
+        let fields = |count: usize| chunks(&format!("0\r\n{}\r\n", "A: b\r\n".repeat(count)));
+        assert_eq!(cause(fields(3)), Ok(()));
+        assert_eq!(cause(fields(4)), Err(Cause::HeadTooLarge));
+        let many = Limits { head_fields: 100, ..limits.clone() };
+        let among_many =
+            |text: String| receive(text.as_bytes(), &many).map(drop).map_err(|failure| failure.cause);
+        assert_eq!(among_many(fields(33)), Ok(()));
+        assert_eq!(among_many(fields(34)), Err(Cause::HeadTooLarge), "204 bytes");
         let trailer = |length| chunks(&format!("0\r\n{}\r\n\r\n", "b".repeat(length)));
         let roomy = Limits { body_bytes: 1000, ..limits.clone() };
         let cause =
@@ -344,9 +397,9 @@ mod tests {
             let limits = Limits { head_bytes: 120, body_bytes: 20, ..Limits::default() };
             let start = if valid_start { "HTTP/1.1 200 OK\r\n" } else { "" };
             let text = [start.as_bytes().to_vec(), pieces.concat()].concat();
-            let whole = receive(&text, &limits).map(|answer| answer.map(|answer| (answer.status, answer.body)));
+            let whole = receive(&text, &limits).map(|answer| answer.map(|answer| (answer.status, answer.body.into_bytes())));
 
-            let (mut exchange, mut input, mut parts) = (exchange(), Vec::new(), Ok(None));
+            let (mut exchange, mut input, mut parts) = (exchange_for(&limits), Vec::new(), Ok(None));
             for byte in text {
                 input.push(byte);
                 parts = exchange.receive(&mut input, &limits);
@@ -355,7 +408,7 @@ mod tests {
                     break;
                 }
             }
-            let parts = parts.map(|answer| answer.map(|answer| (answer.status, answer.body)));
+            let parts = parts.map(|answer| answer.map(|answer| (answer.status, answer.body.into_bytes())));
             prop_assert_eq!(whole.map_err(|_| ()), parts.map_err(|_| ()));
         }
     }

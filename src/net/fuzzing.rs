@@ -1,10 +1,13 @@
 //! A door for the fuzzer, which is outside and has to come at what is inside. It is not there in any other build.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::wire;
+use super::protocol::{Homing, Protocol, Request};
+use super::sink::Sink;
+use super::source::Source;
 use super::{Answer, Exchange, Limits};
-use crate::words::{Failure, Outcome, Verdict};
+use crate::words::{Errand, Failure, Outcome, Purpose, Verdict};
 
 /// Lets an exchange take in these pieces of an answer, one after the other, and then the end of the connection.
 ///
@@ -15,7 +18,8 @@ pub fn take_in(
     limits: &Limits,
     wall: SystemTime,
 ) -> Result<(u16, Vec<u8>), Failure> {
-    let mut exchange = Exchange::new(&[b"POST / HTTP/1.1\r\n"], b"");
+    let (source, sink) = (Source::bytes(Arc::from([])), Sink::memory(limits.body_bytes));
+    let mut exchange = Exchange::new(Request { head: "POST / HTTP/1.1\r\n".to_owned(), source, sink }, b"");
     exchange.sent(usize::MAX);
     let mut input = Vec::new();
     for piece in pieces {
@@ -29,8 +33,11 @@ pub fn take_in(
 }
 
 fn understood(answer: Answer, limits: &Limits, wall: SystemTime) -> (u16, Vec<u8>) {
-    assert!(answer.body.len() <= limits.body_bytes && answer.fields.len() <= limits.head_fields);
-    let Outcome { verdict, .. } = wire::outcome(&answer, wall, limits);
+    assert!(answer.fields.len() <= limits.head_fields);
+    let agent = "fuzzed".parse().expect("a valid id");
+    let homing = Homing::new(agent, Arc::new(limits.clone()), 0);
+    let errand = Errand::Heartbeat { purpose: Purpose::Beat };
+    let Outcome { verdict, .. } = homing.outcome(errand, &answer, wall);
     match verdict {
         Verdict::Success { status, settings, policy } => {
             assert!((200..=299).contains(&status) && (settings.is_some() || policy.is_some()));
@@ -41,5 +48,7 @@ fn understood(answer: Answer, limits: &Limits, wall: SystemTime) -> (u16, Vec<u8
         Verdict::Failed(failure) => assert!(failure.to_string().chars().count() < 300),
         Verdict::Declined { .. } => {}
     }
-    (answer.status, answer.body)
+    let body = answer.body.into_bytes();
+    assert!(body.len() <= limits.body_bytes);
+    (answer.status, body)
 }

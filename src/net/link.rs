@@ -366,8 +366,11 @@ impl Link {
 
     fn talk(&mut self, mut open: Open, mut talk: Box<Talk>, now: Moment) -> Result<Next, Failure> {
         let sent = open.stream.send(talk.exchange.unsent());
+        let mut has_more = false;
         if let Ok(length) = sent {
+            let piece = talk.exchange.unsent().len();
             talk.exchange.sent(length);
+            has_more = length == piece && !talk.exchange.unsent().is_empty();
         }
         let before = open.input.len();
         let received = open.stream.receive(&mut open.input).map_err(|failure| open.broke(&talk, failure))?;
@@ -380,6 +383,8 @@ impl Link {
                 talk.exchange.ended(clean).map_err(|failure| open.broke(&talk, failure))?
             }
             (None, Received::Something) => return Ok(Next::On(State::Talking(open, talk))),
+            // There was room for a whole piece of the request, so there may be room for the next.
+            (None, Received::Blocked) if has_more => return Ok(Next::On(State::Talking(open, talk))),
             (None, Received::Blocked) => {
                 // A request that cannot be sent may have been answered all the same, so this comes after the reading.
                 sent.map_err(|failure| open.broke(&talk, failure))?;

@@ -4,13 +4,14 @@
 //! came of it in the words the engine knows. A `resolver` turns names into addresses on helper
 //! threads. A `dial` races the addresses of one server, and shows each new socket to the program's
 //! `hook`. A `link` is one connection from the dial to the close, through a `proxy` when the route
-//! says so, secured by `tls` when the protocol does; it carries one `exchange` at a time, whose answer has a `head` and a `body`, and `wire`
-//! alone knows what is said in it. What a peer may make us take in stands in [`Limits`]; `pace` tells
+//! says so, secured by `tls` when the server's protocol does; it carries one `exchange` at a time, whose request comes from
+//! a `source`, and whose answer has a `head` and a `body` that goes into a `sink`. `protocol` alone knows what is said in it. What a peer may make us take in stands in [`Limits`]; `pace` tells
 //! a slow answer from a dripping one.
 //!
 //! All sockets belong to the client's one thread. They never block it, and none of them is closed
 //! without a reason that reaches the engine.
 
+mod authority;
 mod body;
 mod dial;
 mod exchange;
@@ -24,10 +25,12 @@ mod limits;
 mod link;
 mod pace;
 mod probe;
+pub(crate) mod protocol;
 mod proxy;
 mod resolver;
+mod sink;
+mod source;
 mod tls;
-pub(crate) mod wire;
 
 pub(crate) use exchange::{Answer, Exchange};
 pub use hook::NewSocket;

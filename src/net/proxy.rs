@@ -12,8 +12,8 @@ use std::fmt;
 use base64::Engine as _;
 
 use super::Limits;
+use super::authority::authority;
 use super::head::{Head, Search};
-use super::wire::authority;
 use crate::settings::Server;
 use crate::words::{Cause, Failure, Host};
 

@@ -1,0 +1,59 @@
+//! `POST heartbeat`: attaching, the regular heartbeat, and probing.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::fields::{IDEMPOTENCY_KEY, OMITTED, POLICY, PURPOSE, SETTINGS, tag};
+use super::{Homing, status};
+use crate::net::exchange::Answer;
+use crate::net::protocol::{Content, Request};
+use crate::net::sink::Sink;
+use crate::net::source::Source;
+use crate::settings::Server;
+use crate::words::{Cause, Failure, Purpose, Verdict};
+
+const PATH: &str = "/homing/v1/heartbeat";
+
+/// All attempts of one sweep carry one `Idempotency-Key`, and no two sweeps of one agent do, also across restarts;
+/// without the status it is another request with a key of its own. What is answered to a probe has no effect, so nothing
+/// of it is kept.
+pub(super) fn request(homing: &Homing, purpose: Purpose, server: &Server, content: Content) -> Request {
+    let (source, omitted) = match content {
+        Content::Status(bytes) => (Source::bytes(bytes), false),
+        Content::Omitted => (Source::bytes(Arc::from([])), true),
+    };
+    let mut head = homing.begin("POST", PATH, server);
+    // Writing into a string does not fail.
+    let mut add = |line: std::fmt::Arguments<'_>| _ = std::fmt::Write::write_fmt(&mut head, line);
+    add(format_args!("{PURPOSE}: {}\r\nContent-Length: {}\r\n", purpose.as_str(), source.length()));
+    if omitted {
+        add(format_args!("{OMITTED}: status\r\n"));
+    }
+    if let Purpose::Attach { sweep } = purpose {
+        let suffix = if omitted { "-omitted" } else { "" };
+        add(format_args!("{IDEMPOTENCY_KEY}: \"{:016x}-{sweep}{suffix}\"\r\n", homing.life));
+    }
+    let most = homing.limits.body_bytes;
+    let sink = match purpose {
+        Purpose::Attach { .. } | Purpose::Beat => Sink::memory(most),
+        Purpose::Probe => Sink::discard(most),
+    };
+    Request { head, source, sink }
+}
+
+/// A success carries the tag of the settings or of the policy: anything else may answer 200, a login page above all.
+pub(super) fn verdict<'a>(homing: &Homing, answer: &'a Answer, wall: SystemTime) -> Verdict<'a> {
+    let status = answer.status;
+    if !(200..300).contains(&status) {
+        return Verdict::Failed(status::failure(answer, wall));
+    }
+    let tag = |name| tag(answer, name, homing.limits.tag_bytes);
+    match (tag(SETTINGS), tag(POLICY)) {
+        (None, None) => {
+            let cause = Cause::NotAManager { status };
+            let failure = Failure::noted(cause, "neither Homing-Settings nor Homing-Policy");
+            Verdict::Failed(status::or_a_page(answer, failure))
+        }
+        (settings, policy) => Verdict::Success { status, settings, policy },
+    }
+}

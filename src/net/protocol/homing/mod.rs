@@ -1,0 +1,251 @@
+//! The protocol of homing: plain HTTP/1.1 below `/homing/v1`, written down for servers in `docs/wire.md`.
+
+mod fields;
+mod heartbeat;
+mod status;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::{Content, Protocol, Request};
+use crate::net::Limits;
+use crate::net::authority::authority;
+use crate::net::exchange::Answer;
+use crate::settings::{self, Server};
+use crate::words::{AgentId, Errand, Outcome};
+
+/// What is the same in every request of one client.
+pub(crate) struct Homing {
+    agent: AgentId,
+    limits: Arc<Limits>,
+    /// Makes the idempotency keys of this life of the client differ from those of any other.
+    life: u64,
+}
+
+impl Homing {
+    pub(crate) fn new(agent: AgentId, limits: Arc<Limits>, life: u64) -> Self {
+        Self { agent, limits, life }
+    }
+
+    /// The lines with which every request begins.
+    fn begin(&self, method: &str, path: &str, server: &Server) -> String {
+        let authority = authority(server);
+        let usual_port = match server.protocol {
+            settings::Protocol::Https => ":443",
+            settings::Protocol::Http => ":80",
+        };
+        let host = authority.strip_suffix(usual_port).unwrap_or(&authority);
+        format!(
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: homing/{}\r\n{}: {}\r\n",
+            env!("CARGO_PKG_VERSION"),
+            fields::AGENT,
+            self.agent,
+        )
+    }
+}
+
+impl Protocol for Homing {
+    fn request(&self, errand: Errand, server: &Server, content: Content) -> Option<Request> {
+        match errand {
+            Errand::Heartbeat { purpose } => Some(heartbeat::request(self, purpose, server, content)),
+            // Event streams are not spoken yet; heartbeats alone carry the news.
+            Errand::Listen => None,
+        }
+    }
+
+    fn outcome<'a>(&self, errand: Errand, answer: &'a Answer, wall: SystemTime) -> Outcome<'a> {
+        let verdict = match errand {
+            // Nothing else is asked.
+            Errand::Heartbeat { .. } | Errand::Listen => heartbeat::verdict(self, answer, wall),
+        };
+        let drain = answer.fields.text(fields::DRAIN).and_then(fields::seconds);
+        Outcome { verdict, drain }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::net::head::Head;
+    use crate::net::sink::Sink;
+    use crate::words::{Cause, Failure, Purpose, ServerId, Verdict};
+
+    /// Thu, 01 Jan 2026 00:00:00 GMT
+    fn wall() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600)
+    }
+
+    fn answer(status: u16, fields: &[(&'static str, &str)]) -> Answer {
+        let lines: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let text = format!("HTTP/1.1 {status} \r\n{lines}\r\n");
+        let Head { status, fields, .. } = Head::parse(text.into(), &Limits::default()).unwrap();
+        Answer { status, fields, body: Sink::discard(0), reusable: true }
+    }
+
+    fn homing() -> Homing {
+        Homing::new("agent-1".parse().unwrap(), Arc::default(), 0xabc)
+    }
+
+    fn outcome(answer: &Answer) -> Outcome<'_> {
+        homing().outcome(Errand::Heartbeat { purpose: Purpose::Beat }, answer, wall())
+    }
+
+    fn failed(answer: &Answer) -> Failure {
+        let Verdict::Failed(failure) = outcome(answer).verdict else { panic!("a success") };
+        failure
+    }
+
+    fn request(host: &str, protocol: settings::Protocol, port: u16, purpose: Purpose) -> String {
+        let server = Server {
+            id: ServerId::new("a"),
+            host: host.parse().unwrap(),
+            protocol,
+            port,
+            weight: 1,
+            inside: true,
+            policy: 0,
+            literal: None,
+        };
+        let content = Content::Status(b"123".as_slice().into());
+        let request = homing().request(Errand::Heartbeat { purpose }, &server, content);
+        request.unwrap().head
+    }
+
+    #[test]
+    fn a_request_says_who_why_and_how_much() {
+        let head = request("2001:db8::1", settings::Protocol::Https, 8443, Purpose::Beat);
+        let version = env!("CARGO_PKG_VERSION");
+        assert_eq!(
+            head,
+            format!(
+                "POST /homing/v1/heartbeat HTTP/1.1\r\nHost: [2001:db8::1]:8443\r\nUser-Agent: homing/{version}\r\n\
+                 Homing-Agent: agent-1\r\nHoming-Purpose: beat\r\nContent-Length: 3\r\n"
+            )
+        );
+    }
+
+    #[test]
+    fn the_usual_port_is_left_out() {
+        for (host, protocol, port, expected) in [
+            ("a.example", settings::Protocol::Https, 443, "a.example"),
+            ("a.example", settings::Protocol::Https, 1443, "a.example:1443"),
+            ("a.example", settings::Protocol::Https, 80, "a.example:80"),
+            ("192.0.2.1", settings::Protocol::Http, 80, "192.0.2.1"),
+            ("2001:db8::443", settings::Protocol::Https, 443, "[2001:db8::443]"),
+        ] {
+            let head = request(host, protocol, port, Purpose::Probe);
+            assert!(head.contains(&format!("\r\nHost: {expected}\r\n")), "{head}");
+        }
+    }
+
+    #[test]
+    fn every_attempt_of_a_sweep_has_its_key_whatever_the_server() {
+        let key = |host, sweep| {
+            let head = request(host, settings::Protocol::Http, 8014, Purpose::Attach { sweep });
+            head.lines().last().unwrap().to_owned()
+        };
+        assert_eq!(key("a.example", 7), "Idempotency-Key: \"0000000000000abc-7\"");
+        assert_eq!(key("a.example", 7), key("sepm_1", 7));
+        assert_ne!(key("a.example", 7), key("a.example", 8));
+        assert!(
+            !request("a.example", settings::Protocol::Http, 8014, Purpose::Beat).contains("Idempotency-Key")
+        );
+    }
+
+    #[test]
+    fn success_is_a_2xx_with_a_tag() {
+        for (status, fields, settings, policy) in [
+            (200, &[("homing-settings", "\"7\"")][..], Some("\"7\""), None),
+            (204, &[("homing-policy", "W/\"x\"")], None, Some("W/\"x\"")),
+            (
+                200,
+                &[("homing-settings", "a"), ("homing-policy", "b"), ("content-type", "text/html")],
+                Some("a"),
+                Some("b"),
+            ),
+        ] {
+            let answer = answer(status, fields);
+            let verdict = outcome(&answer).verdict;
+            assert_eq!(verdict, Verdict::Success { status, settings, policy });
+        }
+    }
+
+    #[test]
+    fn everything_else_is_a_failure_with_its_cause() {
+        let long = "x".repeat(257);
+        let retry =
+            |status, seconds| Cause::Throttled { status, retry_after: Some(Duration::from_secs(seconds)) };
+        for (status, fields, cause) in [
+            (200, &[][..], Cause::NotAManager { status: 200 }),
+            (200, &[("content-type", "text/html")], Cause::NotAManager { status: 200 }),
+            (200, &[("homing-settings", "")], Cause::NotAManager { status: 200 }),
+            (200, &[("homing-settings", &long)], Cause::NotAManager { status: 200 }),
+            (101, &[], Cause::NotAManager { status: 101 }),
+            (302, &[("location", "http://portal/")], Cause::NotAManager { status: 302 }),
+            (304, &[], Cause::NotAManager { status: 304 }),
+            (404, &[("homing-settings", "a")], Cause::NotAManager { status: 404 }),
+            (410, &[], Cause::NotAManager { status: 410 }),
+            (400, &[("content-type", "text/html")], Cause::Misunderstood { status: 400 }),
+            (407, &[], Cause::Misunderstood { status: 407 }),
+            (408, &[], Cause::Misunderstood { status: 408 }),
+            (421, &[], Cause::Misunderstood { status: 421 }),
+            (431, &[("homing-drain", "5")], Cause::Misunderstood { status: 431 }),
+            (499, &[], Cause::Misunderstood { status: 499 }),
+            (413, &[("content-type", "text/html")], Cause::TooLarge),
+            (999, &[], Cause::NotAManager { status: 999 }),
+            (401, &[], Cause::NotAllowed { status: 401 }),
+            (403, &[], Cause::NotAManager { status: 403 }),
+            (403, &[("content-type", "text/html")], Cause::NotAManager { status: 403 }),
+            (403, &[("homing-agent", "x")], Cause::NotAllowed { status: 403 }),
+            (500, &[("retry-after", "5")], Cause::ServerError { status: 500 }),
+            (511, &[], Cause::ServerError { status: 511 }),
+            (503, &[], Cause::ServerError { status: 503 }),
+            (503, &[("retry-after", "soon")], Cause::ServerError { status: 503 }),
+            (503, &[("retry-after", "120")], retry(503, 120)),
+            (429, &[("retry-after", "0")], retry(429, 0)),
+            (429, &[("retry-after", "99999999999999999999999")], retry(429, u64::MAX)),
+            (429, &[("retry-after", "Thu, 01 Jan 2026 00:01:00 GMT")], retry(429, 60)),
+            (429, &[], Cause::Throttled { status: 429, retry_after: None }),
+            (429, &[("retry-after", "-1")], Cause::Throttled { status: 429, retry_after: None }),
+            (429, &[("retry-after", "1.5")], Cause::Throttled { status: 429, retry_after: None }),
+            (
+                429,
+                &[("retry-after", "Thu, 01 Jan 2015 00:00:00 GMT")],
+                Cause::Throttled { status: 429, retry_after: None },
+            ),
+        ] {
+            assert_eq!(failed(&answer(status, fields)).cause, cause, "{status} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_measured_on_the_clock_of_the_server_that_wrote_it() {
+        let answer = answer(
+            429,
+            &[("retry-after", "Sat, 01 Jan 2000 00:01:30 GMT"), ("date", "Sat, 01 Jan 2000 00:00:00 GMT")],
+        );
+        let retry_after = Some(Duration::from_secs(90));
+        assert_eq!(failed(&answer).cause, Cause::Throttled { status: 429, retry_after });
+    }
+
+    #[test]
+    fn what_was_unreadable_stands_in_the_note() {
+        let failure = failed(&answer(429, &[("retry-after", "soon")]));
+        assert_eq!(failure.note.as_deref(), Some("unreadable Retry-After: soon"));
+        let failure = failed(&answer(302, &[("location", "http://portal/")]));
+        assert_eq!(failure.note.as_deref(), Some("redirects to http://portal/"));
+    }
+
+    #[test]
+    fn any_answer_may_ask_the_agent_to_leave() {
+        for (text, drain) in [("30", Some(30)), (" 0 ", Some(0)), ("-1", None), ("soon", None), ("", None)] {
+            for status in [200, 503] {
+                let answer = answer(status, &[("homing-drain", text)]);
+                let outcome = outcome(&answer);
+                assert_eq!(outcome.drain, drain.map(Duration::from_secs), "{text:?}");
+            }
+        }
+    }
+}
