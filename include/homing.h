@@ -1627,7 +1627,7 @@ homing_status homing_engine_stop(homing_engine *engine,
 // It, or one above it, is not valid yet.
 #define HOMING_REJECT_NOT_YET_VALID 4
 
-// Nobody the policy trusts has issued it.
+// No root of the policy has issued it.
 #define HOMING_REJECT_UNKNOWN_ISSUER 5
 
 // The server left out the certificate of the issuer.
@@ -1707,6 +1707,21 @@ homing_status homing_engine_stop(homing_engine *engine,
 
 // The root, or the certificate, is not as a strict private authority makes it.
 #define HOMING_REJECT_NOT_STRICT 31
+
+// A key is of a kind or size that is not supported.
+#define HOMING_REJECT_UNSUPPORTED_KEY 32
+
+// The issuer is known under the same name in another spelling.
+#define HOMING_REJECT_OTHER_SPELLING 33
+
+// An authority constrains names of a kind that is not compared.
+#define HOMING_REJECT_CONSTRAINT_NOT_COMPARED 34
+
+// The signature of the revocation list cannot be verified.
+#define HOMING_REJECT_REVOCATION_UNVERIFIABLE 35
+
+// The policy names exactly one certificate of this name, and this is another one.
+#define HOMING_REJECT_NOT_EXACT 36
 
 // The pin that was found is in use.
 #define HOMING_PIN_ACTIVE 1

@@ -136,12 +136,13 @@ fn a_server_that_is_believed_is_shown_with_all_that_an_administrator_needs() {
             &text,
             &["server_lists[0].priorities[0].servers[0].certificate; roots: 1", "verdict     accepted"],
         );
+        says(&text, &["vouched by  CN=inspected server ← CN=inspected authority (", "ca.pem)"]);
         // The pin it shows is one that settings accept.
         let pin = text.lines().find_map(|line| line.strip_prefix("  pin       ")).unwrap().trim();
         let policy = json!({ "pin_only": true, "pins": [{ "sha256": pin }] });
         let (status, text) = site.inspect(site.server(&certificate, version, false), &policy);
         assert_eq!(status, 0, "{text}");
-        says(&text, &["a key of it is pinned"]);
+        says(&text, &["a key of it is pinned", "vouched by  CN=inspected server (pinned)"]);
     }
 }
 

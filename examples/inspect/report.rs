@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::io;
 
-use homing::trust::{Description, Policy, Time, check_certificate};
+use homing::trust::{Description, Policy, Time, check_certificate, vouched_by};
 use homing::words::Proof;
 
 use super::arguments::Arguments;
@@ -44,6 +44,12 @@ pub(crate) fn report(
                 Proof::Tcp => "and that proves nothing: `danger_no_verification`",
             };
             lines.row("verdict", format!("accepted, {proof}"));
+            if let Ok(vouching) = vouched_by(policy, chain, &arguments.host, time) {
+                lines.row("vouched by", vouching);
+            }
+            if accepted.demands_stapling {
+                lines.row("remark", "it demands a stapled status (tlsFeature), which is not looked at");
+            }
             if let Some(until) = accepted.not_after {
                 lines.row("until", until);
             }

@@ -142,7 +142,7 @@ fn read_files(policy: &CertificatePolicy, place: &str, material: &mut Material) 
 /// The files a policy names, and how large each may be.
 fn files(policy: &CertificatePolicy) -> impl Iterator<Item = (&Path, u64)> {
     let bundles = policy.roots.iter().filter_map(|root| match root {
-        Roots::Bundle(file) => Some((file.as_path(), MAX_FILE)),
+        Roots::Bundle(file) | Roots::Exact(file) => Some((file.as_path(), MAX_FILE)),
         Roots::Public | Roots::System => None,
     });
     let lists = policy.crls.iter().map(|file| (file.as_path(), MAX_REVOCATIONS));

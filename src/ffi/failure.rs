@@ -330,12 +330,13 @@ mod tests {
 
     use super::*;
     use crate::settings::CertificatePolicy;
-    use crate::trust::{Material, Policy, RejectReason, Time, Timestamp, check_chain};
+    use crate::trust::{Bearer, Material, Place, Policy, RejectReason, Time, Timestamp, check_chain};
 
     #[test]
     fn a_rejection_is_told_with_what_it_says_of_more_than_this_server() {
         let time = Time::new(Timestamp(1_800_000_000));
-        let expired = RejectReason::Expired { subject: "CN=a".to_owned(), not_after: Timestamp(0), time };
+        let subject = Bearer { name: "CN=a".to_owned(), place: Place::Server };
+        let expired = RejectReason::Expired { subject, not_after: Timestamp(0), time };
         let told = |judgement: &homing_judgement| {
             let (retry_after_ms, note) = (ptr::null(), ptr::null());
             let struct_size = size_of::<homing_failure>() as u64;

@@ -40,7 +40,7 @@ pub const HOMING_REJECT_MALFORMED: i32 = 2;
 pub const HOMING_REJECT_EXPIRED: i32 = 3;
 /// It, or one above it, is not valid yet.
 pub const HOMING_REJECT_NOT_YET_VALID: i32 = 4;
-/// Nobody the policy trusts has issued it.
+/// No root of the policy has issued it.
 pub const HOMING_REJECT_UNKNOWN_ISSUER: i32 = 5;
 /// The server left out the certificate of the issuer.
 pub const HOMING_REJECT_MISSING_INTERMEDIATE: i32 = 6;
@@ -94,6 +94,16 @@ pub const HOMING_REJECT_PIN_REVOKED: i32 = 29;
 pub const HOMING_REJECT_ANCHOR_OUTSIDE: i32 = 30;
 /// The root, or the certificate, is not as a strict private authority makes it.
 pub const HOMING_REJECT_NOT_STRICT: i32 = 31;
+/// A key is of a kind or size that is not supported.
+pub const HOMING_REJECT_UNSUPPORTED_KEY: i32 = 32;
+/// The issuer is known under the same name in another spelling.
+pub const HOMING_REJECT_OTHER_SPELLING: i32 = 33;
+/// An authority constrains names of a kind that is not compared.
+pub const HOMING_REJECT_CONSTRAINT_NOT_COMPARED: i32 = 34;
+/// The signature of the revocation list cannot be verified.
+pub const HOMING_REJECT_REVOCATION_UNVERIFIABLE: i32 = 35;
+/// The policy names exactly one certificate of this name, and this is another one.
+pub const HOMING_REJECT_NOT_EXACT: i32 = 36;
 
 /// The pin that was found is in use.
 pub const HOMING_PIN_ACTIVE: i32 = 1;
@@ -237,6 +247,11 @@ fn reject_code(reason: &RejectReason) -> i32 {
         RejectReason::PinRevoked { .. } => HOMING_REJECT_PIN_REVOKED,
         RejectReason::AnchorOutside { .. } => HOMING_REJECT_ANCHOR_OUTSIDE,
         RejectReason::NotStrict { .. } => HOMING_REJECT_NOT_STRICT,
+        RejectReason::UnsupportedKey { .. } => HOMING_REJECT_UNSUPPORTED_KEY,
+        RejectReason::OtherSpelling { .. } => HOMING_REJECT_OTHER_SPELLING,
+        RejectReason::ConstraintNotCompared { .. } => HOMING_REJECT_CONSTRAINT_NOT_COMPARED,
+        RejectReason::RevocationUnverifiable { .. } => HOMING_REJECT_REVOCATION_UNVERIFIABLE,
+        RejectReason::NotExact { .. } => HOMING_REJECT_NOT_EXACT,
         RejectReason::Both { chain, .. } => reject_code(chain),
     }
 }

@@ -52,7 +52,7 @@ pub struct CertificatePolicy {
     pub danger_no_verification: bool,
 }
 
-/// Some certificate authorities.
+/// Some certificate authorities, or one certificate.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Roots {
     /// The public ones, as compiled in.
@@ -61,6 +61,9 @@ pub enum Roots {
     System,
     /// Those in this PEM file.
     Bundle(PathBuf),
+    /// No authority: exactly the certificate in this PEM file, whoever signed it and whatever its extensions say. Its dates and its
+    /// name count.
+    Exact(PathBuf),
 }
 
 /// A known key.
@@ -120,7 +123,7 @@ pub enum Profile {
     #[default]
     Standard,
     /// For an authority of one's own, which can do everything right: also refused are a root outside its validity, without critical
-    /// basic constraints, with a key usage that lacks keyCertSign, with an unknown critical extension, or with more
+    /// basic constraints, with a key usage that lacks keyCertSign, with an unknown critical extension, with an extended key usage that is not for servers, or with more
     /// authorities below it than it allows, and a server whose key may sign certificates.
     StrictPrivateCa,
 }
@@ -335,6 +338,7 @@ impl From<document::Root> for Roots {
             document::Root::Public => Self::Public,
             document::Root::System => Self::System,
             document::Root::Bundle(File(path)) => Self::Bundle(path),
+            document::Root::Exact(File(path)) => Self::Exact(path),
         }
     }
 }

@@ -119,12 +119,15 @@ pub(super) enum Root {
     System,
     /// The certificate authorities in this PEM file.
     Bundle(File),
+    /// Exactly the certificate in this PEM file.
+    Exact(File),
 }
 
-/// The written form of [`Root::Bundle`].
+/// The written forms of [`Root::Bundle`] and [`Root::Exact`].
 #[derive(Debug, Deserialize)]
-pub(super) struct Bundle {
-    pub(super) bundle: File,
+struct RootFile {
+    bundle: Option<File>,
+    exact: Option<File>,
 }
 
 /// A public key.
@@ -318,7 +321,7 @@ impl<'de> Visitor<'de> for RootVisitor {
     type Value = Root;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\"public\", \"system\" or { \"bundle\": FILE }")
+        f.write_str("\"public\", \"system\", { \"bundle\": FILE } or { \"exact\": FILE }")
     }
 
     fn visit_str<E: Error>(self, word: &str) -> Result<Root, E> {
@@ -330,7 +333,10 @@ impl<'de> Visitor<'de> for RootVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Root, A::Error> {
-        let Bundle { bundle } = Bundle::deserialize(MapAccessDeserializer::new(fields))?;
-        Ok(Root::Bundle(bundle))
+        match RootFile::deserialize(MapAccessDeserializer::new(fields))? {
+            RootFile { bundle: Some(file), exact: None } => Ok(Root::Bundle(file)),
+            RootFile { bundle: None, exact: Some(file) } => Ok(Root::Exact(file)),
+            RootFile { .. } => Err(A::Error::custom("one of `bundle` and `exact` is wanted, with a file")),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::reject::{NameMistake, RejectReason, Unfit};
+use super::reject::{Bearer, ListGap, NameMistake, Place, RejectReason, Unfit};
 
 impl RejectReason {
     /// What to do about it, in a sentence for an administrator.
@@ -16,50 +16,89 @@ impl RejectReason {
     fn advice(&self) -> &'static str {
         match self {
             Self::NoCertificate => "configure a certificate on the server",
-            Self::Malformed { .. } => "reissue the certificate; X.509 version 3 in DER is wanted",
+            Self::Malformed { .. } => {
+                "reissue it as X.509 version 3 in DER, with dates after 1970, at most 64 KiB"
+            }
             Self::Expired { time, .. } if time.behind().is_some() => {
                 "renew the certificate, and set the clock of this machine: it is wrong"
             }
-            Self::Expired { .. } => {
+            Self::Expired { subject: Bearer { place: Place::Server, .. }, .. } => {
                 "renew the certificate; if it was renewed, look at the clock of this machine"
+            }
+            Self::Expired { .. } => {
+                "let the server send the newer certificate of this authority; if there is a root of this name, add it to a bundle of the policy"
             }
             Self::NotYetValid { time, .. } if time.behind().is_some() => {
                 "set the clock of this machine: it is wrong"
             }
             Self::NotYetValid { .. } => "look at the clocks of this machine and of the authority",
-            Self::UnknownIssuer { .. } => {
-                "if this issuer is a root, add it to a bundle of the policy; if it is below one, let the server send its certificate too; if nobody knows it, somebody is in between"
+            Self::UnknownIssuer { .. } | Self::MissingIntermediate { .. } => {
+                "if this issuer is a root, add it to a bundle of the policy; if it is below one, let the server send its certificate too; if it is neither, the connection may be intercepted"
             }
-            Self::MissingIntermediate { .. } => {
-                "let the server send the whole chain, its issuer's certificate included"
+            Self::SelfSigned { .. } => {
+                "if it is the server's, name it in the roots as `{ \"exact\": FILE }`, or pin its key with `pin_only`"
             }
-            Self::SelfSigned { .. } => "add it to a bundle, or pin its key with `pin_only`",
+            Self::NotExact { .. } => {
+                "if the server has a new certificate, put it into the file that `exact` names; if it has not, the connection may be intercepted"
+            }
+            Self::OtherSpelling { .. } => {
+                "reissue it with the issuer's name copied byte by byte from the issuer's certificate"
+            }
             Self::OtherKey { .. } => {
-                "if the issuer has a new key, put its new certificate where the old one is: in the bundle, or in what the server sends; if it has not, somebody pretends to be it"
+                "if the issuer has a new key, put its new certificate where the old one is: in the bundle, or in what the server sends; if it has not, the certificate is forged"
             }
-            Self::Loop { .. } => "let the server send only the certificates that lead to the root",
+            Self::Loop { .. } | Self::TooComplex => {
+                "let the server send only the certificates that lead to the root"
+            }
             Self::NotAnAuthority { .. } => "reissue with an authority whose basic constraints say cA",
             Self::MayNotSign { .. } => "reissue the authority with keyCertSign in its key usage",
             Self::AuthorityAsServer { .. } => {
-                "issue a certificate of its own for the server, without cA; a self-signed one of this kind needs `pin_only`"
+                "issue a certificate of its own for the server, without cA; or name this one in the roots as `{ \"exact\": FILE }`"
             }
             Self::ChainTooLong { .. } => {
-                "raise `max_chain_depth`, or issue from an authority nearer to the root"
+                "raise `max_chain_depth` (6 at most), or issue from an authority nearer to the root"
+            }
+            Self::PathLength { counts_self_issued: true, .. } => {
+                "add the newest certificate of the self-issued authority to a bundle of the policy, as a root"
             }
             Self::PathLength { .. } => {
                 "issue from an authority nearer to the root, or reissue it with a larger path length"
             }
-            Self::TooComplex => "let the server send only the certificates that lead to the root",
-            Self::WeakKey { .. } => {
-                "make a new key of at least 2048 bits (RSA) or 256 bits (elliptic curve), and reissue"
+            Self::WeakKey { subject, .. } => match subject.place {
+                Place::Server => {
+                    "make a new key of at least 2048 bits (RSA) or 256 bits (elliptic curve) for the server, and reissue"
+                }
+                Place::Authority | Place::Root => {
+                    "issue from an authority with a key of at least 2048 bits (RSA) or 256 bits (elliptic curve)"
+                }
+            },
+            Self::UnsupportedKey { subject, .. } => match subject.place {
+                Place::Server => {
+                    "make a new key for the server: RSA of 2048 to 8192 bits, P-256, P-384 or Ed25519"
+                }
+                Place::Authority | Place::Root => {
+                    "issue from an authority with another key: RSA of 2048 to 8192 bits, P-256, P-384 or Ed25519"
+                }
+            },
+            Self::WeakDigest { .. } => "reissue this certificate with SHA-256 or better",
+            Self::UnsupportedAlgorithm { .. } => {
+                "reissue this certificate with a signature of RSA, ECDSA on P-256 or P-384, or Ed25519"
             }
-            Self::WeakDigest { .. } => "reissue with SHA-256 or better",
-            Self::UnsupportedAlgorithm { .. } => "reissue with RSA, ECDSA on P-256 or P-384, or Ed25519",
             Self::NameConstraints { .. } => {
                 "issue from an authority that may vouch for all of its names, or leave out those it may not"
             }
-            Self::WrongPurpose { .. } => "reissue with the extended key usage serverAuth",
-            Self::UnknownExtension { .. } => "reissue without the critical extension",
+            Self::ConstraintNotCompared { .. } => {
+                "issue from an authority that constrains dNSName and iPAddress alone"
+            }
+            Self::WrongPurpose { subject } => match subject.place {
+                Place::Server => "reissue with the extended key usage serverAuth",
+                Place::Authority | Place::Root => {
+                    "issue from an authority with serverAuth in its extended key usage, or without that extension"
+                }
+            },
+            Self::UnknownExtension { .. } => {
+                "reissue this certificate without the extension, or with the extension marked as not critical"
+            }
             Self::WrongName { mistake: Some(NameMistake::AddressAsName), .. } => {
                 "reissue with the address as an iPAddress of the subject alternative name, not as a dNSName"
             }
@@ -69,17 +108,41 @@ impl RejectReason {
             Self::WrongName { .. } => {
                 "reissue with this name, use one that is there as the address, or set `expected_name`"
             }
-            Self::Revoked { .. } => "issue a new certificate with a new key",
-            Self::RevocationUnknown { .. } => {
-                "add the revocation list of its issuer, or allow an unknown status"
-            }
+            Self::Revoked { subject } => match subject.place {
+                Place::Server => "issue a new certificate with a new key",
+                Place::Authority | Place::Root => {
+                    "issue the server a certificate from another authority: everything below this one is refused"
+                }
+            },
+            Self::RevocationUnknown { gap, .. } => match gap {
+                ListGap::NoList => {
+                    "add the revocation list of its issuer to `crls`, or allow an unknown status"
+                }
+                ListGap::OutOfScope => {
+                    "add the list for this certificate to `crls`: the one its distribution point names, or a full one"
+                }
+                ListGap::OtherKey => {
+                    "add the list that is signed with the key that issued it: an authority that changed its key has one for each"
+                }
+                ListGap::Future(_) => {
+                    "fetch the present list; if this is it, look at the clock of this machine"
+                }
+            },
             Self::RevocationExpired { .. } => "fetch the present revocation list of the issuer",
             Self::RevocationForged { .. } => "fetch the revocation list from the issuer again",
+            Self::RevocationUnverifiable { .. } => {
+                "let the authority sign its revocation lists with SHA-256 or better, by RSA, ECDSA or Ed25519"
+            }
             Self::MayNotRevoke { .. } => "reissue the authority with cRLSign in its key usage",
             Self::PinMismatch { .. } => {
-                "pin the new key if it is the server's; otherwise somebody is in between"
+                "pin the new key if it is the server's; otherwise the connection may be intercepted"
             }
-            Self::PinRevoked { .. } => "give the server another key",
+            Self::PinRevoked { subject, .. } => match subject.place {
+                Place::Server => "give the server another key",
+                Place::Authority | Place::Root => {
+                    "issue the server a certificate from an authority with another key: this one's is revoked"
+                }
+            },
             Self::AnchorOutside { .. } => "replace the root in the bundle",
             Self::NotStrict { problem, .. } => problem.explain(),
             Self::Both { chain, .. } => chain.advice(),
@@ -96,6 +159,9 @@ impl Unfit {
             }
             Self::NoCertificateSigning => "reissue the root with keyCertSign in its key usage",
             Self::UnknownCriticalExtension => "reissue the root without the critical extension",
+            Self::NotForServers => {
+                "reissue the root with serverAuth in its extended key usage, or without that extension"
+            }
             Self::ServerMaySign => "reissue the server's certificate without keyCertSign",
         }
     }

@@ -9,9 +9,10 @@ use std::ops::Range;
 use rustls::pki_types::{CertificateDer, TrustAnchor};
 use webpki::VerifiedPath;
 
-use super::certificate::{self, Certificate, Key};
+use super::certificate::{self, Certificate, Key, Unreadable};
 use super::reject::Unfit;
 use super::time::Timestamp;
+use super::{der, diagnosis, names};
 
 /// Roots. The union of everything that was added.
 #[derive(Debug, Default)]
@@ -29,6 +30,8 @@ pub(super) struct Details {
     pub(super) not_after: Timestamp,
     pub(super) key: Key,
     pub(super) signs_revocations: bool,
+    /// How it calls its key.
+    pub(super) key_id: Option<Vec<u8>>,
     /// How many certificates of authorities it allows below itself.
     pub(super) path_length: Option<usize>,
     /// What a strict private authority does otherwise.
@@ -48,9 +51,10 @@ impl Anchors {
     /// # Errors
     /// It is none, with the reason.
     pub(super) fn add(&mut self, bytes: &CertificateDer<'_>) -> Result<(), String> {
-        let certificate = Certificate::read(bytes).map_err(|_| "it is not a certificate".to_owned())?;
-        let anchor = webpki::anchor_from_trusted_cert(bytes)
-            .map_err(|error| format!("{}: {error}", certificate::name(certificate.subject)))?;
+        let certificate = Certificate::read(bytes).map_err(|Unreadable(words)| words.to_owned())?;
+        let anchor = webpki::anchor_from_trusted_cert(bytes).map_err(|error| {
+            format!("{}: {}", certificate.called(), diagnosis::unreadable(&error, &certificate))
+        })?;
         self.anchors.push(anchor.to_owned());
         self.details.push(Some(Details::of(&certificate)));
         Ok(())
@@ -64,13 +68,16 @@ impl Anchors {
         &self.anchors
     }
 
-    /// What is known of the root at the end of this path. The place tells which of several with one name and
-    /// key it is: a root that was renewed differs from its predecessor in its dates alone.
-    pub(super) fn of_path(&self, path: &VerifiedPath<'_>) -> Option<&Details> {
+    /// The place of the root at the end of this path, which tells of several with one name and
+    /// key which it is: a root that was renewed differs from its predecessor in its dates alone.
+    pub(super) fn place(&self, path: &VerifiedPath<'_>) -> Option<usize> {
         let end: *const TrustAnchor<'_> = path.anchor();
-        let place =
-            self.anchors.iter().position(|anchor| std::ptr::eq(std::ptr::from_ref(anchor), end.cast()))?;
-        self.details.get(place)?.as_ref()
+        self.anchors.iter().position(|anchor| std::ptr::eq(std::ptr::from_ref(anchor), end.cast()))
+    }
+
+    /// What is known of the root at this place.
+    pub(super) fn details(&self, place: Option<usize>) -> Option<&Details> {
+        self.details.get(place?)?.as_ref()
     }
 
     /// What is known of those at these places.
@@ -83,13 +90,25 @@ impl Anchors {
         self.anchors.iter().any(|anchor| anchor.subject.as_ref() == subject)
     }
 
-    /// What is known of the roots with this name.
-    pub(super) fn named(&self, subject: &[u8]) -> impl Iterator<Item = &Details> {
-        self.anchors
-            .iter()
-            .zip(&self.details)
-            .filter(move |(anchor, _)| anchor.subject.as_ref() == subject)
-            .filter_map(|(_, details)| details.as_ref())
+    /// Whether a root has this name in another spelling.
+    pub(super) fn spells(&self, subject: &[u8]) -> bool {
+        let name = names::canonical(subject);
+        self.anchors.iter().any(|anchor| names::canonical(&anchor.subject) == name)
+    }
+
+    /// The roots with this name, and what is known of each.
+    pub(super) fn named(
+        &self,
+        subject: &[u8],
+    ) -> impl Iterator<Item = (&TrustAnchor<'static>, Option<&Details>)> {
+        let all = self.anchors.iter().zip(&self.details);
+        all.filter(move |(anchor, _)| anchor.subject.as_ref() == subject)
+            .map(|(anchor, details)| (anchor, details.as_ref()))
+    }
+
+    /// The keys of the roots with this name, each a whole SubjectPublicKeyInfo.
+    pub(super) fn keys_of(&self, subject: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+        self.named(subject).map(|(anchor, _)| der::wrap(der::SEQUENCE, &anchor.subject_public_key_info))
     }
 }
 
@@ -98,10 +117,11 @@ impl Details {
         let extensions = &certificate.extensions;
         let usage = extensions.key_usage;
         Self {
-            subject: certificate::name(certificate.subject),
+            subject: certificate.called(),
             not_before: certificate.not_before,
             not_after: certificate.not_after,
             key: certificate.key,
+            key_id: extensions.key_id.map(<[u8]>::to_vec),
             signs_revocations: usage.is_none_or(|usage| usage.signs_revocations),
             path_length: extensions.basic_constraints.and_then(|constraints| constraints.path_length),
             unfit: unfit(certificate),
@@ -121,6 +141,10 @@ pub(super) fn unfit(root: &Certificate<'_>) -> Option<Unfit> {
     }
     if extensions.key_usage.is_some_and(|usage| !usage.signs_certificates) {
         return Some(Unfit::NoCertificateSigning);
+    }
+    let is_for_any = |purposes| certificate::purposes(purposes).any(|it| it == certificate::ANY_PURPOSE);
+    if !root.is_for_servers() && !extensions.purposes.is_some_and(is_for_any) {
+        return Some(Unfit::NotForServers);
     }
     extensions.unknown_critical.map(|_| Unfit::UnknownCriticalExtension)
 }

@@ -7,11 +7,10 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::anchors::{self, Anchors};
-use super::certificate::{self, Certificate, Key};
-use super::der::{self, Reader};
-use super::pem;
+use super::certificate::{Certificate, Key};
 use super::reject::Unfit;
 use super::time::{Time, Timestamp};
+use super::{constraint, der, pem};
 
 /// Something odd about an entry of a bundle. It does not keep the bundle from being used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,10 +37,20 @@ pub enum FindingKind {
     Unfit(Unfit),
     /// Its key is too small; nothing it signed is believed.
     WeakKey(Key),
+    /// Its key is of a kind or size that is not supported; nothing it signed is believed.
+    UnsupportedKey(Key),
+    /// It is the certificate of a server. A self-signed one works as long as it is none of an authority; of one that an authority issued
+    /// nothing is used.
+    Server {
+        /// Whether it is self-signed.
+        is_self_signed: bool,
+    },
+    /// It demands a stapled status (RFC 7633), which is not looked at.
+    DemandsStapling,
     /// It stands in the bundle twice.
     Duplicate,
     /// It constrains names of a kind that is not honoured (RFC 5280 4.2.1.10): what it vouches for is
-    /// refused if it has such a name. Kinds: `directoryName`, `rfc822Name`, `uniformResourceIdentifier`, or a number.
+    /// refused if it has such a name. Kinds: `directoryName`, `rfc822Name`, `uniformResourceIdentifier` and so on.
     NameConstraint(String),
 }
 
@@ -55,6 +64,18 @@ impl fmt::Display for Finding {
             FindingKind::Unfit(unfit) => write!(f, "is used, but {unfit}; {}", unfit.explain()),
             FindingKind::WeakKey(key) => {
                 write!(f, "has an {key}, which is too small: nothing it signed is believed")
+            }
+            FindingKind::UnsupportedKey(key) => {
+                write!(f, "has an {key}, which is not supported: nothing it signed is believed")
+            }
+            FindingKind::Server { is_self_signed: true } => f.write_str(
+                "is the certificate of a server and believed for that server alone; name it as `{ \"exact\": FILE }` instead",
+            ),
+            FindingKind::Server { is_self_signed: false } => f.write_str(
+                "is the certificate of a server and not used; name it as `{ \"exact\": FILE }` instead, or put its authority here",
+            ),
+            FindingKind::DemandsStapling => {
+                f.write_str("demands a stapled status (tlsFeature), which is not looked at")
             }
             FindingKind::Duplicate => f.write_str("stands in the bundle twice"),
             FindingKind::NameConstraint(kind) => {
@@ -83,6 +104,9 @@ pub enum BundleError {
     /// It has something else where certificates belong, such as a `TRUSTED CERTIFICATE` or a `PKCS7`.
     #[error("it holds a `{0}`; write each root as a `CERTIFICATE`")]
     Other(String),
+    /// It holds more than the one certificate that `exact` names.
+    #[error("it holds {0} certificates; `exact` wants the server's own alone")]
+    Several(usize),
     /// An entry is no certificate, or none that could be trusted.
     #[error("certificate {number} cannot be used: {reason}")]
     Unparsable {
@@ -96,6 +120,24 @@ pub enum BundleError {
 /// Every certificate of a bundle, or none: a bundle of which a part cannot be read is a broken file. What there is to say
 /// of dates changes with them: [`Look`] says it.
 pub(super) fn read(text: &[u8], anchors: &mut Anchors) -> Result<Vec<Finding>, BundleError> {
+    let mut findings = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (bytes, number) in certificates(text)?.iter().zip(1..) {
+        anchors.add(bytes).map_err(|reason| BundleError::Unparsable { number, reason })?;
+        if let Ok(certificate) = Certificate::read(bytes) {
+            let subject = certificate.called();
+            let found = |kind| Finding { number, subject: subject.clone(), kind };
+            findings.extend(lint(&certificate).into_iter().map(found));
+            if !seen.insert(super::pin::hash(bytes)) {
+                findings.push(found(FindingKind::Duplicate));
+            }
+        }
+    }
+    Ok(findings)
+}
+
+/// The certificates of a PEM file that has nothing else, at least one.
+pub(super) fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, BundleError> {
     let text = pem::unmarked(text);
     if text.first() == Some(&der::SEQUENCE) && Certificate::read(text).is_ok() {
         return Err(BundleError::Der);
@@ -106,23 +148,11 @@ pub(super) fn read(text: &[u8], anchors: &mut Anchors) -> Result<Vec<Finding>, B
         Some(label) => return Err(BundleError::Other(label)),
         None => {}
     }
-    let mut findings = Vec::new();
-    let mut seen = BTreeSet::new();
-    let mut number = 0;
-    for bytes in CertificateDer::pem_slice_iter(text) {
-        let bytes = bytes.map_err(|error| BundleError::NotPem(pem::words(&error)))?;
-        number += 1;
-        anchors.add(&bytes).map_err(|reason| BundleError::Unparsable { number, reason })?;
-        if let Ok(certificate) = Certificate::read(&bytes) {
-            let subject = certificate::name(certificate.subject);
-            let found = |kind| Finding { number, subject: subject.clone(), kind };
-            findings.extend(lint(&certificate).into_iter().map(found));
-            if !seen.insert(super::pin::hash(&bytes)) {
-                findings.push(found(FindingKind::Duplicate));
-            }
-        }
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
+    match found.map_err(|error| BundleError::NotPem(pem::words(&error)))? {
+        found if found.is_empty() => Err(BundleError::Empty),
+        found => Ok(found),
     }
-    if number == 0 { Err(BundleError::Empty) } else { Ok(findings) }
 }
 
 /// When dates are looked at, and how far ahead.
@@ -149,34 +179,20 @@ impl Look {
 }
 
 fn lint(root: &Certificate<'_>) -> Vec<FindingKind> {
-    let mut found: Vec<FindingKind> = anchors::unfit(root).map(FindingKind::Unfit).into_iter().collect();
+    let mut found = Vec::new();
+    if root.is_of_a_server() {
+        found.push(FindingKind::Server { is_self_signed: root.is_self_issued() });
+    } else {
+        found.extend(anchors::unfit(root).map(FindingKind::Unfit));
+    }
     if root.key.is_weak() {
         found.push(FindingKind::WeakKey(root.key));
+    } else if !root.key.is_supported() {
+        found.push(FindingKind::UnsupportedKey(root.key));
     }
     if let Some(constraints) = root.extensions.name_constraints {
-        found.extend(not_honoured(constraints).map(FindingKind::NameConstraint));
+        let kind = constraint::first_not_compared(constraints);
+        found.extend(kind.map(|kind| FindingKind::NameConstraint(kind.to_owned())));
     }
     found
-}
-
-/// The first kind of name that is constrained and that webpki refuses rather than compares.
-fn not_honoured(constraints: &[u8]) -> Option<String> {
-    let mut lists = Reader::new(constraints);
-    while let Ok(list) = lists.any() {
-        let mut subtrees = Reader::new(list.content);
-        while let Ok(mut subtree) = subtrees.sequence() {
-            let Some(tag) = subtree.tag() else { break };
-            match tag & 0x1f {
-                2 | 7 => {}
-                1 => return Some("rfc822Name".to_owned()),
-                4 => return Some("directoryName".to_owned()),
-                6 => return Some("uniformResourceIdentifier".to_owned()),
-                other => return Some(other.to_string()),
-            }
-            if subtree.any().is_err() {
-                break;
-            }
-        }
-    }
-    None
 }

@@ -1,6 +1,6 @@
 //! What a failed handshake means.
 
-use rustls::{AlertDescription, CertificateError, Error, OtherError};
+use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, OtherError};
 
 use super::reject::RejectReason;
 use crate::words::{Cause, Failure};
@@ -12,8 +12,15 @@ pub(crate) fn failure(error: &Error) -> Failure {
     {
         return reason.failure();
     }
+    if let Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge) = error {
+        return Failure::noted(Cause::BadCertificate, TOO_LARGE);
+    }
     Failure::noted(cause(error), error)
 }
+
+/// rustls takes no longer handshake message, and only certificates can be so long.
+const TOO_LARGE: &str =
+    "its certificates are larger than 64 KiB together; let the server send fewer, or one with fewer names";
 
 // rustls may add to its enums in any release; what is not known is a failure of TLS as such.
 #[allow(clippy::wildcard_enum_match_arm)]
@@ -80,6 +87,7 @@ mod tests {
             (Error::AlertReceived(AlertDescription::UnknownCA), Cause::ClientCertificateRefused),
             (Error::AlertReceived(AlertDescription::HandshakeFailure), Cause::TlsFailed),
             (Error::DecryptError, Cause::TlsFailed),
+            (InvalidMessage::HandshakePayloadTooLarge.into(), Cause::BadCertificate),
         ] {
             assert_eq!(failure(&error).cause, expected, "{error}");
         }

@@ -1,11 +1,14 @@
 //! The fields of a certificate that decide (RFC 5280 4.1).
 
 use super::der::{self, NotDer, Reader, Value};
+use super::name;
 use super::time::{self, Timestamp};
 
 /// A certificate, as far as the policy looks at it. Borrows the DER it was read from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Certificate<'a> {
+    /// Version 3, which alone has extensions.
+    pub(super) is_version_3: bool,
     /// What is signed.
     pub(super) signed: &'a [u8],
     pub(super) serial: &'a [u8],
@@ -40,6 +43,18 @@ pub(super) struct Extensions<'a> {
     pub(super) refused: Option<&'a [u8]>,
     /// Where the issuer's certificate can be had (authority information access).
     pub(super) names_its_issuer: bool,
+    /// Content of the extended key usage.
+    pub(super) purposes: Option<&'a [u8]>,
+    /// Content of the distribution points of revocation lists.
+    pub(super) distribution_points: Option<&'a [u8]>,
+    /// How the issuer calls its key.
+    pub(super) key_id: Option<&'a [u8]>,
+    /// It demands a stapled status (RFC 7633).
+    pub(super) demands_stapling: bool,
+    /// The first that stands in it twice.
+    pub(super) twice: Option<&'a [u8]>,
+    /// The first that is known and cannot be read.
+    pub(super) unreadable: Option<&'a [u8]>,
 }
 
 /// RFC 5280 4.2.1.9.
@@ -70,6 +85,15 @@ pub enum Key {
 }
 
 impl Key {
+    /// Whether signatures with it can be verified here: RSA up to 8192 bits, P-256, P-384, Ed25519. A weak one is not asked about.
+    pub fn is_supported(self) -> bool {
+        match self {
+            Self::Rsa(bits) => bits <= 8192,
+            Self::Curve(bits) => bits == 256 || bits == 384,
+            Self::Other => false,
+        }
+    }
+
     /// Too small to withstand an attacker: RSA below 2048 bits (NIST SP 800-57 part 1, since 2014), curves below 256.
     pub fn is_weak(self) -> bool {
         match self {
@@ -92,39 +116,44 @@ impl std::fmt::Display for Key {
 
 impl<'a> Certificate<'a> {
     /// Reads one certificate and nothing after it.
-    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, NotDer> {
+    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Unreadable> {
         let mut outer = Reader::new(bytes);
         let mut certificate = outer.sequence()?;
-        outer.end()?;
+        outer.end().map_err(|NotDer| Unreadable("bytes follow its end"))?;
         let signed = certificate.any()?;
         if signed.tag != der::SEQUENCE {
-            return Err(NotDer);
+            return Err(NotDer.into());
         }
         let mut fields = Reader::new(signed.content);
         let algorithm = certificate.expect(der::SEQUENCE)?;
         let signature = der::bits(certificate.expect(der::BIT_STRING)?)?;
         certificate.end()?;
 
-        fields.optional(0xa0)?; // version
+        let version = fields.optional(0xa0)?;
+        let is_version_3 = version == Some(&[der::INTEGER, 1, 2]);
         let serial = fields.expect(der::INTEGER)?;
         fields.expect(der::SEQUENCE)?; // the algorithm once more
         let issuer = fields.expect(der::SEQUENCE)?;
         let mut validity = fields.sequence()?;
-        let not_before = instant(validity.any()?)?;
-        let not_after = instant(validity.any()?)?;
+        let no_date = |NotDer| Unreadable("its dates cannot be read");
+        let not_before = instant(validity.any()?).map_err(no_date)?;
+        let not_after = instant(validity.any()?).map_err(no_date)?;
         let subject = fields.expect(der::SEQUENCE)?;
         let key_info = fields.any()?;
         if key_info.tag != der::SEQUENCE {
-            return Err(NotDer);
+            return Err(NotDer.into());
         }
         fields.optional(0x81)?; // identifiers of issuer and subject
         fields.optional(0x82)?;
         let extensions = match fields.optional(0xa3)? {
-            Some(list) => Extensions::read(Reader::new(list))?,
+            Some(list) => Extensions::read(Reader::new(list))
+                .map_err(|NotDer| Unreadable("its extensions cannot be read"))?,
             None => Extensions::default(),
         };
-        let (key, key_info) = (key(key_info.content)?, key_info.whole);
+        let key = key(key_info.content).map_err(|NotDer| Unreadable("its key cannot be read"))?;
+        let key_info = key_info.whole;
         Ok(Self {
+            is_version_3,
             signed: signed.whole,
             serial,
             issuer,
@@ -141,7 +170,35 @@ impl<'a> Certificate<'a> {
 
     /// The object identifier of the signature upon it; empty when it cannot be read.
     pub(super) fn signature_kind(&self) -> &'a [u8] {
-        Reader::new(self.algorithm).expect(der::OID).unwrap_or_default()
+        super::signature::kind(self.algorithm)
+    }
+
+    /// What messages call it: its subject, or the names it is for when it has none.
+    pub(super) fn called(&self) -> String {
+        if let Some(name) = written(self.subject) {
+            return name;
+        }
+        let names: Vec<String> = name::present(self).take(3).map(|name| name.to_string()).collect();
+        if names.is_empty() {
+            NAMELESS.to_owned()
+        } else {
+            shortened(&format!("the certificate for {}", names.join(", ")), 120)
+        }
+    }
+
+    /// Whether it says that it is an authority.
+    pub(super) fn is_authority(&self) -> bool {
+        self.extensions.basic_constraints.is_some_and(|constraints| constraints.is_authority)
+    }
+
+    /// Whether its extended key usage, if it has one, is for servers.
+    pub(super) fn is_for_servers(&self) -> bool {
+        self.extensions.purposes.is_none_or(|purposes| self::purposes(purposes).any(|it| it == SERVER_AUTH))
+    }
+
+    /// Whether it is made for a server: it has names that servers have, and is no authority.
+    pub(super) fn is_of_a_server(&self) -> bool {
+        !self.is_authority() && name::present(self).next().is_some()
     }
 
     /// Whether it names itself as its issuer.
@@ -153,37 +210,87 @@ impl<'a> Certificate<'a> {
 impl<'a> Extensions<'a> {
     fn read(mut list: Reader<'a>) -> Result<Self, NotDer> {
         let mut found = Self::default();
+        let mut seen: Vec<&[u8]> = Vec::new();
         let mut extensions = list.sequence()?;
         while !extensions.is_empty() {
             let mut extension = extensions.sequence()?;
             let name = extension.expect(der::OID)?;
             let is_critical = extension.flag()?;
-            let mut value = Reader::new(extension.expect(der::OCTET_STRING)?);
+            let value = Reader::new(extension.expect(der::OCTET_STRING)?);
             if is_critical && !matches!(name, [0x55, 0x1d, 15 | 17 | 19 | 30 | 31 | 37]) {
                 found.refused = found.refused.or(Some(name));
             }
-            match name {
-                // id-ce-keyUsage
-                [0x55, 0x1d, 15] => found.key_usage = Some(key_usage(&mut value)?),
-                [0x55, 0x1d, 17] => found.names = Some(value.expect(der::SEQUENCE)?),
-                [0x55, 0x1d, 19] => {
-                    let mut fields = value.sequence()?;
-                    let is_authority = fields.flag()?;
-                    let path_length = fields.optional(der::INTEGER)?.map(small);
-                    found.basic_constraints =
-                        Some(BasicConstraints { is_critical, is_authority, path_length });
+            // Those of RFC 5280: of others there can be any number.
+            if let [0x55, 0x1d, _] = name {
+                if seen.contains(&name) {
+                    found.twice = found.twice.or(Some(name));
+                } else {
+                    seen.push(name);
                 }
-                [0x55, 0x1d, 30] => found.name_constraints = Some(value.expect(der::SEQUENCE)?),
-                // id-pe-authorityInfoAccess
-                [0x2b, 6, 1, 5, 5, 7, 1, 1] => found.names_its_issuer = true,
-                // Key identifiers, distribution points, policies, extended key usage: known, and webpki's business.
-                [0x55, 0x1d, 14 | 31 | 32 | 33 | 35 | 36 | 37 | 54] => {}
-                _ if is_critical => found.unknown_critical = found.unknown_critical.or(Some(name)),
-                _ => {}
+            }
+            if found.remember(name, is_critical, value).is_err() {
+                found.unreadable = found.unreadable.or(Some(name));
             }
         }
         Ok(found)
     }
+
+    fn remember(&mut self, name: &'a [u8], is_critical: bool, mut value: Reader<'a>) -> Result<(), NotDer> {
+        match name {
+            // id-ce-subjectKeyIdentifier
+            [0x55, 0x1d, 14] => self.key_id = Some(value.expect(der::OCTET_STRING)?),
+            // id-ce-keyUsage
+            [0x55, 0x1d, 15] => self.key_usage = Some(key_usage(&mut value)?),
+            [0x55, 0x1d, 17] => self.names = Some(value.expect(der::SEQUENCE)?),
+            [0x55, 0x1d, 19] => {
+                let mut fields = value.sequence()?;
+                let is_authority = fields.flag()?;
+                let path_length = fields.optional(der::INTEGER)?.map(small);
+                self.basic_constraints = Some(BasicConstraints { is_critical, is_authority, path_length });
+            }
+            [0x55, 0x1d, 30] => self.name_constraints = Some(value.expect(der::SEQUENCE)?),
+            [0x55, 0x1d, 31] => self.distribution_points = Some(value.expect(der::SEQUENCE)?),
+            [0x55, 0x1d, 37] => self.purposes = Some(value.expect(der::SEQUENCE)?),
+            // id-pe-authorityInfoAccess
+            [0x2b, 6, 1, 5, 5, 7, 1, 1] => self.names_its_issuer = true,
+            // id-pe-tlsfeature, of which 5 is status_request
+            [0x2b, 6, 1, 5, 5, 7, 1, 24] => {
+                let mut features = value.sequence()?;
+                while !features.is_empty() {
+                    self.demands_stapling |= features.expect(der::INTEGER)? == [5];
+                }
+                if is_critical {
+                    self.unknown_critical = self.unknown_critical.or(Some(name));
+                }
+            }
+            // Key identifiers and policies: known, and nothing is read from them.
+            [0x55, 0x1d, 32 | 33 | 35 | 36 | 54] => {}
+            _ if is_critical => self.unknown_critical = self.unknown_critical.or(Some(name)),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Why bytes are no certificate, in words for a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unreadable(pub(super) &'static str);
+
+impl From<NotDer> for Unreadable {
+    fn from(NotDer: NotDer) -> Self {
+        Self("it is not a certificate in DER")
+    }
+}
+
+/// id-kp-serverAuth
+pub(super) const SERVER_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 1];
+/// anyExtendedKeyUsage
+pub(super) const ANY_PURPOSE: &[u8] = &[0x55, 0x1d, 37, 0];
+
+/// The purposes in an extended key usage.
+pub(super) fn purposes(content: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut purposes = Reader::new(content);
+    std::iter::from_fn(move || purposes.expect(der::OID).ok())
 }
 
 fn instant(value: Value<'_>) -> Result<Timestamp, NotDer> {
@@ -205,7 +312,8 @@ fn key_usage(value: &mut Reader<'_>) -> Result<KeyUsage, NotDer> {
     Ok(KeyUsage { signs_certificates: first & 0x04 != 0, signs_revocations: first & 0x02 != 0 })
 }
 
-fn key(info: &[u8]) -> Result<Key, NotDer> {
+/// What key the content of a SubjectPublicKeyInfo holds.
+pub(super) fn key(info: &[u8]) -> Result<Key, NotDer> {
     let mut info = Reader::new(info);
     let mut algorithm = info.sequence()?;
     let key = der::bits(info.expect(der::BIT_STRING)?)?;
@@ -232,8 +340,16 @@ fn key(info: &[u8]) -> Result<Key, NotDer> {
     })
 }
 
+/// What is called that has no name.
+const NAMELESS: &str = "a certificate without a name";
+
 /// A name as people read it: `CN=mgmt.example, O=Company`. Without control characters, at most 120 characters.
 pub(super) fn name(content: &[u8]) -> String {
+    written(content).unwrap_or_else(|| NAMELESS.to_owned())
+}
+
+/// The same; `None` when nothing of it can be shown.
+fn written(content: &[u8]) -> Option<String> {
     let mut parts = Vec::new();
     let mut sets = Reader::new(content);
     while let Ok(set) = sets.expect(der::SET) {
@@ -242,26 +358,26 @@ pub(super) fn name(content: &[u8]) -> String {
             let (Ok(kind), Ok(value)) = (attribute.expect(der::OID), attribute.any()) else { break };
             let kind = match kind {
                 [0x55, 4, 3] => "CN",
+                [0x55, 4, 5] => "SERIALNUMBER",
                 [0x55, 4, 6] => "C",
                 [0x55, 4, 7] => "L",
                 [0x55, 4, 8] => "ST",
                 [0x55, 4, 10] => "O",
                 [0x55, 4, 11] => "OU",
+                [0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 1, 25] => "DC",
+                [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1] => "E",
                 _ => continue,
             };
             parts.push(format!("{kind}={}", text(value)));
         }
-        // The message is one line; whoever puts more into a name wants to hide something in it.
+        // The message is one line; a name with more parts hides something in them.
         if parts.len() >= 8 {
             break;
         }
     }
-    if parts.is_empty() {
-        return "without a name".to_owned();
-    }
     // Most specific first, as RFC 4514 writes it.
     parts.reverse();
-    shortened(&parts.join(", "), 120)
+    (!parts.is_empty()).then(|| shortened(&parts.join(", "), 120))
 }
 
 /// The common name of a name's content.
@@ -288,10 +404,10 @@ pub(super) fn shortened(text: &str, most: usize) -> String {
     shown
 }
 
-fn text(value: Value<'_>) -> String {
+/// A text of any string type, at most 400 bytes of it.
+pub(super) fn text(value: Value<'_>) -> String {
     match value.tag {
-        // BMPString
-        0x1e => {
+        der::BMP_STRING => {
             let units = value.content.chunks_exact(2).map(|pair| match pair {
                 [high, low] => u16::from_be_bytes([*high, *low]),
                 _ => 0xfffd,

@@ -7,15 +7,16 @@
 
 use std::cell::{Cell, RefCell};
 
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, TrustAnchor};
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 
 use super::anchors::Details;
 use super::certificate::Certificate;
 use super::policy::Policy;
-use super::reject::{RejectReason, Unfit};
+use super::reject::{Bearer, Place, RejectReason, Unfit};
+use super::revocation::Issuer;
 use super::time::{Time, Timestamp};
-use super::{certificate, diagnosis, pin, useful};
+use super::{certificate, der, diagnosis, pin, useful};
 use crate::settings::PinState;
 
 /// What a verified path says.
@@ -27,19 +28,22 @@ pub(super) struct Path {
     pub(super) not_after: Timestamp,
     /// The pin that was found.
     pub(super) pin: Option<PinState>,
+    /// The server's certificate demands a stapled status.
+    pub(super) demands_stapling: bool,
 }
 
-/// Finds a path that the policy accepts.
+/// Finds a path that the policy accepts. `watch` is shown the certificates of that path, from the server up, and the place of its root.
 pub(super) fn find(
     policy: &Policy,
     leaf: &EndEntityCert<'_>,
     others: &[CertificateDer<'_>],
     time: Time,
+    watch: &dyn Fn(&[Certificate<'_>], Option<usize>),
 ) -> Result<Path, RejectReason> {
     let useful = useful::select(policy, &leaf.der(), others)?;
     let best: RefCell<Option<RejectReason>> = RefCell::new(None);
     let accepted = Cell::new(None);
-    let candidate = |path: &VerifiedPath<'_>| match judge(policy, path, time) {
+    let candidate = |path: &VerifiedPath<'_>| match judge(policy, path, time, watch) {
         Ok(path) => {
             accepted.set(Some(path));
             Ok(())
@@ -52,18 +56,18 @@ pub(super) fn find(
             Err(webpki::Error::UnknownIssuer)
         }
     };
-    let verified = policy.revocations.with_options(|revocation| {
-        leaf.verify_for_usage(
+    let verified = leaf
+        .verify_for_usage(
             policy.algorithms(),
             policy.anchors.as_slice(),
             &useful,
             time.verification().unix(),
             KeyUsage::server_auth(),
-            revocation,
+            // Revocation is looked up in the closure, where it is known which key issued what.
+            None,
             Some(&candidate),
         )
-        .map(|_| ())
-    });
+        .map(|_| ());
     match (verified, accepted.take(), best.take()) {
         (Ok(()), Some(path), _) => Ok(path),
         // A path that came as far as a root explains more than one that did not.
@@ -74,100 +78,160 @@ pub(super) fn find(
 }
 
 /// Our own rules, for a path that webpki accepts.
-fn judge(policy: &Policy, path: &VerifiedPath<'_>, time: Time) -> Result<Path, RejectReason> {
-    let bytes = path.end_entity().der();
-    let leaf = read(&bytes)?;
-    check_key(&leaf)?;
-    let mut keys = Vec::new();
-    let wants_keys = !policy.pins.is_empty();
-    if wants_keys {
-        keys.push(pin::hash(leaf.key_info));
+fn judge(
+    policy: &Policy,
+    path: &VerifiedPath<'_>,
+    time: Time,
+    watch: &dyn Fn(&[Certificate<'_>], Option<usize>),
+) -> Result<Path, RejectReason> {
+    let bytes: Vec<CertificateDer<'_>> = std::iter::once(path.end_entity().der())
+        .chain(path.intermediate_certificates().map(|between| between.der()))
+        .collect();
+    let mut chain: Vec<Certificate<'_>> = Vec::with_capacity(bytes.len());
+    for certificate in &bytes {
+        chain.push(read(certificate)?);
     }
-    if policy.strict && leaf.extensions.key_usage.is_some_and(|usage| usage.signs_certificates) {
-        let subject = certificate::name(leaf.subject);
-        return Err(RejectReason::NotStrict { subject, problem: Unfit::ServerMaySign });
+    for (certificate, place) in chain.iter().zip(places()) {
+        check_certificate(policy, certificate, place)?;
     }
-    let mut found = Path { not_before: leaf.not_before, not_after: leaf.not_after, pin: None };
-    let mut depth = 0;
-    for intermediate in path.intermediate_certificates() {
-        let bytes = intermediate.der();
-        let authority = read(&bytes)?;
-        check_key(&authority)?;
-        // RFC 5280 6.1.4 (n).
-        if authority.extensions.key_usage.is_some_and(|usage| !usage.signs_certificates) {
-            return Err(RejectReason::MayNotSign { subject: certificate::name(authority.subject) });
-        }
-        found.not_before = found.not_before.max(authority.not_before);
-        found.not_after = found.not_after.min(authority.not_after);
-        depth += 1;
-        if wants_keys {
-            keys.push(pin::hash(authority.key_info));
-        }
-    }
+    let depth = chain.len().saturating_sub(1);
     if let Some(limit) = policy.max_chain_depth.filter(|limit| depth > *limit) {
         return Err(RejectReason::ChainTooLong { found: depth, limit });
     }
-    let root = policy.anchors.of_path(path);
+    let place = policy.anchors.place(path);
+    let root = policy.anchors.details(place);
     if let Some(root) = root {
-        check_root(policy, root, path, depth, time)?;
-        if policy.enforces_root_validity() {
-            found.not_after = found.not_after.min(root.not_after);
+        check_root(policy, root, depth, time)?;
+    }
+    check_revocation(policy, &chain, path.anchor(), root, time)?;
+    let not_before = chain.iter().map(|certificate| certificate.not_before).max();
+    let not_after = chain
+        .iter()
+        .map(|certificate| certificate.not_after)
+        .chain(root.filter(|_| policy.enforces_root_validity()).map(|root| root.not_after))
+        .min();
+    let pin = check_pins(policy, &chain, path.anchor(), root)?;
+    watch(&chain, place);
+    // The server's own certificate is always there.
+    let missing = RejectReason::NoCertificate;
+    let (Some(not_before), Some(not_after)) = (not_before, not_after) else { return Err(missing) };
+    let demands_stapling = chain.first().is_some_and(|own| own.extensions.demands_stapling);
+    Ok(Path { not_before, not_after, pin, demands_stapling })
+}
+
+/// The places of a path, from the server up.
+pub(super) fn places() -> impl Iterator<Item = Place> {
+    std::iter::once(Place::Server).chain(std::iter::repeat(Place::Authority))
+}
+
+fn check_certificate(
+    policy: &Policy,
+    certificate: &Certificate<'_>,
+    place: Place,
+) -> Result<(), RejectReason> {
+    let subject = || Bearer::of(certificate, place);
+    let extensions = &certificate.extensions;
+    if let Some(extension) = extensions.unreadable {
+        return Err(RejectReason::Malformed {
+            subject: subject(),
+            problem: format!("its extension {} cannot be read", der::extension_name(extension)),
+        });
+    }
+    if certificate.key.is_weak() {
+        return Err(RejectReason::WeakKey { subject: subject(), key: certificate.key });
+    }
+    let signs = extensions.key_usage.map(|usage| usage.signs_certificates);
+    match place {
+        // RFC 5280 6.1.4 (n).
+        Place::Authority if signs == Some(false) => Err(RejectReason::MayNotSign { subject: subject() }),
+        Place::Server if policy.strict && signs == Some(true) => {
+            Err(RejectReason::NotStrict { subject: subject(), problem: Unfit::ServerMaySign })
         }
+        Place::Server | Place::Authority | Place::Root => Ok(()),
     }
-    if wants_keys {
-        keys.push(root.map_or_else(
-            || pin::hash_content(path.anchor().subject_public_key_info.as_ref()),
-            |root| root.pin,
-        ));
-        found.pin = policy.pins.check(leaf.subject, keys.into_iter())?;
-    }
-    Ok(found)
 }
 
 /// What webpki leaves out of a root: everything but its name, its key and its name constraints.
-fn check_root(
-    policy: &Policy,
-    root: &Details,
-    path: &VerifiedPath<'_>,
-    depth: usize,
-    time: Time,
-) -> Result<(), RejectReason> {
+fn check_root(policy: &Policy, root: &Details, depth: usize, time: Time) -> Result<(), RejectReason> {
     let now = time.verification();
+    let subject = || Bearer::root(root.subject.clone());
     if policy.enforces_root_validity() && (now < root.not_before || now > root.not_after) {
-        let Details { subject, not_before, not_after, .. } = root;
-        return Err(RejectReason::AnchorOutside {
-            subject: subject.clone(),
-            not_before: *not_before,
-            not_after: *not_after,
-            time,
-        });
+        let Details { not_before, not_after, .. } = *root;
+        return Err(RejectReason::AnchorOutside { subject: subject(), not_before, not_after, time });
     }
     if policy.strict {
         if let Some(problem) = root.unfit {
-            return Err(RejectReason::NotStrict { subject: root.subject.clone(), problem });
+            return Err(RejectReason::NotStrict { subject: subject(), problem });
         }
         if root.path_length.is_some_and(|most| depth > most) {
-            return Err(RejectReason::PathLength { subject: root.subject.clone() });
+            return Err(RejectReason::PathLength { subject: subject(), counts_self_issued: false });
         }
-    }
-    let is_asked = depth == 0 || !policy.revocations.is_for_server_only();
-    if is_asked && !root.signs_revocations && policy.revocations.has_list_of(&path.anchor().subject) {
-        return Err(RejectReason::MayNotRevoke { subject: root.subject.clone() });
     }
     Ok(())
 }
 
-fn check_key(certificate: &Certificate<'_>) -> Result<(), RejectReason> {
-    if certificate.key.is_weak() {
-        let subject = certificate::name(certificate.subject);
-        return Err(RejectReason::WeakKey { subject, key: certificate.key });
+/// Each certificate below the root, with the one that issued it; or the server's alone. The gravest reason is reported.
+fn check_revocation(
+    policy: &Policy,
+    chain: &[Certificate<'_>],
+    anchor: &TrustAnchor<'_>,
+    root: Option<&Details>,
+    time: Time,
+) -> Result<(), RejectReason> {
+    let lists = &policy.revocations;
+    if lists.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let asked = if lists.is_for_server_only() { 1 } else { chain.len() };
+    let root_key = der::wrap(der::SEQUENCE, anchor.subject_public_key_info.as_ref());
+    let mut worst: Option<RejectReason> = None;
+    for (number, (certificate, place)) in chain.iter().zip(places()).take(asked).enumerate() {
+        let issuer = match chain.get(number + 1) {
+            Some(above) => Issuer {
+                key_info: above.key_info,
+                key_id: above.extensions.key_id,
+                signs_revocations: above.extensions.key_usage.is_none_or(|usage| usage.signs_revocations),
+                place: Place::Authority,
+            },
+            None => Issuer {
+                key_info: &root_key,
+                key_id: root.and_then(|root| root.key_id.as_deref()),
+                signs_revocations: root.is_none_or(|root| root.signs_revocations),
+                place: Place::Root,
+            },
+        };
+        let found = lists.check(certificate, place, issuer, policy.algorithms(), &policy.anchors, time);
+        if let Err(reason) = found
+            && worst.as_ref().is_none_or(|worst| reason.weight() > worst.weight())
+        {
+            worst = Some(reason);
+        }
+    }
+    worst.map_or(Ok(()), Err)
+}
+
+fn check_pins(
+    policy: &Policy,
+    chain: &[Certificate<'_>],
+    anchor: &TrustAnchor<'_>,
+    root: Option<&Details>,
+) -> Result<Option<PinState>, RejectReason> {
+    if policy.pins.is_empty() {
+        return Ok(None);
+    }
+    let keys = chain
+        .iter()
+        .zip(places())
+        .map(|(certificate, place)| (Bearer::of(certificate, place), pin::hash(certificate.key_info)));
+    let subject = certificate::name(anchor.subject.as_ref());
+    let key =
+        root.map_or_else(|| pin::hash_content(anchor.subject_public_key_info.as_ref()), |root| root.pin);
+    policy.pins.check(keys.chain([(Bearer::root(subject), key)]))
 }
 
 fn read<'a>(bytes: &'a CertificateDer<'_>) -> Result<Certificate<'a>, RejectReason> {
-    Certificate::read(bytes).map_err(|_| RejectReason::Malformed {
-        subject: "a certificate of the chain".to_owned(),
-        problem: "its fields cannot be read".to_owned(),
+    Certificate::read(bytes).map_err(|unreadable| RejectReason::Malformed {
+        subject: Bearer { name: "a certificate of the chain".to_owned(), place: Place::Authority },
+        problem: unreadable.0.to_owned(),
     })
 }

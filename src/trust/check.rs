@@ -7,10 +7,11 @@ use rustls::pki_types::CertificateDer;
 use webpki::EndEntityCert;
 
 use super::certificate::Certificate;
+use super::exact::Exact;
 use super::policy::{Mode, Policy};
-use super::reject::RejectReason;
+use super::reject::{Bearer, Place, RejectReason};
 use super::time::{Time, Timestamp};
-use super::{certificate, chain, diagnosis, name, pin};
+use super::{chain, diagnosis, name, pin};
 use crate::settings::PinState;
 use crate::words::{Host, Proof};
 
@@ -28,6 +29,8 @@ pub struct Accepted {
     /// The earliest `notAfter` of the chain, the root's left out unless the policy enforces it. `None` where
     /// it does not matter: with `pin_only` and without verification.
     pub not_after: Option<Timestamp>,
+    /// Its certificate demands a stapled status (RFC 7633), which is not looked at.
+    pub demands_stapling: bool,
 }
 
 /// Whether a server may be believed that presents `chain`, its own certificate first, when `dialled` was dialled.
@@ -59,8 +62,8 @@ pub fn check_certificate(
 
 /// Like [`check_certificate`], and the name is left to the caller: only the policy's `expected_name` is looked at.
 ///
-/// For a TLS stack that compares names by itself. A chain alone proves that *somebody* was certified, so
-/// whoever calls this and compares no name believes anybody with a certificate.
+/// For a TLS stack that compares names by itself. A chain alone proves that *some* server was certified: a
+/// program that calls this and compares no name believes every server with a certificate.
 ///
 /// # Errors
 /// The chain is not believed, with the reason.
@@ -89,24 +92,44 @@ pub(super) fn judge(
     dialled: Option<&Host>,
     time: Time,
 ) -> Result<Accepted, RejectReason> {
+    watched(policy, first, others, dialled, time, &|_, _| {})
+}
+
+/// The same; `watch` is shown the path that is accepted.
+pub(super) fn watched(
+    policy: &Policy,
+    first: &CertificateDer<'_>,
+    others: &[CertificateDer<'_>],
+    dialled: Option<&Host>,
+    time: Time,
+    watch: &dyn Fn(&[Certificate<'_>], Option<usize>),
+) -> Result<Accepted, RejectReason> {
     let proof = policy.proof();
-    if policy.mode == Mode::DangerNoVerification {
-        return Ok(Accepted { proof, pin: None, not_before: None, not_after: None });
-    }
-    let leaf = EndEntityCert::try_from(first).map_err(|error| diagnosis::of_leaf(&error, first))?;
     let (chain, wanted) = match policy.mode {
-        Mode::PinOnly => (pinned(policy, first, time), policy.expected_name()),
-        Mode::Chain | Mode::DangerNoVerification => {
-            let path = chain::find(policy, &leaf, others, time).map(|path| Accepted {
+        Mode::DangerNoVerification => {
+            return Ok(Accepted {
                 proof,
-                pin: path.pin,
-                not_before: Some(path.not_before),
-                not_after: Some(path.not_after),
+                pin: None,
+                not_before: None,
+                not_after: None,
+                demands_stapling: false,
             });
-            (path, policy.expected_name().or(dialled))
+        }
+        Mode::PinOnly => (pinned(policy, first, time), policy.expected_name()),
+        Mode::Chain => {
+            let chain = match policy.exact(first) {
+                Some(exact) => self::exact(policy, exact, first, time),
+                None => {
+                    // Of what cannot be read nothing else is said.
+                    let leaf =
+                        EndEntityCert::try_from(first).map_err(|error| diagnosis::of_leaf(&error, first))?;
+                    path(policy, &leaf, others, time, watch)
+                }
+            };
+            (chain, policy.expected_name().or(dialled))
         }
     };
-    let name = wanted.map_or(Ok(()), |wanted| name::check(&leaf, wanted));
+    let name = wanted.map_or(Ok(()), |wanted| name::check(first, wanted));
     match (chain, name) {
         (Ok(accepted), Ok(())) => Ok(accepted),
         (Ok(_), Err(reason)) | (Err(reason), Ok(())) => Err(reason),
@@ -114,19 +137,60 @@ pub(super) fn judge(
     }
 }
 
-/// `pin_only`: the server's own key. What else it presents proves nothing: anybody can append a certificate
-/// whose key is pinned.
+/// A chain to a root.
+fn path(
+    policy: &Policy,
+    leaf: &EndEntityCert<'_>,
+    others: &[CertificateDer<'_>],
+    time: Time,
+    watch: &dyn Fn(&[Certificate<'_>], Option<usize>),
+) -> Result<Accepted, RejectReason> {
+    let path = chain::find(policy, leaf, others, time, watch)?;
+    let (not_before, not_after) = (Some(path.not_before), Some(path.not_after));
+    let demands_stapling = path.demands_stapling;
+    Ok(Accepted { proof: policy.proof(), pin: path.pin, not_before, not_after, demands_stapling })
+}
+
+/// The very certificate that the policy names: whoever signed it, and whatever it is for.
+fn exact(
+    policy: &Policy,
+    exact: &Exact,
+    first: &CertificateDer<'_>,
+    time: Time,
+) -> Result<Accepted, RejectReason> {
+    exact.check(time)?;
+    let (certificate, pin) = own_key(policy, first)?;
+    if let Some(reason) = policy.revoked(&certificate, time) {
+        return Err(reason);
+    }
+    let (not_before, not_after) = (Some(certificate.not_before), Some(certificate.not_after));
+    let demands_stapling = exact.demands_stapling;
+    Ok(Accepted { proof: policy.proof(), pin, not_before, not_after, demands_stapling })
+}
+
+/// `pin_only`: the server's own key. What else it presents proves nothing: a certificate whose key is pinned can be appended to any
+/// chain.
 fn pinned(policy: &Policy, first: &CertificateDer<'_>, time: Time) -> Result<Accepted, RejectReason> {
-    let certificate = Certificate::read(first).map_err(|_| RejectReason::Malformed {
-        subject: "the server's certificate".to_owned(),
-        problem: "its fields cannot be read".to_owned(),
+    let (certificate, pin) = own_key(policy, first)?;
+    // The dates are not looked at, and a floor that lies ahead would expire every other certificate.
+    let not_before = Some(certificate.not_before).filter(|not_before| *not_before <= time.verification());
+    let demands_stapling = certificate.extensions.demands_stapling;
+    Ok(Accepted { proof: policy.proof(), pin, not_before, not_after: None, demands_stapling })
+}
+
+/// The server's own certificate and what pins say of its key.
+fn own_key<'a>(
+    policy: &Policy,
+    first: &'a CertificateDer<'_>,
+) -> Result<(Certificate<'a>, Option<PinState>), RejectReason> {
+    let certificate = Certificate::read(first).map_err(|unreadable| RejectReason::Malformed {
+        subject: Bearer::server("the server's certificate".to_owned()),
+        problem: unreadable.0.to_owned(),
     })?;
+    let subject = Bearer::of(&certificate, Place::Server);
     if certificate.key.is_weak() {
-        let subject = certificate::name(certificate.subject);
         return Err(RejectReason::WeakKey { subject, key: certificate.key });
     }
-    let pin = policy.pins.check(certificate.subject, std::iter::once(pin::hash(certificate.key_info)))?;
-    // Nobody looked at the dates, and a floor that lies ahead would expire everybody else's certificates.
-    let not_before = Some(certificate.not_before).filter(|not_before| *not_before <= time.verification());
-    Ok(Accepted { proof: policy.proof(), pin, not_before, not_after: None })
+    let pin = policy.pins.check(std::iter::once((subject, pin::hash(certificate.key_info))))?;
+    Ok((certificate, pin))
 }

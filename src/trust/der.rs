@@ -12,6 +12,9 @@ pub(super) const INTEGER: u8 = 0x02;
 pub(super) const BIT_STRING: u8 = 0x03;
 pub(super) const OCTET_STRING: u8 = 0x04;
 pub(super) const OID: u8 = 0x06;
+pub(super) const ENUMERATED: u8 = 0x0a;
+pub(super) const UTF8_STRING: u8 = 0x0c;
+pub(super) const BMP_STRING: u8 = 0x1e;
 pub(super) const UTC_TIME: u8 = 0x17;
 pub(super) const GENERALIZED_TIME: u8 = 0x18;
 pub(super) const SEQUENCE: u8 = 0x30;
@@ -34,6 +37,11 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
+    }
+
+    /// What was not read.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -106,6 +114,29 @@ pub(super) fn bits(content: &[u8]) -> Result<&[u8], NotDer> {
     }
 }
 
+/// Whether a value is a text: UTF8String, PrintableString, TeletexString, IA5String, VisibleString, BMPString.
+pub(super) fn is_text(tag: u8) -> bool {
+    matches!(tag, UTF8_STRING | 0x13 | 0x14 | 0x16 | 0x1a | BMP_STRING)
+}
+
+/// The DER of one value.
+pub(super) fn wrap(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len().to_be_bytes();
+    let digits =
+        length.iter().position(|byte| *byte != 0).and_then(|zeros| length.get(zeros..)).unwrap_or(&[0]);
+    let mut whole = vec![tag];
+    match digits {
+        [short] if *short < 0x80 => whole.push(*short),
+        _ => {
+            // A length has at most eight digits.
+            whole.push(0x80 | digits.len() as u8);
+            whole.extend(digits);
+        }
+    }
+    whole.extend(content);
+    whole
+}
+
 /// An object identifier as people write it: `1.2.840.113549`.
 pub(super) fn dotted(oid: &[u8]) -> String {
     let mut arcs: Vec<u64> = Vec::new();
@@ -124,6 +155,27 @@ pub(super) fn dotted(oid: &[u8]) -> String {
     }
     let arcs: Vec<String> = arcs.iter().take(20).map(ToString::to_string).collect();
     arcs.join(".")
+}
+
+/// An extension with its number and, where it is a usual one, its name.
+pub(super) fn extension_name(oid: &[u8]) -> String {
+    let name = match oid {
+        [0x55, 0x1d, 14] => "subjectKeyIdentifier",
+        [0x55, 0x1d, 15] => "keyUsage",
+        [0x55, 0x1d, 17] => "subjectAltName",
+        [0x55, 0x1d, 19] => "basicConstraints",
+        [0x55, 0x1d, 30] => "nameConstraints",
+        [0x55, 0x1d, 31] => "cRLDistributionPoints",
+        [0x55, 0x1d, 32] => "certificatePolicies",
+        [0x55, 0x1d, 33] => "policyMappings",
+        [0x55, 0x1d, 35] => "authorityKeyIdentifier",
+        [0x55, 0x1d, 36] => "policyConstraints",
+        [0x55, 0x1d, 37] => "extKeyUsage",
+        [0x55, 0x1d, 54] => "inhibitAnyPolicy",
+        [0x2b, 6, 1, 5, 5, 7, 1, 24] => "tlsFeature",
+        _ => return dotted(oid),
+    };
+    format!("{name} ({})", dotted(oid))
 }
 
 #[cfg(test)]
@@ -153,6 +205,16 @@ mod tests {
         let value = reader.any().unwrap();
         assert_eq!((value.tag, value.content, value.whole), (SEQUENCE, &[5, 0][..], &bytes[..5]));
         assert_eq!(reader.tag(), Some(9));
+    }
+
+    #[test]
+    fn what_is_wrapped_is_read_again() {
+        for length in [0, 1, 0x7f, 0x80, 0xff, 0x100, 0x1_0000] {
+            let (content, bytes) = (vec![7; length], wrap(SEQUENCE, &vec![7; length]));
+            let mut reader = Reader::new(&bytes);
+            assert_eq!(reader.expect(SEQUENCE), Ok(content.as_slice()));
+            assert_eq!(reader.end(), Ok(()));
+        }
     }
 
     #[test]

@@ -1,22 +1,38 @@
 //! What webpki's no means for this chain.
 //!
-//! webpki says what is wrong and not with which certificate, and of a chain that leads nowhere only that. Both
-//! are found out here, from the same bytes. Nothing here accepts anything.
+//! webpki says what is wrong with one of the ways it tried, and not with which certificate. So the ways from the server up are walked here
+//! once more: by names, as far as they lead, and each is looked at from the server up. The way that got furthest is the one that is told: one
+//! whose signatures are all right and which has a certificate that is not, before one with a signature that cannot be verified, before
+//! one with a wrong signature, before one that ends at no root. What is on no way is not looked at, however wrong it is. Nothing here
+//! accepts anything.
 
-use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
-use webpki::{Error, RawPublicKeyEntity};
+use rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm};
+use webpki::{EndEntityCert, Error};
 
-use super::certificate::{self, Certificate};
+use super::anchors::Details;
+use super::certificate::{self, Certificate, Key, Unreadable};
+use super::constraint;
 use super::der;
+use super::names;
 use super::policy::Policy;
-use super::reject::RejectReason;
+use super::reject::{Bearer, Place, RejectReason};
+use super::signature::{self, Signed};
 use super::time::{Time, Timestamp};
 
 /// Certificates that are looked at for a reason. A server that presents more is not misconfigured but hostile.
 const LOOKED_AT: usize = 32;
 
-/// Signatures that are verified for a reason: those of the longest path there is.
-const VERIFIED: usize = 6;
+/// Ways that are looked at: an honest server has one or two.
+const WAYS: usize = 32;
+
+/// Steps from certificate to certificate on all ways together.
+const STEPS: usize = 500;
+
+/// Authorities of one path that webpki follows, at most.
+const DEPTH: usize = 6;
+
+/// Signatures that are verified for a reason. Each takes a tenth of a millisecond.
+const VERIFIED: usize = 40;
 
 /// The reason behind an error of path building.
 // webpki may add to its errors in any release.
@@ -28,261 +44,393 @@ pub(super) fn of(
     others: &[CertificateDer<'_>],
     time: Time,
 ) -> RejectReason {
-    let Ok(leaf) = Certificate::read(leaf) else { return malformed(error) };
-    let mut chain = vec![leaf];
-    chain.extend(others.iter().take(LOOKED_AT).filter_map(|other| Certificate::read(other).ok()));
-    let way = way(leaf, &chain);
-    let subject_of = |wanted: &dyn Fn(&Certificate<'_>) -> bool| {
-        name(chain.iter().find(|certificate| wanted(certificate)).unwrap_or(&leaf))
-    };
     match error {
-        Error::CertExpired { not_after, .. } => {
-            let not_after = Timestamp::from_unix(*not_after);
-            let subject = subject_of(&|certificate| certificate.not_after == not_after);
-            RejectReason::Expired { subject, not_after, time }
-        }
-        Error::CertNotValidYet { not_before, .. } => {
-            let not_before = Timestamp::from_unix(*not_before);
-            let subject = subject_of(&|certificate| certificate.not_before == not_before);
-            RejectReason::NotYetValid { subject, not_before, time }
-        }
-        Error::UnknownIssuer | Error::MaximumPathDepthExceeded => dead_end(policy, leaf, &way, &chain),
-        Error::InvalidSignatureForPublicKey => {
-            weak_key(policy, &chain).unwrap_or_else(|| other_key(policy, leaf, &way))
-        }
-        Error::UnsupportedSignatureAlgorithmContext(_)
-        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => weak_digest(&chain)
-            .or_else(|| weak_key(policy, &chain))
-            .unwrap_or_else(|| RejectReason::UnsupportedAlgorithm {
-                subject: name(&leaf),
-                algorithm: der::dotted(leaf.signature_kind()),
-            }),
-        Error::EndEntityUsedAsCa => RejectReason::NotAnAuthority {
-            subject: name(
-                chain
-                    .iter()
-                    .skip(1)
-                    .find(|certificate| {
-                        !certificate.extensions.basic_constraints.is_some_and(|found| found.is_authority)
-                    })
-                    .unwrap_or(&leaf),
-            ),
-        },
-        Error::CaUsedAsEndEntity if leaf.is_self_issued() && !policy.anchors.knows(leaf.issuer) => {
-            RejectReason::SelfSigned { subject: name(&leaf) }
-        }
-        Error::CaUsedAsEndEntity => RejectReason::AuthorityAsServer { subject: name(&leaf) },
-        Error::PathLenConstraintViolated => {
-            let too_short = |place: usize, it: &Certificate<'_>| {
-                let most = it.extensions.basic_constraints.and_then(|found| found.path_length);
-                most.is_some_and(|most| place.saturating_sub(1) > most)
-            };
-            let authority = way.iter().enumerate().find(|(place, it)| too_short(*place, it));
-            RejectReason::PathLength {
-                subject: authority.map_or_else(|| "an authority".to_owned(), |(_, it)| name(it)),
-            }
-        }
         Error::MaximumPathBuildCallsExceeded
         | Error::MaximumSignatureChecksExceeded
-        | Error::MaximumNameConstraintComparisonsExceeded => RejectReason::TooComplex,
-        Error::NameConstraintViolation => {
-            let below_root = || way.last().map(|top| certificate::name(top.issuer));
-            let constrained = way.iter().find(|it| it.extensions.name_constraints.is_some());
-            RejectReason::NameConstraints {
-                subject: name(&leaf),
-                issuer: constrained.map(name).or_else(below_root).unwrap_or_default(),
-            }
-        }
-        Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension => {
-            RejectReason::WrongPurpose { subject: name(&leaf) }
-        }
-        Error::UnsupportedCriticalExtension => {
-            let bearer = chain.iter().find(|certificate| certificate.extensions.refused.is_some());
-            RejectReason::UnknownExtension {
-                subject: name(bearer.unwrap_or(&leaf)),
-                extension: bearer
-                    .and_then(|bearer| bearer.extensions.refused)
-                    .map(der::dotted)
-                    .unwrap_or_default(),
-            }
-        }
-        Error::CertRevoked => RejectReason::Revoked {
-            subject: subject_of(&|certificate| {
-                policy.revocations.name(certificate.issuer, certificate.serial)
-            }),
-        },
-        Error::UnknownRevocationStatus => {
-            let unlisted = |it: &&Certificate<'_>| !policy.revocations.has_list_of(it.issuer);
-            let unknown = asked_about(policy, &way).iter().find(unlisted).unwrap_or(&leaf);
-            RejectReason::RevocationUnknown {
-                subject: name(unknown),
-                issuer: certificate::name(unknown.issuer),
-            }
-        }
-        Error::CrlExpired { next_update, .. } => {
-            let next_update = Timestamp::from_unix(*next_update);
-            let issuer = policy.revocations.issuer_due_at(next_update).unwrap_or(leaf.issuer);
-            RejectReason::RevocationExpired { issuer: certificate::name(issuer), next_update, time }
-        }
-        Error::IssuerNotCrlSigner => RejectReason::MayNotRevoke {
-            subject: subject_of(&|certificate| {
-                certificate.extensions.key_usage.is_some_and(|usage| !usage.signs_revocations)
-                    && policy.revocations.has_list_of(certificate.subject)
-            }),
-        },
-        Error::InvalidCrlSignatureForPublicKey
-        | Error::UnsupportedCrlSignatureAlgorithmContext(_)
-        | Error::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_) => {
-            let listed = |it: &&Certificate<'_>| policy.revocations.has_list_of(it.issuer);
-            let issuers: Vec<String> = asked_about(policy, &way)
-                .iter()
-                .filter(listed)
-                .map(|it| certificate::name(it.issuer))
-                .collect();
-            RejectReason::RevocationForged { issuer: issuers.join(" or ") }
-        }
-        Error::UnsupportedCertVersion => RejectReason::Malformed {
-            subject: name(&leaf),
-            problem: "not of version 3, which TLS wants".to_owned(),
-        },
-        _ => RejectReason::Malformed { subject: name(&leaf), problem: words(error) },
+        | Error::MaximumNameConstraintComparisonsExceeded => return RejectReason::TooComplex,
+        _ => {}
     }
+    let own = match Link::read(leaf) {
+        Ok(own) => own,
+        Err(Unreadable(words)) => return malformed(words.to_owned()),
+    };
+    let mut chain = vec![own];
+    chain.extend(others.iter().take(LOOKED_AT).filter_map(|other| Link::read(other).ok()));
+    let mut walk = Walk { policy, chain: &chain, ways: Vec::new(), steps: STEPS };
+    walk.on(&mut vec![0]);
+    let mut look = Look { policy, time, verified: VERIFIED };
+    let mut best: Option<(Rank, RejectReason)> = None;
+    for way in &walk.ways {
+        let links: Vec<&Link<'_>> = way.links.iter().filter_map(|place| chain.get(*place)).collect();
+        let Some(found) = look.at(&links, way.root, &chain) else { continue };
+        if best.as_ref().is_none_or(|best| found.0 > best.0) {
+            best = Some(found);
+        }
+    }
+    best.map_or_else(
+        || RejectReason::Malformed {
+            subject: Bearer::of(&own.read, Place::Server),
+            problem: unreadable(error, &own.read),
+        },
+        |(_, reason)| reason,
+    )
 }
 
 /// The reason behind an error of reading the server's own certificate.
 pub(super) fn of_leaf(error: &Error, leaf: &CertificateDer<'_>) -> RejectReason {
-    let Ok(leaf) = Certificate::read(leaf) else { return malformed(error) };
-    match (error, leaf.extensions.refused) {
-        (Error::UnsupportedCriticalExtension, Some(extension)) => {
-            RejectReason::UnknownExtension { subject: name(&leaf), extension: der::dotted(extension) }
+    match Link::read(leaf) {
+        Ok(link) => of_parsing(error, &link, Place::Server),
+        Err(Unreadable(words)) => malformed(words.to_owned()),
+    }
+}
+
+fn malformed(problem: String) -> RejectReason {
+    RejectReason::Malformed { subject: Bearer::server("the server's certificate".to_owned()), problem }
+}
+
+/// How much a way explains. The length of one that ends nowhere is the last thing that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    DeadEnd(usize),
+    WrongSignature,
+    UnknownSignature,
+    Property,
+}
+
+/// A certificate of the chain.
+#[derive(Clone, Copy)]
+struct Link<'a> {
+    bytes: &'a CertificateDer<'a>,
+    read: Certificate<'a>,
+}
+
+impl<'a> Link<'a> {
+    fn read(bytes: &'a CertificateDer<'_>) -> Result<Self, Unreadable> {
+        Ok(Self { bytes, read: Certificate::read(bytes)? })
+    }
+}
+
+/// Places in the chain from the server up, and the root that the last of them names, if there is one.
+struct Way<'p> {
+    links: Vec<usize>,
+    root: Option<Root<'p>>,
+}
+
+/// A root of the policy.
+#[derive(Clone, Copy)]
+struct Root<'p> {
+    /// Content of its SubjectPublicKeyInfo.
+    key_info: &'p [u8],
+    subject: &'p [u8],
+    constraints: Option<&'p [u8]>,
+    details: Option<&'p Details>,
+}
+
+struct Walk<'a, 'p> {
+    policy: &'p Policy,
+    chain: &'a [Link<'a>],
+    ways: Vec<Way<'p>>,
+    steps: usize,
+}
+
+impl<'p> Walk<'_, 'p> {
+    /// Takes every way on from the end of `links`.
+    fn on(&mut self, links: &mut Vec<usize>) {
+        let Some(top) = links.last().and_then(|place| self.chain.get(*place)) else { return };
+        let issuer = top.read.issuer;
+        let before = self.ways.len();
+        let policy = self.policy;
+        for (anchor, details) in policy.anchors.named(issuer) {
+            let root = Root {
+                key_info: anchor.subject_public_key_info.as_ref(),
+                subject: anchor.subject.as_ref(),
+                constraints: anchor.name_constraints.as_ref().map(AsRef::as_ref),
+                details,
+            };
+            self.end(links, Some(root));
         }
-        (Error::UnsupportedCertVersion, _) => RejectReason::Malformed {
-            subject: name(&leaf),
-            problem: "not of version 3, which TLS wants".to_owned(),
-        },
-        _ => RejectReason::Malformed { subject: name(&leaf), problem: words(error) },
+        for place in 1..self.chain.len() {
+            let leads = self
+                .chain
+                .get(place)
+                .is_some_and(|link| link.read.subject == issuer && !self.is_on(links, link));
+            // One more than is allowed is still told for what it is.
+            if !leads || links.len() > DEPTH + 1 || self.steps == 0 || self.ways.len() >= WAYS {
+                continue;
+            }
+            self.steps -= 1;
+            links.push(place);
+            self.on(links);
+            links.pop();
+        }
+        if self.ways.len() == before {
+            self.end(links, None);
+        }
+    }
+
+    fn end(&mut self, links: &[usize], root: Option<Root<'p>>) {
+        if self.ways.len() < WAYS {
+            self.ways.push(Way { links: links.to_vec(), root });
+        }
+    }
+
+    /// Whether an authority with this name and key is on the way already.
+    fn is_on(&self, links: &[usize], link: &Link<'_>) -> bool {
+        links
+            .iter()
+            .filter_map(|place| self.chain.get(*place))
+            .any(|on| on.read.subject == link.read.subject && on.read.key_info == link.read.key_info)
     }
 }
 
-fn malformed(error: &Error) -> RejectReason {
-    RejectReason::Malformed { subject: "the server's certificate".to_owned(), problem: words(error) }
+/// Looks at ways.
+struct Look<'p> {
+    policy: &'p Policy,
+    time: Time,
+    verified: usize,
 }
 
-/// The certificates from the server's upwards, as far as their names lead. Ends where it comes back to itself.
-fn way<'a>(leaf: Certificate<'a>, chain: &[Certificate<'a>]) -> Vec<Certificate<'a>> {
-    let mut way = vec![leaf];
-    let mut top = leaf;
-    while let Some(issuer) = chain.iter().skip(1).find(|it| it.subject == top.issuer)
-        && way.iter().all(|below| below.signed != issuer.signed)
-    {
-        way.push(*issuer);
-        top = *issuer;
-    }
-    way
-}
-
-/// Those of a way whose status is looked up.
-fn asked_about<'a, 'b>(policy: &Policy, way: &'b [Certificate<'a>]) -> &'b [Certificate<'a>] {
-    let most = if policy.revocations.is_for_server_only() { 1 } else { way.len() };
-    way.get(..most).unwrap_or_default()
-}
-
-/// Follows the issuers from the server up, to see where they end.
-fn dead_end(
-    policy: &Policy,
-    leaf: Certificate<'_>,
-    way: &[Certificate<'_>],
-    chain: &[Certificate<'_>],
-) -> RejectReason {
-    if let Some(reason) = weak_digest(chain) {
-        return reason;
-    }
-    let top = way.last().unwrap_or(&leaf);
-    let (subject, issuer) = (name(top), certificate::name(top.issuer));
-    if policy.anchors.knows(top.issuer) {
-        return RejectReason::OtherKey { subject, issuer };
-    }
-    let is_alone = way.len() == 1;
-    if top.is_self_issued() {
-        return if is_alone {
-            RejectReason::SelfSigned { subject }
-        } else {
-            RejectReason::UnknownIssuer { subject: name(&leaf), issuer }
+impl Look<'_> {
+    /// What is wrong with this way; `None` when nothing is found.
+    fn at(
+        &mut self,
+        links: &[&Link<'_>],
+        root: Option<Root<'_>>,
+        chain: &[Link<'_>],
+    ) -> Option<(Rank, RejectReason)> {
+        let Some(root) = root else {
+            return Some((Rank::DeadEnd(links.len()), self.dead_end(links, chain)?));
         };
-    }
-    if way.iter().any(|below| below.subject == top.issuer) {
-        return RejectReason::Loop { subject };
-    }
-    // A root is not sent, so an issuer that is not there can be the root. The server's own certificate
-    // says where its issuer can be fetched only if that is no root.
-    if is_alone && leaf.extensions.names_its_issuer {
-        return RejectReason::MissingIntermediate { subject, issuer };
-    }
-    RejectReason::UnknownIssuer { subject, issuer }
-}
-
-/// The certificate that was not signed with the key that is known under the name of its issuer.
-fn other_key(policy: &Policy, leaf: Certificate<'_>, way: &[Certificate<'_>]) -> RejectReason {
-    let good = way.iter().zip(way.iter().skip(1)).take(VERIFIED).take_while(|(below, issuer)| {
-        // What a root says of itself is no link below one that is trusted.
-        let is_root = issuer.is_self_issued() && policy.anchors.knows(issuer.subject);
-        !is_root && is_signed_by(policy, below, issuer)
-    });
-    let below = way.get(good.count()).unwrap_or(&leaf);
-    RejectReason::OtherKey { subject: name(below), issuer: certificate::name(below.issuer) }
-}
-
-fn is_signed_by(policy: &Policy, certificate: &Certificate<'_>, issuer: &Certificate<'_>) -> bool {
-    let key = SubjectPublicKeyInfoDer::from(issuer.key_info);
-    let Ok(key) = RawPublicKeyEntity::try_from(&key) else { return false };
-    policy
-        .algorithms()
-        .iter()
-        .filter(|algorithm| algorithm.signature_alg_id().as_ref() == certificate.algorithm)
-        .any(|algorithm| key.verify_signature(*algorithm, certificate.signed, certificate.signature).is_ok())
-}
-
-/// The key that is too small to be believed, among those of the chain and of the roots above it.
-fn weak_key(policy: &Policy, chain: &[Certificate<'_>]) -> Option<RejectReason> {
-    let presented = chain.iter().find(|certificate| certificate.key.is_weak());
-    let root =
-        || chain.iter().flat_map(|below| policy.anchors.named(below.issuer)).find(|root| root.key.is_weak());
-    match presented {
-        Some(weak) => Some(RejectReason::WeakKey { subject: name(weak), key: weak.key }),
-        None => root().map(|root| RejectReason::WeakKey { subject: root.subject.clone(), key: root.key }),
-    }
-}
-
-fn weak_digest(chain: &[Certificate<'_>]) -> Option<RejectReason> {
-    chain.iter().enumerate().find_map(|(place, certificate)| {
-        // What a root says of itself nobody relies on.
-        if place > 0 && certificate.is_self_issued() {
-            return None;
+        if let Some(found) = self.signatures(links, root) {
+            return Some(found);
         }
-        let digest = digest_of(certificate.signature_kind())?;
-        Some(RejectReason::WeakDigest { subject: name(certificate), digest })
-    })
-}
+        let mut of_each = links.iter().enumerate().zip(super::chain::places());
+        let found = of_each
+            .find_map(|((number, link), place)| self.property(links, number, link, place))
+            .or_else(|| self.too_long(links))
+            .or_else(|| self.constraints(links, root));
+        found.map(|reason| (Rank::Property, reason))
+    }
 
-/// The digest of a signature, if it can be forged.
-fn digest_of(algorithm: &[u8]) -> Option<&'static str> {
-    match algorithm {
-        // sha1WithRSAEncryption, sha1WithRSA (OIW), ecdsa-with-SHA1, dsa-with-sha1
-        [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 5]
-        | [0x2b, 0x0e, 3, 2, 29]
-        | [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1]
-        | [0x2a, 0x86, 0x48, 0xce, 0x38, 4, 3] => Some("SHA-1"),
-        [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 4] => Some("MD5"),
-        [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 2] => Some("MD2"),
-        _ => None,
+    /// The first link whose signature is not that of the one above it.
+    fn signatures(&mut self, links: &[&Link<'_>], root: Root<'_>) -> Option<(Rank, RejectReason)> {
+        let root_key = der::wrap(der::SEQUENCE, root.key_info);
+        for (number, (link, place)) in links.iter().zip(super::chain::places()).enumerate() {
+            let below = &link.read;
+            let (key, key_info, issuer) = match links.get(number + 1) {
+                Some(above) => {
+                    (above.read.key, above.read.key_info, Bearer::of(&above.read, Place::Authority))
+                }
+                None => (
+                    root.details.map_or_else(
+                        || certificate::key(root.key_info).unwrap_or(Key::Other),
+                        |details| details.key,
+                    ),
+                    root_key.as_slice(),
+                    Bearer::root(certificate::name(root.subject)),
+                ),
+            };
+            self.verified = self.verified.checked_sub(1)?;
+            let algorithms = self.policy.algorithms();
+            let signed = verify(algorithms, below, key_info);
+            if signed == Signed::Yes {
+                continue;
+            }
+            let subject = Bearer::of(below, place);
+            let kind = below.signature_kind();
+            let reason = match signature::weak_digest(kind) {
+                Some(digest) => RejectReason::WeakDigest { subject, digest },
+                None if key.is_weak() => RejectReason::WeakKey { subject: issuer, key },
+                None if !key.is_supported() => RejectReason::UnsupportedKey { subject: issuer, key },
+                None if signed == Signed::Unsupported => {
+                    RejectReason::UnsupportedAlgorithm { subject, algorithm: der::dotted(kind) }
+                }
+                None => {
+                    let issuer = certificate::name(below.issuer);
+                    return Some((Rank::WrongSignature, RejectReason::OtherKey { subject, issuer }));
+                }
+            };
+            return Some((Rank::UnknownSignature, reason));
+        }
+        None
+    }
+
+    /// What is wrong with one certificate, whatever it is signed with.
+    fn property(
+        &self,
+        links: &[&Link<'_>],
+        number: usize,
+        link: &Link<'_>,
+        place: Place,
+    ) -> Option<RejectReason> {
+        let it = &link.read;
+        let subject = || Bearer::of(it, place);
+        if let Err(error) = EndEntityCert::try_from(link.bytes) {
+            return Some(of_parsing(&error, link, place));
+        }
+        if let Some(reason) = self.validity(it, subject()) {
+            return Some(reason);
+        }
+        match place {
+            Place::Server if it.is_authority() => {
+                return Some(RejectReason::AuthorityAsServer { subject: subject() });
+            }
+            Place::Authority if !it.is_authority() => {
+                return Some(RejectReason::NotAnAuthority { subject: subject() });
+            }
+            Place::Server | Place::Authority | Place::Root => {}
+        }
+        if it.key.is_weak() {
+            return Some(RejectReason::WeakKey { subject: subject(), key: it.key });
+        }
+        let below = links.get(1..number).unwrap_or_default();
+        let most = it.extensions.basic_constraints.and_then(|constraints| constraints.path_length);
+        if let Some(most) = most.filter(|most| below.len() > *most) {
+            let counted = below.iter().filter(|link| !link.read.is_self_issued()).count();
+            return Some(RejectReason::PathLength {
+                subject: subject(),
+                counts_self_issued: counted <= most,
+            });
+        }
+        if !it.is_for_servers() {
+            return Some(RejectReason::WrongPurpose { subject: subject() });
+        }
+        None
+    }
+
+    fn validity(&self, it: &Certificate<'_>, subject: Bearer) -> Option<RejectReason> {
+        let (not_before, not_after, time) = (it.not_before, it.not_after, self.time);
+        let now = time.verification();
+        let problem = if not_before > not_after {
+            "it ends before it begins"
+        } else if not_before < Timestamp(0) {
+            "it begins before 1970"
+        } else if now > not_after {
+            return Some(RejectReason::Expired { subject, not_after, time });
+        } else if now < not_before {
+            return Some(RejectReason::NotYetValid { subject, not_before, time });
+        } else {
+            return None;
+        };
+        Some(RejectReason::Malformed { subject, problem: problem.to_owned() })
+    }
+
+    fn too_long(&self, links: &[&Link<'_>]) -> Option<RejectReason> {
+        let found = links.len().saturating_sub(1);
+        (found > DEPTH).then_some(RejectReason::ChainTooLong { found, limit: DEPTH })
+    }
+
+    /// The constraints of each authority on what is below it, from the root down.
+    fn constraints(&self, links: &[&Link<'_>], root: Root<'_>) -> Option<RejectReason> {
+        let chain: Vec<Certificate<'_>> = links.iter().map(|link| link.read).collect();
+        let server = chain.first()?;
+        let own = chain.iter().enumerate().skip(1).rev().filter_map(|(number, it)| {
+            Some((it.extensions.name_constraints?, certificate::name(it.subject), number))
+        });
+        let of_root = root.constraints.map(|it| (it, certificate::name(root.subject), chain.len()));
+        for (content, issuer, number) in of_root.into_iter().chain(own) {
+            let subject = || Bearer::of(server, Place::Server);
+            match constraint::broken(content, chain.get(..number).unwrap_or_default()) {
+                Some(constraint::Broken::NotCompared(kind)) => {
+                    return Some(RejectReason::ConstraintNotCompared { subject: subject(), issuer, kind });
+                }
+                Some(constraint::Broken::Name) => {
+                    return Some(RejectReason::NameConstraints { subject: subject(), issuer });
+                }
+                None => {}
+            }
+        }
+        None
+    }
+
+    /// Why a way that ends at no root ends there.
+    fn dead_end(&self, links: &[&Link<'_>], chain: &[Link<'_>]) -> Option<RejectReason> {
+        let (server, top) = (links.first()?, links.last()?);
+        let place = if links.len() == 1 { Place::Server } else { Place::Authority };
+        let (subject, issuer) = (Bearer::of(&top.read, place), certificate::name(top.read.issuer));
+        let anchors = &self.policy.anchors;
+        if self.policy.exact.iter().any(|exact| exact.is_namesake(&server.read)) {
+            return Some(RejectReason::NotExact { subject: Bearer::of(&server.read, Place::Server) });
+        }
+        let name = names::canonical(top.read.issuer);
+        let spells = |link: &Link<'_>| {
+            link.read.subject != top.read.issuer && names::canonical(link.read.subject) == name
+        };
+        if anchors.spells(top.read.issuer) || chain.iter().skip(1).any(spells) {
+            return Some(RejectReason::OtherSpelling { subject, issuer });
+        }
+        if top.read.is_self_issued() {
+            return Some(if links.len() == 1 {
+                RejectReason::SelfSigned { subject }
+            } else {
+                RejectReason::UnknownIssuer { subject: Bearer::of(&server.read, Place::Server), issuer }
+            });
+        }
+        if links.iter().any(|below| below.read.subject == top.read.issuer) {
+            return Some(RejectReason::Loop { subject });
+        }
+        // A root is not sent, so an issuer that is not there can be the root. A certificate says where that of its issuer can be
+        // fetched mostly when that is no root.
+        Some(if links.len() == 1 && server.read.extensions.names_its_issuer {
+            RejectReason::MissingIntermediate { subject, issuer }
+        } else {
+            RejectReason::UnknownIssuer { subject, issuer }
+        })
     }
 }
 
-fn name(certificate: &Certificate<'_>) -> String {
-    certificate::name(certificate.subject)
+fn verify(
+    algorithms: &[&'static dyn SignatureVerificationAlgorithm],
+    below: &Certificate<'_>,
+    key_info: &[u8],
+) -> Signed {
+    signature::verify(algorithms, below.algorithm, below.signed, below.signature, key_info)
 }
 
-/// What webpki says, in its own words.
-fn words(error: &Error) -> String {
-    certificate::shortened(&error.to_string(), 100)
+/// The reason behind an error of reading a certificate that this library can read.
+fn of_parsing(error: &Error, link: &Link<'_>, place: Place) -> RejectReason {
+    let subject = Bearer::of(&link.read, place);
+    match (error, link.read.extensions.refused) {
+        (Error::UnsupportedCriticalExtension, Some(extension)) => {
+            RejectReason::UnknownExtension { subject, extension: der::extension_name(extension) }
+        }
+        _ => {
+            let problem = if link.bytes.len() > 0xffff {
+                "it is larger than 64 KiB".to_owned()
+            } else {
+                unreadable(error, &link.read)
+            };
+            RejectReason::Malformed { subject, problem }
+        }
+    }
+}
+
+/// What webpki cannot read of a certificate, in words for a person.
+// webpki may add to its errors in any release.
+#[allow(clippy::wildcard_enum_match_arm)]
+pub(super) fn unreadable(error: &Error, certificate: &Certificate<'_>) -> String {
+    let extensions = &certificate.extensions;
+    if let Some(extension) = extensions.twice {
+        return format!("its extension {} stands in it twice", der::extension_name(extension));
+    }
+    if let Some(extension) = extensions.unreadable {
+        return format!("its extension {} cannot be read", der::extension_name(extension));
+    }
+    match error {
+        _ if !certificate.is_version_3 => "it is not of version 3",
+        Error::UnsupportedCertVersion => "it is not of version 3",
+        Error::SignatureAlgorithmMismatch => "it names two algorithms for its signature",
+        Error::BadDerTime | Error::InvalidCertValidity => "its dates cannot be read",
+        Error::TrailingData(_) => "it has more fields than a certificate has",
+        Error::MalformedDnsIdentifier => "a name of it cannot be read",
+        Error::MalformedNameConstraint | Error::InvalidNetworkMaskConstraint => {
+            "its name constraints cannot be read"
+        }
+        Error::ExtensionValueInvalid | Error::MalformedExtensions => "an extension of it cannot be read",
+        Error::InvalidSerialNumber => "its serial number cannot be read",
+        Error::EmptyEkuExtension => "its extended key usage is empty",
+        Error::UnsupportedCriticalExtension => "it has a critical extension that is not supported",
+        _ => "it is not well-formed DER",
+    }
+    .to_owned()
 }

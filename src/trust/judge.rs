@@ -64,7 +64,7 @@ impl Judge {
             return Ok(accepted);
         }
         let accepted = check::judge(&self.policy, first, others, Some(dialled), time)?;
-        if let Some(until) = self.policy.last_second_of(&accepted) {
+        if let Some(until) = self.policy.last_second_of(&accepted, now) {
             self.known(|known| {
                 if known.len() >= MOST_KNOWN {
                     // Which one goes does not matter: it will be judged anew.

@@ -19,28 +19,37 @@
 
 mod advice;
 mod anchors;
+mod bare;
 mod bundle;
 mod cause;
 mod certificate;
 mod chain;
 mod check;
+mod constraint;
 mod der;
 mod description;
 mod diagnosis;
+mod exact;
 mod identity;
 mod judge;
 mod name;
+mod names;
 #[cfg(test)]
 mod on_the_wire;
 mod pem;
+mod phrase;
 mod pin;
 mod policy;
 mod prepare;
+#[cfg(test)]
+mod reasons;
 mod reject;
 mod revocation;
+mod signature;
 mod time;
 mod useful;
 mod verifier;
+mod vouching;
 
 pub use bundle::{BundleError, Finding, FindingKind};
 pub(crate) use cause::failure;
@@ -50,7 +59,8 @@ pub use description::Description;
 pub use identity::IdentityError;
 pub use policy::{Material, Policy, Remark, SystemRoots, TrustError};
 pub(crate) use prepare::{Prepared, prepare};
-pub use reject::{NameMistake, RejectReason, Unfit};
+pub use reject::{Bearer, ListGap, NameMistake, Place, RejectReason, Unfit};
 pub use revocation::RevocationError;
 pub(crate) use time::{HIGHEST_FLOOR, WallClock};
 pub use time::{Time, Timestamp};
+pub use vouching::{Vouching, vouched_by};

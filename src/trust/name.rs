@@ -6,12 +6,13 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use webpki::EndEntityCert;
 
+use super::bare;
 use super::certificate::{self, Certificate};
 use super::der::Reader;
-use super::reject::{NameMistake, RejectReason};
+use super::reject::{Bearer, NameMistake, RejectReason};
 use crate::words::Host;
 
 /// Names of a certificate that a message lists: enough to see what it is for.
@@ -35,14 +36,23 @@ pub(super) fn host(name: &ServerName<'_>) -> Option<Host> {
 }
 
 /// Whether this certificate of a server is for this name.
-pub(super) fn check(leaf: &EndEntityCert<'_>, expected: &Host) -> Result<(), RejectReason> {
-    let fits = server_name(expected).is_some_and(|name| leaf.verify_is_valid_for_subject_name(&name).is_ok());
-    if fits { Ok(()) } else { Err(mismatch(&leaf.der(), expected)) }
+pub(super) fn check(leaf: &CertificateDer<'_>, expected: &Host) -> Result<(), RejectReason> {
+    let is_for = |leaf: &EndEntityCert<'_>| {
+        server_name(expected).is_some_and(|name| leaf.verify_is_valid_for_subject_name(&name).is_ok())
+    };
+    let fits = match EndEntityCert::try_from(leaf) {
+        Ok(leaf) => is_for(&leaf),
+        // What else is wrong with it was judged already, or does not matter: its names are looked at alone.
+        Err(_) => {
+            bare::of(leaf).is_some_and(|leaf| EndEntityCert::try_from(&leaf).is_ok_and(|leaf| is_for(&leaf)))
+        }
+    };
+    if fits { Ok(()) } else { Err(mismatch(leaf, expected)) }
 }
 
 /// A name in a certificate that a server can have.
 pub(super) enum Present {
-    /// A dNSName. It may be anything that somebody wrote: shortened, without control characters.
+    /// A dNSName. It may be whatever its issuer wrote: shortened, without control characters.
     Name(String),
     /// An iPAddress.
     Address(IpAddr),
@@ -68,15 +78,20 @@ pub(super) fn present<'a>(certificate: &Certificate<'a>) -> impl Iterator<Item =
     })
 }
 
+/// An address without the brackets it has in a URL.
+fn bare(name: &str) -> &str {
+    name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name)
+}
+
 /// Tells what a certificate is for, when it is not for this.
 fn mismatch(bytes: &[u8], expected: &Host) -> RejectReason {
     let (mut listed, mut more, mut mistake) = (Vec::new(), 0, None);
     let mut subject = "the server's certificate".to_owned();
     if let Ok(certificate) = Certificate::read(bytes) {
-        subject = certificate::name(certificate.subject);
+        subject = certificate.called();
         for name in present(&certificate) {
             if let (Host::Address(expected), Present::Name(name)) = (expected, &name)
-                && name.parse() == Ok(*expected)
+                && bare(name).parse() == Ok(*expected)
             {
                 mistake = Some(NameMistake::AddressAsName);
             }
@@ -90,5 +105,6 @@ fn mismatch(bytes: &[u8], expected: &Host) -> RejectReason {
             mistake = certificate::common_name(certificate.subject).map(NameMistake::CommonNameOnly);
         }
     }
+    let subject = Bearer::server(subject);
     RejectReason::WrongName { subject, expected: expected.clone(), present: listed, more, mistake }
 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::thread;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, CustomExtension,
+    DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams,
+    date_time_ymd,
 };
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -259,11 +260,14 @@ fn a_handshake_ends_as_the_policy_says_in_both_versions_of_tls() {
     }
 }
 
-/// A certificate that vouches for itself as an authority, and its pin.
+/// A self-signed certificate of an authority, with a critical extension that is not known, and its pin.
 fn self_signed() -> (KeyPair, CertificateDer<'static>, Pin) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec!["other.example".to_owned()]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let mut unknown = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99_999], vec![5, 0]);
+    unknown.set_criticality(true);
+    params.custom_extensions = vec![unknown];
     // Over long ago.
     params.not_after = date_time_ymd(2001, 1, 1);
     let certificate = params.self_signed(&key).unwrap().der().clone();

@@ -10,8 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA256, digest};
 
-use super::certificate::name;
-use super::reject::RejectReason;
+use super::reject::{Bearer, RejectReason};
 use crate::settings::{Pin, PinState};
 
 /// The pins of a policy.
@@ -37,32 +36,31 @@ impl Pins {
         self.is_required
     }
 
-    /// Judges the keys of a chain, the server's own first, which is `subject`'s. The state of the pin that was found, if
+    /// Judges the keys of a chain, the server's own first, with whose they are. The state of the pin that was found, if
     /// one is wanted.
     ///
     /// # Errors
     /// A revoked key, or none that is pinned.
     pub(super) fn check(
         &self,
-        subject: &[u8],
-        mut keys: impl Iterator<Item = [u8; 32]>,
+        mut keys: impl Iterator<Item = (Bearer, [u8; 32])>,
     ) -> Result<Option<PinState>, RejectReason> {
         if self.known.is_empty() {
             return Ok(None);
         }
-        let Some(own) = keys.next() else { return Err(RejectReason::NoCertificate) };
+        let Some((server, own)) = keys.next() else { return Err(RejectReason::NoCertificate) };
         let mut found = None;
-        for key in std::iter::once(own).chain(keys) {
+        for (subject, key) in std::iter::once((server.clone(), own)).chain(keys) {
             match self.known.get(&key) {
                 Some(PinState::Revoked) => {
-                    return Err(RejectReason::PinRevoked { subject: name(subject), presented: key });
+                    return Err(RejectReason::PinRevoked { subject, presented: key });
                 }
                 Some(state) => found = found.or(Some(*state)),
                 None => {}
             }
         }
         if self.is_required && found.is_none() {
-            return Err(RejectReason::PinMismatch { subject: name(subject), presented: own });
+            return Err(RejectReason::PinMismatch { subject: server, presented: own });
         }
         Ok(found)
     }
@@ -70,20 +68,7 @@ impl Pins {
 
 /// The pin of a key, from the content of its SubjectPublicKeyInfo: as webpki keeps those of roots.
 pub(super) fn hash_content(content: &[u8]) -> [u8; 32] {
-    let length = content.len().to_be_bytes();
-    let digits: Vec<u8> = length.iter().copied().skip_while(|byte| *byte == 0).collect();
-    let mut whole = vec![super::der::SEQUENCE];
-    match digits.as_slice() {
-        [] => whole.push(0),
-        [short] if *short < 0x80 => whole.push(*short),
-        // A length has at most eight digits.
-        _ => {
-            whole.push(0x80 | digits.len() as u8);
-            whole.extend(&digits);
-        }
-    }
-    whole.extend(content);
-    hash(&whole)
+    hash(&super::der::wrap(super::der::SEQUENCE, content))
 }
 
 /// The pin of a key, from its whole SubjectPublicKeyInfo.
@@ -110,7 +95,7 @@ mod tests {
     }
 
     fn check(pins: &Pins, keys: &[u8]) -> Result<Option<PinState>, RejectReason> {
-        pins.check(&[], keys.iter().map(|key| [*key; 32]))
+        pins.check(keys.iter().map(|key| (Bearer::server(key.to_string()), [*key; 32])))
     }
 
     #[test]
@@ -118,14 +103,16 @@ mod tests {
         let pins = pins(&[(1, PinState::Active), (2, PinState::Next), (3, PinState::Retiring)]);
         assert_eq!(check(&pins, &[9, 2]), Ok(Some(PinState::Next)));
         assert_eq!(check(&pins, &[3]), Ok(Some(PinState::Retiring)));
-        let own = Err(RejectReason::PinMismatch { subject: name(&[]), presented: [9; 32] });
+        let own =
+            Err(RejectReason::PinMismatch { subject: Bearer::server("9".to_owned()), presented: [9; 32] });
         assert_eq!(check(&pins, &[9, 8]), own);
     }
 
     #[test]
     fn a_revoked_key_is_refused_whatever_else_is_there() {
         let both = pins(&[(1, PinState::Active), (2, PinState::Revoked)]);
-        let revoked = Err(RejectReason::PinRevoked { subject: name(&[]), presented: [2; 32] });
+        let revoked =
+            Err(RejectReason::PinRevoked { subject: Bearer::server("2".to_owned()), presented: [2; 32] });
         assert_eq!(check(&both, &[1, 2]), revoked);
         let alone = pins(&[(2, PinState::Revoked)]);
         assert_eq!(check(&alone, &[9]), Ok(None));

@@ -10,10 +10,13 @@ use rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm};
 
 use super::anchors::Anchors;
 use super::bundle::{self, BundleError, Finding, FindingKind, Look};
+use super::certificate::Certificate;
 use super::check::Accepted;
+use super::exact::Exact;
 use super::identity::{Identity, IdentityError};
 use super::pin::Pins;
-use super::revocation::{RevocationError, Revocations};
+use super::reject::{Place, RejectReason};
+use super::revocation::{Issuer, RevocationError, Revocations};
 use super::time::{Time, Timestamp};
 use crate::settings::{CertificatePolicy, Profile, Roots};
 use crate::words::{Host, Proof};
@@ -42,6 +45,8 @@ pub struct SystemRoots {
 #[derive(Debug)]
 pub struct Policy {
     pub(super) anchors: Anchors,
+    /// Certificates that are believed by themselves.
+    pub(super) exact: Vec<Exact>,
     pub(super) pins: Pins,
     pub(super) revocations: Revocations,
     pub(super) max_chain_depth: Option<usize>,
@@ -51,10 +56,19 @@ pub struct Policy {
     expected_name: Option<Host>,
     identity: Option<Identity>,
     provider: Arc<CryptoProvider>,
-    /// The files with roots, and where those stand among the anchors.
-    bundles: Vec<(PathBuf, Range<usize>)>,
+    /// Where roots come from, and where those stand among the anchors.
+    sources: Vec<(Source, Range<usize>)>,
     remarks: Vec<Remark>,
     warn_days: u32,
+}
+
+/// Where roots come from.
+#[derive(Clone, Debug)]
+enum Source {
+    Public,
+    /// The place, in words.
+    System(String),
+    Bundle(PathBuf),
 }
 
 /// What has to be true of a server.
@@ -95,6 +109,13 @@ pub enum Remark {
         /// When the next was due.
         next_update: Timestamp,
     },
+    /// A revocation list is dated later than now, and not used until then.
+    FutureRevocationList {
+        /// The file.
+        path: PathBuf,
+        /// Its date.
+        this_update: Timestamp,
+    },
     /// The agent's own certificate expires soon, or has expired, or is not valid yet.
     Identity(FindingKind),
 }
@@ -115,6 +136,11 @@ impl std::fmt::Display for Remark {
             Self::OldRevocationList { path, next_update } => {
                 write!(f, "{}: the revocation list should have been renewed {next_update}", path.display())
             }
+            Self::FutureRevocationList { path, this_update } => write!(
+                f,
+                "{}: the revocation list is dated {this_update} and not used until then; look at the clock of this machine, or fetch the present list",
+                path.display()
+            ),
             Self::Identity(FindingKind::Expired(when)) => {
                 write!(f, "the agent's own certificate expired {when}")
             }
@@ -206,6 +232,7 @@ impl Policy {
         let strict = *profile == Profile::StrictPrivateCa;
         let mut policy = Self {
             anchors: Anchors::default(),
+            exact: Vec::new(),
             pins: Pins::new(pins),
             revocations: Revocations::new(*revocation),
             max_chain_depth: max_chain_depth.map(usize::from),
@@ -215,15 +242,16 @@ impl Policy {
             expected_name: expected_name.clone(),
             identity: None,
             provider: Arc::new(ring::default_provider()),
-            bundles: Vec::new(),
+            sources: Vec::new(),
             remarks: Vec::new(),
             warn_days: u32::from(*expiry_warning_days),
         };
         for root in roots {
             match root {
-                Roots::Public => policy.anchors.add_public(),
+                Roots::Public => policy.add_public(),
                 Roots::System => policy.add_system(material.system.as_ref())?,
                 Roots::Bundle(path) => policy.add_bundle(path, material)?,
+                Roots::Exact(path) => policy.add_exact(path, material)?,
             }
         }
         for path in crls {
@@ -231,8 +259,12 @@ impl Policy {
             let source = |source| TrustError::Revocation { path: path.clone(), source };
             policy.revocations.add(path, bytes).map_err(source)?;
         }
+        if let Some(path) = policy.revocations.delta_alone() {
+            let source = RevocationError::DeltaAlone;
+            return Err(TrustError::Revocation { path: path.to_owned(), source });
+        }
         let trusts_somebody = match mode {
-            Mode::Chain => policy.anchors.len() > 0,
+            Mode::Chain => policy.roots() > 0,
             Mode::PinOnly => policy.pins.is_required(),
             Mode::DangerNoVerification => true,
         };
@@ -257,9 +289,9 @@ impl Policy {
         &self.remarks
     }
 
-    /// How many roots it trusts.
+    /// How many roots it trusts, certificates that it names exactly included.
     pub fn roots(&self) -> usize {
-        self.anchors.len()
+        self.anchors.len() + self.exact.len()
     }
 
     /// What a server proves that is accepted.
@@ -287,17 +319,31 @@ impl Policy {
         let look = Look { time, days: self.warn_days };
         let own = self.identity.as_ref();
         let own = own.and_then(|own| look.validity(own.not_before(), own.not_after())).map(Remark::Identity);
-        let roots = self.bundles.iter().flat_map(|(path, places)| {
+        let bundles = self.sources.iter().filter_map(|(source, places)| match source {
+            Source::Bundle(path) => Some((path, places)),
+            Source::Public | Source::System(_) => None,
+        });
+        let roots = bundles.flat_map(|(path, places)| {
             self.anchors.at(places.clone()).zip(1..).filter_map(move |(root, number)| {
                 let kind = look.validity(root.not_before, root.not_after)?;
                 let finding = Finding { number, subject: root.subject.clone(), kind };
                 Some(Remark::Bundle { path: path.clone(), finding })
             })
         });
-        let old = self.revocations.old(time.verification());
+        let exact = self.exact.iter().filter_map(|exact| {
+            let kind = look.validity(exact.not_before, exact.not_after)?;
+            let finding = Finding { number: 1, subject: exact.called.clone(), kind };
+            Some(Remark::Bundle { path: exact.path.clone(), finding })
+        });
+        let now = time.verification();
         let lists =
-            old.map(|(path, next_update)| Remark::OldRevocationList { path: path.to_owned(), next_update });
-        own.into_iter().chain(roots).chain(lists).collect()
+            self.revocations
+                .old(now)
+                .map(|(path, next_update)| Remark::OldRevocationList { path: path.to_owned(), next_update })
+                .chain(self.revocations.future(now).map(|(path, this_update)| {
+                    Remark::FutureRevocationList { path: path.to_owned(), this_update }
+                }));
+        own.into_iter().chain(roots).chain(exact).chain(lists).collect()
     }
 
     pub(super) fn expected_name(&self) -> Option<&Host> {
@@ -312,11 +358,37 @@ impl Policy {
         self.enforces_root_validity
     }
 
-    /// How long what was believed stays so, whoever looks: until the first certificate of the chain or the first revocation list
-    /// ends. `None` where no chain was verified.
-    pub(super) fn last_second_of(&self, accepted: &Accepted) -> Option<Timestamp> {
+    /// How long what is believed now stays so: until the first certificate of the chain ends, or a revocation list begins to
+    /// count or ends. `None` where no chain was verified.
+    pub(super) fn last_second_of(&self, accepted: &Accepted, now: Timestamp) -> Option<Timestamp> {
         let end = accepted.not_after?;
-        Some(self.revocations.first_due().map_or(end, |due| end.min(Timestamp(due.0.saturating_sub(1)))))
+        let change = self.revocations.next_change(now);
+        Some(change.map_or(end, |change| end.min(Timestamp(change.0.saturating_sub(1)))))
+    }
+
+    /// The exact certificate that this one is.
+    pub(super) fn exact(&self, bytes: &[u8]) -> Option<&Exact> {
+        self.exact.iter().find(|exact| exact.is(bytes))
+    }
+
+    /// Why a certificate is refused that is believed by itself: a list of its issuer names it, as far as the issuer is known.
+    pub(super) fn revoked(&self, certificate: &Certificate<'_>, time: Time) -> Option<RejectReason> {
+        if self.revocations.is_empty() {
+            return None;
+        }
+        let own = Some(certificate.key_info.to_vec()).filter(|_| certificate.is_self_issued());
+        self.anchors.keys_of(certificate.issuer).chain(own).find_map(|key| {
+            let issuer = Issuer { key_info: &key, key_id: None, signs_revocations: true, place: Place::Root };
+            let found = self.revocations.check(
+                certificate,
+                Place::Server,
+                issuer,
+                self.algorithms(),
+                &self.anchors,
+                time,
+            );
+            found.err().filter(|reason| matches!(reason, RejectReason::Revoked { .. }))
+        })
     }
 
     pub(super) fn provider(&self) -> &Arc<CryptoProvider> {
@@ -327,18 +399,47 @@ impl Policy {
         self.provider.signature_verification_algorithms.all
     }
 
+    /// Where the root at this place comes from, in words.
+    pub(super) fn source(&self, place: usize) -> String {
+        let source = self.sources.iter().find(|(_, places)| places.contains(&place));
+        match source.map(|(source, _)| source) {
+            Some(Source::Bundle(path)) => path.display().to_string(),
+            Some(Source::System(place)) => place.clone(),
+            Some(Source::Public) | None => "public".to_owned(),
+        }
+    }
+
+    fn add_public(&mut self) {
+        let first = self.anchors.len();
+        self.anchors.add_public();
+        self.sources.push((Source::Public, first..self.anchors.len()));
+    }
+
     fn add_bundle(&mut self, path: &Path, material: &Material) -> Result<(), TrustError> {
         let text = material.files.get(path).map(Vec::as_slice).unwrap_or_default();
         let source = |source| TrustError::Bundle { path: path.to_owned(), source };
         let first = self.anchors.len();
         let findings = bundle::read(text, &mut self.anchors).map_err(source)?;
-        self.bundles.push((path.to_owned(), first..self.anchors.len()));
+        self.sources.push((Source::Bundle(path.to_owned()), first..self.anchors.len()));
         let remark = |finding| Remark::Bundle { path: path.to_owned(), finding };
         self.remarks.extend(findings.into_iter().map(remark));
         Ok(())
     }
 
-    /// Entries of the system that nobody can use are counted and left out: the administrator of the policy did not put them there.
+    fn add_exact(&mut self, path: &Path, material: &Material) -> Result<(), TrustError> {
+        let text = material.files.get(path).map(Vec::as_slice).unwrap_or_default();
+        let source = |source| TrustError::Bundle { path: path.to_owned(), source };
+        let exact = Exact::read(path, text).map_err(source)?;
+        if exact.demands_stapling {
+            let (subject, kind) = (exact.called.clone(), FindingKind::DemandsStapling);
+            let finding = Finding { number: 1, subject, kind };
+            self.remarks.push(Remark::Bundle { path: path.to_owned(), finding });
+        }
+        self.exact.push(exact);
+        Ok(())
+    }
+
+    /// Entries of the system that cannot be used are counted and left out: the administrator of the policy did not put them there.
     fn add_system(&mut self, system: Option<&SystemRoots>) -> Result<(), TrustError> {
         let failed = |reason: String| TrustError::System { reason };
         let Some(system) = system else { return Err(failed("nobody has read them".to_owned())) };
@@ -349,6 +450,7 @@ impl Policy {
         if count == 0 {
             return Err(failed(format!("{} holds none", system.source)));
         }
+        self.sources.push((Source::System(system.source.clone()), before..self.anchors.len()));
         let (source, unusable) = (system.source.clone(), unusable + system.unreadable);
         self.remarks.push(Remark::System { source, count, unusable });
         Ok(())

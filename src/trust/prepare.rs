@@ -272,13 +272,13 @@ mod tests {
         assert!(matches!(with(&indented), Err(TrustError::Bundle { source: BundleError::NotPem(_), .. })));
         assert!(with(&broken).unwrap_err().to_string().starts_with("ca.pem: it is not a PEM file"));
         let error = with(&format!("{}{garbage}", one.root)).unwrap_err().to_string();
-        assert_eq!(error, "ca.pem: certificate 2 cannot be used: it is not a certificate");
+        assert_eq!(error, "ca.pem: certificate 2 cannot be used: it is not a certificate in DER");
     }
 
     #[test]
     fn a_bundle_says_what_is_odd_about_it() {
         let one = company();
-        let leaf = rcgen::generate_simple_self_signed(vec!["ca.example".to_owned()]).unwrap().cert.pem();
+        let leaf = rcgen::generate_simple_self_signed(Vec::new()).unwrap().cert.pem();
         let prepared = private(&[("ca.pem", &format!("{}{}{leaf}", one.root, one.root))], |_| {}).unwrap();
         let remarks: Vec<String> = prepared.policy.remarks().iter().map(ToString::to_string).collect();
         let [twice, no_authority] = remarks.as_slice() else { panic!("{remarks:?}") };

@@ -1,12 +1,10 @@
 //! Why a certificate is not believed.
 
-use std::fmt;
 use std::hash::Hasher;
 
 use siphasher::sip::SipHasher24;
 
-use super::certificate::{self, Key};
-use super::pin;
+use super::certificate::{self, Certificate, Key};
 use super::time::{Time, Timestamp};
 use crate::words::{Cause, Evidence, Failure, Host};
 
@@ -14,7 +12,7 @@ use crate::words::{Cause, Evidence, Failure, Host};
 const TOLD: usize = 300;
 
 /// Certificates that are outside their validity by less than this have just been forgotten; beyond, the clock may be wrong.
-const A_DAY: i64 = 86_400;
+pub(super) const A_DAY: i64 = 86_400;
 
 /// Why a certificate is not believed: what an administrator has to reissue, and why.
 ///
@@ -28,14 +26,14 @@ pub enum RejectReason {
     /// It is no certificate, or one of a kind that TLS does not use (RFC 5280 4.1).
     Malformed {
         /// Its subject, if that can be read.
-        subject: String,
+        subject: Bearer,
         /// What is wrong with it.
         problem: String,
     },
     /// The certificate, or one above it, has expired (RFC 5280 4.1.2.5).
     Expired {
         /// Whose certificate.
-        subject: String,
+        subject: Bearer,
         /// Its last second.
         not_after: Timestamp,
         /// With which times it was compared.
@@ -44,58 +42,71 @@ pub enum RejectReason {
     /// The certificate, or one above it, is not valid yet.
     NotYetValid {
         /// Whose certificate.
-        subject: String,
+        subject: Bearer,
         /// Its first second.
         not_before: Timestamp,
         /// With which times it was compared.
         time: Time,
     },
-    /// Nobody the policy trusts has issued it.
+    /// No root of the policy has issued it.
     UnknownIssuer {
         /// Whose certificate.
-        subject: String,
-        /// The issuer nobody knows.
+        subject: Bearer,
+        /// The issuer that is not known.
         issuer: String,
     },
     /// The server left out the certificate of the issuer, which every server has to send but the last one
     /// (RFC 8446 4.4.2).
     MissingIntermediate {
         /// Whose certificate.
-        subject: String,
+        subject: Bearer,
         /// Whose is missing.
         issuer: String,
     },
-    /// It vouches for itself, and the policy does not name it.
+    /// It is self-signed, and the policy does not name it.
     SelfSigned {
         /// Whose certificate.
-        subject: String,
+        subject: Bearer,
+    },
+    /// The policy names exactly one certificate of this name, and this is another one.
+    NotExact {
+        /// Whose certificate.
+        subject: Bearer,
+    },
+    /// The issuer is known under the same name in another spelling: another string type, case or number of spaces. Issuers are
+    /// found by the bytes of their names.
+    OtherSpelling {
+        /// Whose certificate.
+        subject: Bearer,
+        /// The issuer.
+        issuer: String,
     },
     /// Signed with another key than the one that is known under the name of its issuer.
     OtherKey {
         /// Whose certificate.
-        subject: String,
-        /// The issuer: a root of the policy, or somebody whose certificate the server sent.
+        subject: Bearer,
+        /// The issuer: a root of the policy, or an authority whose certificate the server sent.
         issuer: String,
     },
     /// The issuers vouch for each other and lead nowhere.
     Loop {
         /// Where the circle begins.
-        subject: String,
+        subject: Bearer,
     },
     /// The issuer is no authority (RFC 5280 4.2.1.9).
     NotAnAuthority {
         /// The issuer.
-        subject: String,
+        subject: Bearer,
     },
     /// The issuer's key may not sign certificates: key usage without keyCertSign (RFC 5280 4.2.1.3).
     MayNotSign {
         /// The issuer.
-        subject: String,
+        subject: Bearer,
     },
     /// The certificate of an authority where a server's belongs.
     AuthorityAsServer {
         /// Whose certificate.
-        subject: String,
+        subject: Bearer,
     },
     /// More certificates between server and root than the policy allows.
     ChainTooLong {
@@ -107,54 +118,72 @@ pub enum RejectReason {
     /// More certificates below an authority than it allows (RFC 5280 4.2.1.9, pathLenConstraint).
     PathLength {
         /// The authority.
-        subject: String,
+        subject: Bearer,
+        /// Whether it would allow those that are not self-issued, which RFC 5280 does not count and homing does.
+        counts_self_issued: bool,
     },
     /// There are too many ways through what the server presented.
     TooComplex,
     /// A key that is too small.
     WeakKey {
         /// Whose.
-        subject: String,
+        subject: Bearer,
+        /// What key.
+        key: Key,
+    },
+    /// A key that is large enough and of a kind or size that is not supported.
+    UnsupportedKey {
+        /// Whose.
+        subject: Bearer,
         /// What key.
         key: Key,
     },
     /// A signature with a digest that can be forged.
     WeakDigest {
         /// Whose certificate bears it.
-        subject: String,
+        subject: Bearer,
         /// SHA-1, MD5 or MD2.
         digest: &'static str,
     },
     /// A kind of signature or key that this library does not know.
     UnsupportedAlgorithm {
         /// Whose certificate.
-        subject: String,
+        subject: Bearer,
         /// The object identifier of the signature.
         algorithm: String,
     },
     /// An authority vouches for other names only (RFC 5280 4.2.1.10).
     NameConstraints {
         /// Whose certificate.
-        subject: String,
+        subject: Bearer,
         /// The authority.
         issuer: String,
+    },
+    /// An authority constrains names of a kind that is not compared, so nothing below it is believed (RFC 5280 4.2.1.10).
+    ConstraintNotCompared {
+        /// Whose certificate.
+        subject: Bearer,
+        /// The authority.
+        issuer: String,
+        /// What kind: `directoryName`, `uniformResourceIdentifier`, `rfc822Name` and so on.
+        kind: &'static str,
     },
     /// It is for another purpose than to be a server (RFC 5280 4.2.1.12).
     WrongPurpose {
         /// Whose certificate.
-        subject: String,
+        subject: Bearer,
     },
-    /// It demands something nobody here knows (RFC 5280 4.2).
+    /// It demands something that is not supported (RFC 5280 4.2).
     UnknownExtension {
         /// Whose certificate.
-        subject: String,
+        subject: Bearer,
         /// The object identifier of the extension.
         extension: String,
     },
     /// It is for other names.
     WrongName {
         /// Whose certificate.
-        subject: String,
+        subject: Bearer,
         /// The name that was wanted.
         expected: Host,
         /// The names it is for, at most sixteen.
@@ -167,14 +196,18 @@ pub enum RejectReason {
     /// It was revoked (RFC 5280 6.3).
     Revoked {
         /// Whose certificate.
-        subject: String,
+        subject: Bearer,
     },
     /// No revocation list says anything about it, and the policy wants one that does.
     RevocationUnknown {
         /// Whose certificate.
-        subject: String,
-        /// Who would have to say something.
+        subject: Bearer,
+        /// Whose list would have to say something.
         issuer: String,
+        /// What is the matter with the lists that there are.
+        gap: ListGap,
+        /// With which times they were compared.
+        time: Time,
     },
     /// The revocation list is out of date.
     RevocationExpired {
@@ -190,29 +223,36 @@ pub enum RejectReason {
         /// Whose list it says it is.
         issuer: String,
     },
+    /// The signature of the revocation list cannot be verified: its algorithm is too weak, or not supported.
+    RevocationUnverifiable {
+        /// Whose list.
+        issuer: String,
+        /// What algorithm.
+        algorithm: String,
+    },
     /// The issuer may not sign revocation lists: key usage without cRLSign (RFC 5280 4.2.1.3).
     MayNotRevoke {
         /// The issuer.
-        subject: String,
+        subject: Bearer,
     },
     /// None of its keys is pinned.
     PinMismatch {
         /// Whose certificate.
-        subject: String,
+        subject: Bearer,
         /// The SHA-256 of its own key.
         presented: [u8; 32],
     },
     /// It, or one above it, has a key whose pin is revoked.
     PinRevoked {
         /// Whose certificate.
-        subject: String,
+        subject: Bearer,
         /// The SHA-256 of that key.
         presented: [u8; 32],
     },
     /// The root is outside its own validity, which the policy enforces.
     AnchorOutside {
         /// Which root.
-        subject: String,
+        subject: Bearer,
         /// Its first second.
         not_before: Timestamp,
         /// Its last second.
@@ -223,7 +263,7 @@ pub enum RejectReason {
     /// The root, or the certificate, is not as a strict private authority makes it.
     NotStrict {
         /// Whose certificate.
-        subject: String,
+        subject: Bearer,
         /// What it lacks.
         problem: Unfit,
     },
@@ -234,6 +274,54 @@ pub enum RejectReason {
         /// What is wrong with the name.
         name: Box<RejectReason>,
     },
+}
+
+/// Which certificate a reason is about. Prints as its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bearer {
+    /// Its subject, or the names it is for when it has none.
+    pub name: String,
+    /// Its place in the chain.
+    pub place: Place,
+}
+
+/// A place in a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// The server's own certificate.
+    Server,
+    /// A certificate between the server and the root.
+    Authority,
+    /// The root.
+    Root,
+}
+
+impl Bearer {
+    pub(super) fn of(certificate: &Certificate<'_>, place: Place) -> Self {
+        Self { name: certificate.called(), place }
+    }
+
+    pub(super) fn server(name: String) -> Self {
+        Self { name, place: Place::Server }
+    }
+
+    pub(super) fn root(name: String) -> Self {
+        Self { name, place: Place::Root }
+    }
+}
+
+/// Why no revocation list says anything about a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ListGap {
+    /// There is no list of its issuer.
+    NoList,
+    /// The lists of its issuer are for other certificates (RFC 5280 5.2.5).
+    OutOfScope,
+    /// The lists of that name are signed with another key than the one that issued it.
+    OtherKey,
+    /// The list of its issuer is dated later than now.
+    Future(Timestamp),
 }
 
 /// Why a name does not fit though a person may think so.
@@ -258,8 +346,10 @@ pub enum Unfit {
     NotAnAuthority,
     /// The key usage of the root leaves out keyCertSign (RFC 5280 4.2.1.3).
     NoCertificateSigning,
-    /// The root demands something nobody here knows (RFC 5280 4.2).
+    /// The root demands something that is not supported (RFC 5280 4.2).
     UnknownCriticalExtension,
+    /// The extended key usage of the root is not for servers (RFC 5280 4.2.1.12).
+    NotForServers,
     /// The server's certificate may sign others: keyCertSign.
     ServerMaySign,
 }
@@ -273,6 +363,8 @@ impl RejectReason {
             Self::UnknownIssuer { .. }
             | Self::MissingIntermediate { .. }
             | Self::SelfSigned { .. }
+            | Self::NotExact { .. }
+            | Self::OtherSpelling { .. }
             | Self::OtherKey { .. }
             | Self::Loop { .. } => Cause::UnknownIssuer,
             Self::WrongName { .. } => Cause::WrongName,
@@ -282,6 +374,7 @@ impl RejectReason {
             Self::RevocationUnknown { .. }
             | Self::RevocationExpired { .. }
             | Self::RevocationForged { .. }
+            | Self::RevocationUnverifiable { .. }
             | Self::MayNotRevoke { .. } => Cause::RevocationUnknown,
             Self::NoCertificate
             | Self::Malformed { .. }
@@ -291,8 +384,10 @@ impl RejectReason {
             | Self::ChainTooLong { .. }
             | Self::PathLength { .. }
             | Self::TooComplex
+            | Self::UnsupportedKey { .. }
             | Self::UnsupportedAlgorithm { .. }
             | Self::NameConstraints { .. }
+            | Self::ConstraintNotCompared { .. }
             | Self::WrongPurpose { .. }
             | Self::UnknownExtension { .. }
             | Self::AnchorOutside { .. }
@@ -346,143 +441,6 @@ impl RejectReason {
             2
         } else {
             1
-        }
-    }
-}
-
-impl fmt::Display for Unfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoBasicConstraints => "it has no basic constraints",
-            Self::BasicConstraintsNotCritical => "its basic constraints are not critical",
-            Self::NotAnAuthority => "its basic constraints say that it is no authority",
-            Self::NoCertificateSigning => "its key usage has no keyCertSign",
-            Self::UnknownCriticalExtension => "it has a critical extension that is not known",
-            Self::ServerMaySign => "a server's key usage has keyCertSign",
-        })
-    }
-}
-
-impl fmt::Display for RejectReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoCertificate => f.write_str("it presented no certificate"),
-            Self::Malformed { subject, problem } => write!(f, "{subject}: {problem}"),
-            Self::Expired { subject, not_after, time } => {
-                write!(f, "{subject}: expired {not_after}, {}", Now(*time))
-            }
-            Self::NotYetValid { subject, not_before, time } => {
-                write!(f, "{subject}: valid from {not_before}, {}", Now(*time))
-            }
-            Self::UnknownIssuer { subject, issuer } => {
-                write!(f, "{subject}: its issuer {issuer} is not trusted")
-            }
-            Self::MissingIntermediate { subject, issuer } => {
-                write!(f, "{subject}: the server did not send the certificate of its issuer {issuer}")
-            }
-            Self::SelfSigned { subject } => write!(f, "{subject}: self-signed, and not trusted itself"),
-            Self::OtherKey { subject, issuer } => {
-                write!(
-                    f,
-                    "{subject}: signed with another key than the one that is known of its issuer {issuer}"
-                )
-            }
-            Self::Loop { subject } => write!(f, "{subject}: its issuers vouch for each other in a circle"),
-            Self::NotAnAuthority { subject } => {
-                write!(f, "{subject}: has issued a certificate and is no authority")
-            }
-            Self::MayNotSign { subject } => {
-                write!(f, "{subject}: has issued a certificate without keyCertSign in its key usage")
-            }
-            Self::AuthorityAsServer { subject } => {
-                write!(f, "{subject}: an authority in the place of a server")
-            }
-            Self::ChainTooLong { found, limit } => {
-                write!(f, "certificates between server and root: {found}; the policy allows {limit}")
-            }
-            Self::PathLength { subject } => {
-                write!(f, "{subject}: more authorities below it than it allows")
-            }
-            Self::TooComplex => f.write_str("too many ways through the certificates it sent"),
-            Self::WeakKey { subject, key } => write!(f, "{subject}: {key}, which is too small"),
-            Self::WeakDigest { subject, digest } => {
-                write!(f, "{subject}: signed with {digest}, which can be forged")
-            }
-            Self::UnsupportedAlgorithm { subject, algorithm } => {
-                write!(f, "{subject}: signature or key of an unsupported kind ({algorithm})")
-            }
-            Self::NameConstraints { subject, issuer } => {
-                write!(f, "{subject}: has a name that {issuer} may not vouch for")
-            }
-            Self::WrongPurpose { subject } => write!(f, "{subject}: not meant for servers"),
-            Self::UnknownExtension { subject, extension } => {
-                write!(f, "{subject}: critical extension {extension} is not known")
-            }
-            Self::WrongName { subject, expected, present, more, mistake } => {
-                write!(f, "{subject}: not for {expected}")?;
-                match mistake {
-                    Some(NameMistake::CommonNameOnly(name)) => {
-                        let advice = "reissue with a subject alternative name";
-                        return write!(f, ": common name only ({name}), {advice}");
-                    }
-                    Some(NameMistake::AddressAsName) => f.write_str(": IP address put in a dNSName")?,
-                    None => {}
-                }
-                match present.as_slice() {
-                    [] => f.write_str("; it has no names")?,
-                    _ => write!(f, "; its names: {}", present.join(", "))?,
-                }
-                if *more > 0 { write!(f, " and {more} more") } else { Ok(()) }
-            }
-            Self::Revoked { subject } => write!(f, "{subject}: revoked"),
-            Self::RevocationUnknown { subject, issuer } => {
-                write!(f, "{subject}: no revocation list of its issuer {issuer} says anything about it")
-            }
-            Self::RevocationExpired { issuer, next_update, time } => {
-                write!(
-                    f,
-                    "{issuer}: its revocation list should have been renewed {next_update}, {}",
-                    Now(*time)
-                )
-            }
-            Self::RevocationForged { issuer } => {
-                write!(f, "{issuer}: its revocation list is not signed with its key")
-            }
-            Self::MayNotRevoke { subject } => {
-                write!(f, "{subject}: has issued a revocation list without cRLSign in its key usage")
-            }
-            Self::PinMismatch { subject, presented } => {
-                write!(f, "{subject}: none of its keys is pinned; its own is {}", pin::text(presented))
-            }
-            Self::PinRevoked { subject, presented } => {
-                write!(f, "{subject}: the pin {} of a key it relies on is revoked", pin::text(presented))
-            }
-            Self::AnchorOutside { subject, not_before, not_after, time } => {
-                write!(f, "root {subject}: valid from {not_before} to {not_after}, {}", Now(*time))
-            }
-            Self::NotStrict { subject, problem } => write!(f, "{subject}: {problem}"),
-            Self::Both { chain, name } => write!(f, "{chain}; and {name}"),
-        }
-    }
-}
-
-impl std::error::Error for RejectReason {}
-
-/// What time it was, and how wrong the clock is if it is.
-struct Now(Time);
-
-impl fmt::Display for Now {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.behind() {
-            None => write!(f, "now is {}", self.0.verification()),
-            Some(behind) => {
-                let days = behind.as_secs() / A_DAY.unsigned_abs();
-                write!(
-                    f,
-                    "now is at least {}; the clock says {}, {days} days behind",
-                    self.0.floor, self.0.wall
-                )
-            }
         }
     }
 }

@@ -30,11 +30,6 @@ impl Timestamp {
         UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(self.0).unwrap_or(0)))
     }
 
-    /// From what webpki and rustls reckon with.
-    pub(super) fn from_unix(time: UnixTime) -> Self {
-        Self(i64::try_from(time.as_secs()).unwrap_or(i64::MAX))
-    }
-
     /// Midnight of a day plus seconds (RFC 5280 4.1.2.5 has no other calendar).
     pub(super) fn from_civil(year: i64, month: i64, day: i64, seconds: i64) -> Self {
         // Days from civil: years begin in March, so that the leap day is the last one.

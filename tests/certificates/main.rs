@@ -1,6 +1,10 @@
 //! Certificates made to try out the verifier: which are believed, which are not, and why.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests end that way")]
 
+mod exceptions;
+mod forge;
 mod lists;
 mod mischief;
+mod oracle;
 mod policies;
+mod world;

@@ -18,6 +18,8 @@ use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{Error, RootCertStore};
 
+use crate::forge::value;
+
 /// 2027-01-15.
 const NOW: Time = Time { wall: Timestamp(1_800_000_000), floor: Timestamp::MADE };
 
@@ -57,24 +59,6 @@ impl Authority {
             vec![CustomExtension::from_oid_content(&[2, 5, 29, 17], value(0x30, &names))];
         params.signed_by(&KeyPair::generate().unwrap(), &self.issuer).unwrap().der().clone()
     }
-}
-
-/// DER of one value.
-pub(crate) fn value(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = content.len();
-    let mut bytes = match u8::try_from(length) {
-        Ok(short) if short < 0x80 => vec![tag, short],
-        _ => vec![tag, 0x83, (length >> 16) as u8, (length >> 8) as u8, length as u8],
-    };
-    if bytes.len() > 2 {
-        // The shortest form is the only one in DER.
-        while bytes[2] == 0 {
-            bytes.remove(2);
-            bytes[1] -= 1;
-        }
-    }
-    bytes.extend(content);
-    bytes
 }
 
 /// The same roots for both.

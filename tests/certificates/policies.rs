@@ -91,7 +91,7 @@ fn everything_odd_about_a_bundle_is_told_with_its_place() {
         (&|params| params.is_ca = IsCa::NoCa, "it has no basic constraints"),
         (&|params| params.is_ca = IsCa::ExplicitNoCa, "its basic constraints say that it is no authority"),
         (&usage_without, "its key usage has no keyCertSign"),
-        (&critical, "it has a critical extension that is not known"),
+        (&critical, "it has a critical extension that is not supported"),
         (&constrained, "constrains names of the kind rfc822Name"),
     ] {
         let mut params = authority("odd");
