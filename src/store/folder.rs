@@ -5,15 +5,17 @@
 //! killed in the middle leaves a temporary file behind, which the next one sweeps away.
 //!
 //! Whoever can write into the folder decides what the agent remembers, and the agent may run with system
-//! privileges. So a folder is used only if nobody else can write to it, and what is not plainly a file of
-//! ours in it is not read.
+//! privileges. So a folder is used only if nobody else can write to it or to one above it, and what is not plainly a file of
+//! ours in it is not read. The folder is opened once, and everything in it is reached from its descriptor.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fmt;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::system::{Found, Place, Real, System};
 use super::{MAX_VALUE, Store, check_name, check_value};
 use crate::platform::journal;
 
@@ -25,42 +27,66 @@ const UNFINISHED: &str = "new";
 /// The folder is made at the first use, private to the user of the process (0700, files 0600), if it is
 /// not there; the folder it lies in has to be. One that is there is used as it is, and refused with an
 /// error that says what to do if it is a symbolic link, belongs to another user than this one or root, or
-/// can be written to by group or others. The same goes for the files in it. That is checked with every
-/// use, by the bits of the mode alone: access lists are not looked at. On systems other than Unix nothing of
-/// this is checked, and the folder's own protection is what counts. The folders above are trusted.
+/// can be written to by group or others. The same goes for the files in it, and for every folder above it, except that a folder above may
+/// be one for all with the sticky bit, such as `/tmp`. Symbolic links above are followed when they are this user's or
+/// root's. All this is decided by the owner and the bits of the mode alone: access lists are not looked at. The folder is
+/// opened once and its descriptor used from then on, so that nothing can be put in its place between a look and a use. On systems
+/// other than Unix nothing of this is checked, and the folder's own protection is what counts.
 ///
-/// One folder is for one client at a time. Two do no damage; the last one to write is remembered.
-#[derive(Debug)]
+/// One folder is for one client at a time: it is locked (`flock`) while it is open, and a second client, in this
+/// process or another, gets an error that says so, until the first has ended. A child made by `fork` shares the lock, and
+/// holds it for as long as it lives or until it calls `exec`. Where the file system cannot lock, that is logged, and two
+/// clients do no damage: the last one to write is remembered.
 pub struct Folder {
     path: PathBuf,
+    system: Box<dyn System>,
+    /// Open since the first use.
+    place: Option<Place>,
     /// It was there once; should it vanish, that is no first use.
     used: bool,
+    locked: bool,
+}
+
+impl fmt::Debug for Folder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Folder").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 impl Folder {
     /// Names a folder. Nothing is read or written yet. A relative path is relative to the working folder
-    /// of the process, at each use.
+    /// of the process, at the first use.
     pub fn new(path: impl AsRef<Path>) -> Self {
-        // Put together anew, without a final slash: that would lead through a symbolic link.
-        Self { path: path.as_ref().components().collect(), used: false }
+        Self::with(path, Box::new(Real))
     }
 
-    /// Makes sure that the folder is there and private.
+    pub(super) fn with(path: impl AsRef<Path>, system: Box<dyn System>) -> Self {
+        // Put together anew, without a final slash: that would lead through a symbolic link.
+        let path = path.as_ref().components().collect();
+        Self { path, system, place: None, used: false, locked: false }
+    }
+
+    /// Makes sure that the folder is open, private and this process's alone.
     fn enter(&mut self) -> io::Result<()> {
-        if !self.used {
-            make_private_folder(&self.path).map_err(|error| cannot("make", &self.path, &error))?;
+        if let Some(place) = &self.place {
+            match self.system.look_at_folder(place).map_err(|error| cannot("use", &self.path, &error))? {
+                Found::Private => {}
+                Found::Refused(problem) => return Err(refusal("state folder", &self.path, &problem)),
+                // Another may be there now.
+                Found::Gone => (self.place, self.locked) = (None, false),
+            }
         }
-        let found = fs::symlink_metadata(&self.path).map_err(|error| cannot("use", &self.path, &error))?;
-        let refused = |problem: String| Err(refusal("state folder", &self.path, &problem));
-        if found.is_symlink() {
-            return refused("is a symbolic link; name the folder it leads to".to_owned());
+        if self.place.is_none() {
+            let opened = self.system.open_folder(&self.path, !self.used);
+            let place = opened.map_err(|error| cannot("use", &self.path, &error))?;
+            if let Found::Refused(problem) =
+                self.system.look_at_folder(&place).map_err(|error| cannot("use", &self.path, &error))?
+            {
+                return Err(refusal("state folder", &self.path, &problem));
+            }
+            self.place = Some(place);
         }
-        if !found.is_dir() {
-            return refused("is not a folder; name another, or remove what is there".to_owned());
-        }
-        if let Some(problem) = owner_problem(&found) {
-            return refused(problem);
-        }
+        self.lock()?;
         if !self.used {
             self.sweep()?;
             self.used = true;
@@ -68,67 +94,112 @@ impl Folder {
         Ok(())
     }
 
+    fn lock(&mut self) -> io::Result<()> {
+        let Some(place) = self.place.as_ref().filter(|_| !self.locked) else { return Ok(()) };
+        match self.system.lock(place) {
+            Ok(true) => {}
+            Ok(false) => {
+                let problem = "is in use by another client, in this process or another; give each client a folder of its own";
+                let message = format!("the state folder {} {problem}", self.path.display());
+                return Err(io::Error::new(io::ErrorKind::ResourceBusy, message));
+            }
+            Err(error) => {
+                let path = self.path.display();
+                journal::tell!(
+                    Warn,
+                    "cannot lock the state folder {path}, so a second client would not be noticed: {error}"
+                );
+            }
+        }
+        self.locked = true;
+        Ok(())
+    }
+
     /// Removes what a process left behind that was killed while it wrote.
-    fn sweep(&self) -> io::Result<()> {
-        let entries = fs::read_dir(&self.path).map_err(|error| cannot("read", &self.path, &error))?;
-        for entry in entries.flatten() {
-            let path = entry.path();
-            let ours = entry.file_name().to_str().is_some_and(is_unfinished);
+    fn sweep(&mut self) -> io::Result<()> {
+        let Some(place) = &self.place else { return Ok(()) };
+        let names = self.system.names(place).map_err(|error| cannot("read", &self.path, &error))?;
+        for name in names.iter().filter_map(|name| name.to_str()).filter(|name| is_unfinished(name)) {
             // One that cannot be removed is in nobody's way.
-            if ours && let Err(error) = fs::remove_file(&path) {
-                journal::tell!(Warn, "{}", cannot("remove", &path, &error));
+            if let Err(error) = self.system.remove(place, name) {
+                journal::tell!(Warn, "{}", cannot("remove", &self.path.join(name), &error));
             }
         }
         Ok(())
     }
 
-    fn write(&self, unfinished: &Path, place: &Path, value: &[u8]) -> io::Result<()> {
-        let mut file = create_private(unfinished)?;
-        file.write_all(value)?;
-        file.sync_all()?;
-        drop(file);
-        fs::rename(unfinished, place)?;
-        sync_folder(&self.path)
+    /// A name that no other file has, also not one of another process.
+    fn unfinished(name: &str) -> String {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        format!("{name}.{}-{number}.{UNFINISHED}", process::id())
+    }
+
+    /// A new file with this in it, forced to the disk. `None`: nothing stays behind.
+    fn write(&mut self, unfinished: &str, value: &[u8]) -> io::Result<()> {
+        let Some(place) = &self.place else { return Err(io::ErrorKind::NotFound.into()) };
+        let mut file = self.system.create(place, unfinished)?;
+        self.system.write(&mut file, value)?;
+        self.system.sync(&file)
+    }
+
+    fn put_in_place(&mut self, unfinished: &str, name: &str) -> io::Result<()> {
+        let Some(place) = &self.place else { return Err(io::ErrorKind::NotFound.into()) };
+        self.system.rename(place, unfinished, name)?;
+        // A rename is kept by the disk only when its folder is.
+        self.system.sync_folder(place)
+    }
+
+    fn remove(&mut self, unfinished: &str) {
+        if let Some(place) = &self.place {
+            // Gone already if only the last step failed.
+            let _ = self.system.remove(place, unfinished);
+        }
+    }
+
+    fn open(&mut self, name: &str) -> io::Result<Option<File>> {
+        let Some(place) = &self.place else { return Ok(None) };
+        match self.system.open(place, name) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 
 impl Store for Folder {
+    fn check(&mut self) -> io::Result<()> {
+        self.enter()?;
+        let probe = Self::unfinished("probe");
+        let written = self.write(&probe, b"");
+        self.remove(&probe);
+        written.map_err(|error| cannot("write to", &self.path, &error))
+    }
+
     fn load(&mut self, name: &str) -> io::Result<Option<Vec<u8>>> {
         check_name(name)?;
         self.enter()?;
         let path = self.path.join(name);
-        let file = match open_without_following(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(cannot("read", &path, &error)),
-        };
-        let found = file.metadata().map_err(|error| cannot("read", &path, &error))?;
-        if !found.is_file() {
-            return Err(refusal("state file", &path, "is not a file; remove it"));
+        let cannot_read = |error: io::Error| cannot("read", &path, &error);
+        let Some(mut file) = self.open(name).map_err(cannot_read)? else { return Ok(None) };
+        match self.system.look_at_file(&file).map_err(cannot_read)? {
+            Found::Private | Found::Gone => {}
+            Found::Refused(problem) => return Err(refusal("state file", &path, &problem)),
         }
-        if let Some(problem) = owner_problem(&found) {
-            return Err(refusal("state file", &path, &problem));
-        }
-        let mut value = Vec::new();
-        let bound = MAX_VALUE as u64 + 1;
-        file.take(bound).read_to_end(&mut value).map_err(|error| cannot("read", &path, &error))?;
-        check_value(&value).map_err(|error| cannot("read", &path, &error))?;
+        let value = self.system.read(&mut file, MAX_VALUE as u64 + 1).map_err(cannot_read)?;
+        check_value(&value).map_err(cannot_read)?;
         Ok(Some(value))
     }
 
     fn save(&mut self, name: &str, value: &[u8]) -> io::Result<()> {
-        /// Two of one process must not write to one temporary file.
-        static COUNT: AtomicU64 = AtomicU64::new(0);
         check_name(name)?;
         check_value(value)?;
         self.enter()?;
-        let place = self.path.join(name);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let unfinished = self.path.join(format!("{name}.{}-{number}.{UNFINISHED}", process::id()));
-        self.write(&unfinished, &place, value).map_err(|error| {
-            // Gone already if only the last step failed.
-            let _ = fs::remove_file(&unfinished);
-            cannot("write", &place, &error)
+        let unfinished = Self::unfinished(name);
+        let written = self.write(&unfinished, value).and_then(|()| self.put_in_place(&unfinished, name));
+        written.map_err(|error| {
+            self.remove(&unfinished);
+            cannot("write", &self.path.join(name), &error)
         })
     }
 }
@@ -152,70 +223,10 @@ fn refusal(what: &str, path: &Path, problem: &str) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, format!("the {what} {} {problem}", path.display()))
 }
 
-fn make_private_folder(path: &Path) -> io::Result<()> {
-    #[cfg_attr(not(unix), allow(unused_mut))]
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made,
-    }
-}
-
-/// Makes a file that was not there before, for this user alone.
-fn create_private(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-/// Opens a file for reading. A symbolic link in its place is an error, and a pipe does not make us wait.
-fn open_without_following(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NOFOLLOW | libc::O_NONBLOCK);
-    options.open(path)
-}
-
-/// A rename is kept by the disk only when its folder is.
-#[cfg(unix)]
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
-}
-
-/// Folders cannot be forced to the disk on this system.
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-/// Who else could write to it, and what to do about it.
-#[cfg(unix)]
-fn owner_problem(found: &fs::Metadata) -> Option<String> {
-    use std::os::unix::fs::MetadataExt;
-
-    let (owner, mode, we) = (found.uid(), found.mode() & 0o7777, crate::platform::effective_user());
-    if owner != we && owner != 0 {
-        return Some(format!("belongs to user {owner} and the agent is user {we}; give it to that user"));
-    }
-    if mode & 0o022 != 0 {
-        return Some(format!("can be written to by others (mode {mode:04o}); run `chmod go-w` on it"));
-    }
-    None
-}
-
-/// What protects a folder on this system is not a matter of modes.
-#[cfg(not(unix))]
-fn owner_problem(_: &fs::Metadata) -> Option<String> {
-    None
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
@@ -235,6 +246,7 @@ mod tests {
         folder.save("memory", b"first").unwrap();
         folder.save("memory", b"second").unwrap();
         folder.save("other", b"").unwrap();
+        drop(folder);
         let mut next = Folder::new(&path);
         assert_eq!(next.load("memory").unwrap().unwrap(), b"second");
         assert_eq!(next.load("other").unwrap().unwrap(), b"");
@@ -251,6 +263,7 @@ mod tests {
         for other in others {
             fs::write(above.path().join(other), b"somebody else's").unwrap();
         }
+        drop(folder);
         let mut next = Folder::new(above.path());
         assert_eq!(next.load("memory").unwrap().unwrap(), b"whole");
         next.save("memory", b"newer").unwrap();
@@ -280,7 +293,11 @@ mod tests {
         assert_eq!(folder.load("memory").unwrap_err().kind(), io::ErrorKind::NotFound);
         assert!(!path.exists());
         let mut nowhere = Folder::new(above.path().join("missing/state"));
-        assert!(nowhere.load("memory").unwrap_err().to_string().starts_with("cannot make"));
+        assert!(nowhere.load("memory").unwrap_err().to_string().starts_with("cannot use"));
+        // Another in its place is used, as it would be after a restart.
+        fs::create_dir(&path).unwrap();
+        folder.save("memory", b"value").unwrap();
+        assert_eq!(names(&path), ["memory"]);
     }
 
     #[test]
@@ -309,7 +326,7 @@ mod tests {
             fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
         }
 
-        fn problem<T: std::fmt::Debug>(result: io::Result<T>) -> String {
+        fn problem<T: fmt::Debug>(result: io::Result<T>) -> String {
             result.unwrap_err().to_string()
         }
 
@@ -355,6 +372,123 @@ mod tests {
             // A write replaces the link, and what it led to stays.
             folder.save("linked", b"new").unwrap();
             assert_eq!(folder.load("memory").unwrap().unwrap(), b"value");
+        }
+
+        #[test]
+        fn two_clients_on_one_folder_are_told() {
+            let above = tempfile::tempdir().unwrap();
+            let path = above.path().join("state");
+            let mut first = Folder::new(&path);
+            first.save("memory", b"first").unwrap();
+            let mut second = Folder::new(&path);
+            for _ in 0..2 {
+                for error in [
+                    problem(second.check()),
+                    problem(second.load("memory")),
+                    problem(second.save("memory", b"x")),
+                ] {
+                    assert!(error.contains("is in use by another client"), "{error}");
+                }
+            }
+            assert_eq!(first.load("memory").unwrap().unwrap(), b"first");
+            drop(first);
+            second.save("memory", b"second").unwrap();
+            assert_eq!(second.load("memory").unwrap().unwrap(), b"second");
+        }
+
+        #[test]
+        fn a_folder_below_one_that_others_may_write_to_is_refused() {
+            let above = tempfile::tempdir().unwrap();
+            let between = above.path().join("between");
+            let path = between.join("state");
+            fs::create_dir(&between).unwrap();
+            Folder::new(&path).save("memory", b"value").unwrap();
+            for (mode, is_safe) in
+                [(0o777, false), (0o720, false), (0o702, false), (0o1777, true), (0o755, true), (0o711, true)]
+            {
+                set_mode(&between, mode);
+                for there in [true, false] {
+                    let named = if there { path.clone() } else { between.join(format!("new-{mode:o}")) };
+                    let made = Folder::new(&named).check();
+                    assert_eq!(made.is_ok(), is_safe, "{mode:o}: {made:?}");
+                    assert_eq!(named.exists(), there || is_safe, "{mode:o}");
+                    if !is_safe {
+                        let error = problem(made);
+                        let expected =
+                            format!("can be written to by others (mode {mode:04o}); run `chmod go-w`");
+                        assert!(
+                            error.contains(&expected) && error.contains(between.to_str().unwrap()),
+                            "{error}"
+                        );
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn links_above_are_followed_as_far_as_they_are_ours() {
+            let above = tempfile::tempdir().unwrap();
+            let (real, open) = (above.path().join("real"), above.path().join("open"));
+            fs::create_dir_all(real.join("deep")).unwrap();
+            fs::create_dir(&open).unwrap();
+            symlink("real", above.path().join("relative")).unwrap();
+            symlink(above.path().join("relative/deep/.."), above.path().join("absolute")).unwrap();
+            symlink("loop", above.path().join("loop")).unwrap();
+            Folder::new(above.path().join("absolute/deep/../state")).save("memory", b"value").unwrap();
+            assert!(real.join("state/memory").is_file());
+            let error = problem(Folder::new(above.path().join("loop/state")).check());
+            assert!(error.contains("symbolic links"), "{error}");
+            // A link in a folder for all is as trustworthy as its owner, and one in a folder others may write to is not.
+            symlink(&real, open.join("link")).unwrap();
+            set_mode(&open, 0o1777);
+            Folder::new(open.join("link/state")).check().unwrap();
+            set_mode(&open, 0o777);
+            let error = problem(Folder::new(open.join("link/state")).check());
+            assert!(error.contains("can be written to by others (mode 0777)"), "{error}");
+            if crate::platform::effective_user() != 0 {
+                eprintln!("NOT RUN: a link of another user's, which only root can make");
+                return;
+            }
+            set_mode(&open, 0o1777);
+            std::os::unix::fs::lchown(open.join("link"), Some(1), None).unwrap();
+            let error = problem(Folder::new(open.join("link/state")).check());
+            assert!(error.contains("belongs to user 1; name the folder it leads to"), "{error}");
+            std::os::unix::fs::chown(&open, Some(1), None).unwrap();
+            let error = problem(Folder::new(open.join("state")).check());
+            assert!(error.contains("above it belongs to user 1 and the agent is user 0"), "{error}");
+        }
+
+        /// What another user might do is done here by the same user, which may do it anywhere: however the race ends, nothing
+        /// is made behind the link.
+        #[cfg(target_os = "linux")]
+        #[test]
+        fn a_folder_that_is_swapped_for_a_link_in_a_race_leads_nowhere() {
+            let above = tempfile::tempdir().unwrap();
+            let [path, victim, spare] = ["state", "victim", "spare"].map(|name| above.path().join(name));
+            fs::create_dir(&victim).unwrap();
+            fs::create_dir(&path).unwrap();
+            symlink(&victim, &spare).unwrap();
+            let over = std::sync::atomic::AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    while !over.load(Ordering::Relaxed) {
+                        let exchange = rustix::fs::RenameFlags::EXCHANGE;
+                        rustix::fs::renameat_with(rustix::fs::CWD, &path, rustix::fs::CWD, &spare, exchange)
+                            .unwrap();
+                    }
+                });
+                let (mut used, mut refused) = (0, 0);
+                for _ in 0..3000 {
+                    let mut folder = Folder::new(&path);
+                    match folder.save("memory", b"value") {
+                        Ok(()) => used += 1,
+                        Err(_) => refused += 1,
+                    }
+                }
+                over.store(true, Ordering::Relaxed);
+                assert!(used > 0 && refused > 0, "{used} {refused}");
+            });
+            assert_eq!(names(&victim), [""; 0]);
         }
 
         #[test]

@@ -5,7 +5,7 @@
 //! quiet agent writes once a day. A store knows nothing of what is in a value.
 //!
 //! [`Folder`] keeps each value in a file of its own and is what most programs want. [`InMemory`] keeps
-//! them for the life of the process: what a client uses that was given nothing else. A product with
+//! them for the life of the process. A client that was given neither keeps nothing. A product with
 //! self-protected or encrypted storage implements the trait.
 //!
 //! ```
@@ -18,8 +18,13 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+#[cfg(test)]
+mod faults;
 mod folder;
 mod in_memory;
+mod system;
+#[cfg(unix)]
+mod way;
 
 use std::io;
 
@@ -35,12 +40,30 @@ pub const MAX_NAME: usize = 64;
 
 /// Small values by name, kept beyond the life of the process.
 ///
-/// A client calls [`load`](Self::load) once for each of its values, on the thread that starts it, and [`save`](Self::save) on its
-/// own thread, where nothing else happens meanwhile: a store that takes its time holds up heartbeats. An
-/// error is logged and told as an event, and the client goes on without. A panic counts as an error.
+/// # Threads
+/// A client calls [`check`](Self::check) once and [`load`](Self::load) once for each of its values inside
+/// [`start`](crate::client::Builder::start), on the thread that calls it, which waits for them. It calls [`save`](Self::save) on a thread
+/// `homing-store`, which is there while there is something to write and ends after a second without. So a save may take
+/// its time: heartbeats go on, and of each value only the newest waits, in the order in which they came. Never are two methods called at once.
+/// When the client stops, what waits is saved within the grace and one second more, and what then still waits is dropped;
+/// a save that is under way is waited for as a callback is. After the client has ended nothing is saved. The store is dropped on the
+/// client's thread. A method may use the client, and must not wait for its end.
+///
+/// # Failures
+/// An error is logged and told as an event, and the client goes on without: it tries again when it next has something to
+/// save. A panic counts as an error.
 ///
 /// Values come back whole or not at all: one that was written half has to be an error or `None`.
 pub trait Store: Send {
+    /// Looks whether values can be kept, so that a store that cannot is told when the client starts and not when there is
+    /// first something to keep. By default there is nothing to look at.
+    ///
+    /// # Errors
+    /// What is the matter, and what to do about it.
+    fn check(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// The value of this name; `None` when there is none.
     ///
     /// # Errors
