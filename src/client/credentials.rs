@@ -1,14 +1,16 @@
 //! What an agent shows a server to be let in: header fields of the product's own.
 
 use std::fmt;
-use std::sync::Arc;
+
+use zeroize::Zeroizing;
 
 /// Header fields sent with every exchange, such as `Authorization`.
 ///
 /// They are sent over verified TLS only: never to an `http` server, never where the settings say
 /// `danger_no_verification`, never to a proxy. They appear in no log, no event and no snapshot;
 /// `Debug` shows the names. Each name stands once; at most [`MOST_FIELDS`](Self::MOST_FIELDS) fields
-/// with together [`MOST_BYTES`](Self::MOST_BYTES) are held. Many servers take no more than 8 KiB.
+/// with together [`MOST_BYTES`](Self::MOST_BYTES) are held. Many servers take no more than 8 KiB. A value that is replaced,
+/// removed or dropped is overwritten with zeros.
 ///
 /// ```
 /// use homing::client::Credentials;
@@ -19,7 +21,10 @@ use std::sync::Arc;
 /// # Ok::<(), homing::client::BadCredential>(())
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Credentials(Vec<(Box<str>, Box<[u8]>)>);
+pub struct Credentials(Vec<(Box<str>, Secret)>);
+
+/// Overwritten when it is dropped.
+type Secret = Zeroizing<Box<[u8]>>;
 
 /// Why a header field cannot be a credential. Never carries the secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -121,8 +126,8 @@ impl Credentials {
             return Err(BadCredential::TooLarge);
         }
         match self.0.iter_mut().find(|(other, _)| **other == *name) {
-            Some((_, old)) => *old = secret.into(),
-            None => self.0.push((field.into(), secret.into())),
+            Some((_, old)) => *old = Zeroizing::new(secret.into()),
+            None => self.0.push((field.into(), Zeroizing::new(secret.into()))),
         }
         Ok(())
     }
@@ -136,7 +141,7 @@ impl Credentials {
 
     /// Whether a field stands, and with this value.
     pub(super) fn has(&self, name: &str, secret: &[u8]) -> bool {
-        self.0.iter().any(|(other, value)| other.eq_ignore_ascii_case(name) && **value == *secret)
+        self.0.iter().any(|(other, value)| other.eq_ignore_ascii_case(name) && ***value == *secret)
     }
 
     /// Whether there are none.
@@ -150,14 +155,16 @@ impl Credentials {
     }
 
     /// Header lines, as they are sent.
-    pub(super) fn lines(&self) -> Arc<[u8]> {
-        let mut lines = Vec::new();
+    pub(super) fn lines(&self) -> Zeroizing<Vec<u8>> {
+        let length = self.0.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+        // In one piece: what grows leaves copies behind.
+        let mut lines = Zeroizing::new(Vec::with_capacity(length));
         for (name, value) in &self.0 {
             for part in [name.as_bytes(), b": ", value, b"\r\n"] {
                 lines.extend_from_slice(part);
             }
         }
-        lines.into()
+        lines
     }
 }
 
@@ -184,7 +191,7 @@ mod tests {
         credentials.set("Authorization", "one").unwrap();
         credentials.set("x-tenant", b"\xfftwo").unwrap();
         credentials.set("AUTHORIZATION", "three").unwrap();
-        assert_eq!(&*credentials.lines(), b"authorization: three\r\nx-tenant: \xfftwo\r\n");
+        assert_eq!(**credentials.lines(), *b"authorization: three\r\nx-tenant: \xfftwo\r\n");
         assert!(credentials.remove("Authorization") && !credentials.remove("authorization"));
         assert_eq!(credentials.names().collect::<Vec<_>>(), ["x-tenant"]);
     }
@@ -209,7 +216,7 @@ mod tests {
             assert!(matches!(error, BadCredential::Value { .. }), "{secret:?}: {error}");
             assert!(!format!("{error} {error:?}").contains("SECRET"));
         }
-        assert_eq!(&*credentials.lines(), b"authorization: kept\r\n");
+        assert_eq!(**credentials.lines(), *b"authorization: kept\r\n");
     }
 
     #[test]

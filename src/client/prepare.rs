@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use zeroize::Zeroize;
+
 use super::file::read_file;
 use super::system_roots;
 use super::trust_clock::TrustClock;
@@ -65,13 +67,13 @@ pub(super) fn prepare(
     settings: Arc<Settings>,
     clock: &Arc<TrustClock>,
 ) -> Result<PreparedSettings, PrepareError> {
-    let mut material = Material::default();
+    let mut material = Read::default();
     let mut policies: Vec<trust::Prepared> = Vec::new();
     let mut warnings = Vec::new();
     for (index, policy) in settings.policies().iter().enumerate() {
         let place = settings.policy_place(index);
-        read_files(policy, place, &mut material)?;
-        let prepared = trust::prepare(policy, &material, clock.clone())
+        read_files(policy, place, &mut material.0)?;
+        let prepared = trust::prepare(policy, &material.0, clock.clone())
             .map_err(|source| PrepareError::Trust { place: place.to_owned(), source })?;
         let (counts, odd): (Vec<&Remark>, Vec<&Remark>) =
             prepared.policy.remarks().iter().partition(|remark| matches!(remark, Remark::System { .. }));
@@ -111,10 +113,20 @@ fn mint() -> SettingsId {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn read_policy(policy: &CertificatePolicy, place: &str, time: Time) -> Result<Policy, PrepareError> {
-    let mut material = Material::default();
-    read_files(policy, place, &mut material)?;
-    Policy::new(policy, &material, time)
+    let mut material = Read::default();
+    read_files(policy, place, &mut material.0)?;
+    Policy::new(policy, &material.0, time)
         .map_err(|source| PrepareError::Trust { place: place.to_owned(), source })
+}
+
+/// What was read, overwritten in the end: there may be keys among it.
+#[derive(Default)]
+struct Read(Material);
+
+impl Drop for Read {
+    fn drop(&mut self) {
+        self.0.files.values_mut().for_each(Zeroize::zeroize);
+    }
 }
 
 /// What an application is told of a policy, in words.

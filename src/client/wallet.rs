@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use zeroize::Zeroizing;
+
 use super::Credentials;
 use crate::platform::{callback, journal};
 use crate::words::ServerId;
@@ -37,7 +39,7 @@ struct Kept {
 /// What is shown to a server.
 pub(super) struct Shown {
     /// Header lines; none where nothing may be shown.
-    pub(super) lines: Arc<[u8]>,
+    pub(super) lines: Zeroizing<Vec<u8>>,
     /// Which version of the credentials they are; `None` where none may be shown.
     pub(super) version: Option<u64>,
 }
@@ -89,7 +91,7 @@ impl Wallet {
             if has_any && self.unverified.insert(server.clone()) {
                 journal::tell!(Warn, "{server}: is shown no credentials, because it is not verified");
             }
-            return Shown { lines: Arc::from([]), version: None };
+            return Shown { lines: Zeroizing::default(), version: None };
         }
         if !self.asked {
             self.asked = true;

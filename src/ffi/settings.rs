@@ -1,8 +1,7 @@
 //! Settings: parsed once, valid for ever.
 
 use std::ffi::c_char;
-use std::fs::File;
-use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::boundary::{Place, free, reference, status, view};
@@ -10,6 +9,7 @@ use super::error::{homing_error, telling};
 use super::status::{Failed, HOMING_ERROR_FILE, HOMING_ERROR_INTERNAL, HOMING_ERROR_RANGE, homing_status};
 use super::string::homing_string;
 use super::text::{self, homing_text};
+use crate::client::read_file;
 use crate::settings::{MAX_TEXT, Parsed, Settings, SettingsError, Source};
 
 /// A settings document that was understood. It never changes; any number of threads, clients and engines may
@@ -79,7 +79,7 @@ pub unsafe extern "C" fn homing_settings_parse(
 /// Reads the settings document in a file that a person wrote. `path` is NUL-terminated UTF-8; a relative one
 /// is relative to the working folder of the process.
 ///
-/// On success `*out` is owned by the caller. Any thread; it waits for the disk.
+/// On success `*out` is owned by the caller. Any thread; it waits for the disk. Only a regular file is read, of at most 1 MiB.
 ///
 /// Errors: `HOMING_ERROR_FILE`, `HOMING_ERROR_SETTINGS`.
 #[unsafe(no_mangle)]
@@ -93,9 +93,7 @@ pub unsafe extern "C" fn homing_settings_read(
         telling(error, || {
             let out = Place::new(out, "out")?;
             let path = text::required(path, "path")?;
-            let mut json = Vec::new();
-            File::open(path)
-                .and_then(|file| file.take(MAX_TEXT as u64 + 1).read_to_end(&mut json))
+            let json = read_file(Path::new(path), MAX_TEXT as u64)
                 .map_err(|error| Failed::new(HOMING_ERROR_FILE, format!("cannot read {path}: {error}")))?;
             let settings = parse(&json, Source::Person);
             out.give(

@@ -7,6 +7,8 @@
 
 use std::mem::replace;
 
+use zeroize::Zeroizing;
+
 use super::Limits;
 use super::body::Body;
 use super::head::{Fields, Head, Search};
@@ -30,8 +32,8 @@ const PIECE: usize = 16 * 1024;
 
 /// A request on its way out and an answer on its way in.
 pub(crate) struct Exchange {
-    /// What is being sent, and how much of it is gone.
-    outgoing: Vec<u8>,
+    /// What is being sent, with credentials in it, and how much of it is gone.
+    outgoing: Zeroizing<Vec<u8>>,
     sent: usize,
     source: Source,
     state: State,
@@ -47,7 +49,8 @@ impl Exchange {
     /// A request with these lines added to its own, each with its line end.
     pub(crate) fn new(request: Request, lines: &[u8]) -> Self {
         let Request { head, mut source, sink } = request;
-        let mut outgoing = head.into_bytes();
+        let mut outgoing = Zeroizing::new(head.into_bytes());
+        // In one piece, before there is a secret in it: what grows leaves copies behind.
         outgoing.reserve_exact(lines.len() + 2 + source.length().min(PIECE));
         outgoing.extend_from_slice(lines);
         outgoing.extend_from_slice(b"\r\n");

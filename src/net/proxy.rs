@@ -10,6 +10,7 @@
 use std::fmt;
 
 use base64::Engine as _;
+use zeroize::Zeroizing;
 
 use super::Limits;
 use super::authority::authority;
@@ -25,7 +26,7 @@ pub struct Proxy {
     host: Host,
     port: u16,
     /// The value of `Proxy-Authorization`.
-    authorization: Option<Box<str>>,
+    authorization: Option<Zeroizing<String>>,
 }
 
 /// Why a proxy cannot be given these credentials.
@@ -73,8 +74,11 @@ impl Proxy {
                 return Err(BadProxyCredentials::TooLong);
             }
         }
-        let both = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
-        Ok(Self { authorization: Some(format!("Basic {both}").into()), ..self })
+        let both = Zeroizing::new(format!("{user}:{password}"));
+        let both = Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(both.as_bytes()));
+        // `format!` knows the length of neither and would grow it.
+        let authorization = Zeroizing::new(["Basic ", both.as_str()].concat());
+        Ok(Self { authorization: Some(authorization), ..self })
     }
 
     /// Where it is.
@@ -108,7 +112,8 @@ pub(super) fn not_reached(failure: Failure) -> Failure {
 
 /// A CONNECT on its way out and its answer on its way in, without a socket.
 pub(super) struct Tunnel {
-    request: Vec<u8>,
+    /// With credentials in it.
+    request: Zeroizing<Vec<u8>>,
     sent: usize,
     search: Search,
 }
@@ -117,14 +122,15 @@ impl Tunnel {
     /// A way to this server is about to be asked for.
     pub(super) fn new(proxy: &Proxy, server: &Server) -> Self {
         let to = authority(server);
-        let mut request = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n");
-        if let Some(authorization) = &proxy.authorization {
-            request.push_str("Proxy-Authorization: ");
-            request.push_str(authorization);
-            request.push_str("\r\n");
-        }
-        request.push_str("\r\n");
-        Self { request: request.into(), sent: 0, search: Search::default() }
+        let head = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n");
+        let authorization = match &proxy.authorization {
+            Some(authorization) => ["Proxy-Authorization: ", authorization, "\r\n"],
+            None => [""; 3],
+        };
+        let [name, value, end] = authorization;
+        // In one piece: what grows leaves copies behind.
+        let request = [&*head, name, value, end, "\r\n"].concat().into_bytes();
+        Self { request: Zeroizing::new(request), sent: 0, search: Search::default() }
     }
 
     /// What is still to be sent.

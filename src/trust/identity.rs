@@ -6,9 +6,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring::sign::any_supported_type;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 
@@ -75,11 +75,7 @@ impl IdentityError {
 }
 
 impl Identity {
-    pub(super) fn read(
-        certificate: &[u8],
-        key: &[u8],
-        provider: &CryptoProvider,
-    ) -> Result<Self, IdentityError> {
+    pub(super) fn read(certificate: &[u8], key: &[u8]) -> Result<Self, IdentityError> {
         let certificate = pem::unmarked(certificate);
         pem::labels(certificate).map_err(IdentityError::NotPem)?;
         let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificate)
@@ -93,8 +89,9 @@ impl Identity {
         if is_encrypted(key) {
             return Err(IdentityError::EncryptedKey);
         }
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| IdentityError::NoKey)?;
-        let key = provider.key_provider.load_private_key(key).map_err(|_| IdentityError::UnsupportedKey)?;
+        let key = pem::private_key(key).ok_or(IdentityError::NoKey)?;
+        // By reference, so that it can be overwritten afterwards.
+        let key = any_supported_type(&key).map_err(|_| IdentityError::UnsupportedKey)?;
         let certified = CertifiedKey::new(chain, key);
         match certified.keys_match() {
             Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}

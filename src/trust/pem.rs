@@ -4,7 +4,10 @@
 //! space, or with the mark some editors put in front of a file, would be such a comment, and the file shorter
 //! by one authority without anybody knowing. So the sections are named here first.
 
-use rustls::pki_types::pem;
+use base64::Engine as _;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::{self, PemObject as _, SectionKind};
+use zeroize::Zeroizing;
 
 use super::certificate;
 
@@ -52,6 +55,29 @@ pub(super) fn is_key(label: &str) -> bool {
     label.ends_with("PRIVATE KEY")
 }
 
+/// The first private key of the text. The parser of the TLS library would leave copies of it behind.
+pub(super) fn private_key(text: &[u8]) -> Option<Zeroizing<PrivateKeyDer<'static>>> {
+    let mut lines = text.split(|byte| matches!(byte, b'\n' | b'\r')).map(<[u8]>::trim_ascii_end);
+    let kind = lines.find_map(|line| match line {
+        b"-----BEGIN PRIVATE KEY-----" => Some(SectionKind::PrivateKey),
+        b"-----BEGIN RSA PRIVATE KEY-----" => Some(SectionKind::RsaPrivateKey),
+        b"-----BEGIN EC PRIVATE KEY-----" => Some(SectionKind::EcPrivateKey),
+        _ => None,
+    })?;
+    // Both in one piece: what grows leaves copies behind.
+    let mut inside = Zeroizing::new(Vec::with_capacity(text.len()));
+    loop {
+        match lines.next()? {
+            end if end.starts_with(b"-----END ") => break,
+            line => inside.extend(line.iter().filter(|byte| !byte.is_ascii_whitespace())),
+        }
+    }
+    let mut der = Zeroizing::new(vec![0; inside.len()]);
+    let length = base64::engine::general_purpose::STANDARD.decode_slice(&*inside, &mut der).ok()?;
+    der.truncate(length);
+    PrivateKeyDer::from_pem(kind, std::mem::take(&mut *der)).map(Zeroizing::new)
+}
+
 /// What is wrong with a section.
 // The parser may add to its errors in any release.
 #[allow(clippy::wildcard_enum_match_arm)]
@@ -77,6 +103,29 @@ mod tests {
         assert_eq!(found, ["CERTIFICATE", "EC PRIVATE KEY"]);
         assert!(is_key(&found[1]) && !is_key(&found[0]));
         assert_eq!(labels(b""), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn the_first_key_of_a_text_is_the_one_that_the_tls_library_finds() {
+        let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
+        let other = rcgen::KeyPair::generate().unwrap().serialize_pem();
+        let before =
+            "a comment\n-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+        for text in [
+            key.clone(),
+            format!("{before}{key}{other}"),
+            key.replace('\n', "\r\n"),
+            key.replace("PRIVATE", "EC PRIVATE"),
+            key.replace("PRIVATE", "RSA PRIVATE"),
+            key.replace("-----END", "-----EN"),
+            key.replacen("\n", "\nProc-Type: 4\n", 1),
+            key.replace("PRIVATE KEY", "CERTIFICATE"),
+            String::new(),
+        ] {
+            let expected = PrivateKeyDer::from_pem_slice(text.as_bytes()).ok();
+            let found = private_key(text.as_bytes());
+            assert_eq!(found.as_deref(), expected.as_ref(), "{text}");
+        }
     }
 
     #[test]

@@ -274,7 +274,7 @@ impl Policy {
         if let Some(client) = client {
             let file = |path: &Path| material.files.get(path).map(Vec::as_slice).unwrap_or_default();
             let (certificate, key) = (file(&client.certificate), file(&client.key));
-            let identity = Identity::read(certificate, key, &policy.provider).map_err(|source| {
+            let identity = Identity::read(certificate, key).map_err(|source| {
                 let path = if source.is_about_key() { &client.key } else { &client.certificate };
                 TrustError::Identity { path: path.clone(), source }
             })?;
