@@ -40,8 +40,9 @@
 //
 // Callbacks. The first parameter is always the user_data of the options. Callbacks run on the client's thread, one at a
 // time, with no lock held, and may call every function of the client, homing_client_stop and homing_client_free too.
-// There are two exceptions: store_load is called inside homing_client_start, and on_log on any thread, also on several at
-// once; neither may use the client. While a callback runs, its client does nothing else; other clients are not affected. A
+// There are three exceptions: store_load is called inside homing_client_start, and on_log on any thread, also on several at
+// once; neither may use the client. store_save is called on a thread of its own, one value at a time, also while another
+// callback runs. While one of the others runs, its client does nothing else; other clients are not affected. A
 // callback must return: one that throws or jumps out is not supported. drop_user_data is called exactly once, after the
 // last callback, on the client's thread; when a start failed it is not called, and user_data is still the caller's. On the
 // client's thread signals are blocked, and a process that is started there inherits that.
@@ -305,7 +306,7 @@ homing_status homing_settings_parse(const uint8_t *json,
 // Reads the settings document in a file that a person wrote. path is NUL-terminated UTF-8; a relative one
 // is relative to the working folder of the process.
 //
-// On success *out is owned by the caller. Any thread; it waits for the disk.
+// On success *out is owned by the caller. Any thread; it waits for the disk. Only a regular file is read, of at most 1 MiB.
 //
 // Errors: HOMING_ERROR_FILE, HOMING_ERROR_SETTINGS.
 homing_status homing_settings_read(const char *path,
@@ -909,6 +910,9 @@ homing_text homing_situation_name(int32_t situation);
 // to it go without the status until it is smaller or an hour has passed. Of the managed client alone.
 #define HOMING_EVENT_STATUS_TOO_LARGE 24
 
+// Something about the state folder, or the product's own store, is not as it should be: text. The agent goes on.
+#define HOMING_EVENT_STORE_PROBLEM 25
+
 // Other servers of the same search are tried.
 #define HOMING_NEXT_NEXT_SERVER 1
 
@@ -1028,8 +1032,8 @@ typedef struct {
     const char *limits_json;
     // The location to begin with; NULL for the group's settings.
     const char *location;
-    // The folder in which the client keeps what must outlive the process; it is made if it is not there. NULL:
-    // nothing does, unless store_load and store_save are given.
+    // The folder in which the client keeps what must outlive the process; it is made if it is not there, and is for one
+    // client at a time. NULL: nothing does, unless store_load and store_save are given.
     const char *state_folder;
     // The name of the client's thread; NULL for homing.
     const char *thread_name;
@@ -1081,7 +1085,9 @@ typedef struct {
     // homing_client_start, once for each name: there are two, and later versions may have more. Needs store_save
     // beside it; both replace state_folder.
     int32_t (*store_load)(void *user_data, const char *name, homing_value *value);
-    // Keeps a value by its name, in place of the one before. Returns 0, or an error number of the system.
+    // Keeps a value by its name, in place of the one before. Returns 0, or an error number of the system. Called on a thread
+    // of its own, one value at a time, also while another callback runs: it may take its time, and heartbeats go on. It may
+    // call every function of the client, once homing_client_start has returned; homing_client_free returns at once there.
     int32_t (*store_save)(void *user_data, const char *name, const uint8_t *data, size_t len);
 } homing_options;
 

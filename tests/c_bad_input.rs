@@ -85,6 +85,11 @@ fn a_client_may_be_stopped_and_freed_inside_its_own_callback() {
 }
 
 #[test]
+fn a_client_may_be_freed_by_its_own_store() {
+    run("free_in_save", true);
+}
+
+#[test]
 fn eight_threads_use_a_client_while_four_of_them_stop_it() {
     assert!(calls(&run("threads", false)) > 8 * 4 * 50);
 }

@@ -63,6 +63,7 @@ impl Line {
                 Self::new("cannot remember", "", format!("version {version}"))
             }
             Event::MemoryIgnored { reason } => Self::new("knows nothing", "", reason),
+            Event::StoreProblem { problem } => Self::new("state", "", &**problem),
             Event::Stopped {} => Self::new("STOPPED", "", ""),
             Event::Location { reason, .. } => Self::new("location", "", &**reason),
             Event::Round { evidence, .. } => {

@@ -18,15 +18,16 @@ use super::status::{Hook, Status, StatusCell};
 use super::trust_clock::TrustClock;
 use super::wallet::{Asked, CredentialsCell, CredentialsHook, Wallet};
 use super::worker::{Message, Worker};
+use super::writer::Writer;
 use super::{
     Client, ClientEvent, Credentials, EventCallback, LogLevel, Process, RouteChoice, Shared, ThreadHook,
 };
 use crate::engine::{Command, Engine, Setup, Tuning};
 use crate::net::protocol::Homing;
 use crate::net::{Limits, NewSocket, SocketHook};
-use crate::platform::{Clock, Interfaces, Journal, Sleep, quiet_threads};
+use crate::platform::{Clock, Interfaces, Journal, Sleep, machine, quiet_threads};
 use crate::settings::Settings;
-use crate::store::{Folder, InMemory, Store};
+use crate::store::{Folder, Store};
 use crate::words::AgentId;
 
 /// Said outright, because the standard library would ask the environment. Ours takes a few tens of KiB of it; callbacks of
@@ -54,7 +55,7 @@ pub struct Builder {
     thread_hook: Option<ThreadHook>,
     stack_size: usize,
     luggage: Option<Box<dyn Send>>,
-    store: Box<dyn Store>,
+    store: Option<Box<dyn Store>>,
     seed: Option<u64>,
     journal: Journal,
 }
@@ -107,7 +108,7 @@ impl Builder {
             thread_hook: None,
             stack_size: STACK_SIZE,
             luggage: None,
-            store: Box::new(InMemory::default()),
+            store: None,
             seed: None,
             journal: Journal::default(),
         }
@@ -279,7 +280,7 @@ impl Builder {
     /// [`state_folder`](Self::state_folder), nothing does. The later of the two counts.
     #[must_use]
     pub fn store(mut self, store: impl Store + 'static) -> Self {
-        self.store = Box::new(store);
+        self.store = Some(Box::new(store));
         self
     }
 
@@ -299,8 +300,9 @@ impl Builder {
     }
 
     /// Reads the files that the settings name and what is stored of an earlier life, and starts the
-    /// client's thread. A store that cannot be read is no reason not to start:
-    /// [`Event::MemoryIgnored`](crate::engine::Event::MemoryIgnored) tells of it.
+    /// client's thread. It waits for the disk and the store; once it has returned, nothing of the client does. A store that
+    /// cannot be read or written is no reason not to start: [`Event::MemoryIgnored`](crate::engine::Event::MemoryIgnored) and
+    /// [`Event::StoreProblem`](crate::engine::Event::StoreProblem) tell of it.
     ///
     /// # Errors
     /// Nothing is running afterwards, and every hook, callback and store the builder was given is dropped.
@@ -312,10 +314,13 @@ impl Builder {
             return Err(StartError::StackSize { bytes: self.stack_size });
         }
         let seed = self.seed.map_or_else(random, Ok)?;
-        let mut keeper = Keeper::new(self.store);
-        let trust_clock = Arc::new(TrustClock::new(keeper.floor()));
+        let mut keeper = self.store.map(|store| Keeper::new(store, machine()));
+        let earlier = keeper.as_mut().map(|keeper| keeper.load(SystemTime::now()));
+        let Earlier { memory, away, problem, floor, floor_is_lost, problems } =
+            earlier.unwrap_or_else(Earlier::nothing);
+        let trust_clock = Arc::new(TrustClock::new(floor));
+        let floor_left = floor_is_lost.then(|| trust_clock.floor());
         let prepared = prepare(self.settings, &trust_clock)?;
-        let Earlier { memory, away, problem } = keeper.load(SystemTime::now());
         let clock = Clock::new();
         let started = clock.now();
         let sleep = Sleep::new(clock)?;
@@ -356,6 +361,8 @@ impl Builder {
             hook: self.socket_hook,
         };
         let road = Road::new(outfit, sleep.waker());
+        let around = shared.around_threads();
+        let writer = keeper.map(|keeper| Writer::new(keeper, sleep.waker(), self.stack_size, around));
         let worker = Worker {
             client: Client { shared: Arc::clone(&shared), owner: false },
             callback: self.callback,
@@ -364,8 +371,10 @@ impl Builder {
             sleep,
             interfaces,
             road,
-            keeper,
+            writer,
             memory_problem: problem,
+            store_problems: problems,
+            floor_left,
             thread_hook: self.thread_hook,
             luggage: self.luggage,
             end: None,

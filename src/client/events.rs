@@ -250,6 +250,7 @@ fn is_progress(event: &Event) -> bool {
         | Event::SettingsWarning { .. }
         | Event::CannotRemember { .. }
         | Event::MemoryIgnored { .. }
+        | Event::StoreProblem { .. }
         | Event::Unverified { .. }
         | Event::StatusTooLarge { .. }
         | Event::Stopped {} => false,

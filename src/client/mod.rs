@@ -30,11 +30,11 @@
 //! # What outlives the process
 //! One small value: which servers failed and were left out, how far a better one had proved itself, where
 //! names led when they last worked. With [`Builder::state_folder`] or [`Builder::store`] the next client
-//! goes on from there, also after a reboot; without, it begins with nothing known. It is written on the
-//! client's thread when something has changed that a next life would act upon: for a quiet agent about
-//! once a day. What cannot be read or written costs progress and nothing else:
+//! goes on from there, also after a reboot; without, it begins with nothing known. It is written when something has changed that a next life would act upon: for a quiet agent about
+//! once a day, on a thread of its own that ends after a second without anything to write. What cannot be read or written costs progress and nothing else:
 //! [`Event::MemoryIgnored`](crate::engine::Event::MemoryIgnored) and
-//! [`Event::CannotRemember`](crate::engine::Event::CannotRemember) tell of it, and the log says why.
+//! [`Event::CannotRemember`](crate::engine::Event::CannotRemember) and
+//! [`Event::StoreProblem`](crate::engine::Event::StoreProblem) tell of it, and the log says why.
 //!
 //! # Panics
 //! No panic leaves the library. One of the application's callback is caught and logged. One of the
@@ -56,6 +56,7 @@ mod too_large;
 mod trust_clock;
 mod wallet;
 mod worker;
+mod writer;
 
 use std::fmt;
 use std::io;
@@ -69,6 +70,8 @@ pub(crate) use builder::random;
 pub use builder::{Builder, StartError};
 pub use credentials::{BadCredential, Credentials};
 pub use events::{ClientEvent, Ended, Events};
+#[cfg(feature = "capi")]
+pub(crate) use file::read_file;
 pub use prepare::{PrepareError, read_policy};
 pub use routes::{BadRoute, RouteChoice};
 pub use wallet::Asked;
@@ -345,6 +348,17 @@ impl fmt::Debug for Client {
 }
 
 impl Shared {
+    /// What threads beside the client's own need to have around them: what the application does there must not wait for the
+    /// client's end, and what is logged there is the client's.
+    fn around_threads(self: &Arc<Self>) -> writer::Around {
+        let shared = Arc::clone(self);
+        Arc::new(move |work| {
+            shared.ending.began_here();
+            let _here = shared.journal.enter();
+            work();
+        })
+    }
+
     fn send(&self, message: Message) {
         if let Some(mail) = &mut *self.mail() {
             mail.push(message);

@@ -6,7 +6,7 @@
 //! may lose bytes in the middle, and half a memory is worse than none.
 //!
 //! ```json
-//! { "version": 1, "saved_at": 1795308654123, "check": "0f1e2d3c4b5a6978", "memory": { "misses": 0, … } }
+//! { "version": 1, "saved_at": 1795308654123, "check": "0f1e2d3c4b5a6978", "machine": "9a8b…", "memory": { "misses": 0, … } }
 //! ```
 
 use std::borrow::Cow;
@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher24;
 
+use super::writer::Value;
 use crate::engine::{Away, Memory};
 use crate::platform::{callback, journal};
 use crate::store::{MAX_VALUE, Store};
@@ -27,6 +28,10 @@ const NAME: &str = "memory";
 
 /// The name under which the floor of the clock is kept: apart from the memory, which the engine owns and which may be lost.
 const FLOOR: &str = "time";
+
+/// Who is called, and what follows when it panics, in words.
+const STORE: &str = "the store";
+const AFTER_A_PANIC: &str = "that counts as an error of it";
 
 /// The format of the envelope. Another one is not guessed at.
 const VERSION: u32 = 1;
@@ -40,6 +45,8 @@ const LONGEST_AWAY: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// The store of a client, and what goes through it.
 pub(super) struct Keeper {
     store: Box<dyn Store>,
+    /// Which machine this is, as a hash; none where the system has no id.
+    machine: Option<String>,
 }
 
 /// What an earlier life left behind.
@@ -47,63 +54,115 @@ pub(super) struct Keeper {
 pub(super) struct Earlier {
     pub(super) memory: Memory,
     pub(super) away: Away,
-    /// Why it is nothing, when there should have been something.
+    /// Why the memory is nothing, when there should have been something.
     pub(super) problem: Option<String>,
+    /// The floor of the clock.
+    pub(super) floor: Option<Timestamp>,
+    /// What was kept of it is of no use and has to be written anew.
+    pub(super) floor_is_lost: bool,
+    /// What else is the matter with the store.
+    pub(super) problems: Vec<String>,
+}
+
+impl Earlier {
+    /// A first life.
+    pub(super) fn nothing() -> Self {
+        let (memory, away) = (Memory::default(), Away::Unknown);
+        Self { memory, away, problem: None, floor: None, floor_is_lost: false, problems: Vec::new() }
+    }
 }
 
 impl Keeper {
-    pub(super) fn new(store: Box<dyn Store>) -> Self {
-        Self { store }
+    pub(super) fn new(store: Box<dyn Store>, machine: Option<String>) -> Self {
+        Self { store, machine }
     }
 
-    /// What an earlier life left behind; nothing when there was none, or when it cannot be used.
+    /// What an earlier life left behind, as far as it can be used, and whether there will be something for the next one.
     pub(super) fn load(&mut self, now: SystemTime) -> Earlier {
-        let value = guarded(|| self.store.load(NAME)).map_err(|error| error.to_string());
-        let opened = value.and_then(|value| value.map(|value| open(&value, now)).transpose());
-        let (memory, away, problem) = match opened {
-            Ok(Some((memory, away))) => (memory, away, None),
-            Ok(None) => (Memory::default(), Away::Unknown, None),
+        let mut earlier = Earlier::nothing();
+        if let Err(error) = guarded(callback::call(STORE, AFTER_A_PANIC, || self.store.check())) {
+            earlier.problems.push(format!("nothing can be kept for the next start: {error}"));
+        }
+        match self.floor() {
+            Ok(floor) => earlier.floor = floor,
+            Err(problem) => {
+                earlier.floor_is_lost = true;
+                // The same words once more would help nobody.
+                if earlier.problems.is_empty() {
+                    earlier.problems.push(format!(
+                        "the earliest plausible time is not known, so a clock that is set back is believed until a server shows a later one: {problem}"
+                    ));
+                }
+            }
+        }
+        match self.memory(now) {
+            Ok(Some((memory, away, true))) => (earlier.memory, earlier.away) = (memory, away),
+            Ok(Some((_, _, false))) => earlier.problems.push(
+                "the state was copied from another machine: what that one knew of servers is not used here; give each machine a state folder of its own".to_owned(),
+            ),
+            Ok(None) => {}
             Err(problem) => {
                 journal::tell!(Warn, "the agent begins with nothing remembered: {problem}");
-                (Memory::default(), Away::Unknown, Some(problem))
+                earlier.problem = Some(problem);
+            }
+        }
+        for problem in &earlier.problems {
+            journal::tell!(Warn, "{problem}");
+        }
+        earlier
+    }
+
+    /// The memory of an earlier life, and whether it lived on this machine.
+    fn memory(&mut self, now: SystemTime) -> Result<Option<(Memory, Away, bool)>, String> {
+        let value = self.stored(NAME)?;
+        let Some(value) = value else { return Ok(None) };
+        let (memory, away, machine) = open(&value, now)?;
+        // Without an id on either side nothing can be told.
+        let is_here = machine.is_none() || self.machine.is_none() || machine == self.machine;
+        Ok(Some((memory, away, is_here)))
+    }
+
+    /// The floor of the clock that an earlier life had.
+    fn floor(&mut self) -> Result<Option<Timestamp>, String> {
+        let value = self.stored(FLOOR)?;
+        let Some(value) = value else { return Ok(None) };
+        let read = || {
+            let text = String::from_utf8(value).ok()?;
+            let (seconds, check) = text.trim_end().split_once(' ')?;
+            (check == sum(seconds)).then(|| seconds.parse().ok().map(Timestamp)).flatten()
+        };
+        read().map(Some).ok_or_else(|| "what was stored of it is damaged".to_owned())
+    }
+
+    fn stored(&mut self, name: &str) -> Result<Option<Vec<u8>>, String> {
+        let value = callback::call(STORE, AFTER_A_PANIC, || self.store.load(name));
+        guarded(value).map_err(|error| error.to_string())
+    }
+
+    /// Keeps a value for the next life.
+    pub(super) fn save(&mut self, value: &Value) -> io::Result<()> {
+        let (what, name, value) = match value {
+            Value::Memory { memory, at, .. } => {
+                ("what the agent should remember", NAME, seal(memory, *at, self.machine.as_deref()))
+            }
+            Value::Floor(floor) => {
+                let seconds = floor.0.to_string();
+                let text = format!("{seconds} {}\n", sum(&seconds));
+                ("the earliest plausible time", FLOOR, Ok(text.into_bytes()))
             }
         };
-        Earlier { memory, away, problem }
-    }
-
-    /// The floor of the clock that an earlier life had; none when it cannot be read.
-    pub(super) fn floor(&mut self) -> Option<Timestamp> {
-        let value = guarded(|| self.store.load(FLOOR)).unwrap_or_else(|error| {
-            journal::tell!(Warn, "the floor of the clock cannot be read: {error}");
-            None
-        })?;
-        let text = String::from_utf8(value).ok()?;
-        let (seconds, check) = text.trim_end().split_once(' ')?;
-        (check == sum(seconds)).then(|| seconds.parse().ok().map(Timestamp)).flatten()
-    }
-
-    /// Keeps the floor of the clock for the next life. One that cannot be kept is found again by the next connection.
-    pub(super) fn keep_floor(&mut self, floor: Timestamp) {
-        let seconds = floor.0.to_string();
-        let text = format!("{seconds} {}\n", sum(&seconds));
-        if let Err(error) = guarded(|| self.store.save(FLOOR, text.as_bytes())) {
-            journal::tell!(Warn, "the floor of the clock is not stored: {error}");
-        }
-    }
-
-    /// Keeps a memory for the next life. Whether it could be.
-    pub(super) fn save(&mut self, memory: &Memory, now: SystemTime) -> bool {
-        let saved = seal(memory, now).and_then(|value| guarded(|| self.store.save(NAME, &value)));
+        let saved = value.and_then(|value| {
+            guarded(callback::call_beside(STORE, AFTER_A_PANIC, || self.store.save(name, &value)))
+        });
         if let Err(error) = &saved {
-            journal::tell!(Warn, "what the agent should remember is not stored: {error}");
+            journal::tell!(Warn, "{what} is not stored: {error}");
         }
-        saved.is_ok()
+        saved
     }
 }
 
 /// A panic of the application's store is an error of it.
-fn guarded<T>(call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    let result = callback::call("the store", "that counts as an error of it", call);
+fn guarded<T>(result: Option<io::Result<T>>) -> io::Result<T> {
     result.unwrap_or_else(|| Err(io::Error::other("the store panicked")))
 }
 
@@ -113,6 +172,9 @@ struct Envelope {
     /// Milliseconds since 1970.
     saved_at: u64,
     check: String,
+    /// Where it was saved: a hash, which says nothing of the machine but that it is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    machine: Option<String>,
     /// Not a [`Memory`] yet: the sum is over what was written, also over what we do not know.
     memory: serde_json::Value,
 }
@@ -120,7 +182,8 @@ struct Envelope {
 impl Envelope {
     /// Against accidents, not against people: the key is no secret.
     fn sum(&self) -> String {
-        sum(&format!("{} {} {}", self.version, self.saved_at, self.memory))
+        let machine = self.machine.as_deref().unwrap_or_default();
+        sum(&format!("{} {} {machine} {}", self.version, self.saved_at, self.memory))
     }
 }
 
@@ -131,12 +194,13 @@ fn sum(text: &str) -> String {
 }
 
 /// Puts a memory into its envelope.
-fn seal(memory: &Memory, now: SystemTime) -> io::Result<Vec<u8>> {
+fn seal(memory: &Memory, now: SystemTime, machine: Option<&str>) -> io::Result<Vec<u8>> {
     let saved_at = u64::try_from(since_1970(now).as_millis()).unwrap_or(u64::MAX);
     let mut kept = Cow::Borrowed(memory);
     loop {
         let memory = serde_json::to_value(&kept)?;
-        let mut envelope = Envelope { version: VERSION, saved_at, check: String::new(), memory };
+        let machine = machine.map(str::to_owned);
+        let mut envelope = Envelope { version: VERSION, saved_at, check: String::new(), machine, memory };
         envelope.check = envelope.sum();
         let mut text = serde_json::to_vec(&envelope)?;
         text.push(b'\n');
@@ -148,8 +212,8 @@ fn seal(memory: &Memory, now: SystemTime) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Takes a memory out of its envelope, and says how long it was in there.
-fn open(value: &[u8], now: SystemTime) -> Result<(Memory, Away), String> {
+/// Takes a memory out of its envelope, and says how long it was in there, and where.
+fn open(value: &[u8], now: SystemTime) -> Result<(Memory, Away, Option<String>), String> {
     if value.len() > MAX_VALUE {
         return Err(format!("what was stored has {} bytes; at most {MAX_VALUE} are ours", value.len()));
     }
@@ -167,7 +231,7 @@ fn open(value: &[u8], now: SystemTime) -> Result<(Memory, Away), String> {
         return Err("what was stored is damaged: its check sum does not fit".to_owned());
     }
     let away = away(Duration::from_millis(envelope.saved_at), since_1970(now));
-    Ok((serde_json::from_value(envelope.memory).map_err(damaged)?, away))
+    Ok((serde_json::from_value(envelope.memory).map_err(damaged)?, away, envelope.machine))
 }
 
 /// How long an agent was away that saved then and is back now, by the wall clock.
@@ -205,11 +269,15 @@ mod tests {
         serde_json::from_value(serde_json::json!({ "misses": 2, "damping": 1, "servers": servers })).unwrap()
     }
 
+    fn remembered(servers: usize) -> Value {
+        Value::Memory { version: 1, memory: memory(servers), at: at(0) }
+    }
+
     #[test]
     fn a_memory_comes_back_with_the_time_it_was_away() {
-        let value = seal(&memory(3), at(1000)).unwrap();
+        let value = seal(&memory(3), at(1000), Some("here")).unwrap();
         let opened = open(&value, at(1090)).unwrap();
-        assert_eq!(opened, (memory(3), Away::For(Duration::from_secs(90))));
+        assert_eq!(opened, (memory(3), Away::For(Duration::from_secs(90)), Some("here".to_owned())));
     }
 
     #[test]
@@ -234,14 +302,14 @@ mod tests {
     #[test]
     fn a_clock_before_1970_and_one_far_ahead_can_save() {
         for now in [UNIX_EPOCH - Duration::from_secs(1), UNIX_EPOCH + Duration::from_secs(1 << 38)] {
-            let value = seal(&memory(1), now).unwrap();
-            assert_eq!(open(&value, at(0)).unwrap(), (memory(1), Away::Unknown));
+            let value = seal(&memory(1), now, None).unwrap();
+            assert_eq!(open(&value, at(0)).unwrap(), (memory(1), Away::Unknown, None));
         }
     }
 
     #[test]
     fn what_was_cut_or_changed_at_any_byte_is_not_believed() {
-        let value = seal(&memory(2), at(0)).unwrap();
+        let value = seal(&memory(2), at(0), Some("here")).unwrap();
         let whole = open(&value, at(60)).unwrap();
         // The last byte is the end of the line.
         for length in 0..value.len() - 1 {
@@ -272,9 +340,9 @@ mod tests {
     #[test]
     fn of_thousands_of_servers_the_most_telling_are_kept() {
         let many = memory(4096);
-        let value = seal(&many, at(0)).unwrap();
+        let value = seal(&many, at(0), Some("here")).unwrap();
         assert!((MAX_VALUE / 3..=MAX_VALUE).contains(&value.len()), "{}", value.len());
-        let (kept, _) = open(&value, at(0)).unwrap();
+        let (kept, _, _) = open(&value, at(0)).unwrap();
         assert!(kept.servers.len() >= 512, "{}", kept.servers.len());
         assert_eq!(kept.servers.first(), many.servers.last(), "the one that was proving itself");
         assert_eq!((kept.misses, kept.damping), (2, 1));
@@ -301,23 +369,67 @@ mod tests {
             (Broken(|| panic!("a fault of the application")), "the store panicked"),
             (Broken(|| Ok(())), "what was stored has 262145 bytes; at most 262144 are ours"),
         ] {
-            let mut keeper = Keeper::new(Box::new(store));
+            let mut keeper = Keeper::new(Box::new(store), None);
             let earlier = keeper.load(at(0));
             assert_eq!((earlier.memory, earlier.away), (Memory::default(), Away::Unknown));
             assert_eq!(earlier.problem.as_deref(), Some(expected));
         }
-        assert!(!Keeper::new(Box::new(Broken(full))).save(&memory(1), at(0)));
-        assert!(!Keeper::new(Box::new(Broken(|| panic!("again")))).save(&memory(1), at(0)));
+        for fault in [full, || panic!("again")] {
+            let mut keeper = Keeper::new(Box::new(Broken(fault)), None);
+            assert!(
+                keeper.save(&remembered(1)).is_err() && keeper.save(&Value::Floor(Timestamp(7))).is_err()
+            );
+        }
     }
 
     #[test]
     fn a_first_start_is_no_problem() {
         let store = InMemory::default();
-        let mut keeper = Keeper::new(Box::new(store.clone()));
+        let mut keeper = Keeper::new(Box::new(store.clone()), None);
         let first = keeper.load(at(0));
         assert_eq!((first.memory, first.problem), (Memory::default(), None));
-        assert!(keeper.save(&memory(1), at(0)));
-        let second = Keeper::new(Box::new(store)).load(at(5));
+        assert!(first.problems.is_empty() && first.floor.is_none());
+        keeper.save(&remembered(1)).unwrap();
+        let second = Keeper::new(Box::new(store), None).load(at(5));
         assert_eq!((second.memory, second.away), (memory(1), Away::For(Duration::from_secs(5))));
+    }
+
+    #[test]
+    fn the_memory_of_another_machine_is_not_used_and_its_floor_is() {
+        let store = InMemory::default();
+        let keeper = |machine: Option<&str>| Keeper::new(Box::new(store.clone()), machine.map(str::to_owned));
+        keeper(Some("here")).save(&remembered(1)).unwrap();
+        keeper(Some("here")).save(&Value::Floor(Timestamp(1_900_000_000))).unwrap();
+        for (machine, is_used) in [(Some("here"), true), (Some("elsewhere"), false), (None, true)] {
+            let earlier = keeper(machine).load(at(5));
+            assert_eq!(earlier.memory == memory(1), is_used, "{machine:?}");
+            assert_eq!(earlier.floor, Some(Timestamp(1_900_000_000)), "{machine:?}");
+            assert_eq!(
+                (earlier.problem, earlier.problems.len()),
+                (None, usize::from(!is_used)),
+                "{machine:?}"
+            );
+        }
+        // Saved where there was no id: nobody can tell.
+        keeper(None).save(&remembered(1)).unwrap();
+        assert_eq!(keeper(Some("here")).load(at(5)).memory, memory(1));
+    }
+
+    #[test]
+    fn a_damaged_floor_is_a_problem_and_one_that_is_not_there_is_none() {
+        let store = InMemory::default();
+        let load = || Keeper::new(Box::new(store.clone()), None).load(at(0));
+        assert_eq!((load().floor, load().problems.len()), (None, 0));
+        Keeper::new(Box::new(store.clone()), None).save(&Value::Floor(Timestamp(7))).unwrap();
+        assert_eq!((load().floor, load().problems.len()), (Some(Timestamp(7)), 0));
+        for damaged in [&b""[..], b"7", b"7 0123456789abcdef\n", b"\xff\xfe", b"x y\n"] {
+            store.clone().save(FLOOR, damaged).unwrap();
+            let earlier = load();
+            assert_eq!((earlier.floor, earlier.problem), (None, None));
+            assert!(
+                earlier.problems[0].starts_with("the earliest plausible time is not known"),
+                "{damaged:?}"
+            );
+        }
     }
 }

@@ -6,12 +6,13 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::prepare::PreparedSettings;
-use super::remember::Keeper;
 use super::road::{Heard, Road};
+use super::writer::{Value, Writer, Written};
 use super::{Client, ClientEvent, EventCallback, Shared, ThreadHook};
 use crate::engine::{Action, Command, Event, NetworkChange};
 use crate::net::Link;
 use crate::platform::{Clock, Interfaces, Interfered, Sleep, callback, journal};
+use crate::trust::Timestamp;
 use crate::words::Moment;
 
 /// A wake this much after its moment was no sleep of ours: the machine was suspended, or the process
@@ -42,7 +43,12 @@ pub(super) struct Worker {
     pub(super) sleep: Sleep,
     pub(super) interfaces: Interfaces,
     pub(super) road: Road,
-    pub(super) keeper: Keeper,
+    /// None when nothing is to outlive the process.
+    pub(super) writer: Option<Writer>,
+    /// What is the matter with the store, to begin with.
+    pub(super) store_problems: Vec<String>,
+    /// The floor of the clock, when it could not be stored: tried again with the next heartbeat.
+    pub(super) floor_left: Option<Timestamp>,
     /// Why what an earlier life remembered is not used.
     pub(super) memory_problem: Option<String>,
     pub(super) thread_hook: Option<ThreadHook>,
@@ -79,9 +85,9 @@ impl Worker {
 
     /// Drops what the application gave, and says so.
     fn end(self) {
-        let Self { client, callback, road, keeper, luggage, .. } = self;
+        let Self { client, callback, road, writer, luggage, .. } = self;
         let_go(|| drop(callback));
-        let_go(|| drop(keeper));
+        let_go(|| drop(writer.and_then(Writer::close)));
         let_go(|| road.close());
         let_go(|| client.shared.journal.close());
         client.shared.close_mail();
@@ -94,11 +100,15 @@ impl Worker {
         if let Some(reason) = self.memory_problem.take() {
             self.deliver(Event::MemoryIgnored { reason });
         }
+        for problem in std::mem::take(&mut self.store_problems) {
+            self.deliver(Event::StoreProblem { problem });
+        }
         if self.interfaces.begins_unplugged() {
             self.road.hear(Heard::Network(NetworkChange::Gone));
         }
         while !self.stopped {
             self.read_mail();
+            self.hear_writer();
             self.road.step(self.sleep.registry(), self.clock.now());
             self.watch_time();
             self.tell_engine();
@@ -181,21 +191,74 @@ impl Worker {
             self.deliver(notice);
         }
         if let Some(floor) = self.road.risen_floor() {
-            self.keeper.keep_floor(floor);
+            self.keep_floor(floor);
         }
     }
 
-    /// Stores what the engine remembers, and tells it whether that worked.
+    /// Has stored what the engine remembers. It hears of it when that is done; no disk is waited for.
     fn remember(&mut self, version: u64) {
-        // A copy, so that the application can look at the engine while a disk takes its time.
+        let Some(writer) = &mut self.writer else { return self.road.hear(Heard::Remembered(version)) };
         let memory = self.client.shared.engine().memory().clone();
-        let saved = self.keeper.save(&memory, SystemTime::now());
-        self.road.hear(if saved { Heard::Remembered(version) } else { Heard::CannotRemember(version) });
+        writer.write(Value::Memory { version, memory, at: SystemTime::now() });
+    }
+
+    /// Has the floor of the clock stored.
+    fn keep_floor(&mut self, floor: Timestamp) {
+        self.floor_left = None;
+        if let Some(writer) = &mut self.writer {
+            writer.write(Value::Floor(floor));
+        }
+    }
+
+    /// What became of what was to be stored.
+    fn hear_writer(&mut self) {
+        for written in self.writer.as_ref().map(Writer::written).unwrap_or_default() {
+            match written {
+                Written::Memory { version, result: Ok(()) } => self.road.hear(Heard::Remembered(version)),
+                Written::Memory { version, result: Err(_) } => self.road.hear(Heard::CannotRemember(version)),
+                Written::Floor { floor: _, result: Ok(()) } => {}
+                Written::Floor { floor, result: Err(error) } => {
+                    self.floor_left = Some(floor);
+                    let problem = format!(
+                        "the earliest plausible time is not stored, and is tried again with the next heartbeat: {error}"
+                    );
+                    self.deliver(Event::StoreProblem { problem });
+                }
+            }
+        }
+    }
+
+    /// Waits until all is stored that is to be, as long as the end may take, and tells what could not be.
+    fn store_the_rest(&mut self) {
+        let left = self.end.map_or(PATIENCE, |end| end.after(self.clock.now()));
+        let Some(writer) = &self.writer else { return };
+        writer.flush(left);
+        for written in writer.written() {
+            match written {
+                Written::Memory { version, result: Err(_) } => {
+                    self.deliver(Event::CannotRemember { version })
+                }
+                Written::Floor { result: Err(error), .. } => {
+                    let problem = format!("the earliest plausible time is not stored: {error}");
+                    self.deliver(Event::StoreProblem { problem });
+                }
+                Written::Memory { result: Ok(()), .. } | Written::Floor { result: Ok(()), .. } => {}
+            }
+        }
     }
 
     fn deliver(&mut self, event: Event) {
         if self.stopped {
             return;
+        }
+        if matches!(event, Event::Stopped {}) {
+            // The last event is told when nothing more is done.
+            self.store_the_rest();
+        }
+        if matches!(event, Event::Heartbeat { .. })
+            && let Some(floor) = self.floor_left
+        {
+            self.keep_floor(floor);
         }
         self.stopped = matches!(event, Event::Stopped {});
         let body = if matches!(event, Event::Heartbeat { .. }) { self.road.adopted() } else { None };

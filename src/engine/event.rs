@@ -180,6 +180,11 @@ pub enum Event {
         /// Why, in words.
         reason: String,
     },
+    /// Something about what outlives the process is not as it should be; the agent goes on. Told by the driver.
+    StoreProblem {
+        /// What it is, what follows from it, and what to do.
+        problem: String,
+    },
     /// The engine has stopped. The last event.
     Stopped {},
 }

@@ -77,6 +77,8 @@ pub const HOMING_EVENT_ROUND: i32 = 23;
 /// `server` refused the product's status as too large; the JSON of the event says how large it was. Heartbeats
 /// to it go without the status until it is smaller or an hour has passed. Of the managed client alone.
 pub const HOMING_EVENT_STATUS_TOO_LARGE: i32 = 24;
+/// Something about the state folder, or the product's own store, is not as it should be: `text`. The agent goes on.
+pub const HOMING_EVENT_STORE_PROBLEM: i32 = 25;
 
 /// Other servers of the same search are tried.
 pub const HOMING_NEXT_NEXT_SERVER: i32 = 1;
@@ -369,6 +371,7 @@ fn parts(event: &Event) -> Parts<'_> {
         }
         Event::CannotRemember { version: _ } => of(HOMING_EVENT_CANNOT_REMEMBER),
         Event::MemoryIgnored { reason } => Parts { text: Some(reason), ..of(HOMING_EVENT_MEMORY_IGNORED) },
+        Event::StoreProblem { problem } => Parts { text: Some(problem), ..of(HOMING_EVENT_STORE_PROBLEM) },
         Event::Unverified { server } => about(HOMING_EVENT_UNVERIFIED, server),
         Event::StatusTooLarge { server, size: _ } => about(HOMING_EVENT_STATUS_TOO_LARGE, server),
         Event::Stopped {} => of(HOMING_EVENT_STOPPED),

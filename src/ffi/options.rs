@@ -86,8 +86,8 @@ pub struct homing_options {
     pub limits_json: *const c_char,
     /// The location to begin with; NULL for the group's settings.
     pub location: *const c_char,
-    /// The folder in which the client keeps what must outlive the process; it is made if it is not there. NULL:
-    /// nothing does, unless `store_load` and `store_save` are given.
+    /// The folder in which the client keeps what must outlive the process; it is made if it is not there, and is for one
+    /// client at a time. NULL: nothing does, unless `store_load` and `store_save` are given.
     pub state_folder: *const c_char,
     /// The name of the client's thread; NULL for `homing`.
     pub thread_name: *const c_char,
@@ -152,7 +152,9 @@ pub struct homing_options {
     pub store_load: Option<
         unsafe extern "C" fn(user_data: *mut c_void, name: *const c_char, value: *mut homing_value) -> i32,
     >,
-    /// Keeps a value by its name, in place of the one before. Returns 0, or an error number of the system.
+    /// Keeps a value by its name, in place of the one before. Returns 0, or an error number of the system. Called on a thread
+    /// of its own, one value at a time, also while another callback runs: it may take its time, and heartbeats go on. It may
+    /// call every function of the client, once `homing_client_start` has returned; `homing_client_free` returns at once there.
     pub store_save: Option<
         unsafe extern "C" fn(user_data: *mut c_void, name: *const c_char, data: *const u8, len: usize) -> i32,
     >,

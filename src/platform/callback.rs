@@ -11,19 +11,28 @@ const LONG: Duration = Duration::from_secs(5);
 /// Calls the application. `None` when it panicked, which is logged together with what follows from it; so
 /// is a call that held the client up for long.
 pub(crate) fn call<T>(name: &str, after_a_panic: &str, callback: impl FnOnce() -> T) -> Option<T> {
+    timed(name, after_a_panic, "the client did nothing else meanwhile", callback)
+}
+
+/// The same for what does not hold the client up.
+pub(crate) fn call_beside<T>(name: &str, after_a_panic: &str, callback: impl FnOnce() -> T) -> Option<T> {
+    timed(name, after_a_panic, "the client went on meanwhile", callback)
+}
+
+fn timed<T>(name: &str, after_a_panic: &str, meanwhile: &str, callback: impl FnOnce() -> T) -> Option<T> {
     let began = Instant::now();
     let result = catch_unwind(AssertUnwindSafe(callback));
-    note_length(name, began.elapsed());
+    note_length(name, began.elapsed(), meanwhile);
     if result.is_err() {
         journal::tell!(Error, "{name} panicked; {after_a_panic}");
     }
     result.ok()
 }
 
-fn note_length(name: &str, took: Duration) {
+fn note_length(name: &str, took: Duration, meanwhile: &str) {
     if took > LONG {
         let seconds = took.as_secs();
-        journal::tell!(Warn, "{name} took {seconds} s; the client did nothing else meanwhile");
+        journal::tell!(Warn, "{name} took {seconds} s; {meanwhile}");
     }
 }
 
@@ -44,8 +53,9 @@ mod tests {
         let _here = journal.enter();
         assert_eq!(call("the hook", "nothing follows", || 7), Some(7));
         assert_eq!(call("the hook", "nothing follows", || -> u8 { panic!("a fault") }), None);
-        note_length("the hook", LONG);
-        note_length("the hook", Duration::from_millis(31_900));
+        let meanwhile = "the client did nothing else meanwhile";
+        note_length("the hook", LONG, meanwhile);
+        note_length("the hook", Duration::from_millis(31_900), meanwhile);
         let expected = [
             "error: the hook panicked; nothing follows",
             "warn: the hook took 31 s; the client did nothing else meanwhile",

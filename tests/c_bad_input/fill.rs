@@ -145,7 +145,7 @@ fn functions(owner: &str, name: &str, header: &Header) -> Option<Fill> {
         ("homing_settings_parse", "source") => one_of(header, "HOMING_SOURCE_SERVER", "HOMING_SOURCE_"),
         ("homing_settings_read", "path") => text("world->path", NULL)
             .all(&[r#""""#, r#""/dev/null/nothing""#, r#""/""#], FILE)
-            .and(r#""/dev/null""#, SETTINGS)
+            .and(r#""/dev/null""#, FILE)
             .and("long_text(100000)", FILE),
         (
             "homing_settings_effective" | "homing_client_set_location" | "homing_engine_set_location",

@@ -19,7 +19,7 @@ struct shared {
     const struct world *world;
     homing_client *client;
     // What on_event does at the first heartbeat.
-    enum { TRY, FREE, BLOCK } then;
+    enum { TRY, FREE, BLOCK, FREE_IN_SAVE } then;
     // How often each callback came.
     int events, logs, sockets, thread_starts, heartbeats, credentials, loads, saves;
     // Answers that were told, and those after which the client went on.
@@ -132,6 +132,8 @@ static void told(void *user_data, homing_client *client, const homing_event *eve
     case BLOCK:
         block(shared);
         break;
+    case FREE_IN_SAVE:
+        break;
     }
 }
 
@@ -203,6 +205,8 @@ static int32_t save(void *user_data, const char *name, const uint8_t *data, size
     check(name != NULL);
     check_bytes((homing_bytes){data, len}, false);
     try_client(client, shared->world);
+    if (shared->then == FREE_IN_SAVE && shared->saves == 1)
+        homing_client_free(client);
     return 0;
 }
 
@@ -252,6 +256,22 @@ static void freed_in_a_callback(struct world *world)
     homing_options options = options_of(&shared);
     started(&shared, start(world, &options));
     wait_until(&shared, &shared.dropped, 1);
+    shared_close(&shared);
+}
+
+// Freed by its own store, on a thread that the end of the client waits for.
+static void freed_in_a_save(struct world *world)
+{
+    struct shared shared;
+    shared_open(&shared, world);
+    shared.then = FREE_IN_SAVE;
+    homing_options options = options_of(&shared);
+    options.store_load = load;
+    options.store_save = save;
+    started(&shared, start(world, &options));
+    wait_until(&shared, &shared.dropped, 1);
+    // What waited meanwhile may have been stored after it.
+    check(shared.saves >= 1);
     shared_close(&shared);
 }
 
@@ -378,7 +398,7 @@ int main(int count, char **arguments)
         void (*run)(struct world *);
     } scenarios[] = {
         {"callbacks", in_callbacks},        {"free", freed_in_a_callback}, {"threads", from_many_threads},
-        {"block", one_blocks}, {"fork", forked},
+        {"free_in_save", freed_in_a_save}, {"block", one_blocks}, {"fork", forked},
     };
     const char *wanted = arguments[1];
     if (strcmp(wanted, "alive") == 0 || strcmp(wanted, "stopped") == 0) {

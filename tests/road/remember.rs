@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use homing::engine::{Event, Tuning};
 use homing::store::{Folder, InMemory, Store};
 use serde_json::Value;
 
-use super::server::Server;
+use super::server::{Authority, Server};
 use super::{LONG, attached, builder, heartbeat, ok, public, settings, wait_for, well};
 
 /// Counts what is saved, and fails with a full disk as often as told.
@@ -38,6 +38,52 @@ impl Store for Counted {
         }
         self.store.save(name, value)
     }
+}
+
+/// Saves nothing before its gate is opened.
+#[derive(Clone, Default)]
+struct Stuck {
+    store: InMemory,
+    /// Whether it is open, and how many saves were begun.
+    gate: Arc<(Mutex<(bool, usize)>, Condvar)>,
+}
+
+impl Stuck {
+    fn open(&self) {
+        self.gate.0.lock().unwrap().0 = true;
+        self.gate.1.notify_all();
+    }
+
+    fn begun(&self) -> usize {
+        self.gate.0.lock().unwrap().1
+    }
+
+    fn wait_until_begun(&self) {
+        drop(self.gate.1.wait_while(self.gate.0.lock().unwrap(), |gate| gate.1 == 0).unwrap());
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.store.clone().load(name).unwrap().is_some()
+    }
+}
+
+impl Store for Stuck {
+    fn load(&mut self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        self.store.load(name)
+    }
+
+    fn save(&mut self, name: &str, value: &[u8]) -> io::Result<()> {
+        let mut gate = self.gate.0.lock().unwrap();
+        gate.1 += 1;
+        self.gate.1.notify_all();
+        drop(self.gate.1.wait_while(gate, |gate| !gate.0).unwrap());
+        self.store.save(name, value)
+    }
+}
+
+/// A server whose certificate shows that it is later than was known.
+fn young(authority: &Authority) -> Server {
+    Server::tls("a", &authority.named("localhost").of_this_year(), well).called("localhost")
 }
 
 /// What is stored of this server.
@@ -145,6 +191,150 @@ fn a_full_disk_is_told_and_tried_again_until_there_is_room() {
     client.stop(Duration::ZERO);
     assert_eq!(store.saves.load(Ordering::SeqCst), 4);
     assert!(store.store.clone().load("memory").unwrap().is_some());
+}
+
+#[test]
+fn a_disk_that_takes_for_ever_holds_up_neither_the_attach_nor_a_heartbeat() {
+    let authority = Authority::new();
+    let server = young(&authority);
+    let store = Stuck::default();
+    let client = builder(settings(&[&server], authority.policy())).store(store.clone()).start().unwrap();
+    assert_eq!(attached(&client), "a");
+    for _ in 0..10 {
+        assert!(heartbeat(&client).is_some());
+    }
+    // The floor of the clock is being written all the while; what the engine remembers waits behind it.
+    assert_eq!(store.begun(), 1);
+    assert!(!store.has("time") && !store.has("memory"));
+    store.open();
+    client.stop(LONG);
+    assert!(store.has("time") && store.has("memory"));
+    assert_eq!(store.begun(), 2);
+}
+
+#[test]
+fn an_end_waits_for_a_stuck_disk_no_longer_than_it_may_and_nothing_is_stored_after_it() {
+    let server = Server::plain("a", well).called("localhost");
+    let store = Stuck::default();
+    let client = builder(settings(&[&server], public())).store(store.clone()).start().unwrap();
+    attached(&client);
+    store.wait_until_begun();
+    client.begin_stop(Duration::ZERO);
+    wait_for(&client, |event| matches!(event.event, Event::Stopped {}).then_some(()));
+    // The store is under way still; it is waited for like a callback.
+    assert!(!client.join_timeout(Duration::ZERO));
+    store.open();
+    client.join();
+    assert_eq!(store.begun(), 1);
+}
+
+#[test]
+fn what_changed_last_is_stored_before_the_last_event() {
+    let server = Server::plain("a", well).called("localhost");
+    let store = Stuck::default();
+    let client = builder(settings(&[&server], public())).store(store.clone()).start().unwrap();
+    attached(&client);
+    store.wait_until_begun();
+    client.begin_stop(LONG);
+    store.open();
+    wait_for(&client, |event| matches!(event.event, Event::Stopped {}).then_some(()));
+    assert!(store.has("memory"));
+}
+
+#[test]
+fn a_store_may_use_and_stop_its_client() {
+    struct Ending {
+        client: Arc<Mutex<Option<Client>>>,
+    }
+    impl Store for Ending {
+        fn load(&mut self, _: &str) -> io::Result<Option<Vec<u8>>> {
+            Ok(None)
+        }
+        fn save(&mut self, _: &str, _: &[u8]) -> io::Result<()> {
+            // The start may not have returned yet.
+            while self.client.lock().unwrap().is_none() {
+                thread::yield_now();
+            }
+            let client = self.client.lock().unwrap().take().unwrap();
+            assert!(client.snapshot().servers.len() == 1 && !client.join_timeout(LONG));
+            client.stop(LONG);
+            client.join();
+            // Dropped here, inside of what the client itself waits for.
+            Ok(())
+        }
+    }
+    let server = Server::plain("a", well).called("localhost");
+    let place = Arc::new(Mutex::new(None));
+    let (told, stopped) = std::sync::mpsc::channel();
+    let client = builder(settings(&[&server], public()))
+        .store(Ending { client: Arc::clone(&place) })
+        .on_event(move |_, event| {
+            if matches!(event.event, Event::Stopped {}) {
+                told.send(()).unwrap();
+            }
+        })
+        .start()
+        .unwrap();
+    *place.lock().unwrap() = Some(client);
+    stopped.recv_timeout(LONG).unwrap();
+}
+
+fn problem(client: &Client, part: &str) {
+    wait_for(client, |event| {
+        let Event::StoreProblem { problem } = &event.event else { return None };
+        assert!(problem.contains(part), "{problem}");
+        Some(())
+    });
+}
+
+#[test]
+fn a_floor_of_the_clock_that_is_not_stored_is_told_and_tried_again() {
+    let authority = Authority::new();
+    let server = young(&authority);
+    let store = Counted::default();
+    // The floor is the first that is stored.
+    store.failures.store(1, Ordering::SeqCst);
+    let client = builder(settings(&[&server], authority.policy())).store(store.clone()).start().unwrap();
+    problem(&client, "the earliest plausible time is not stored, and is tried again with the next heartbeat");
+    for _ in 0..3 {
+        heartbeat(&client);
+    }
+    client.stop(LONG);
+    assert!(store.store.clone().load("time").unwrap().is_some());
+}
+
+#[test]
+fn a_floor_of_the_clock_that_is_damaged_is_told_once_and_written_anew() {
+    let server = Server::plain("a", well);
+    let mut store = InMemory::default();
+    store.save("time", b"garbage").unwrap();
+    let start = || builder(settings(&[&server], public())).store(store.clone()).start().unwrap();
+    let client = start();
+    problem(&client, "the earliest plausible time is not known");
+    heartbeat(&client);
+    client.stop(LONG);
+    assert_ne!(store.clone().load("time").unwrap().unwrap(), b"garbage");
+    let client = start();
+    heartbeat(&client);
+    client.stop(LONG);
+    while let Ok(Some(event)) = client.next_event_timeout(Duration::ZERO) {
+        assert!(!matches!(event.event, Event::StoreProblem { .. }), "{event:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn two_clients_on_one_folder_are_told_and_both_go_on() {
+    let state = tempfile::tempdir().unwrap();
+    let server = Server::plain("a", well).called("localhost");
+    let start = || builder(settings(&[&server], public())).state_folder(state.path()).start().unwrap();
+    let (first, second) = (start(), start());
+    problem(&second, "is in use by another client");
+    assert_eq!((attached(&first), attached(&second)), ("a".to_owned(), "a".to_owned()));
+    wait_for(&second, |event| matches!(event.event, Event::CannotRemember { .. }).then_some(()));
+    first.stop(LONG);
+    // The folder is free: what the second one remembers is stored when something next changes.
+    heartbeat(&second);
 }
 
 /// Starts on a store that cannot be read: the reason is the first event, and all goes on.
