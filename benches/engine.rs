@@ -61,8 +61,8 @@ fn main() {
     let mut table = Table::new("bytes of one attached engine beside the shared settings and tuning");
     for mode in ["pull", "push"] {
         let (few, many) = (bytes_per_engine(8, mode), bytes_per_engine(72, mode));
-        table.at_most(&format!("{mode}, 8 servers"), few as f64, 3072.0, "B");
-        table.at_most(&format!("{mode}, each further server"), (many - few) as f64 / 64.0, 128.0, "B");
+        table.at_most(&format!("{mode}, 8 servers"), few as f64, 3584.0, "B");
+        table.at_most(&format!("{mode}, each further server"), (many - few) as f64 / 64.0, 160.0, "B");
     }
     table.says("of which the value Engine itself", format!("{} B", size_of::<Engine>()));
 

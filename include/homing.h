@@ -374,7 +374,7 @@ void homing_settings_free(homing_settings *settings);
 // Attached to nobody, because this machine has no network.
 #define HOMING_STATE_NO_NETWORK 5
 
-// Attached to nobody, because the servers do not want this agent.
+// Attached to no server, because every server has rejected this agent.
 #define HOMING_STATE_REJECTED 6
 
 // Communication is switched off in the settings.
@@ -437,7 +437,7 @@ void homing_settings_free(homing_settings *settings);
 // The machine was suspended and runs again.
 #define HOMING_REASON_RESUMED 16
 
-// Two servers, or the only one, do not want this agent.
+// Every server has rejected this agent.
 #define HOMING_REASON_REJECTED 17
 
 // Every server asks for patience or may not be used now.
@@ -470,6 +470,9 @@ void homing_settings_free(homing_settings *settings);
 
 // Something answers in place of the servers, as several of them show: a captive portal, perhaps.
 #define HOMING_REASON_CAPTIVE_PORTAL 27
+
+// No heartbeat has been delivered for too long, whatever the server in use says.
+#define HOMING_REASON_UNFED 28
 
 // What a reason means, in words that live for ever: the server in use failed. data is NULL for a number this
 // version does not know.

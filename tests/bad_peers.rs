@@ -243,7 +243,7 @@ fn every_bad_answer_has_its_class_and_its_price_and_the_next_server_is_taken() {
 }
 
 #[test]
-fn a_429_is_waited_for_and_leads_to_no_lower_priority() {
+fn a_429_is_waited_for_and_an_agent_without_a_server_passes_by() {
     for (what, after, seconds) in [
         ("alone", "", 30),
         ("unreadable", "\r\nRetry-After: soon", 30),
@@ -252,17 +252,10 @@ fn a_429_is_waited_for_and_leads_to_no_lower_priority() {
         let bad = answers(format!("HTTP/1.1 429 Slowly{after}\r\nContent-Length: 0\r\n\r\n"));
         let good = Server::plain("good", well);
         let client = start(&bad, &good, &serde_json::json!({}));
-        let mut class = None;
-        loop {
-            match client.next_event_timeout(LONG).unwrap().unwrap().event {
-                Event::AttemptFailed { class: found, .. } => class = Some(found),
-                Event::Waiting { .. } => break,
-                other => assert!(!matches!(other, Event::Attached { .. }), "{what}: {other:?}"),
-            }
-        }
-        assert_eq!(class, Some(FailureClass::Throttled), "{what}");
+        let (class, detail) = fails(&client, what);
+        assert_eq!(class, FailureClass::Throttled, "{what}: {detail}");
         charged(&client, patience(seconds), what);
-        assert_eq!(good.connections(), 0, "{what}");
+        assert_eq!((bad.connections(), good.connections()), (1, 1), "{what}");
     }
 }
 

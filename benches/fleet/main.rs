@@ -25,12 +25,13 @@ const OUTAGE: Duration = Duration::from_secs(600);
 fn main() {
     let agents = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(100_000);
     println!(
-        "{agents} agents in push mode with a heartbeat every 300 s, S = 5 s (attachment.spread), virtual time.
+        "{agents} agents in push mode with a heartbeat every 300 s, S = 5 s (attachment.spread) unless said, virtual time.
 An attempt is a connection begun by an agent that its server has not served since the server came up. A server
 admits attempts from a token bucket (2,000 a second, 0.1 s deep) and refuses the connection when it is empty. What
 agents it has served connect for later (their event streams, their next heartbeats) costs no token unless said."
     );
-    let one = Plan { agents, servers: 1, spread: "5s", admits: 2000, everybody_pays: false };
+    let one =
+        Plan { agents, servers: 1, spread: "5s", admits: 2000, everybody_pays: false, boots_within: None };
     let mut table =
         Table::new("one server; it dies, all connections are cut within 0.2 s, and it is back after 10 min");
     let (began, worked) = (Instant::now(), processor_time());
@@ -46,6 +47,17 @@ agents it has served connect for later (their event streams, their next heartbea
 
     let table = Table::new("the same, and event streams and later heartbeats cost a token as well");
     Outage::new(&Plan { everybody_pays: true, ..one }, &[0]).tell_all(&table);
+
+    // 100,000 agents on a server that takes 2,000 a second want 50 s; 30 s is the most that can be set.
+    for (spread, what) in [("1s", "the defaults, S = 1 s"), ("30s", "the recommended S = 30 s")] {
+        let table = Table::new(&format!("the first story with {what}"));
+        Outage::new(&Plan { spread, ..one }, &[0]).tell_all(&table);
+    }
+    for (boots_within, what) in
+        [("0s", "the default start-up spread, 0 s"), ("60s", "a start-up spread of 60 s")]
+    {
+        boot(&Plan { boots_within: Some(boots_within), ..one }, what);
+    }
 
     let eight = Plan { servers: 8, ..one };
     let table = Table::new("8 servers of one priority; all die at once, all are back after 10 min");
@@ -129,6 +141,27 @@ impl Outage {
         table.says("the last agent is back after", seconds(self.back(1.0)));
         table.says("inputs to all engines", self.inputs);
     }
+}
+
+/// The whole fleet is switched on in one instant.
+fn boot(plan: &Plan, what: &str) {
+    let mut world = World::new(plan);
+    let begun = world.now;
+    world.run(Duration::from_secs(900));
+    let attempts: Vec<_> = world.attempts.iter().map(|(at, server)| (at.since(begun), *server)).collect();
+    let returns = world.returns(begun);
+    let at = |share: f64| {
+        let enough = (world.agents() as f64 * share).ceil() as usize;
+        returns.get(enough.saturating_sub(1)).map(Duration::as_secs_f64)
+    };
+    let table = Table::new(&format!("one server, and the whole fleet starts at once, with {what}"));
+    table.says(
+        "attempts in the busiest second, of the fleet",
+        format!("{:.1} %", busiest(attempts.iter()) * 100.0 / world.agents() as f64),
+    );
+    table.says("attempts per agent", format!("{:.3}", attempts.len() as f64 / world.agents() as f64));
+    table.says("99 % of the fleet are attached after", seconds(at(0.99)));
+    table.says("the last agent is attached after", seconds(at(1.0)));
 }
 
 /// How long this thread has run; `None` where the system does not tell.

@@ -25,6 +25,8 @@ pub struct Plan {
     pub admits: u64,
     /// Whether agents it has served since it came up cost tokens too: their event streams and heartbeats.
     pub everybody_pays: bool,
+    /// All agents start in one instant, with this start-up spread; `None`: over one heartbeat interval.
+    pub boots_within: Option<&'static str>,
 }
 
 /// See the module.
@@ -82,7 +84,11 @@ impl World {
     pub fn new(plan: &Plan) -> Self {
         let now = Moment::ORIGIN + Duration::from_secs(1000);
         let (settings, routes) = (settings(plan.servers), Arc::<[Route]>::from([Route::Direct]));
-        let tuning = format!(r#"{{ "attachment": {{ "spread": "{}" }} }}"#, plan.spread);
+        let tuning = format!(
+            r#"{{ "attachment": {{ "spread": "{}", "startup_spread": "{}" }} }}"#,
+            plan.spread,
+            plan.boots_within.unwrap_or("0s")
+        );
         let tuning = Arc::new(Tuning::parse(tuning.as_bytes()).expect("a spread the documentation allows"));
         let agent = |number: usize| {
             let id = number.to_string().parse().expect("digits are visible characters");
@@ -101,7 +107,7 @@ impl World {
             up_since: Some(now),
             filled: (0, now),
             each: 1_000_000_000 / plan.admits,
-            served: vec![true; plan.agents],
+            served: vec![plan.boots_within.is_none(); plan.agents],
         };
         let mut world = Self {
             now,
@@ -116,7 +122,8 @@ impl World {
         };
         for agent in 0..plan.agents {
             // A fleet is never switched on in one instant; here it takes one heartbeat interval.
-            let at = now + Duration::from_millis(world.draw(300_000));
+            let spread = if plan.boots_within.is_some() { 1 } else { 300_000 };
+            let at = now + Duration::from_millis(world.draw(spread));
             world.agents[agent].look = at;
             world.push(at, agent, Happening::Look);
         }

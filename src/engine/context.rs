@@ -1,5 +1,6 @@
 //! What every part is lent while it handles an input.
 
+use super::attachment::{Guard, Present};
 use super::chance::Chance;
 use super::in_force::InForce;
 use super::network::Network;
@@ -16,9 +17,16 @@ pub(super) struct Context<'a> {
     pub(super) in_force: &'a InForce,
     /// What is thought of the network; asked whom to blame, and told when somebody answers.
     pub(super) network: &'a mut Network,
+    /// Counts every dial, and says when the next may be made.
+    pub(super) guard: &'a mut Guard,
 }
 
 impl Context<'_> {
+    /// What says when a server may be dialled.
+    pub(super) fn present(&self) -> Present<'_> {
+        Present { now: self.now, guard: self.guard, tuning: &self.tuning.attachment }
+    }
+
     pub(super) fn act(&mut self, action: Action) {
         self.queue.act(action);
     }

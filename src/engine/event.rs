@@ -242,6 +242,8 @@ pub enum Why {
     ServerDraining,
     /// The server in use asks for more patience than there is.
     ServerThrottled,
+    /// No heartbeat has been delivered for too long, whatever the server in use says.
+    Unfed,
     /// An exchange with a better server, or the agent's own, succeeded.
     BetterServer,
     /// Another server answered in its place.
@@ -264,7 +266,7 @@ pub enum Why {
     NetworkChanged,
     /// The machine was suspended and runs again.
     Resumed,
-    /// Two servers, or the only one, do not want this agent.
+    /// Every server has rejected this agent.
     Rejected,
     /// Every server asks for patience or may not be used now.
     NothingAvailable,
@@ -291,8 +293,9 @@ impl Why {
             Self::ServerFailed => "the server in use failed",
             Self::ServerSlow => "the server in use makes no progress",
             Self::ServerSilent => "the server in use is silent",
-            Self::ServerDraining => "the server in use asked to be left",
-            Self::ServerThrottled => "the server in use asks for more patience than there is",
+            Self::ServerDraining => "the server in use is draining",
+            Self::ServerThrottled => "the server in use asks for a longer wait than the heartbeat interval",
+            Self::Unfed => "no heartbeat has been delivered for too long",
             Self::BetterServer => "a better server has proved itself",
             Self::OtherServerAnswered => "another server answered in its place",
             Self::AllFailed => "every server of the list failed",
@@ -308,11 +311,13 @@ impl Why {
             Self::NoNetwork => "this machine has no usable network",
             Self::NetworkChanged => "the network changed",
             Self::Resumed => "the machine was suspended and runs again",
-            Self::Rejected => "the servers do not want this agent",
+            Self::Rejected => "every server has rejected this agent (401 or 403)",
             Self::NothingAvailable => "every server asks for patience or may not be used now",
             Self::WaitOver => "the waiting time is over",
-            Self::TooManyAttempts => "too many attempts in ten minutes; the servers are spared",
-            Self::MovedOften => "the agent moved often within two minutes and calms down",
+            Self::TooManyAttempts => {
+                "too many connections in ten minutes; each server is tried once a minute"
+            }
+            Self::MovedOften => "the agent moved often within two minutes and backs off",
             Self::Disabled => "communication is switched off in the settings",
             Self::Stopping => "the application stops the agent",
         }

@@ -57,7 +57,7 @@ impl Snapshot {
                 State::Waiting => "attached to no server, waiting",
                 State::NoNetwork => "attached to no server, there is no network",
                 State::Captive => "attached to no server, something else answers",
-                State::Rejected => "attached to no server, the servers do not want this agent",
+                State::Rejected => "attached to no server, every server has rejected this agent",
                 State::Disabled => "communication is switched off",
                 State::Stopping => "stopping",
                 State::Stopped => "stopped",

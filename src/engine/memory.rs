@@ -20,7 +20,7 @@ use crate::words::{ServerId, Span};
 pub struct Memory {
     /// Sweeps in a row that failed and were not yet forgiven.
     pub misses: u8,
-    /// How often the dwell before failback was doubled.
+    /// How often in a row the agent had to leave a server within an hour after it had come back to it.
     pub damping: u8,
     /// Servers of which something is known.
     pub servers: Vec<ServerMemory>,
@@ -89,7 +89,7 @@ pub enum LeftOutReason {
     TooManyRequests,
     /// It asked for patience otherwise.
     Throttled,
-    /// It does not want this agent.
+    /// It rejected this agent.
     NotAllowed,
 }
 

@@ -44,7 +44,7 @@ pub use snapshot::{ServerSnapshot, Snapshot, State};
 pub use tuning::{BadTuning, Tuning};
 
 use agenda::{Agenda, Need};
-use attachment::Attachment;
+use attachment::{Attachment, Guard, Present};
 use chance::Chance;
 use context::Context;
 use in_force::InForce;
@@ -98,6 +98,7 @@ pub struct Engine {
     chance: Chance,
     queue: Queue,
     network: Network,
+    guard: Guard,
     attachment: Attachment,
     /// `None` when the settings neither name reference servers nor have locations that follow from them.
     location: Option<Box<Location>>,
@@ -129,7 +130,8 @@ impl Engine {
     /// agent gives the defaults. Two engines with one seed and one sequence of inputs decide alike.
     pub fn new(setup: Setup, memory: Memory, away: Away, seed: u64, now: Moment) -> Self {
         let Setup { settings, settings_id, agent, tuning, routes } = setup;
-        let (mut chance, mut queue, mut network) = (Chance::new(seed), Queue::default(), Network::default());
+        let (mut chance, mut queue) = (Chance::new(seed), Queue::default());
+        let (mut network, mut guard) = (Network::default(), Guard::default());
         let start = now + chance.up_to(tuning.attachment.startup_spread);
         let mut in_force = InForce::new(settings_id, settings);
         let mut attachment = Attachment::new(agent.clone(), routes, start);
@@ -144,6 +146,7 @@ impl Engine {
             tuning: &tuning,
             network: &mut network,
             in_force: &in_force,
+            guard: &mut guard,
         };
         let agenda = Agenda::new(&agent, &effective, &cx);
         if let Some(location) = &mut location {
@@ -166,6 +169,7 @@ impl Engine {
             chance,
             queue,
             network,
+            guard,
             tuning,
         }
     }
@@ -180,8 +184,8 @@ impl Engine {
         if !self.queue.is_empty() {
             return Some((self.now, Wake::Drain));
         }
-        let attachment =
-            self.attachment.deadline(self.now, &self.tuning.attachment).map(|at| (at, Wake::Attachment));
+        let attachment = self.attachment.deadline(self.present());
+        let attachment = attachment.map(|at| (at, Wake::Attachment));
         let agenda = self.agenda.deadline().map(|at| (at, Wake::Agenda));
         let location = self.location_deadline();
         let location = location.map(|at| (at, Wake::Location));
@@ -217,8 +221,8 @@ impl Engine {
         if self.attachment.state() == State::Stopped {
             return;
         }
-        let Self { chance, queue, network, tuning, in_force, attachment, location, .. } = self;
-        let cx = &mut Context { now: self.now, chance, queue, tuning, network, in_force };
+        let Self { chance, queue, network, guard, tuning, in_force, attachment, location, .. } = self;
+        let cx = &mut Context { now: self.now, chance, queue, tuning, network, in_force, guard };
         match input {
             Input::Timeout => {}
             Input::Network(change) => {
@@ -283,9 +287,13 @@ impl Engine {
 
     // --- helpers ---
 
+    fn present(&self) -> Present<'_> {
+        Present { now: self.now, guard: &self.guard, tuning: &self.tuning.attachment }
+    }
+
     fn command(&mut self, command: Command) {
-        let Self { chance, queue, network, tuning, in_force, attachment, location, .. } = self;
-        let cx = &mut Context { now: self.now, chance, queue, tuning, network, in_force };
+        let Self { chance, queue, network, guard, tuning, in_force, attachment, location, .. } = self;
+        let cx = &mut Context { now: self.now, chance, queue, tuning, network, in_force, guard };
         match command {
             Command::BeatNow => attachment.beat_now(cx),
             Command::NewCredentials => attachment.new_credentials(cx),
@@ -312,8 +320,10 @@ impl Engine {
     fn settle(&mut self) {
         // What is decided may make the next thing due at once: a move that waited for a beat to end, say.
         for _ in 0..MOST_ROUNDS {
-            let Self { chance, queue, network, tuning, in_force, attachment, agenda, location, .. } = self;
-            let cx = &mut Context { now: self.now, chance, queue, tuning, network, in_force };
+            let Self {
+                chance, queue, network, guard, tuning, in_force, attachment, agenda, location, ..
+            } = self;
+            let cx = &mut Context { now: self.now, chance, queue, tuning, network, in_force, guard };
             exchange_facts(cx, attachment, location, agenda);
             attachment.tick(cx);
             if let Some(location) = location {
@@ -323,7 +333,7 @@ impl Engine {
             exchange_facts(cx, attachment, location, agenda);
             let followed = self.follow_location();
             let location = self.location_deadline();
-            let attachment = self.attachment.deadline(self.now, &self.tuning.attachment);
+            let attachment = self.attachment.deadline(self.present());
             let due = attachment.into_iter().chain(self.agenda.deadline()).chain(location);
             if !followed && due.min().is_none_or(|due| due > self.now) {
                 break;
@@ -355,16 +365,16 @@ impl Engine {
             self.queue.stale_inputs += 1;
             return;
         };
-        let Self { chance, queue, network, tuning, in_force, .. } = self;
-        warn(&mut Context { now: self.now, chance, queue, tuning, network, in_force });
+        let Self { chance, queue, network, guard, tuning, in_force, .. } = self;
+        warn(&mut Context { now: self.now, chance, queue, tuning, network, in_force, guard });
         self.reconfigure_location(&before);
         let _ = self.put_in_force(Some(&before));
     }
 
     /// The part that finds the location is there when the settings want it.
     fn reconfigure_location(&mut self, before: &Settings) {
-        let Self { chance, queue, network, tuning, in_force, attachment, location, .. } = self;
-        let cx = &mut Context { now: self.now, chance, queue, tuning, network, in_force };
+        let Self { chance, queue, network, guard, tuning, in_force, attachment, location, .. } = self;
+        let cx = &mut Context { now: self.now, chance, queue, tuning, network, in_force, guard };
         let wanted = location::is_asked_for(cx.in_force.settings()) && attachment.state() != State::Stopping;
         match (location.as_mut(), wanted) {
             (Some(location), true) => location.reconfigure(cx, before),
@@ -384,8 +394,8 @@ impl Engine {
         let name = self.in_force.chosen.clone().or_else(fitting);
         let another = name != self.in_force.location;
         self.in_force.location = name;
-        let Self { chance, queue, network, tuning, in_force, attachment, agenda, location, .. } = self;
-        let cx = &mut Context { now: self.now, chance, queue, tuning, network, in_force };
+        let Self { chance, queue, network, guard, tuning, in_force, attachment, agenda, location, .. } = self;
+        let cx = &mut Context { now: self.now, chance, queue, tuning, network, in_force, guard };
         if before.is_some() || another {
             let effective = cx.in_force.effective();
             attachment.reconfigure(cx, before, &effective);
@@ -477,7 +487,7 @@ mod tests {
     fn every_part_stays_small() {
         for (part, size, most) in [
             ("network", size_of::<Network>(), 24),
-            ("attachment", size_of::<Attachment>(), 384),
+            ("attachment", size_of::<Attachment>(), 448),
             ("agenda", size_of::<Agenda>(), 128),
             ("queue", size_of::<Queue>(), 80),
             ("memory", size_of::<Memory>(), 32),

@@ -22,7 +22,7 @@ pub enum State {
     NoNetwork,
     /// Attached to nobody, because somebody else answers in place of the servers.
     Captive,
-    /// Attached to nobody, because the servers do not want this agent.
+    /// Attached to no server, because every server has rejected this agent.
     Rejected,
     /// Communication is switched off in the settings.
     Disabled,

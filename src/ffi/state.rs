@@ -15,7 +15,7 @@ pub const HOMING_STATE_ATTACHED: i32 = 3;
 pub const HOMING_STATE_WAITING: i32 = 4;
 /// Attached to nobody, because this machine has no network.
 pub const HOMING_STATE_NO_NETWORK: i32 = 5;
-/// Attached to nobody, because the servers do not want this agent.
+/// Attached to no server, because every server has rejected this agent.
 pub const HOMING_STATE_REJECTED: i32 = 6;
 /// Communication is switched off in the settings.
 pub const HOMING_STATE_DISABLED: i32 = 7;
@@ -58,7 +58,7 @@ pub const HOMING_REASON_NO_NETWORK: i32 = 14;
 pub const HOMING_REASON_NETWORK_CHANGED: i32 = 15;
 /// The machine was suspended and runs again.
 pub const HOMING_REASON_RESUMED: i32 = 16;
-/// Two servers, or the only one, do not want this agent.
+/// Every server has rejected this agent.
 pub const HOMING_REASON_REJECTED: i32 = 17;
 /// Every server asks for patience or may not be used now.
 pub const HOMING_REASON_NOTHING_AVAILABLE: i32 = 18;
@@ -81,6 +81,8 @@ pub const HOMING_REASON_INTERCEPTED: i32 = 25;
 pub const HOMING_REASON_CAPTIVE_SUSPECTED: i32 = 26;
 /// Something answers in place of the servers, as several of them show: a captive portal, perhaps.
 pub const HOMING_REASON_CAPTIVE_PORTAL: i32 = 27;
+/// No heartbeat has been delivered for too long, whatever the server in use says.
+pub const HOMING_REASON_UNFED: i32 = 28;
 
 /// What a reason means, in words that live for ever: `the server in use failed`. `data` is NULL for a number this
 /// version does not know.
@@ -156,6 +158,7 @@ pub(super) const fn reason_code(value: Why) -> i32 {
         Why::Intercepted => HOMING_REASON_INTERCEPTED,
         Why::CaptiveSuspected => HOMING_REASON_CAPTIVE_SUSPECTED,
         Why::CaptivePortal => HOMING_REASON_CAPTIVE_PORTAL,
+        Why::Unfed => HOMING_REASON_UNFED,
     }
 }
 
@@ -188,6 +191,7 @@ pub(super) const fn reason_of(code: i32) -> Option<Why> {
         HOMING_REASON_INTERCEPTED => Why::Intercepted,
         HOMING_REASON_CAPTIVE_SUSPECTED => Why::CaptiveSuspected,
         HOMING_REASON_CAPTIVE_PORTAL => Why::CaptivePortal,
+        HOMING_REASON_UNFED => Why::Unfed,
         _ => return None,
     })
 }
@@ -198,7 +202,7 @@ mod tests {
 
     #[test]
     fn every_reason_has_its_words_and_every_state_its_name() {
-        for code in 1..=HOMING_REASON_CAPTIVE_PORTAL {
+        for code in 1..=HOMING_REASON_UNFED {
             assert_eq!(reason_of(code).map(reason_code), Some(code));
             assert!(!homing_reason_text(code).data.is_null());
         }
@@ -207,7 +211,7 @@ mod tests {
         }
         assert!(
             homing_reason_text(0).data.is_null()
-                && homing_reason_text(HOMING_REASON_CAPTIVE_PORTAL + 1).data.is_null()
+                && homing_reason_text(HOMING_REASON_UNFED + 1).data.is_null()
         );
         assert!(homing_state_name(-1).data.is_null() && homing_state_name(i32::MAX).data.is_null());
     }

@@ -41,7 +41,7 @@ fn a_stream_that_dies_alone_charges_nobody_and_comes_back_after_one_exchange() {
     let mut world = listening();
     let server = world.active().unwrap().to_owned();
     let before = world.count(is_heartbeat);
-    world.break_links(&server).run(s(2));
+    world.break_links(&server).run(s(6));
     assert_eq!(world.count(is_heartbeat) - before, 1, "the second opinion");
     assert_eq!(world.streams.len(), 1, "{}", world.story());
     assert_eq!(world.health(&server), "up");
@@ -63,7 +63,7 @@ fn a_stream_that_never_lasts_is_left_alone_for_ever_longer() {
 fn the_stream_follows_the_agent_to_another_server() {
     let mut world = listening();
     let server = world.active().unwrap().to_owned();
-    world.set(&server, down()).break_links(&server).run(s(5));
+    world.set(&server, down()).break_links(&server).run(s(6));
     let now_on = world.active().unwrap().to_owned();
     assert_ne!(now_on, server);
     assert!(world.streams.values().all(|(_, on)| *on == now_on), "{}", world.story());

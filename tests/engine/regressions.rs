@@ -5,10 +5,6 @@ use homing::words::{Cause, CertificatePolicyId, Moment, News, Route, SettingsId}
 
 use crate::world::*;
 
-fn throttling(status: u16, seconds: u64) -> Server {
-    failing(Cause::Throttled { status, retry_after: Some(s(seconds)) })
-}
-
 fn dead_but(world: &mut World, alive: &str) {
     world.set_all(down()).set(alive, up());
 }
@@ -115,7 +111,7 @@ fn patience_with_a_better_priority_is_one_wait() {
     world.set("a", throttling(429, 600));
     world.run(s(500));
     let waits = world.count(is_waiting);
-    assert!(waits <= 8, "{waits} waits\n{}", world.story());
+    assert!(waits <= 16, "about one a minute: {waits} waits\n{}", world.story());
 }
 
 /// An agent that waits for a throttled server to be ready did nothing else meanwhile.
@@ -134,7 +130,7 @@ fn patience_with_the_server_in_use_does_not_keep_the_agent_from_a_better_one() {
     let mut other = priorities(&[1]).interval(s(60));
     other.priorities = vec![vec!["z".to_owned()]];
     world.reconfigure(other);
-    world.until_attached("z", s(1));
+    world.until_attached("z", s(61));
 }
 
 /// After a move with the new link first there was no stream any more.
@@ -188,7 +184,7 @@ fn damping_is_undone_by_the_better_server_alone() {
     for _ in 0..7 {
         world.run(s(700)).set("a", up());
         let returned = world.now;
-        world.until_attached("a", s(4000));
+        world.until_attached("a", s(2 * 3600));
         waits.push(world.now.since(returned));
         world.set("a", down()).break_links("a");
         world.until_attached("b", s(60));

@@ -190,15 +190,17 @@ fn the_first_sweep_can_be_spread() {
 }
 
 #[test]
-fn two_servers_that_do_not_want_this_agent_are_believed() {
+fn an_agent_that_every_server_rejects_waits_and_asks_seldom() {
     let mut world = priorities(&[4]).start();
     world.set_all(status(403));
     world.until(s(5), "waiting", is_waiting);
     assert_eq!(world.state(), State::Rejected);
-    assert_eq!(world.starts.len(), 2, "two are enough");
+    assert_eq!(world.starts.len(), 4, "each is asked");
+    let gaps: Vec<_> = world.starts.windows(2).map(|pair| pair[1].0.since(pair[0].0)).collect();
+    assert!(gaps[1] >= s(1) && gaps[2] >= s(1), "one by one after the second: {gaps:?}");
     world.run(s(24 * 3600));
     let sweeps = world.count(|event| matches!(event, Event::Sweeping { .. }));
-    assert!((6..=20).contains(&sweeps), "10 min doubling to 6 h: {sweeps}");
+    assert!((20..=48).contains(&sweeps), "10 min doubling to 1 h: {sweeps}");
     world.set_all(up()).command(Command::BeatNow).run(s(1));
     assert_eq!(world.state(), State::Attached);
 }
@@ -209,7 +211,7 @@ fn new_credentials_end_a_refusal_at_once() {
     world.set_all(status(401));
     world.until(s(5), "waiting", is_waiting);
     world.set_all(up()).run(s(200));
-    assert_eq!((world.state(), world.starts.len()), (State::Rejected, 2));
+    assert_eq!((world.state(), world.starts.len()), (State::Rejected, 3));
     world.command(Command::NewCredentials);
     assert_eq!(world.state(), State::Sweeping);
     world.run(s(1));
@@ -264,7 +266,7 @@ fn a_wrong_certificate_is_never_tried_more_weakly_and_seldom() {
     world.set("a", Server { reach: Reach::BadHandshake(Cause::UnknownIssuer), ..up() });
     world.run(s(3600));
     let dials = world.dials("a").len();
-    assert!((4..=7).contains(&dials), "now, 30 s, 2, 10, 30 min: {dials}");
+    assert!((13..=17).contains(&dials), "now, 30 s, 1, 2, 5 min, each 5 min: {dials}");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! When the next heartbeat is due.
 //!
-//! Heartbeats stand on a grid: anchor + i·T + φ, where φ is the agent's phase, a hash of its id. A
-//! fleet that attached in one second therefore beats evenly over T from then on, and no beat
+//! T is the longest gap between two heartbeats: servers' session tickets, and consoles that call an agent offline, count
+//! from it. Heartbeats stand on a grid of T′ = 0.96 T: anchor + i·T′ + φ, where φ is the agent's phase, a hash of its id. A
+//! fleet that attached in one second therefore beats evenly over T′ from then on, and no beat
 //! depends on when the last one was: there is no drift and no echo of an outage.
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::words::{AgentId, Moment};
 #[derive(Debug)]
 pub(super) struct Heartbeat {
     anchor: Moment,
+    /// T.
     interval: Duration,
     phase: Duration,
     /// The last heartbeat exchange that succeeded.
@@ -37,7 +39,7 @@ impl Heartbeat {
         Self {
             anchor,
             interval,
-            phase: phase(agent, interval),
+            phase: phase(agent, period(interval)),
             last: None,
             due: None,
             next_place: 0,
@@ -54,7 +56,7 @@ impl Heartbeat {
             return;
         }
         self.interval = interval;
-        self.phase = phase(agent, interval);
+        self.phase = phase(agent, period(interval));
         self.next_place = 0;
         if self.due.take().is_some() {
             self.plan(cx);
@@ -118,18 +120,19 @@ impl Heartbeat {
         }
     }
 
-    /// Plans the next place of the grid that is not too soon after the last success.
+    /// Plans the next place of the grid, unless a heartbeat has just succeeded.
     pub(super) fn plan(&mut self, cx: &mut Context<'_>) {
-        let half = self.interval / 2;
-        let earliest = self.last.map_or(cx.now, |last| (last + half).max(cx.now));
+        let just = self.interval / 50;
+        let earliest = self.last.map_or(cx.now, |last| (last + just).max(cx.now));
         let place = self.place_after(earliest).max(self.next_place);
         if self.due.is_some_and(|due| due.place == Some(place)) {
             return;
         }
-        let planned = self.anchor + self.phase + times(self.interval, place);
+        let period = period(self.interval);
+        let planned = self.anchor + self.phase + times(period, place);
         // ±2 %: enough that two agents with one phase part, too little to be called drift.
-        let jitter = cx.chance.up_to(self.interval / 25);
-        let at = (planned + jitter) - self.interval / 50;
+        let jitter = cx.chance.up_to(period / 25);
+        let at = (planned + jitter) - period / 50;
         self.due = Some(Due { at: at.max(cx.now + Duration::from_nanos(1)), place: Some(place) });
     }
 
@@ -139,10 +142,14 @@ impl Heartbeat {
         if moment < self.anchor + self.phase {
             return 0;
         }
-        u64::try_from(passed.as_nanos() / self.interval.as_nanos().max(1))
-            .unwrap_or(u64::MAX)
-            .saturating_add(1)
+        let period = period(self.interval);
+        u64::try_from(passed.as_nanos() / period.as_nanos().max(1)).unwrap_or(u64::MAX).saturating_add(1)
     }
+}
+
+/// T′: with a jitter of ±2 % and what is skipped after a success no gap is longer than T.
+fn period(interval: Duration) -> Duration {
+    interval / 25 * 24
 }
 
 fn phase(agent: &AgentId, interval: Duration) -> Duration {

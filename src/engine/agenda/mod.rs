@@ -119,7 +119,9 @@ impl Agenda {
                 }
                 // A fresh exchange says whether the server is well; the stream follows its success.
                 if was_open {
-                    self.heartbeat.within(cx, cx.tuning.attachment.spread);
+                    // All of a server's streams are lost together.
+                    let tuning = &cx.tuning.attachment;
+                    self.heartbeat.within(cx, tuning.spread.max(tuning.stream_spread));
                 }
             }
             Fact::StreamDeclined => {

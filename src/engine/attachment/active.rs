@@ -28,8 +28,10 @@ pub(super) struct Active {
     /// The agent means to leave it.
     pub(super) leave: Option<Leave>,
     pub(super) patience: FirstBytes,
-    /// The agent came here by failback.
-    pub(super) by_failback: bool,
+    /// The agent came here as to a better server, and may yet find out that it is none.
+    pub(super) on_probation: bool,
+    /// The beat under way asks on a fresh link whether another server answers that does not drain.
+    pub(super) fresh_look: bool,
 }
 
 /// The same server once more, on a fresh link.
@@ -62,6 +64,12 @@ pub(super) struct Leave {
     pub(super) tries: u8,
 }
 
+impl Leave {
+    pub(super) const fn new(at: Moment, why: Why) -> Self {
+        Self { at, why, tries: 0 }
+    }
+}
+
 impl Active {
     pub(super) fn record(&self) -> usize {
         self.member.record.into()
@@ -75,6 +83,11 @@ impl Active {
             Talk::Racing(race) => race.refers_to(settings),
         };
         beside || self.policy.settings == settings
+    }
+
+    /// Whether another is looked for because nothing is delivered.
+    pub(super) fn is_unfed(&self) -> bool {
+        self.leave.is_some_and(|leave| leave.why == Why::Unfed)
     }
 
     /// The exchange that is under way with it, if one is.

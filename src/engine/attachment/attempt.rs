@@ -19,7 +19,7 @@ use crate::engine::{Action, Ending, Input, MAX_ADDRESSES};
 use crate::settings::{Protocol, Server};
 use crate::words::{
     Cause, CertificatePolicyId, Errand, Evidence, ExchangeId, Failure, FailureClass, Host, LinkId, Moment,
-    News, Outcome, Proof, QueryId, Route, SettingsId, Verdict,
+    News, Outcome, Proof, Purpose, QueryId, Route, SettingsId, Verdict,
 };
 
 /// Whom an attempt is for.
@@ -187,6 +187,10 @@ impl Attempt {
             }
             Stage::Connecting { since, .. } => (since + tuning.connect_limit, Cause::ConnectTimeout),
             Stage::Securing { since, .. } => (since + tuning.tls_limit, Cause::TlsTimeout),
+            // A server that is too slow to be used is no better one.
+            Stage::Exchanging { since, first_byte: None, .. } if self.is_probe() => {
+                (since + tuning.silence_most, Cause::NoFirstByte)
+            }
             Stage::Exchanging { since, first_byte, .. } => {
                 let cause = if first_byte.is_some() { Cause::ExchangeTimeout } else { Cause::NoFirstByte };
                 (since + tuning.exchange_limit, cause)
@@ -354,6 +358,10 @@ impl Attempt {
         }
     }
 
+    fn is_probe(&self) -> bool {
+        matches!(self.errand, Errand::Heartbeat { purpose: Purpose::Probe })
+    }
+
     fn is_direct(&self) -> bool {
         self.target.routes.get(usize::from(self.route())).is_none_or(|route| *route == Route::Direct)
     }
@@ -407,6 +415,7 @@ impl Attempt {
     }
 
     fn dial_to(&mut self, cx: &mut Context<'_>, to: Arc<[SocketAddr]>) {
+        cx.guard.spend(cx.now, &cx.tuning.attachment);
         let link = cx.queue.next_link();
         self.dialled_under = self.target.policy.settings;
         cx.act(Action::Dial {

@@ -1,9 +1,11 @@
 //! Talking to the server in use: the beat, its doubts and its failures.
 
-use super::active::{Again, Leave, Talk};
+use std::time::Duration;
+
+use super::active::{Active, Again, Leave, Talk};
 use super::attempt::{Attempt, Step, Target};
-use super::health::Health;
-use super::plan::Entry;
+use super::health::{Health, floor};
+use super::plan::{Entry, Request};
 use super::race::Race;
 use super::{Attachment, Phase};
 use crate::engine::context::Context;
@@ -73,8 +75,8 @@ impl Attachment {
             Step::Nothing | Step::Told(_) => {}
             Step::Progress => {
                 if connected && let Some(time) = connect_time.or(attempt.connect_time) {
-                    let route = attempt.route();
-                    self.servers.connected_in(time, route);
+                    let (record, route) = (attempt.target.record, attempt.route());
+                    self.servers.connected_in(record, time, route);
                     cx.network.heard_somebody();
                 }
             }
@@ -82,7 +84,12 @@ impl Attachment {
                 active.link = Some(answer.link);
                 active.talk = Talk::Quiet;
                 active.patience.record(answer.first_byte);
+                let fresh_look = std::mem::take(&mut active.fresh_look);
                 let record = active.record();
+                self.hunger.delivered(cx.now);
+                if fresh_look && answer.drain.is_none() {
+                    self.servers.end_drain(cx, record);
+                }
                 self.servers.succeed(cx, record, answer.link.address);
                 self.memorable = true;
                 cx.act(Action::Adopt { exchange: answer.exchange });
@@ -112,10 +119,15 @@ impl Attachment {
 
     /// Does whatever is due while attached.
     pub(super) fn tick_attached(&mut self, cx: &mut Context<'_>) {
-        let stagger = self.servers.stagger(&cx.tuning.attachment);
+        let record = self.active().map_or(0, Active::record);
+        let stagger = self.servers.stagger_beside(record, &cx.tuning.attachment);
+        let unfed = self.hunger.is_unfed(cx.now);
         let Some(active) = self.active_mut() else {
             return;
         };
+        if unfed && !active.is_unfed() {
+            active.leave = Some(Leave::new(cx.now, Why::Unfed));
+        }
         match &mut active.talk {
             Talk::Beat { attempt, .. } if attempt.limit(&cx.tuning.attachment).0 <= cx.now => {
                 if let Some(failure) = attempt.expire(cx) {
@@ -143,13 +155,25 @@ impl Attachment {
 
     // --- helpers ---
 
-    /// Before when the server in use is not spoken to.
+    /// Before when the server in use is not spoken to. On a kept link only what it asks for holds.
     fn beat_floor(&self, cx: &Context<'_>) -> Option<Moment> {
         let active = self.active()?;
-        let record = self.servers.record(active.record())?;
-        let throttled = record.throttled_until();
-        let dialled = record.last_start.filter(|_| active.link.is_none());
-        throttled.max(dialled.map(|at| at + cx.tuning.attachment.server_interval))
+        match active.link {
+            Some(_) => self.servers.record(active.record())?.throttled_until(),
+            None => Some(self.servers.opens(cx.present(), active.record(), false)),
+        }
+    }
+
+    /// Asks the server in use on a fresh link, whatever link is kept.
+    pub(super) fn ask_on_a_fresh_link(&mut self, cx: &mut Context<'_>) {
+        let Some(active) = self.active_mut() else {
+            return;
+        };
+        active.fresh_look = true;
+        if let Some(link) = active.link.take() {
+            cx.queue.close(link.id, Ending::Moved);
+        }
+        self.beat(cx);
     }
 
     fn tick_failback(&mut self, cx: &mut Context<'_>) {
@@ -165,7 +189,7 @@ impl Attachment {
         if !matches!(active.talk, Talk::Quiet) {
             return;
         }
-        let plan = vec![Entry { member: better, not_before: Moment::ORIGIN }];
+        let plan = vec![Entry::new(better)];
         let race = Race::new(cx.queue.next_id(), Why::BetterServer, cx.now, plan);
         active.talk = Talk::Racing(Box::new(race));
         self.drive_beside(cx);
@@ -183,6 +207,9 @@ impl Attachment {
         let Some(target) = self.active_target(cx) else {
             return;
         };
+        if let Some(floor) = self.beat_floor(cx).filter(|&floor| floor > cx.now) {
+            return self.again(floor, retried);
+        }
         let errand = Errand::Heartbeat { purpose: Purpose::Beat };
         let link = self.active_mut().and_then(|active| {
             active.again = None;
@@ -204,13 +231,14 @@ impl Attachment {
             return;
         };
         let member = active.member.clone();
-        let mut plan = self.servers.plan(cx.now, Some(active.record()), false, tuning);
+        let without = Some(active.record());
+        let mut plan = self.servers.plan(cx, Request { without, ..Request::default() });
         // One that the settings no longer name is left rather than dialled again.
         let second_opinion = why == Why::ServerSilent && active.listed;
         if second_opinion {
-            plan.insert(0, Entry { member: member.clone(), not_before: Moment::ORIGIN });
-            if let Some(next) = plan.get_mut(1) {
-                next.not_before = Moment::ORIGIN;
+            plan.insert(0, Entry::new(member.clone()));
+            for asked_now in plan.iter_mut().take(2) {
+                asked_now.second_opinion = true;
             }
         }
         let stagger = self.servers.stagger(tuning);
@@ -244,7 +272,9 @@ impl Attachment {
         };
         let retried = matches!(active.talk, Talk::Beat { retried: true, .. });
         active.talk = Talk::Quiet;
+        active.fresh_look = false;
         let (record, policy) = (active.record(), active.member.server.policy);
+        self.hunger.failed();
         let tuning = &cx.tuning.attachment;
         let server = self.servers.id(record);
         self.memorable = true;
@@ -257,8 +287,7 @@ impl Attachment {
                 }
                 cx.tell(Event::attempt_failed(server, &failure, Next::SameServer));
                 // A connection in use was lost, perhaps by everybody: come back spread.
-                let wait =
-                    if in_exchange { cx.chance.up_to(tuning.spread) } else { std::time::Duration::ZERO };
+                let wait = if in_exchange { cx.chance.up_to(tuning.spread) } else { Duration::ZERO };
                 self.again(cx.now + wait, true);
             }
             FailureClass::ServerError | FailureClass::TooLarge | FailureClass::Misunderstood => {
@@ -273,11 +302,15 @@ impl Attachment {
             }
             FailureClass::Throttled => {
                 self.servers.charge(cx, record, policy, &failure);
-                let until = self.servers.record(record).and_then(|record| record.floor()).unwrap_or(cx.now);
+                let asked =
+                    if let Cause::Throttled { retry_after, .. } = failure.cause { retry_after } else { None };
+                let asked = floor(asked, tuning);
+                let record = self.servers.record(record);
+                let until = record.and_then(|record| record.throttled_until()).unwrap_or(cx.now);
                 cx.tell(Event::attempt_failed(server, &failure, Next::Later));
                 self.again(until, false);
-                if until.after(cx.now) > tuning.throttle_bearable {
-                    self.move_away(cx, Leave { at: cx.now, why: Why::ServerThrottled, tries: 0 });
+                if asked > self.interval {
+                    self.move_away(cx, Leave::new(cx.now, Why::ServerThrottled));
                 }
             }
             FailureClass::Refused

@@ -1,9 +1,11 @@
 //! What comes from outside: settings, the network, suspend, and what the application asks for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::active::{Active, Again, Leave, Talk};
 use super::health::Record;
+use super::plan::Request;
 use super::race::Race;
 use super::roster::{Member, Roster};
 use super::{Attachment, Fact, Phase};
@@ -21,9 +23,15 @@ impl Attachment {
             cx.in_force.settings().servers().iter().map(|id| Record::new(id.clone(), cx.now)).collect();
         self.servers.records = records;
         self.servers.roster = self.roster(effective);
+        self.set_interval(cx, effective);
         if !effective.enabled.value {
             self.transition_to_disabled(cx);
         }
+    }
+
+    fn set_interval(&mut self, cx: &Context<'_>, effective: &Effective) {
+        self.interval = cx.tuning.scale(effective.heartbeat_interval.value);
+        self.hunger.set_interval(self.interval, &cx.tuning.attachment);
     }
 
     /// Other settings than those `before` are in force, or with `None` another location's list of the same settings. A
@@ -44,6 +52,7 @@ impl Attachment {
         let in_use = self.active().map(|active| self.servers.id(active.record()));
         let moved = self.carry_records_over(cx.now, new_settings, in_use);
         self.servers.roster = self.roster(effective);
+        self.set_interval(cx, effective);
         let change = Change { old_settings, new_settings, moved: &moved };
         let same = |server: &Server, other: &Server| change.is_same(server, other);
 
@@ -53,20 +62,41 @@ impl Attachment {
             let record = change.record(member.record.into())?;
             roster.of_record(record).filter(|listed| same(&listed.server, &member.server)).cloned()
         };
+        // The same server and policy at another place: an attempt that is under way may end, so that settings that
+        // change faster than a server answers do not keep the agent from attaching.
+        let moves = |member: &Member| {
+            let record = change.record(member.record.into())?;
+            let listed = roster.of_record(record)?;
+            change.policies_agree(listed.server.policy, member.server.policy).then(|| Member {
+                server: Arc::new(Server { policy: listed.server.policy, ..(*member.server).clone() }),
+                ..listed.clone()
+            })
+        };
+        let goes_on = |member: &Member| stays(member).or_else(|| moves(member));
         let unchanged = old_roster.members().len() == roster.members().len()
             && old_roster.members().iter().all(|member| {
                 stays(member)
                     .is_some_and(|listed| listed.priority == member.priority && listed.rank == member.rank)
             });
 
+        let interval = cx.tuning.attachment.settings_interval;
+        let again_too_soon = self.resettled.is_some_and(|last| last + interval > cx.now);
         match &mut self.phase {
-            Phase::Sweeping(race) => retain(cx, race, &change, version, &stays),
+            Phase::Sweeping(race) => {
+                retain(cx, race, &change, version, &goes_on);
+                race.renumber_failures(again_too_soon, |record| change.record(record));
+                self.resettled = self.resettled.filter(|_| again_too_soon).or(Some(cx.now));
+            }
             Phase::Attached(active) => {
                 let record = change.record(active.record()).unwrap_or_default();
                 let still_listed = stays(&active.member);
+                // Under another policy, or at another address: the place itself may be as it was.
+                let here = roster.of_record(record).filter(|_| change.record(active.record()).is_some());
+                let judged_anew = here.is_some_and(|listed| listed.is_same_place(&active.member));
                 match &mut active.talk {
                     Talk::Racing(race) if race.incumbent.is_some() && still_listed.is_some() => {
-                        retain(cx, race, &change, version, &stays);
+                        retain(cx, race, &change, version, &goes_on);
+                        race.renumber_failures(false, |_| None);
                     }
                     // Where the agent meant to move, and from where, is decided anew.
                     Talk::Racing(race) => {
@@ -102,7 +132,15 @@ impl Attachment {
                     None => {
                         active.member.record = u16::try_from(record).unwrap_or(u16::MAX);
                         active.member.priority = u16::MAX;
-                        active.leave = Some(Leave { at: cx.now, why: Why::NewSettings, tries: 0 });
+                        // Other settings reach a fleet in one second. What is to be verified afresh is, at once; one that
+                        // is no longer named is left within a minute, and keeps the moment drawn first.
+                        let planned =
+                            active.leave.filter(|leave| leave.why == Why::NewSettings && !judged_anew);
+                        active.leave = planned.or_else(|| {
+                            let spread = cx.tuning.attachment.settings_spread;
+                            let wait = if judged_anew { Duration::ZERO } else { cx.chance.up_to(spread) };
+                            Some(Leave::new(cx.now + wait, Why::NewSettings))
+                        });
                     }
                 }
             }
@@ -126,9 +164,10 @@ impl Attachment {
             }
             return;
         }
-        let plan = self.servers.plan(cx.now, self.active().map(Active::record), false, &cx.tuning.attachment);
+        let without = self.active().map(Active::record);
+        let plan = self.servers.plan(cx, Request { without, ..Request::default() });
         match &mut self.phase {
-            Phase::Disabled => self.sweep(cx, Why::NewSettings),
+            Phase::Disabled => self.sweep_for_settings(cx),
             Phase::Waiting { .. } | Phase::NoNetwork { .. } | Phase::Captive { .. } if unchanged => {}
             Phase::Waiting { .. }
             | Phase::NoNetwork { .. }
@@ -136,7 +175,7 @@ impl Attachment {
             | Phase::Rejected { .. } => {
                 self.pardon_refusals(cx);
                 self.sweeps = 0;
-                self.sweep(cx, Why::NewSettings);
+                self.sweep_for_settings(cx);
             }
             Phase::Sweeping(race) => {
                 race.replan(plan);
@@ -155,6 +194,18 @@ impl Attachment {
                 self.tick(cx);
             }
             Phase::Starting { .. } | Phase::Stopping { .. } | Phase::Stopped => {}
+        }
+    }
+
+    /// A new list is tried at once, but lists that follow each other faster do not each begin a search.
+    fn sweep_for_settings(&mut self, cx: &mut Context<'_>) {
+        let earliest = self.resettled.map(|last| last + cx.tuning.attachment.settings_interval);
+        match earliest.filter(|&earliest| earliest > cx.now) {
+            Some(earliest) => self.transition_to_waiting(cx, earliest, Why::NewSettings),
+            None => {
+                self.resettled = Some(cx.now);
+                self.sweep(cx, Why::NewSettings);
+            }
         }
     }
 
@@ -183,7 +234,14 @@ impl Attachment {
                 *moved.get_mut(found)? = Some(place);
                 old.get_mut(found)?.take()
             });
-            self.servers.records.push(record.unwrap_or_else(|| Record::new(id.clone(), now)));
+            let mut record = record.unwrap_or_else(|| Record::new(id.clone(), now));
+            if let Some(floor) = self.servers.recall_floor(id) {
+                record.keep_floor(floor);
+            }
+            self.servers.records.push(record);
+        }
+        for record in old.into_iter().flatten() {
+            self.servers.keep_floor(now, &record);
         }
         moved
     }
@@ -191,7 +249,12 @@ impl Attachment {
     // --- the world ---
 
     pub(in crate::engine) fn network_changed(&mut self, cx: &mut Context<'_>, change: NetworkChange) {
-        self.servers.forget_network();
+        self.servers.forget_network(cx.now, change == NetworkChange::Changed);
+        // Whether a server was the better one says nothing of another network.
+        if let (Phase::Attached(active), NetworkChange::Changed) = (&mut self.phase, change) {
+            active.on_probation = false;
+            self.failback.forget_network();
+        }
         match (&self.phase, change) {
             (Phase::Sweeping(_) | Phase::Waiting { .. } | Phase::Captive { .. }, NetworkChange::Gone) => {
                 self.transition_to_no_network(cx)
@@ -202,6 +265,7 @@ impl Attachment {
     }
 
     pub(in crate::engine) fn resumed(&mut self, cx: &mut Context<'_>) {
+        self.hunger.slept(cx.now);
         self.wake(cx, Why::Resumed);
     }
 
@@ -273,8 +337,8 @@ impl Attachment {
             Phase::Starting { .. }
             | Phase::Waiting { .. }
             | Phase::NoNetwork { .. }
-            | Phase::Captive { .. } => self.sweep(cx, Why::Asked),
-            Phase::Rejected { .. } => {
+            | Phase::Captive { .. }
+            | Phase::Rejected { .. } => {
                 self.pardon_refusals(cx);
                 self.sweep(cx, Why::Asked);
             }
@@ -285,11 +349,10 @@ impl Attachment {
     /// What was refused to the old credentials was not refused to these. Whoever waited for nothing else
     /// tries at once.
     pub(in crate::engine) fn new_credentials(&mut self, cx: &mut Context<'_>) {
-        self.pardon_refusals(cx);
+        let refused = self.pardon_refusals(cx);
         match self.phase {
-            Phase::Rejected { .. } | Phase::Waiting { why: Why::NothingAvailable, .. } => {
-                self.sweep(cx, Why::NewCredentials);
-            }
+            Phase::Rejected { .. } => self.sweep(cx, Why::NewCredentials),
+            Phase::Waiting { .. } if refused => self.sweep(cx, Why::NewCredentials),
             Phase::Sweeping(_) => self.credentials_changed = true,
             Phase::Attached(ref active) => self.credentials_changed = !matches!(active.talk, Talk::Quiet),
             Phase::Starting { .. }
@@ -404,5 +467,4 @@ fn retain(
             false
         }
     });
-    race.forget_failures();
 }

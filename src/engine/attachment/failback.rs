@@ -2,10 +2,14 @@
 //! proved itself, and only when an exchange on the new link has succeeded.
 //!
 //! A *prospect* is a server the agent would rather be on. On a lower priority, the agent's own server
-//! of every better priority is one, and one other in rotation; within its priority, its own server is
-//! one. A prospect is probed slowly until it answers, then every half a minute; once it has
-//! answered often enough for long enough, the agent moves at a random instant, so that a fleet does
-//! not arrive at once.
+//! of every better priority is one, and a third of the others in turn, the longest not tried first; within
+//! its priority, its own server is one. A prospect is probed slowly until it answers, then every half a
+//! minute; once it has answered often enough for long enough, the agent moves at a random instant, so that a
+//! fleet does not arrive at once.
+//!
+//! The server it moved to is on probation for an hour. Should the agent have to leave it within that time, it stays
+//! away from all better servers for an hour, and then they have to answer for four times as long (1, 4, 16, 60 min). An
+//! hour's stay sets that back. So a server that flaps, in whatever pattern, moves an agent twice an hour at most.
 
 use super::Tuning;
 use super::attempt::{Attempt, Step};
@@ -13,18 +17,22 @@ use super::roster::Member;
 use super::servers::Servers;
 use crate::engine::context::Context;
 use crate::engine::{Ending, Event, Input};
-use crate::words::{Cause, Errand, Failure, Moment, Purpose, ServerId, SettingsId};
+use crate::words::{Cause, Errand, Failure, FailureClass, Moment, Purpose, ServerId, SettingsId};
 
 /// Successes a prospect needs, at least: one could be luck, two could be one short spell.
 const PROOFS: u8 = 3;
-/// The dwell never doubles more often than this: 60 s × 2⁵ is beyond its bound of 30 min.
-const MOST_DAMPING: u8 = 5;
+/// What the dwell is multiplied by after so many failed probations.
+const DAMPING: [u32; 4] = [1, 4, 16, 60];
+/// A dwell that grows to an hour is probed no more often than this part of it.
+const PROBES_IN_A_DWELL: u32 = 12;
 
 #[derive(Debug, Default)]
 pub(super) struct Failback {
     prospects: Vec<Prospect>,
-    /// How often the dwell was doubled, because a server was lost soon after the agent came back to it.
+    /// How often in a row the agent had to leave a server within an hour after it had come back to it.
     pub(super) damping: u8,
+    /// After a failed probation the agent stays where it is until then.
+    rests_until: Option<Moment>,
     /// Proofs from before a restart, until the agent is attached again and knows whom it would rather be on.
     earlier: Vec<(ServerId, Proof)>,
     /// A probe ended: what is remembered of its server may have changed.
@@ -38,6 +46,8 @@ pub(super) struct Prospect {
     kind: Kind,
     /// How often in a row it was probed without success; sets the cadence.
     misses: u8,
+    /// How often in a row it asked for patience.
+    throttled: u8,
     due: Moment,
     probe: Option<Box<Attempt>>,
     pub(super) proof: Option<Proof>,
@@ -91,7 +101,8 @@ impl Failback {
         for priority in servers.roster.priorities().take_while(|&priority| priority < active.priority) {
             let members = servers.roster.priority(priority);
             wanted.extend(members.first().map(|own| (Kind::Own, own.clone())));
-            wanted.extend(members.get(1).map(|other| (Kind::Other, other.clone())));
+            let others = members.iter().skip(1).take(others(members.len()));
+            wanted.extend(others.map(|other| (Kind::Other, other.clone())));
         }
         if active.rank > 0 {
             wanted.extend(
@@ -107,11 +118,20 @@ impl Failback {
             match before.iter().position(same) {
                 Some(index) => self.prospects.push(before.swap_remove(index)),
                 None => {
-                    let due = cx.now + cadence(cx, 0);
-                    let (misses, probe, move_at) = (0, None, None);
+                    let due = cx.now + cadence(cx, 0, 0);
+                    let (misses, throttled, probe, move_at) = (0, 0, None, None);
                     let earlier = self.earlier.iter().find(|(id, _)| *id == member.server.id);
                     let proof = earlier.map(|&(_, proof)| proof);
-                    self.prospects.push(Prospect { member, kind, misses, due, probe, proof, move_at });
+                    self.prospects.push(Prospect {
+                        member,
+                        kind,
+                        misses,
+                        throttled,
+                        due,
+                        probe,
+                        proof,
+                        move_at,
+                    });
                 }
             }
         }
@@ -185,9 +205,26 @@ impl Failback {
         }
     }
 
-    /// A server was lost soon after the agent came back to it: from now on proving takes twice as long.
-    pub(super) fn damp(&mut self) {
-        self.damping = (self.damping + 1).min(MOST_DAMPING);
+    /// A server was lost soon after the agent came back to it: from now on proving takes four times as long.
+    pub(super) fn damp(&mut self, now: Moment, tuning: &Tuning) {
+        self.damping = self.damping.saturating_add(1).min(DAMPING.len() as u8 - 1);
+        self.rests_until = Some(now + tuning.probation);
+    }
+
+    /// On another network what happened on the last one is no reason to stay.
+    pub(super) fn forget_network(&mut self) {
+        self.rests_until = None;
+    }
+
+    /// A server asked for patience, whoever heard it: a probe that has not yet asked it does not.
+    pub(super) fn heed_floors(&mut self, cx: &mut Context<'_>, servers: &Servers) {
+        for prospect in &mut self.prospects {
+            let record = servers.record(prospect.member.record.into());
+            let throttled = record.is_some_and(|record| record.is_throttled(cx.now));
+            if throttled && prospect.probe.as_ref().is_some_and(|probe| !probe.is_exchanging()) {
+                prospect.drop_probe(cx, Ending::Failed);
+            }
+        }
     }
 
     // --- handle ---
@@ -198,7 +235,7 @@ impl Failback {
         let Some(index) = self.prospects.iter().position(about) else {
             return false;
         };
-        let damping = self.damping;
+        let (damping, rests_until) = (self.damping, self.rests_until);
         let Some(prospect) = self.prospects.get_mut(index) else {
             return false;
         };
@@ -219,7 +256,7 @@ impl Failback {
                     }
                     None => {
                         let address = answer.link.address;
-                        prospect.succeeded(cx, servers, address, damping);
+                        prospect.succeeded(cx, servers, address, damping, rests_until);
                     }
                 }
             }
@@ -237,14 +274,47 @@ impl Failback {
 
     /// Starts and expires probes. Returns the best server whose time to move has come.
     pub(super) fn tick(&mut self, cx: &mut Context<'_>, servers: &mut Servers) -> Option<Member> {
-        for prospect in &mut self.prospects {
-            self.memorable |= prospect.tick(cx, servers);
+        for index in 0..self.prospects.len() {
+            self.take_turns(index, cx, servers);
+            if let Some(prospect) = self.prospects.get_mut(index) {
+                self.memorable |= prospect.tick(cx, servers);
+            }
         }
         let ready = self.prospects.iter().filter(|prospect| prospect.move_at.is_some_and(|at| at <= cx.now));
         ready
             .min_by_key(|prospect| (prospect.member.priority, prospect.member.rank))
             .map(|best| best.member.clone())
     }
+
+    // --- helpers ---
+
+    /// The prospect that is due next may be another server of its priority: the longest not tried that may be spoken to.
+    /// Turns by place would not do: who is left out for a while changes, and one could be missed for long.
+    fn take_turns(&mut self, index: usize, cx: &Context<'_>, servers: &Servers) {
+        let Some(prospect) = self.prospects.get(index).filter(|prospect| prospect.takes_turns(cx.now)) else {
+            return;
+        };
+        let is_free = |member: &&Member| {
+            let mut others = self.prospects.iter().enumerate().filter(|(other, _)| *other != index);
+            !others.any(|(_, other)| other.member.record == member.record)
+        };
+        let turn = |member: &&Member| {
+            let record = servers.record(member.record.into());
+            let floor = record.and_then(|record| record.floor()).filter(|&floor| floor > cx.now);
+            (floor, record.and_then(|record| record.last_start), member.rank)
+        };
+        let members = servers.roster.priority(prospect.member.priority);
+        let next = members.iter().skip(1).filter(is_free).min_by_key(turn).cloned();
+        if let (Some(next), Some(prospect)) = (next, self.prospects.get_mut(index)) {
+            prospect.member = next;
+        }
+    }
+}
+
+/// How many servers of a better priority of `count` are probed beside the agent's own, so that each has its turn often
+/// enough for the agent to be back within 750 s of the return of any.
+fn others(count: usize) -> usize {
+    count.saturating_sub(1).div_ceil(3)
 }
 
 impl Prospect {
@@ -255,6 +325,15 @@ impl Prospect {
 
     pub(super) fn move_at(&self) -> Option<Moment> {
         self.move_at
+    }
+
+    /// Whether its next probe may be of another server.
+    fn takes_turns(&self, now: Moment) -> bool {
+        self.kind == Kind::Other
+            && self.proof.is_none()
+            && self.probe.is_none()
+            && self.move_at.is_none()
+            && self.due <= now
     }
 
     fn deadline(&self, may_move: bool, tuning: &Tuning) -> Option<Moment> {
@@ -278,17 +357,17 @@ impl Prospect {
         }
         if let Some(move_at) = self.move_at {
             // Neither a proven server is moved to before it may be spoken to.
-            let floor = servers.record(self.member.record.into()).and_then(|record| record.floor());
-            self.move_at = Some(floor.map_or(move_at, |floor| floor.max(move_at)));
+            let record = usize::from(self.member.record);
+            let floor = servers.record(record).and_then(|record| record.floor()).unwrap_or_default();
+            self.move_at = Some(move_at.max(floor).max(servers.opens(cx.present(), record, false)));
             return false;
         }
         if self.due > cx.now {
             return false;
         }
-        if self.kind == Kind::Other && self.proof.is_none() {
-            self.rotate(servers);
-        }
-        let floor = servers.record(self.member.record.into()).and_then(|record| record.floor());
+        let record = usize::from(self.member.record);
+        let floor = servers.record(record).and_then(|record| record.floor());
+        let floor = floor.max(Some(servers.opens(cx.present(), record, false)));
         match floor.filter(|&floor| floor > cx.now) {
             Some(floor) => self.due = floor,
             None => {
@@ -305,10 +384,11 @@ impl Prospect {
         servers: &mut Servers,
         address: Option<std::net::IpAddr>,
         damping: u8,
+        rests_until: Option<Moment>,
     ) {
         let record = usize::from(self.member.record);
         self.probe = None;
-        self.misses = 0;
+        (self.misses, self.throttled) = (0, 0);
         servers.succeed(cx, record, address);
         cx.tell(Event::Probed { server: servers.id(record), failure: None });
         let proof = self.proof.get_or_insert(Proof { first: cx.now, count: 0 });
@@ -318,22 +398,27 @@ impl Prospect {
             Kind::Own | Kind::Other => tuning.dwell,
             Kind::Home => tuning.home_dwell,
         };
-        let dwell = (dwell * (1 << damping.min(MOST_DAMPING))).min(tuning.dwell_most);
+        let factor = DAMPING.get(usize::from(damping)).copied().unwrap_or(DAMPING[DAMPING.len() - 1]);
+        let most = if self.kind == Kind::Home { tuning.dwell_most * 2 } else { tuning.dwell_most };
+        let dwell = (dwell * factor).min(most);
         if proof.count < PROOFS || cx.now.since(proof.first) < dwell {
-            self.due = cx.now + cx.chance.between(tuning.proving_least, tuning.proving_most);
+            let seldom = dwell / PROBES_IN_A_DWELL;
+            self.due = cx.now + cx.chance.between(tuning.proving_least, tuning.proving_most).max(seldom);
             return;
         }
         let delay = match self.kind {
             Kind::Own | Kind::Other => cx.chance.up_to(tuning.failback_spread),
             Kind::Home => cx.chance.exponential(tuning.home_delay),
         };
-        self.move_at = Some(cx.now + delay);
+        self.move_at = Some(rests_until.map_or(cx.now, |until| until.max(cx.now)) + delay);
     }
 
     fn failed(&mut self, cx: &mut Context<'_>, servers: &mut Servers, failure: &Failure) {
         let record = usize::from(self.member.record);
         servers.charge(cx, record, self.member.server.policy, failure);
         cx.tell(Event::Probed { server: servers.id(record), failure: Some(failure.to_string()) });
+        let throttled = failure.class() == FailureClass::Throttled;
+        self.throttled = if throttled { self.throttled.saturating_add(1) } else { 0 };
         self.set_back(cx);
     }
 
@@ -342,30 +427,22 @@ impl Prospect {
         self.proof = None;
         self.move_at = None;
         self.misses = self.misses.saturating_add(1);
-        self.due = cx.now + cadence(cx, self.misses);
+        self.due = cx.now + cadence(cx, self.misses, self.throttled);
     }
 
     fn drop_probe(&mut self, cx: &mut Context<'_>, reason: Ending) {
         if let Some(mut probe) = self.probe.take() {
             probe.give_up(cx, reason);
-            self.due = cx.now + cadence(cx, self.misses);
-        }
-    }
-
-    /// The next of the others of its priority.
-    fn rotate(&mut self, servers: &Servers) {
-        let members = servers.roster.priority(self.member.priority);
-        let place = members.iter().position(|member| member.record == self.member.record).unwrap_or(0);
-        let next = members.get(place + 1).or_else(|| members.get(1));
-        if let Some(next) = next {
-            self.member = next.clone();
+            self.due = cx.now + cadence(cx, self.misses, self.throttled);
         }
     }
 }
 
 /// Until the next probe of a server that has not answered: 30 s, 60 s, then 120 s, each × U(0.5, 1.5).
-fn cadence(cx: &mut Context<'_>, misses: u8) -> std::time::Duration {
+/// One that asks for patience is asked ever more seldom, up to half an hour.
+fn cadence(cx: &mut Context<'_>, misses: u8, throttled: u8) -> std::time::Duration {
     let tuning = &cx.tuning.attachment;
     let mean = (tuning.probe_first * (1 << misses.min(4))).min(tuning.probe_slowest);
+    let mean = (mean * (1 << throttled.min(8))).min(tuning.probe_throttled.max(mean));
     cx.chance.around(mean, 50, 150)
 }

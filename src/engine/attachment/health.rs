@@ -26,7 +26,7 @@ pub(super) enum Health {
     Down { until: Moment },
     /// It was left out and may be used again, or answered but has not proved itself yet.
     Probation,
-    /// It is not what it should be, or does not want this agent.
+    /// It is not what it should be, or rejected this agent.
     Quarantined { until: Moment, class: FailureClass, policy: u16 },
     /// It asked to be left.
     Draining { until: Moment },
@@ -64,6 +64,8 @@ pub(super) struct Record {
     pub(super) throttle: Option<Throttle>,
     /// Failures in a row; sets how long `Down` lasts.
     pub(super) misses: Misses,
+    /// How long connections to it take on this network, smoothed, in microseconds; 0 is unknown.
+    connect_micros: u32,
     /// How often it was quarantined in a row.
     rung: u8,
     /// When an attempt on it was last begun.
@@ -102,6 +104,7 @@ impl Record {
             since: now,
             throttle: None,
             misses: Misses::default(),
+            connect_micros: 0,
             rung: 0,
             last_start: None,
             service_since: None,
@@ -109,6 +112,31 @@ impl Record {
             last_failure: None,
             last_good: None,
         }
+    }
+
+    /// How long connections to it take on this network.
+    pub(super) fn connect_time(&self) -> Option<Duration> {
+        (self.connect_micros > 0).then(|| Duration::from_micros(self.connect_micros.into()))
+    }
+
+    /// A connection stood after this long.
+    pub(super) fn connected_in(&mut self, time: Duration) {
+        let time = self.connect_time().map_or(time, |smoothed| smooth(smoothed, time));
+        self.connect_micros = u32::try_from(time.as_micros()).unwrap_or(u32::MAX).max(1);
+    }
+
+    /// Another network: what was slow, and what a server or something in between showed, has to be learned anew.
+    pub(super) fn forget_network(&mut self, now: Moment, another: bool) {
+        self.connect_micros = 0;
+        if another {
+            self.last_limit = None;
+            self.pardon(now, |class, _| class != FailureClass::NotAllowed);
+        }
+    }
+
+    /// Whether it rejected this agent and is left out for that.
+    pub(super) fn is_refusing(&self, now: Moment) -> bool {
+        matches!(self.health, Health::Quarantined { until, class: FailureClass::NotAllowed, .. } if now < until)
     }
 
     /// Where its name led, unless that is too long ago to be believed.
@@ -176,9 +204,28 @@ impl Record {
         matches!(self.health, Health::Draining { .. })
     }
 
+    /// Behind the same address another server has answered, which does not drain.
+    pub(super) fn end_drain(&mut self, now: Moment) {
+        if self.is_draining() {
+            self.become_health(Health::Probation, now);
+        }
+    }
+
     /// Whether it asked for patience with a 429: then it is available, only not now.
     pub(super) fn is_available_later(&self, now: Moment) -> bool {
         self.throttle.is_some_and(|throttle| throttle.status == 429 && now < throttle.until)
+    }
+
+    /// Whether it may not be spoken to because it asked for patience.
+    pub(super) fn is_throttled(&self, now: Moment) -> bool {
+        self.throttled_until().is_some_and(|until| now < until)
+    }
+
+    /// A floor heard under another life of this record: the later one holds.
+    pub(super) fn keep_floor(&mut self, throttle: Throttle) {
+        if self.throttled_until().is_none_or(|until| until < throttle.until) {
+            self.throttle = Some(throttle);
+        }
     }
 
     /// A good exchange. The misses are forgiven only as the service lasts.
@@ -193,7 +240,8 @@ impl Record {
             self.rung = 0;
             self.last_limit = None;
         }
-        self.throttle = None;
+        // An answer to what was asked before the floor was heard does not lift it.
+        self.throttle = self.throttle.filter(|throttle| now < throttle.until);
         if matches!(self.health, Health::Draining { until } if now < until) {
             // It serves, and still wants to be left.
             return;
@@ -229,10 +277,9 @@ impl Record {
                 self.become_health(Health::Quarantined { until, class: failure.class(), policy }, now);
             }
             Cost::Throttle { status, asked } => {
-                let asked = asked.unwrap_or(tuning.throttle_default);
-                let floor = asked.max(tuning.throttle_least).min(tuning.throttle_most);
+                let floor = floor(asked, tuning);
                 let until = now + floor + chance.up_to((floor / 4).max(tuning.throttle_spread));
-                self.throttle = Some(Throttle { until, status });
+                self.keep_floor(Throttle { until, status });
             }
         }
     }
@@ -318,7 +365,7 @@ impl Record {
         let length = lengths.get(usize::from(self.rung)).copied().unwrap_or(tuning.quarantine_last);
         self.rung = (self.rung + 1).min(lengths.len() as u8);
         // Spread like every other wait, so that a fleet that met one bad certificate does not return as one.
-        let until = now + length + chance.up_to(length / 10);
+        let until = now + chance.around(length, 90, 98);
         self.become_health(Health::Quarantined { until, class, policy }, now);
     }
 
@@ -328,6 +375,16 @@ impl Record {
         }
         self.health = health;
     }
+}
+
+/// For how long a server that asks for patience is left alone at least.
+pub(super) fn floor(asked: Option<Duration>, tuning: &Tuning) -> Duration {
+    asked.unwrap_or(tuning.throttle_default).max(tuning.throttle_least).min(tuning.throttle_most)
+}
+
+/// The weight of TCP's own smoothed round-trip time (RFC 6298).
+pub(super) fn smooth(smoothed: Duration, time: Duration) -> Duration {
+    (smoothed * 7 + time) / 8
 }
 
 /// What a failure costs the server.
@@ -454,8 +511,8 @@ mod tests {
             bench.charge(time * 3600, Cause::UnknownIssuer);
             lengths.push(bench.left_out(time * 3600).as_secs_f64());
         }
-        for (length, rung) in lengths.iter().zip([30.0, 120.0, 600.0, 1800.0, 1800.0]) {
-            assert!((rung..=rung * 1.1).contains(length), "{lengths:?}");
+        for (length, rung) in lengths.iter().zip([30.0, 60.0, 120.0, 300.0, 300.0]) {
+            assert!((rung * 0.9..rung).contains(length), "{lengths:?}");
         }
         assert_eq!(bench.record.standing(at(14_401), 0), Standing::Never);
         assert_eq!(bench.record.standing(at(14_401), 1), Standing::Good);
@@ -490,6 +547,6 @@ mod tests {
     #[test]
     fn a_record_stays_small() {
         // An engine holds one for every server; a fleet in a simulator holds a million.
-        assert!(size_of::<Record>() <= 128 - 16, "{}", size_of::<Record>());
+        assert!(size_of::<Record>() <= 160 - 16, "{}", size_of::<Record>());
     }
 }

@@ -7,7 +7,7 @@
 //!            ▲  │                                        ▲                                      │
 //!            │  ├──► NoNetwork (nothing leaves this machine)                                    │
 //!            │  ├──► Captive (something else answers)                                           │
-//!            │  └──► Rejected (they do not want this agent)                                     │
+//!            │  └──► Rejected (every server rejected this agent)                                │
 //!            └──────────────────────────────────────────────────────────────────────────────────┘
 //! ```
 //! A *sweep* is a [race] over the priorities of the list in force. While attached, a *beat*
@@ -25,6 +25,7 @@ mod beat;
 mod change;
 mod failback;
 mod health;
+mod hunger;
 mod plan;
 mod race;
 mod report;
@@ -36,12 +37,15 @@ mod tuning;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use active::{Active, FirstBytes, Leave, Talk};
 use announced::Announced;
 use attempt::Attempt;
-use backoff::{Misses, Moves};
+use backoff::Moves;
+pub(super) use backoff::{Guard, Present};
 use failback::Failback;
+use hunger::Hunger;
 use race::{Held, Race};
 use roster::Member;
 use servers::Servers;
@@ -63,16 +67,22 @@ pub(super) struct Attachment {
     /// Something was told on it.
     stream_is_open: bool,
     announced: Announced,
-    misses: Misses,
+    /// T: the longest gap between heartbeats. A server that asks for more patience is left.
+    interval: Duration,
+    hunger: Hunger,
+    /// Searches of this outage that failed. It is over once a beat was delivered five minutes after attaching.
+    misses: u8,
     moves: Moves,
     /// Sweeps of this outage, for the rotation.
     sweeps: u32,
-    /// How often in a row all servers did not want this agent.
+    /// How often in a row every server has rejected this agent.
     rejections: u8,
     /// New credentials came while an exchange was under way, which may bring a refusal of the old ones.
     credentials_changed: bool,
     /// When a network change last brought a sweep forward.
     rearmed: Option<Moment>,
+    /// When new settings last began a search at once.
+    resettled: Option<Moment>,
     facts: Facts,
     /// Something worth remembering changed.
     memorable: bool,
@@ -132,12 +142,15 @@ impl Attachment {
             stream: None,
             stream_is_open: false,
             announced: Announced::default(),
-            misses: Misses::default(),
+            interval: Duration::ZERO,
+            hunger: Hunger::new(at),
+            misses: 0,
             moves: Moves::default(),
             sweeps: 0,
             rejections: 0,
             credentials_changed: false,
             rearmed: None,
+            resettled: None,
             facts: Facts::default(),
             memorable: false,
         }
@@ -183,12 +196,12 @@ impl Attachment {
     }
 
     /// When [`Self::tick`] has something to do.
-    pub(super) fn deadline(&self, now: Moment, tuning: &Tuning) -> Option<Moment> {
-        let smoothed = self.servers.connect_time;
+    pub(super) fn deadline(&self, at: Present<'_>) -> Option<Moment> {
+        let tuning = at.tuning;
         match &self.phase {
             Phase::Starting { at } => Some(*at),
             Phase::Disabled | Phase::Stopped => None,
-            Phase::Sweeping(race) => race.deadline(now, smoothed, tuning),
+            Phase::Sweeping(race) => self.servers.race_deadline(at, race),
             Phase::Waiting { until, .. }
             | Phase::NoNetwork { until }
             | Phase::Captive { until, .. }
@@ -199,13 +212,16 @@ impl Attachment {
                 let talk = match &active.talk {
                     Talk::Quiet => {
                         let again = active.again.map(|again| again.at);
-                        again.into_iter().chain(active.leave.map(|leave| leave.at)).min()
+                        let leave = active.leave.map(|leave| leave.at);
+                        let unfed = self.hunger.unfed_at().filter(|_| !active.is_unfed());
+                        again.into_iter().chain(leave).chain(unfed).min()
                     }
                     Talk::Beat { attempt, .. } => {
-                        let doubt = active.doubt_at(self.servers.stagger(tuning), tuning).map(|(at, _)| at);
+                        let stagger = self.servers.stagger_beside(active.record(), tuning);
+                        let doubt = active.doubt_at(stagger, tuning).map(|(at, _)| at);
                         doubt.into_iter().chain([attempt.limit(tuning).0]).min()
                     }
-                    Talk::Racing(race) => race.deadline(now, smoothed, tuning),
+                    Talk::Racing(race) => self.servers.race_deadline(at, race),
                 };
                 let failback = self.failback.deadline(quiet, tuning);
                 let stream = self.stream_limit(tuning);
@@ -218,6 +234,12 @@ impl Attachment {
 
     /// Takes anything that came from a link or a resolver. `false`: it named something given up.
     pub(super) fn handle(&mut self, cx: &mut Context<'_>, input: Input<'_>) -> bool {
+        let known = self.take_input(cx, input);
+        self.heed_floors(cx);
+        known
+    }
+
+    fn take_input(&mut self, cx: &mut Context<'_>, input: Input<'_>) -> bool {
         match &mut self.phase {
             Phase::Sweeping(race) => {
                 if self.servers.race_input(cx, race, input.clone()) {
@@ -330,18 +352,24 @@ impl Attachment {
         let reason = if beside { Why::OtherServerAnswered } else { why };
         let from = self.active().map(|active| self.servers.id(active.record()));
         self.end_stream(cx, Ending::Moved);
+        // An attempt may have begun at a place that settings have moved the server from meanwhile.
+        let listed = self.servers.roster.of_record(member.record.into());
+        let listed = listed.is_some_and(|listed| listed.is_same_place(&member));
+        let spread = cx.tuning.attachment.settings_spread;
+        let leave = (!listed).then(|| Leave::new(cx.now + cx.chance.up_to(spread), Why::NewSettings));
         let mut active = Active {
             policy: cx.in_force.certificate_policy(member.server.policy),
             member,
-            listed: true,
+            listed,
             since: cx.now,
             link: held.open.then_some(held.link),
             talk: Talk::Quiet,
             again: None,
             beat_waits: false,
-            leave: None,
+            leave,
             patience: FirstBytes::default(),
-            by_failback: why == Why::BetterServer,
+            on_probation: why == Why::BetterServer,
+            fresh_look: false,
         };
         active.patience.record(held.first_byte);
         let server = self.servers.id(active.record());
@@ -357,7 +385,6 @@ impl Attachment {
         cx.tell(Event::Attached { server: server.clone(), priority, elapsed });
         self.sweeps = 0;
         self.rejections = 0;
-        self.misses.begin_service();
         self.facts.add(Fact::Attached { server });
     }
 
@@ -418,6 +445,7 @@ impl Attachment {
             | Phase::Rejected { .. } => Ending::Failed,
         };
         let stays_attached = matches!(next, Phase::Attached(_));
+        self.hunger.count(cx.now, !matches!(next, Phase::Disabled | Phase::NoNetwork { .. }));
         match std::mem::replace(&mut self.phase, next) {
             Phase::Sweeping(mut race) => self.servers.disband(cx, &mut race, ending),
             Phase::Attached(mut active) => {

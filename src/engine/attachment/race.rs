@@ -16,7 +16,7 @@ use super::attempt::{Attempt, Link};
 use super::plan::Entry;
 use super::roster::Member;
 use crate::engine::Why;
-use crate::words::{Cause, ExchangeId, Failure, FailureClass, Moment, SettingsId};
+use crate::words::{ExchangeId, Failure, FailureClass, Moment, SettingsId};
 
 /// More at once would look like a port scan, and would cost a small site its uplink.
 const MOST_IN_FLIGHT: usize = 10;
@@ -38,8 +38,6 @@ pub(super) struct Race {
     evicted: Vec<Entry>,
     last_chances: bool,
     pace: StartPace,
-    /// A server of this priority answered 429: it is available, so nothing below it may win.
-    lowest: Option<u16>,
     /// How many of the next starts need not wait.
     at_once: u8,
     /// Until when the incumbent's fresh link is waited for although another has succeeded.
@@ -102,12 +100,10 @@ pub(super) enum Step {
     Start(Entry),
     /// Give this runner's place to another.
     Evict(usize),
-    /// This runner may not win any more.
-    Drop(usize),
+    /// This server may not be dialled for a while: the guard or a floor has stopped what was planned.
+    Skip,
     /// This runner has won.
     Promote(usize),
-    /// Two servers, or the only one, do not want this agent.
-    Rejected,
     /// Everything has failed.
     Failed,
 }
@@ -127,7 +123,6 @@ impl Race {
             evicted: Vec::new(),
             last_chances: false,
             pace: StartPace::default(),
-            lowest: None,
             at_once: 0,
             second_opinion_until: None,
         }
@@ -139,10 +134,14 @@ impl Race {
         self
     }
 
-    /// The settings changed: what failed under the old ones is tried again, not charged.
-    pub(super) fn forget_failures(&mut self) {
-        self.failed.clear();
-        self.lowest = None;
+    /// The settings changed. What failed under the old ones is tried again, not charged; with `keep` it is not tried
+    /// again, so that settings that change all the time do not make a race without end.
+    pub(super) fn renumber_failures(&mut self, keep: bool, record: impl Fn(usize) -> Option<usize>) {
+        self.failed = std::mem::take(&mut self.failed)
+            .into_iter()
+            .filter(|_| keep)
+            .filter_map(|ended| Some(Ended { record: record(ended.record)?, charged: true, ..ended }))
+            .collect();
         self.last_chances = false;
     }
 
@@ -203,6 +202,7 @@ impl Race {
         &self,
         now: Moment,
         smoothed: Option<Duration>,
+        opens: impl Fn(&Entry) -> Moment,
         tuning: &Tuning,
     ) -> Option<Moment> {
         let running = self.runners.iter().filter(|runner| runner.held.is_none());
@@ -213,7 +213,11 @@ impl Race {
             });
             ends.chain([Some(held_since + tuning.reserve), self.second_opinion_until]).flatten()
         });
-        let start = self.startable().map(|entry| self.earliest(entry, now, tuning));
+        let start = self.startable().map(|entry| {
+            let (earliest, opens) = (self.earliest(entry, now, tuning), opens(entry));
+            // One that has to wait for long is passed over when its turn comes.
+            if opens > earliest + tuning.server_interval { earliest } else { earliest.max(opens) }
+        });
         let full = self.in_flight() >= MOST_IN_FLIGHT && self.startable().is_some();
         let places = running.filter(|_| full).map(|runner| evictable_from(runner, smoothed, tuning));
         limits.chain(reserve).chain(start).chain(places).filter(|&moment| moment > now).min()
@@ -255,12 +259,6 @@ impl Race {
         let charged = charged || self.failed.iter().any(|ended| ended.record == record && ended.charged);
         self.failed.retain(|ended| ended.record != record);
         self.pace.definite |= definite;
-        if matches!(failure.cause, Cause::Throttled { status: 429, .. }) {
-            let lowest = self.lowest.unwrap_or(u16::MAX).min(runner.member.priority);
-            self.lowest = Some(lowest);
-            self.plan.retain(|entry| entry.member.priority <= lowest);
-            self.evicted.retain(|entry| entry.member.priority <= lowest);
-        }
         self.failed.push(Ended { record, policy: runner.member.server.policy, failure, charged });
     }
 
@@ -288,7 +286,7 @@ impl Race {
     /// A runner gave up its place and will have another chance.
     pub(super) fn evicted(&mut self, index: usize) -> Runner {
         let runner = self.runners.remove(index);
-        self.evicted.push(Entry { member: runner.member.clone(), not_before: Moment::ORIGIN });
+        self.evicted.push(Entry::new(runner.member.clone()));
         runner
     }
 
@@ -296,8 +294,12 @@ impl Race {
     pub(super) fn replan(&mut self, plan: Vec<Entry>) {
         let tried = |entry: &Entry| {
             let record = usize::from(entry.member.record);
+            // An attempt on the place a server had before is none on its present one.
+            let here = |runner: &Runner| {
+                runner.attempt.target.record == record && runner.member.is_same_place(&entry.member)
+            };
             self.incumbent == Some(record)
-                || self.runners.iter().any(|runner| runner.attempt.target.record == record)
+                || self.runners.iter().any(here)
                 || self.failed.iter().any(|ended| ended.record == record)
         };
         self.plan = plan.into_iter().filter(|entry| !tried(entry)).collect();
@@ -306,16 +308,16 @@ impl Race {
 
     // --- what to do ---
 
-    pub(super) fn next(&mut self, now: Moment, smoothed: Option<Duration>, tuning: &Tuning) -> Step {
-        if let Some(below) = self.below_lowest() {
-            return Step::Drop(below);
-        }
+    /// `opens`: from when on a server may be dialled, whatever the race says.
+    pub(super) fn next(
+        &mut self,
+        now: Moment,
+        smoothed: Option<Duration>,
+        opens: impl Fn(&Entry) -> Moment,
+        tuning: &Tuning,
+    ) -> Step {
         if let Some(winner) = self.winner(now, tuning) {
             return Step::Promote(winner);
-        }
-        let refusals = self.failed.iter().filter(|ended| ended.failure.class() == FailureClass::NotAllowed);
-        if refusals.count() >= 2 && self.best_held().is_none() {
-            return Step::Rejected;
         }
         if self.plan.is_empty() && !self.last_chances && self.best_held().is_none() {
             self.last_chances = true;
@@ -326,7 +328,15 @@ impl Race {
         let Some(entry) = self.startable() else {
             return if self.runners.is_empty() { Step::Failed } else { Step::Wait };
         };
-        if self.earliest(entry, now, tuning) > now {
+        let (earliest, opens) = (self.earliest(entry, now, tuning), opens(entry));
+        if earliest > now {
+            return Step::Wait;
+        }
+        if opens > now + tuning.server_interval {
+            self.plan.pop_front();
+            return Step::Skip;
+        }
+        if opens > now {
             return Step::Wait;
         }
         if self.in_flight() >= MOST_IN_FLIGHT {
@@ -336,14 +346,6 @@ impl Race {
     }
 
     // --- helpers ---
-
-    fn below_lowest(&self) -> Option<usize> {
-        let lowest = self.lowest?;
-        let is_below = |runner: &Runner| {
-            runner.member.priority > lowest && Some(runner.attempt.target.record) != self.incumbent
-        };
-        self.runners.iter().position(is_below)
-    }
 
     /// The next server, unless a success is held that it could not beat.
     fn startable(&self) -> Option<&Entry> {
@@ -370,7 +372,18 @@ impl Race {
             false if self.pace.definite => gap,
             false => (last + self.pace.wait).max(self.pace.extended_to.unwrap_or_default()),
         };
-        end.max(entry.not_before)
+        if !self.is_refused() {
+            return end;
+        }
+        // Two have rejected this agent: the others are asked one by one, as a patient walk would.
+        let alone = if self.in_flight() == 0 { tuning.server_interval } else { tuning.patience };
+        end.max(last + alone)
+    }
+
+    /// Whether two servers have rejected this agent.
+    fn is_refused(&self) -> bool {
+        let refusals = self.failed.iter().filter(|ended| ended.failure.class() == FailureClass::NotAllowed);
+        refusals.count() >= 2
     }
 
     /// The best success held, and since when the first of them is held.

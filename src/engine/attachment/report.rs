@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use siphasher::sip::SipHasher13;
 
-use super::backoff::Misses;
+use super::backoff::{MOST_MISSES, Misses};
 use super::failback::Proof;
 use super::health::{Health, LastGood, Record, Throttle};
 use super::{Attachment, Phase, Talk};
@@ -104,19 +104,16 @@ impl Attachment {
                 && memory.last_good.is_none();
             (!nothing).then_some(memory)
         });
-        let mut servers: Vec<_> = remembered.collect();
+        let mut servers: Vec<_> = remembered.chain(self.floors_elsewhere(now)).collect();
         servers.shrink_to_fit();
-        Memory { misses: self.misses.count(), damping: self.failback.damping, servers }
+        Memory { misses: self.misses, damping: self.failback.damping, servers }
     }
 
     fn server_memory(&self, index: usize, record: &Record, now: Moment) -> ServerMemory {
         let left_out =
             |why, until: Moment| (until > now).then(|| LeftOut { why, remaining: Span(until.after(now)) });
         // A server can be throttled and down: the floor it asked for is the one that must not be forgotten.
-        let throttle = record.throttle.and_then(|throttle| match throttle.status {
-            429 => left_out(LeftOutReason::TooManyRequests, throttle.until),
-            _ => left_out(LeftOutReason::Throttled, throttle.until),
-        });
+        let throttle = record.throttle.and_then(|throttle| floor_memory(throttle, now));
         let left_out = throttle.or(match record.health {
             Health::Down { until } => left_out(LeftOutReason::Down, until),
             Health::Quarantined { until, class: FailureClass::NotAllowed, .. } => {
@@ -142,6 +139,14 @@ impl Attachment {
         }
     }
 
+    /// What servers asked for that the settings do not name at present.
+    fn floors_elsewhere(&self, now: Moment) -> impl Iterator<Item = ServerMemory> {
+        self.servers.floors().iter().filter_map(move |(id, throttle)| {
+            let left_out = Some(floor_memory(*throttle, now)?);
+            Some(ServerMemory { id: id.clone(), misses: 0, left_out, proof: None, last_good: None })
+        })
+    }
+
     /// A number that differs when the memory differs in a way worth a write to a disk.
     ///
     /// Left out is what no later life would act upon differently: that an address worked a minute later
@@ -149,7 +154,7 @@ impl Attachment {
     /// about two minutes, less than a restart takes; that it failed once more is in its misses).
     pub(in crate::engine) fn memory_digest(&self, now: Moment) -> u64 {
         let mut digest = SipHasher13::new();
-        (self.misses.count().min(TELLING_MISSES), self.failback.damping).hash(&mut digest);
+        (self.misses.min(TELLING_MISSES), self.failback.damping).hash(&mut digest);
         for (index, record) in self.servers.records.iter().enumerate() {
             let left_out = match record.health {
                 Health::Quarantined { until, class: FailureClass::NotAllowed, .. } => Some((until, false)),
@@ -177,6 +182,9 @@ impl Attachment {
                 (&record.id, misses, left_out, throttle, proof, last_good).hash(&mut digest);
             }
         }
+        for (id, throttle) in self.servers.floors() {
+            (id, throttle.until, throttle.status).hash(&mut digest);
+        }
         digest.finish()
     }
 
@@ -185,26 +193,30 @@ impl Attachment {
             Away::For(duration) => duration,
             Away::Unknown => Duration::ZERO,
         };
-        self.misses = Misses::new(memory.misses);
+        self.misses = memory.misses.min(MOST_MISSES);
         self.failback.damping = memory.damping;
         for known in &memory.servers {
-            let Some(record) = self.find(&known.id).and_then(|index| self.servers.records.get_mut(index))
-            else {
+            let record = self.find(&known.id).and_then(|index| self.servers.records.get_mut(index));
+            let Some(record) = record else {
+                let floor = known.left_out.and_then(|left_out| throttle(left_out, gone, now));
+                if let Some(floor) = floor.filter(|floor| floor.until > now) {
+                    self.servers.remember_floor(now, known.id.clone(), floor);
+                }
                 continue;
             };
-            let (mut health, mut throttle) = (Health::Unknown, None);
-            if let Some(left_out) = known.left_out {
-                // A damaged memory must not leave a server out for ever.
-                let until = now + left_out.remaining.0.min(MOST_REMAINING).saturating_sub(gone);
-                match left_out.why {
-                    LeftOutReason::Down => health = Health::Down { until },
-                    LeftOutReason::TooManyRequests => throttle = Some(Throttle { until, status: 429 }),
-                    LeftOutReason::Throttled => throttle = Some(Throttle { until, status: 503 }),
-                    LeftOutReason::NotAllowed => {
-                        health = Health::Quarantined { until, class: FailureClass::NotAllowed, policy: 0 };
-                    }
+            let until = |left_out: LeftOut| now + remaining(left_out, gone);
+            let health = match known.left_out {
+                Some(left_out @ LeftOut { why: LeftOutReason::Down, .. }) => {
+                    Health::Down { until: until(left_out) }
                 }
-            }
+                Some(left_out @ LeftOut { why: LeftOutReason::NotAllowed, .. }) => {
+                    let until = until(left_out);
+                    Health::Quarantined { until, class: FailureClass::NotAllowed, policy: 0 }
+                }
+                Some(LeftOut { why: LeftOutReason::TooManyRequests | LeftOutReason::Throttled, .. })
+                | None => Health::Unknown,
+            };
+            let throttle = known.left_out.and_then(|left_out| throttle(left_out, gone, now));
             record.restore(health, throttle, Misses::new(known.misses));
             if let Some((address, ago)) = known.last_good {
                 record.restore_address(LastGood { address, at: now, age: ago.0.saturating_add(gone) });
@@ -219,6 +231,30 @@ impl Attachment {
     fn find(&self, id: &ServerId) -> Option<usize> {
         self.servers.find(id)
     }
+}
+
+/// For how long a floor still holds, as the memory has it.
+fn floor_memory(throttle: Throttle, now: Moment) -> Option<LeftOut> {
+    let why = match throttle.status {
+        429 => LeftOutReason::TooManyRequests,
+        _ => LeftOutReason::Throttled,
+    };
+    (throttle.until > now).then(|| LeftOut { why, remaining: Span(throttle.until.after(now)) })
+}
+
+/// The floor that a memory speaks of, if it speaks of one.
+fn throttle(left_out: LeftOut, gone: Duration, now: Moment) -> Option<Throttle> {
+    let status = match left_out.why {
+        LeftOutReason::TooManyRequests => 429,
+        LeftOutReason::Throttled => 503,
+        LeftOutReason::Down | LeftOutReason::NotAllowed => return None,
+    };
+    Some(Throttle { until: now + remaining(left_out, gone), status })
+}
+
+/// A damaged memory must not leave a server out for ever.
+fn remaining(left_out: LeftOut, gone: Duration) -> Duration {
+    left_out.remaining.0.min(MOST_REMAINING).saturating_sub(gone)
 }
 
 /// The longest any rule leaves a server out: a throttle of an hour with its spread, or a quarantine.

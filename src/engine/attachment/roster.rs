@@ -18,6 +18,14 @@ pub(super) struct Member {
     pub(super) rank: u16,
 }
 
+impl Member {
+    /// Whether a connection to one is a connection to the other, if their policies agree.
+    pub(super) fn is_same_place(&self, other: &Self) -> bool {
+        let (one, other) = (&self.server, &other.server);
+        one.host == other.host && one.port == other.port && one.protocol == other.protocol
+    }
+}
+
 /// Members sorted by priority and rank. Built once for each list; no rule changes it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Roster {

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::attempt::{Answer, Attempt, Step as Progress, Target};
-use super::backoff::Guard;
-use super::health::Record;
-use super::plan::{self, Entry};
+use super::backoff::Present;
+use super::health::{Record, Throttle, smooth};
+use super::plan::{self, Entry, Request};
 use super::race::{Held, Race, Runner, Step};
 use super::roster::{Member, Roster};
 use crate::engine::context::Context;
 use crate::engine::event::Next;
-use crate::engine::{Ending, Event, Input};
+use crate::engine::{Ending, Event, Input, Why};
 use crate::words::{AgentId, Cause, Errand, Failure, FailureClass, Moment, Purpose, Route, ServerId};
 
 /// See the module.
@@ -26,7 +26,10 @@ pub(super) struct Servers {
     pub(super) roster: Roster,
     /// How long connections take on this network.
     pub(super) connect_time: Option<Duration>,
-    guard: Guard,
+    /// Floors of servers the settings no longer name: they hold should such a server come back.
+    floors: Vec<(ServerId, Throttle)>,
+    /// A floor was heard that may have to stop what is planned.
+    pub(super) floor_heard: bool,
     /// The ways to the servers, in the program's order.
     routes: Arc<[Route]>,
     /// The one that last worked on this network.
@@ -37,9 +40,11 @@ pub(super) struct Servers {
 #[derive(Debug)]
 pub(super) enum Finish {
     Won(Box<Runner>, Held),
-    Rejected,
     Failed,
 }
+
+/// More floors of servers that left the settings than this would be a settings document that does nothing else.
+const MOST_FLOORS: usize = 64;
 
 impl Servers {
     pub(super) fn new(agent: AgentId, routes: Arc<[Route]>) -> Self {
@@ -48,7 +53,8 @@ impl Servers {
             records: Vec::new(),
             roster: Roster::default(),
             connect_time: None,
-            guard: Guard::full(),
+            floors: Vec::new(),
+            floor_heard: false,
             routes,
             good_route: 0,
         }
@@ -76,28 +82,77 @@ impl Servers {
         })
     }
 
-    pub(super) fn plan(
-        &self,
-        now: Moment,
-        without: Option<usize>,
-        is_long_outage: bool,
-        tuning: &super::Tuning,
-    ) -> Vec<Entry> {
-        plan::plan(
-            &self.roster,
-            &plan::Request { records: &self.records, now, without, is_long_outage },
-            tuning,
-        )
+    /// How long an attempt on the server in use runs alone. What has always been slow is not dead.
+    pub(super) fn stagger_beside(&self, record: usize, tuning: &super::Tuning) -> Duration {
+        match self.records.get(record).and_then(Record::connect_time) {
+            Some(time) => (time * 2).max(tuning.stagger_least).min(tuning.beside_most),
+            None => self.stagger(tuning),
+        }
     }
 
-    /// When the first server that a plan could contain may be used.
-    pub(super) fn next_opening(&self, now: Moment) -> Option<Moment> {
-        plan::next_opening(&self.roster, &self.records, now)
+    pub(super) fn plan(&self, cx: &Context<'_>, request: Request) -> Vec<Entry> {
+        // One that had its dial less than a second ago is waited for.
+        let soon = cx.now + cx.tuning.attachment.server_interval;
+        let may_start = |member: &Member| self.opens(cx.present(), member.record.into(), false) <= soon;
+        plan::plan(&self.roster, &self.records, cx.now, request, may_start)
     }
 
-    /// From when on the guard lets a sweep of this size begin.
-    pub(super) fn guard_opens(&self, attempts: usize, tuning: &super::Tuning) -> Moment {
-        self.guard.ready(attempts, self.roster.members().len(), tuning)
+    /// When the first server that a plan could contain may be used, and whether the guard alone keeps it from that.
+    pub(super) fn next_opening(&self, cx: &Context<'_>) -> Option<(Moment, bool)> {
+        let opening = |member: &Member| {
+            let record = usize::from(member.record);
+            let floor = self.records.get(record)?.floor().unwrap_or_default();
+            let opens = self.opens(cx.present(), record, false);
+            Some((floor.max(opens), floor < opens)).filter(|(at, _)| *at > cx.now)
+        };
+        self.roster.members().iter().filter_map(opening).min()
+    }
+
+    /// From when on a server may be dialled: its own floor, the distance of two dials, and the guard.
+    pub(super) fn opens(&self, at: Present<'_>, record: usize, second_opinion: bool) -> Moment {
+        let Some(known) = self.records.get(record) else {
+            return at.now;
+        };
+        let after = |distance| known.last_start.map_or(Moment::default(), |start| start + distance);
+        let distance = if second_opinion { Moment::default() } else { after(at.tuning.server_interval) };
+        let guard = at.guard.opens(at.now, self.roster.members().len(), at.tuning);
+        let guard = guard.min(after(at.tuning.guard_trickle));
+        distance.max(guard).max(known.throttled_until().unwrap_or_default())
+    }
+
+    /// When a race has something to do.
+    pub(super) fn race_deadline(&self, at: Present<'_>, race: &Race) -> Option<Moment> {
+        let opens = |entry: &Entry| self.opens(at, entry.member.record.into(), entry.second_opinion);
+        race.deadline(at.now, self.connect_time, opens, at.tuning)
+    }
+
+    // --- floors of servers that come and go ---
+
+    /// The settings no longer name this server; what it asked for is kept.
+    pub(super) fn keep_floor(&mut self, now: Moment, record: &Record) {
+        let Some(throttle) = record.throttle.filter(|throttle| now < throttle.until) else {
+            return;
+        };
+        self.remember_floor(now, record.id.clone(), throttle);
+    }
+
+    pub(super) fn remember_floor(&mut self, now: Moment, id: ServerId, throttle: Throttle) {
+        self.floors.retain(|(known, throttle)| *known != id && now < throttle.until);
+        self.floors.push((id, throttle));
+        if self.floors.len() > MOST_FLOORS {
+            self.floors.sort_by_key(|(_, throttle)| std::cmp::Reverse(throttle.until));
+            self.floors.truncate(MOST_FLOORS);
+        }
+    }
+
+    /// The settings name a server: what it asked for in an earlier life holds.
+    pub(super) fn recall_floor(&mut self, id: &ServerId) -> Option<Throttle> {
+        let place = self.floors.iter().position(|(known, _)| known == id)?;
+        Some(self.floors.swap_remove(place).1)
+    }
+
+    pub(super) fn floors(&self) -> &[(ServerId, Throttle)] {
+        &self.floors
     }
 
     // --- attempts ---
@@ -108,7 +163,6 @@ impl Servers {
     }
 
     pub(super) fn begin_target(&mut self, cx: &mut Context<'_>, target: Target, errand: Errand) -> Attempt {
-        self.guard.spend(cx.now, self.roster.members().len(), &cx.tuning.attachment);
         if let Some(record) = self.records.get_mut(target.record) {
             record.last_start = Some(cx.now);
         }
@@ -130,23 +184,30 @@ impl Servers {
         }
     }
 
-    /// Another network: what is slow and which way leads out has to be learned anew.
-    pub(super) fn forget_network(&mut self) {
+    /// What is slow and which way leads out has to be learned anew. `another`: this is another network, on which what a
+    /// server showed on the last one counts no more.
+    pub(super) fn forget_network(&mut self, now: Moment, another: bool) {
         self.connect_time = None;
         self.good_route = 0;
+        for record in &mut self.records {
+            record.forget_network(now, another);
+        }
     }
 
-    /// A connection stood after this long, by this route.
-    pub(super) fn connected_in(&mut self, time: Duration, route: u8) {
+    /// A connection to this server stood after this long, by this route.
+    pub(super) fn connected_in(&mut self, record: usize, time: Duration, route: u8) {
         self.good_route = route;
-        // The weight of TCP's own smoothed round-trip time (RFC 6298).
-        self.connect_time = Some(self.connect_time.map_or(time, |smoothed| (smoothed * 7 + time) / 8));
+        self.connect_time = Some(self.connect_time.map_or(time, |smoothed| smooth(smoothed, time)));
+        if let Some(record) = self.records.get_mut(record) {
+            record.connected_in(time);
+        }
     }
 
     pub(super) fn charge(&mut self, cx: &mut Context<'_>, record: usize, policy: u16, failure: &Failure) {
         if let Some(record) = self.records.get_mut(record) {
             record.charge(cx.now, failure, policy, &cx.tuning.attachment, cx.chance);
         }
+        self.floor_heard |= failure.class() == FailureClass::Throttled;
     }
 
     pub(super) fn note(&mut self, now: Moment, record: usize, failure: &Failure) {
@@ -166,6 +227,12 @@ impl Servers {
     pub(super) fn drain(&mut self, cx: &mut Context<'_>, record: usize, window: Duration) {
         if let Some(record) = self.records.get_mut(record) {
             record.drain(cx.now, window, &cx.tuning.attachment);
+        }
+    }
+
+    pub(super) fn end_drain(&mut self, cx: &Context<'_>, record: usize) {
+        if let Some(record) = self.records.get_mut(record) {
+            record.end_drain(cx.now);
         }
     }
 
@@ -195,8 +262,8 @@ impl Servers {
         }
         let step = runner.attempt.handle(cx, input);
         if connected && let Some(time) = runner.attempt.connect_time {
-            let route = runner.attempt.route();
-            self.connected_in(time, route);
+            let (record, route) = (runner.attempt.target.record, runner.attempt.route());
+            self.connected_in(record, time, route);
             cx.network.heard_somebody();
         }
         match step {
@@ -207,6 +274,13 @@ impl Servers {
                 runner.held = Some(held(cx.now, &answer));
                 if let Some(window) = answer.drain {
                     self.drain(cx, record, window);
+                    // An agent that leaves a draining server gains nothing by another that drains.
+                    if race.why == Why::ServerDraining {
+                        if let Some(runner) = race.runners.get_mut(index) {
+                            runner.give_up(cx, Ending::Failed);
+                        }
+                        self.fail(cx, race, index, Cause::Draining.into(), true);
+                    }
                 }
             }
             Progress::Declined { status, drain } => {
@@ -234,8 +308,11 @@ impl Servers {
             }
         }
         loop {
-            match race.next(cx.now, self.connect_time, tuning) {
+            let at = cx.present();
+            let opens = |entry: &Entry| self.opens(at, entry.member.record.into(), entry.second_opinion);
+            match race.next(at.now, self.connect_time, opens, at.tuning) {
                 Step::Wait => return None,
+                Step::Skip => {}
                 Step::Start(entry) => {
                     let stagger = self.stagger(tuning);
                     let errand = Errand::Heartbeat { purpose: Purpose::Attach { sweep: race.sweep } };
@@ -243,7 +320,6 @@ impl Servers {
                     race.started(attempt, entry.member, stagger, tuning);
                 }
                 Step::Evict(index) => race.evicted(index).attempt.give_up(cx, Ending::Evicted),
-                Step::Drop(index) => race.dropped(index).give_up(cx, Ending::LostRace),
                 Step::Promote(index) => {
                     let runner = race.runners.remove(index);
                     let Some(held) = runner.held.clone() else {
@@ -251,14 +327,22 @@ impl Servers {
                     };
                     return Some(Finish::Won(Box::new(runner), held));
                 }
-                Step::Rejected => return Some(Finish::Rejected),
-                Step::Failed => {
-                    let only = self.roster.members().len() == 1;
-                    let refused =
-                        race.failed.iter().any(|ended| ended.failure.class() == FailureClass::NotAllowed);
-                    return Some(if only && refused { Finish::Rejected } else { Finish::Failed });
-                }
+                Step::Failed => return Some(Finish::Failed),
             }
+        }
+    }
+
+    /// A server asked for patience, whoever heard it: what has not yet asked it in this race does not.
+    pub(super) fn heed_floors(&self, cx: &mut Context<'_>, race: &mut Race) {
+        let now = cx.now;
+        let waits = |runner: &Runner| {
+            let record = self.records.get(runner.attempt.target.record);
+            runner.held.is_none()
+                && !runner.attempt.is_exchanging()
+                && record.is_some_and(|record| record.is_throttled(now))
+        };
+        while let Some(index) = race.runners.iter().position(waits) {
+            race.dropped(index).give_up(cx, Ending::Failed);
         }
     }
 
@@ -293,9 +377,15 @@ impl Servers {
         failure: Failure,
         definite: bool,
     ) {
-        let Some(record) = race.runners.get(index).map(|runner| runner.attempt.target.record) else {
+        let Some(runner) = race.runners.get(index) else {
             return;
         };
+        let record = runner.attempt.target.record;
+        if self.roster.of_record(record).is_some_and(|listed| !listed.is_same_place(&runner.member)) {
+            // It was at a place the settings no longer name; the present one is not charged.
+            race.failed(index, failure, definite, true);
+            return;
+        }
         let server = self.id(record);
         // What a server asks for holds from the moment it is heard, whatever becomes of the race.
         let at_once = failure.class() == FailureClass::Throttled;
@@ -351,8 +441,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_costs_an_engine_at_most_128_bytes() {
+    fn a_server_costs_an_engine_at_most_160_bytes() {
         let size = size_of::<Record>() + size_of::<Member>();
-        assert!(size <= 128, "{size}");
+        assert!(size <= 160, "{size}");
     }
 }

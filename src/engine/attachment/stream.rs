@@ -24,8 +24,8 @@ impl Attachment {
         let Some(target) = self.active_target(cx) else {
             return;
         };
-        let throttled = self.servers.record(target.record).and_then(|record| record.throttled_until());
-        if throttled.is_some_and(|until| until > cx.now) {
+        // A link of its own may follow the heartbeat's at once.
+        if self.servers.opens(cx.present(), target.record, true) > cx.now {
             return self.facts.add(Fact::StreamLost { was_open: false });
         }
         self.stream_is_open = false;

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::attempt::Link;
-use super::backoff::delay;
+use super::active::Again;
+use super::attempt::{Attempt, Link};
+use super::backoff::{MOST_MISSES, delay};
+use super::plan::{LastResort, Request};
 use super::race::{Ended, Held, Race, Runner};
 use super::servers::Finish;
 use super::{Attachment, Fact, Leave, Phase, Talk};
@@ -28,19 +30,15 @@ enum Loss {
 impl Attachment {
     /// Begins a sweep now, or says when one can begin.
     pub(super) fn sweep(&mut self, cx: &mut Context<'_>, why: Why) {
-        let tuning = &cx.tuning.attachment;
         // A portal lets a machine out at once, so each search for the way out is a whole one.
         let in_turns = self.sweeps >= WHOLE_SWEEPS && !cx.network.is_captive();
-        let plan = self.servers.plan(cx.now, None, in_turns, tuning);
+        let plan = self.servers.plan(cx, Request { in_turns, ..Request::default() });
         if plan.is_empty() {
-            let opens = self.servers.next_opening(cx.now).unwrap_or(cx.now + tuning.ceiling);
-            let until = opens + cx.chance.up_to(tuning.first_window);
-            return self.transition_to_waiting(cx, until, Why::NothingAvailable);
-        }
-        let opens = self.servers.guard_opens(plan.len(), tuning);
-        if opens > cx.now {
-            let until = opens + cx.chance.up_to(tuning.ceiling);
-            return self.transition_to_waiting(cx, until, Why::TooManyAttempts);
+            let ceiling = cx.now + cx.tuning.attachment.ceiling;
+            let (opens, by_guard) = self.servers.next_opening(cx).unwrap_or((ceiling, false));
+            let why = if by_guard { Why::TooManyAttempts } else { Why::NothingAvailable };
+            let until = opens + cx.chance.up_to(cx.tuning.attachment.first_window);
+            return self.transition_to_waiting(cx, until, why);
         }
         let race = Race::new(cx.queue.next_id(), why, cx.now, plan);
         self.transition_to_sweeping(cx, Box::new(race));
@@ -57,8 +55,7 @@ impl Attachment {
         let race = race.take();
         match finish {
             Finish::Won(runner, held) => self.won(cx, race, runner, held),
-            Finish::Rejected => self.refused(cx, race),
-            Finish::Failed => self.wait_after(cx, race),
+            Finish::Failed => self.gave_up(cx, race),
         }
     }
 
@@ -80,11 +77,11 @@ impl Attachment {
         let beside = race.incumbent.is_some();
         match finish {
             Some(Finish::Won(runner, held)) => self.won(cx, *race, runner, held),
-            Some(Finish::Rejected) if beside => self.refused(cx, *race),
-            Some(Finish::Failed) if beside => self.wait_after(cx, *race),
-            Some(Finish::Rejected | Finish::Failed) => self.nobody_better(cx, *race),
+            Some(Finish::Failed) if beside => self.gave_up(cx, *race),
+            Some(Finish::Failed) => self.nobody_better(cx, *race),
             None if beside && !race.has(record) => {
                 // The server in use failed for good while others are still being tried.
+                self.hunger.failed();
                 self.count_loss(cx);
                 self.transition_to_sweeping(cx, race);
             }
@@ -106,7 +103,7 @@ impl Attachment {
         let wait = match self.count_loss(cx) {
             Loss::BackAtOnce => Duration::ZERO,
             Loss::Calm(longest) => {
-                cx.chance.up_to(longest).max(delay(self.misses.count(), tuning.ceiling, tuning, cx.chance))
+                cx.chance.up_to(longest).max(delay(self.misses, tuning.ceiling, tuning, cx.chance))
             }
         };
         let ended = Ended { record, policy, failure, charged };
@@ -117,7 +114,7 @@ impl Attachment {
             let why = if often { Why::MovedOften } else { Why::ServerFailed };
             return self.transition_to_waiting(cx, cx.now + wait, why);
         }
-        let plan = self.servers.plan(cx.now, Some(record), false, tuning);
+        let plan = self.servers.plan(cx, Request { without: Some(record), ..Request::default() });
         let race = Race::new(cx.queue.next_id(), Why::ServerFailed, cx.now, plan).after(ended);
         self.transition_to_sweeping(cx, Box::new(race));
         self.drive_sweep(cx);
@@ -127,14 +124,65 @@ impl Attachment {
     fn count_loss(&mut self, cx: &mut Context<'_>) -> Loss {
         let tuning = &cx.tuning.attachment;
         let calm = self.moves.record(cx.now, tuning);
-        let soon_after_failback =
-            |active: &super::Active| active.by_failback && cx.now.since(active.since) < tuning.failback_proof;
-        if self.active().is_some_and(soon_after_failback) {
-            // Back at once, and not so soon again.
-            self.failback.damp();
-            return Loss::BackAtOnce;
+        // Back at once, and not so soon again.
+        if self.end_probation(cx) { Loss::BackAtOnce } else { Loss::Calm(calm) }
+    }
+
+    /// The agent leaves the server in use, which failed it. One it had come to as to a better one, less than an hour ago,
+    /// has to prove itself for longer from now on. Whether it is such a one.
+    fn end_probation(&mut self, cx: &Context<'_>) -> bool {
+        let probation = cx.tuning.attachment.probation;
+        let Some(active) = self.active_mut() else {
+            return false;
+        };
+        let soon = std::mem::take(&mut active.on_probation) && cx.now.since(active.since) < probation;
+        if soon {
+            self.failback.damp(cx.now, &cx.tuning.attachment);
         }
-        Loss::Calm(calm)
+        soon
+    }
+
+    /// Where an agent looks that means to leave.
+    fn leave_request(&self, cx: &Context<'_>, why: Why, record: usize) -> Request {
+        let throttled = self.servers.record(record).is_some_and(|record| record.is_available_later(cx.now));
+        let unfed = self.hunger.is_unfed(cx.now);
+        let last_resort = if why == Why::Unfed {
+            LastResort::Always
+        } else if why == Why::ServerDraining {
+            LastResort::Never
+        } else {
+            LastResort::IfNothingElse
+        };
+        Request {
+            // New settings may name the server in use with another certificate policy or at another place: then it is
+            // the first to be asked again.
+            without: (why != Why::NewSettings).then_some(record),
+            // 429 means: available, only not now.
+            lowest: self.active().filter(|_| throttled && !unfed).map(|active| active.member.priority),
+            last_resort,
+            in_turns: false,
+        }
+    }
+
+    /// Nobody better was found: the agent stays, and looks again later.
+    fn stay(&mut self, cx: &mut Context<'_>, leave: Leave) {
+        let drains = leave.why == Why::ServerDraining;
+        let tuning = &cx.tuning.attachment;
+        let tries = leave.tries.saturating_add(1);
+        let wait = if drains {
+            let mean = tuning.drain_look.saturating_mul(1 << leave.tries.min(16)).min(tuning.drain_look_most);
+            cx.chance.around(mean, 50, 150)
+        } else {
+            delay(tries, tuning.ceiling, tuning, cx.chance)
+        };
+        let Some(active) = self.active_mut() else {
+            return;
+        };
+        active.leave = Some(Leave { at: cx.now + wait, tries, ..leave });
+        if drains && leave.tries == 0 && matches!(active.talk, Talk::Quiet) {
+            // A balancer may have another one behind the same address.
+            self.ask_on_a_fresh_link(cx);
+        }
     }
 
     /// Looks for another server while staying with the present one.
@@ -142,20 +190,14 @@ impl Attachment {
         let Some(record) = self.active().map(super::Active::record) else {
             return;
         };
-        let tuning = &cx.tuning.attachment;
-        // New settings may name the server in use with another certificate policy or at another place: then it is
-        // the first to be asked again.
-        let without = (leave.why != Why::NewSettings).then_some(record);
-        let plan = self.servers.plan(cx.now, without, false, tuning);
-        let opens = self.servers.guard_opens(plan.len(), tuning);
-        let wait = delay(leave.tries.saturating_add(1), tuning.ceiling, tuning, cx.chance);
+        let request = self.leave_request(cx, leave.why, record);
+        let plan = self.servers.plan(cx, request);
+        if plan.is_empty() {
+            return self.stay(cx, leave);
+        }
         let Some(active) = self.active_mut() else {
             return;
         };
-        if plan.is_empty() || opens > cx.now {
-            active.leave = Some(Leave { at: cx.now + wait, tries: leave.tries.saturating_add(1), ..leave });
-            return;
-        }
         active.leave = Some(leave);
         let servers = plan.len();
         active.talk = Talk::Racing(Box::new(Race::new(cx.queue.next_id(), leave.why, cx.now, plan)));
@@ -165,6 +207,7 @@ impl Attachment {
 
     fn won(&mut self, cx: &mut Context<'_>, race: Race, winner: Box<Runner>, held: Held) {
         let record = winner.attempt.target.record;
+        self.hunger.delivered(cx.now);
         self.charge_all(cx, &race);
         let evicted: Vec<_> = race.still_evicted().cloned().collect();
         for member in evicted {
@@ -181,6 +224,9 @@ impl Attachment {
         }
         if race.incumbent.is_some() && !stays && self.active().is_some() {
             self.count_loss(cx);
+        }
+        if matches!(race.why, Why::ServerThrottled | Why::Unfed) {
+            self.end_probation(cx);
         }
         self.servers.succeed(cx, record, held.link.address);
         cx.act(Action::Adopt { exchange: held.exchange });
@@ -212,10 +258,13 @@ impl Attachment {
         let tuning = &cx.tuning.attachment;
         let direct = !link.tunnel || cx.in_force.settings().location_rules().tunnel_proves_internal;
         let inside = active.member.server.inside && direct;
-        let (record, service, by_failback) =
-            (active.record(), cx.now.since(active.since), active.by_failback);
-        self.misses.forgive(service, tuning);
-        if by_failback && service >= tuning.failback_trusted {
+        let (record, service) = (active.record(), cx.now.since(active.since));
+        let on_probation = active.on_probation;
+        if service >= tuning.forgive_all {
+            // The outage is over; servers that flap have their own count.
+            self.misses = 0;
+        }
+        if on_probation && service >= tuning.probation {
             self.failback.damping = 0;
         }
         self.facts.add(Fact::Proved { proof: link.proof, inside });
@@ -223,7 +272,9 @@ impl Attachment {
         let drains = self.servers.record(record).is_some_and(|record| record.is_draining());
         // It may no longer ask for what made the agent mean to leave.
         if let Some(active) = self.active_mut() {
-            let over = |why| why == Why::ServerThrottled || (why == Why::ServerDraining && !drains);
+            let over = |why| {
+                matches!(why, Why::ServerThrottled | Why::Unfed) || (why == Why::ServerDraining && !drains)
+            };
             active.leave = active.leave.filter(|leave| !over(leave.why));
         }
     }
@@ -238,12 +289,29 @@ impl Attachment {
         if let Some(active) = self.active_mut()
             && active.leave.is_none()
         {
-            active.leave = Some(Leave { at, why: Why::ServerDraining, tries: 0 });
+            active.leave = Some(Leave::new(at, Why::ServerDraining));
         }
     }
 
-    /// Two servers, or the only one, do not want this agent. If they said so of credentials that have been
-    /// replaced meanwhile, they are asked again.
+    /// A search found nobody, and the agent is attached to none any more.
+    fn gave_up(&mut self, cx: &mut Context<'_>, race: Race) {
+        self.hunger.failed();
+        let refused = |record: usize| {
+            let now =
+                |ended: &Ended| ended.record == record && ended.failure.class() == FailureClass::NotAllowed;
+            race.failed.iter().any(now)
+                || self.servers.record(record).is_some_and(|record| record.is_refusing(cx.now))
+        };
+        let members = self.servers.roster.members();
+        if !members.is_empty() && members.iter().all(|member| refused(member.record.into())) {
+            self.refused(cx, race);
+        } else {
+            self.wait_after(cx, race);
+        }
+    }
+
+    /// Every server has rejected this agent. If they said so of credentials that have been replaced meanwhile, they are
+    /// asked again.
     fn refused(&mut self, cx: &mut Context<'_>, race: Race) {
         self.charge_all(cx, &race);
         self.disband(cx, race, Ending::Failed);
@@ -268,10 +336,10 @@ impl Attachment {
                 return self.transition_to_captive(cx);
             }
         }
-        self.misses.add();
+        self.misses = self.misses.saturating_add(1).min(MOST_MISSES);
         self.sweeps = self.sweeps.saturating_add(1);
         let tuning = &cx.tuning.attachment;
-        let wait = delay(self.misses.count(), tuning.ceiling, tuning, cx.chance);
+        let wait = delay(self.misses, tuning.ceiling, tuning, cx.chance);
         match blame {
             Blame::NoNetwork => self.transition_to_no_network(cx),
             Blame::Nobody => self.transition_to_waiting(cx, cx.now + wait, Why::NetworkSuspect),
@@ -293,17 +361,17 @@ impl Attachment {
         }
         let why = race.why;
         self.disband(cx, race, Ending::Failed);
-        let tuning = &cx.tuning.attachment;
-        let tries =
-            self.active().and_then(|active| active.leave).map_or(0, |leave| leave.tries.saturating_add(1));
-        let wait = delay(tries.saturating_add(1), tuning.ceiling, tuning, cx.chance);
         let Some(active) = self.active_mut() else {
             return;
         };
         active.talk = Talk::Quiet;
         if why != Why::BetterServer {
-            active.leave = Some(Leave { at: cx.now + wait, why, tries });
+            let tries = active.leave.map_or(0, |leave| leave.tries);
+            self.stay(cx, Leave { at: cx.now, why, tries });
         }
+        let Some(active) = self.active_mut() else {
+            return;
+        };
         if std::mem::take(&mut active.beat_waits) {
             self.beat(cx);
         }
@@ -377,10 +445,62 @@ impl Attachment {
         changed
     }
 
-    /// Those who did not want this agent are asked again.
-    pub(super) fn pardon_refusals(&mut self, cx: &mut Context<'_>) {
+    /// Servers that rejected this agent are asked again. Whether there were any.
+    pub(super) fn pardon_refusals(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut any = false;
         for record in &mut self.servers.records {
+            any |= record.is_refusing(cx.now);
             record.pardon(cx.now, |class, _| class == FailureClass::NotAllowed);
+        }
+        any
+    }
+
+    /// A floor was heard: what is planned or under way and has not asked yet stops for it.
+    pub(super) fn heed_floors(&mut self, cx: &mut Context<'_>) {
+        if !std::mem::take(&mut self.servers.floor_heard) {
+            return;
+        }
+        self.failback.heed_floors(cx, &self.servers);
+        if let Phase::Sweeping(race) = &mut self.phase {
+            self.servers.heed_floors(cx, race);
+            return;
+        }
+        let Some(record) = self.active().map(super::Active::record) else {
+            return;
+        };
+        let floor = self.servers.record(record).and_then(|record| record.throttled_until());
+        let Phase::Attached(active) = &mut self.phase else {
+            return;
+        };
+        let waits = match &mut active.talk {
+            Talk::Quiet => false,
+            Talk::Beat { attempt, .. } => {
+                let stops = floor.is_some_and(|floor| cx.now < floor) && !attempt.is_exchanging();
+                if stops {
+                    attempt.give_up(cx, Ending::Failed);
+                    active.talk = Talk::Quiet;
+                }
+                stops
+            }
+            Talk::Racing(race) => {
+                let had = race.incumbent.is_some() && race.has(record);
+                self.servers.heed_floors(cx, race);
+                let stops = had && !race.has(record);
+                if stops {
+                    // It has not failed: the others are tried beside it, as when the agent means to leave.
+                    race.incumbent = None;
+                }
+                stops
+            }
+        };
+        if let Some(floor) = floor.filter(|_| waits) {
+            active.again = Some(Again { at: floor, retried: false });
+        }
+        let stream_waits =
+            |stream: &Attempt| floor.is_some_and(|floor| cx.now < floor) && !stream.is_exchanging();
+        if self.stream.as_deref().is_some_and(stream_waits) {
+            self.end_stream(cx, Ending::Failed);
+            self.facts.add(Fact::StreamLost { was_open: false });
         }
     }
 }

@@ -34,6 +34,8 @@ tuning! { "attachment",
     stagger_least: 100 ms,
     /// Beyond this a slow link gains nothing from waiting.
     stagger_most: 2_000 ms,
+    /// The same beside the server in use, which is slow rather than dead when it has always been slow.
+    beside_most: 10_000 ms,
     /// Between two starts, even after a definite failure.
     start_gap: 10 ms,
     /// After progress, what is added to twice the connect time: a handshake and an answer need two round trips and some thought.
@@ -46,8 +48,10 @@ tuning! { "attachment",
     reserve: 3_000 ms,
     /// Head start of the silent server's fresh link over another's success.
     second_opinion: 400 ms,
-    /// At most one attempt per server in this time.
+    /// At most one attempt per server in this time; also between two starts of a search that was refused twice.
     server_interval: 1_000 ms,
+    /// Beyond the guard's limit a server is dialled once in this time: never none, so that no fault of ours lasts.
+    guard_trickle: 60_000 ms,
     /// The guard counts attempts in this window.
     guard_window: 600_000 ms,
     /// Down's ceiling: twice that of sweeps, so that a sweep mostly meets servers worth trying.
@@ -60,20 +64,20 @@ tuning! { "attachment",
     forgive_step: 60_000 ms,
     /// Only service of this length forgives the last.
     forgive_all: 300_000 ms,
-    /// A wrong certificate, or no manager at all: first time.
+    /// A wrong certificate, or no manager at all: first time. Each × U(0.9, 0.98).
     quarantine_first: 30_000 ms,
     /// Second.
-    quarantine_second: 120_000 ms,
+    quarantine_second: 60_000 ms,
     /// Third.
-    quarantine_third: 600_000 ms,
-    /// Fourth and later.
-    quarantine_last: 1_800_000 ms,
-    /// A server that does not want this agent is left out.
+    quarantine_third: 120_000 ms,
+    /// Fourth and later: long enough to spare a server, short enough to strand no agent behind a maintenance page.
+    quarantine_last: 300_000 ms,
+    /// A server that rejected this agent is left out.
     not_allowed: 600_000 ms,
     /// All of them: doubled each time up to `rejected_most`, each × U(0.5, 1.5).
     rejected_first: 600_000 ms,
-    /// An administrator's mistake is found within a working day.
-    rejected_most: 21_600_000 ms,
+    /// When an administrator has mended it, no agent should need more than an hour to notice.
+    rejected_most: 3_600_000 ms,
     /// 429 without a usable `Retry-After`.
     throttle_default: 30_000 ms,
     /// `Retry-After: 0` is not an invitation to a loop.
@@ -82,10 +86,22 @@ tuning! { "attachment",
     throttle_most: 3_600_000 ms,
     /// Least spread over a floor, so that the throttled do not return as one.
     throttle_spread: 5_000 ms,
-    /// An attached agent bears a throttle of this length; beyond, it moves.
-    throttle_bearable: 120_000 ms,
+    /// An agent that delivered nothing for at least this long, and at least two intervals, looks for another server.
+    unfed_least: 600_000 ms,
+    /// With long intervals: the interval and this.
+    unfed_beyond: 3_600_000 ms,
     /// Longest window over which a drained server is left.
     drain_most: 60_000 ms,
+    /// Where every server drains: first look for one that does not, × U(0.5, 1.5). Doubles with each look.
+    drain_look: 5_000 ms,
+    /// Up to this.
+    drain_look_most: 300_000 ms,
+    /// A server that the settings no longer name is left within this while it answers: they reach a fleet in one second.
+    settings_spread: 60_000 ms,
+    /// New lists start at most one search in this time while no server is attached.
+    settings_interval: 30_000 ms,
+    /// S after the loss of a push stream, at least: the streams of a server are lost together.
+    stream_spread: 5_000 ms,
     /// First look again after a server error: U(1, 3) s.
     recheck_least: 1_000 ms,
     /// Its upper end.
@@ -102,16 +118,17 @@ tuning! { "attachment",
     dwell: 60_000 ms,
     /// How long the agent's own server of the same priority must have answered: there is less to gain.
     home_dwell: 120_000 ms,
-    /// The dwell doubles up to this after failed failbacks.
-    dwell_most: 1_800_000 ms,
+    /// The dwell before failback grows to this, that before going home to twice as much.
+    dwell_most: 3_600_000 ms,
+    /// A throttled probe doubles its cadence up to this.
+    probe_throttled: 1_800_000 ms,
     /// The move to a better priority is spread over this.
     failback_spread: 120_000 ms,
     /// Mean of the exponential delay before moving home within a priority.
     home_delay: 900_000 ms,
-    /// Lost again within this after failback: back at once, and the dwell doubles.
-    failback_proof: 60_000 ms,
-    /// A stay of this length after failback sets the dwell back.
-    failback_trusted: 600_000 ms,
+    /// Lost again within this after failback: the dwell grows. A stay of this length sets it back. An hour holds the slowest
+    /// beats, so that a server that takes attaches and fails beats is found out.
+    probation: 3_600_000 ms,
     /// Involuntary moves are counted over this.
     moves_window: 120_000 ms,
     /// The third is preceded by up to this, the fourth by 4 times, the fifth by 15 times.

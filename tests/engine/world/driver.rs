@@ -6,7 +6,8 @@ use std::time::Duration;
 use homing::engine::{Action, Event, Input, Target};
 use homing::settings::Protocol;
 use homing::words::{
-    Cause, Errand, ExchangeId, Failure, LinkId, News, Outcome, Path, ProbeId, Proof, QueryId, Route, Verdict,
+    Cause, Errand, ExchangeId, Failure, LinkId, News, Outcome, Path, ProbeId, Proof, Purpose, QueryId, Route,
+    Verdict,
 };
 
 use super::server::{Answer, ROUND_TRIP, Reach};
@@ -179,10 +180,12 @@ impl World {
         match server.answer {
             Answer::Silent => {}
             Answer::Breaks => self.later(after, Happening::Lost(link, Cause::Reset.into())),
-            Answer::Good | Answer::Drain(_) | Answer::Fails(_) if errand == Errand::Listen => {
+            Answer::Good | Answer::Drain(_) | Answer::Fails(_) | Answer::Gray(_)
+                if errand == Errand::Listen =>
+            {
                 self.later(after, Happening::Told(exchange));
             }
-            Answer::Good | Answer::Drain(_) | Answer::Fails(_) => {
+            Answer::Good | Answer::Drain(_) | Answer::Fails(_) | Answer::Gray(_) => {
                 self.later(after, Happening::FirstByte(exchange));
                 self.later(after, Happening::Done(exchange));
             }
@@ -258,9 +261,10 @@ impl World {
     }
 
     fn answer(&mut self, exchange: ExchangeId) {
-        let Some((link, _)) = self.exchanges.remove(&exchange) else {
+        let Some((link, errand)) = self.exchanges.remove(&exchange) else {
             return;
         };
+        let is_beat = errand == Errand::Heartbeat { purpose: Purpose::Beat };
         let Some(state) = self.links.get_mut(&link) else {
             return;
         };
@@ -270,7 +274,8 @@ impl World {
         let (verdict, drain) = match self.servers[&id].answer {
             Answer::Drain(window) => (good, Some(window)),
             Answer::Fails(cause) => (Verdict::Failed(cause.into()), None),
-            Answer::Good | Answer::Silent | Answer::Breaks => (good, None),
+            Answer::Gray(cause) if is_beat => (Verdict::Failed(cause.into()), None),
+            Answer::Good | Answer::Gray(_) | Answer::Silent | Answer::Breaks => (good, None),
         };
         match verdict {
             Verdict::Success { .. } => {

@@ -226,6 +226,11 @@ impl World {
 
     // --- looking ---
 
+    /// Before which time nothing may be said to this server.
+    pub fn floor(&self, server: &str) -> Moment {
+        self.floors.get(server).copied().unwrap_or_default()
+    }
+
     pub fn snapshot(&self) -> Snapshot {
         self.engine.snapshot(self.now)
     }

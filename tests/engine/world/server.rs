@@ -42,6 +42,8 @@ pub enum Answer {
     Fails(Cause),
     /// Breaks the connection.
     Breaks,
+    /// Takes attaches and probes, and fails beats like this.
+    Gray(Cause),
 }
 
 pub const ROUND_TRIP: Duration = Duration::from_millis(5);
@@ -76,6 +78,16 @@ pub fn silent() -> Server {
 
 pub fn failing(cause: Cause) -> Server {
     Server { answer: Answer::Fails(cause), ..up() }
+}
+
+/// Takes attaches and probes, and fails beats.
+pub fn gray(cause: Cause) -> Server {
+    Server { answer: Answer::Gray(cause), ..up() }
+}
+
+/// Asks for patience.
+pub fn throttling(status: u16, seconds: u64) -> Server {
+    failing(Cause::Throttled { status, retry_after: Some(Duration::from_secs(seconds)) })
 }
 
 pub fn status(status: u16) -> Server {

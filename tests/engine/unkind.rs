@@ -1,0 +1,240 @@
+//! Unkind worlds: every server answers as it likes, and changes its mind. Whatever they do, the agent keeps the promises it
+//! makes to those that depend on it, as long as one server is well.
+//!
+//! `HOMING_WORLDS` says how many worlds; `.ci/campaign unkind` tries many more than a usual run.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use homing::engine::{Command, NetworkChange};
+use homing::words::{Cause, Moment};
+
+use crate::flapping::moves_seldom;
+use crate::world::*;
+
+/// Draws from a seed (SplitMix64): one number is one world.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, most: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % most.max(1)
+    }
+
+    fn one<T: Copy>(&mut self, of: &[T]) -> T {
+        of[self.below(of.len() as u64) as usize]
+    }
+
+    /// Seconds between these, short ones as likely as long ones.
+    fn span(&mut self, least: u64, most: u64) -> Duration {
+        let doublings = (most as f64 / least as f64).log2();
+        let part = self.below(1 << 20) as f64 / (1 << 20) as f64;
+        Duration::from_secs_f64(least as f64 * (doublings * part).exp2())
+    }
+}
+
+fn worlds() -> u64 {
+    std::env::var("HOMING_WORLDS")
+        .ok()
+        .map_or(1_000, |count| count.parse().expect("HOMING_WORLDS is a number"))
+}
+
+fn any_cause(dice: &mut Dice) -> Cause {
+    let seconds = dice.one(&[0, 1, 5, 30, 60, 300, 600, 3_600]);
+    let asked = [Some(s(seconds)), None];
+    match dice.below(10) {
+        0 => Cause::NotAllowed { status: 401 },
+        1 => Cause::NotAManager { status: 403 },
+        2 => Cause::TooLarge,
+        3 => Cause::Misunderstood { status: dice.one(&[400, 408, 421, 431]) },
+        4 => Cause::Throttled { status: 429, retry_after: dice.one(&asked) },
+        5 => Cause::Throttled { status: 503, retry_after: Some(s(seconds)) },
+        6 => Cause::ServerError { status: 503 },
+        7 => Cause::BodyTooLarge,
+        8 => Cause::NotHttp,
+        _ => Cause::ServerError { status: 500 },
+    }
+}
+
+fn any_server(dice: &mut Dice) -> Server {
+    match dice.below(16) {
+        0..3 => up(),
+        3 => down(),
+        4 => black_hole(),
+        5 => mute(),
+        6 => silent(),
+        7 => slow(dice.span(1, 16)),
+        8 => far(dice.one(&[ms(50), ms(300), ms(900)])),
+        9 => Server { answer: Answer::Drain(s(dice.one(&[0, 1, 60, 300]))), ..up() },
+        10 => {
+            Server { reach: Reach::BadHandshake(dice.one(&[Cause::UnknownIssuer, Cause::TlsFailed])), ..up() }
+        }
+        11 => Server { answer: Answer::Breaks, ..up() },
+        12 => gray(any_cause(dice)),
+        _ => failing(any_cause(dice)),
+    }
+}
+
+fn any_plan(dice: &mut Dice) -> Plan {
+    let sizes: Vec<usize> = (0..=dice.below(3)).map(|_| 1 + dice.below(4) as usize).collect();
+    let seed = dice.below(u64::MAX);
+    let plan =
+        priorities(&sizes).interval(s(dice.one(&[30, 60, 300]))).seed(seed).agent(&format!("agent-{seed}"));
+    if dice.below(3) == 0 { plan.push() } else { plan }
+}
+
+/// The same plan without one of its servers, or with one of its priorities turned around.
+fn changed(dice: &mut Dice, plan: &Plan, rock: &str) -> Plan {
+    let mut new = priorities(&[]).interval(plan.interval).agent(&plan.agent).seed(plan.seed);
+    new.push = plan.push;
+    new.priorities.clone_from(&plan.priorities);
+    let priority = dice.below(new.priorities.len() as u64) as usize;
+    if dice.below(2) == 0 {
+        new.priorities.rotate_left(1);
+    } else if let Some(place) = new.priorities[priority].iter().position(|server| server != rock) {
+        new.priorities[priority].remove(place);
+    }
+    new
+}
+
+/// What an agent does in a world, looked at now and then.
+struct Watch {
+    /// Since when it is attached to none and the list is as it is.
+    outage: Option<Moment>,
+    settled: Moment,
+    longest_silence: Duration,
+}
+
+impl Watch {
+    fn look(&mut self, world: &World, number: u64) {
+        if world.active().is_some() {
+            self.outage = None;
+            return;
+        }
+        let since = (*self.outage.get_or_insert(world.now)).max(self.settled);
+        if world.now.since(since) < s(930) {
+            return;
+        }
+        let snapshot = world.snapshot();
+        for server in &snapshot.servers {
+            let refused = server.last_failure.as_deref().is_some_and(|failure| failure.contains("rejected"));
+            let recent = world.starts.iter().rev().take_while(|(at, _)| world.now.since(*at) <= s(930));
+            let tried = recent.into_iter().any(|(_, id)| *id == server.server.as_str());
+            let floored = world.floor(server.server.as_str()) + s(900) > world.now;
+            assert!(
+                tried || refused || floored,
+                "world {number}: {} has not been tried for 15 min\n{}",
+                server.server,
+                snapshot.explain()
+            );
+        }
+    }
+}
+
+/// Lives through a world in which one server is well, and returns the longest time without a delivered heartbeat.
+fn live_through(number: u64) -> Duration {
+    let mut dice = Dice(number.wrapping_mul(0x5851_F42D_4C95_7F2D));
+    let plan = any_plan(&mut dice);
+    let servers: Vec<String> = plan.priorities.iter().flatten().cloned().collect();
+    let rock = servers[dice.below(servers.len() as u64) as usize].clone();
+    let interval = plan.interval;
+    let first_plan = changed(&mut dice, &plan, &rock);
+    let first_plan = Plan { priorities: plan.priorities.clone(), ..first_plan };
+    let mut world = plan.start();
+    for server in servers.iter().filter(|server| **server != rock) {
+        world.set(server, any_server(&mut dice));
+    }
+    let mut watch = Watch { outage: None, settled: world.now, longest_silence: Duration::ZERO };
+    let end = world.now + s(3 * 3_600);
+    while world.now < end {
+        for _ in 0..1 + dice.below(4) {
+            world.run(dice.span(5, 900));
+            watch.look(&world, number);
+        }
+        let server = servers[dice.below(servers.len() as u64) as usize].clone();
+        if server != rock {
+            world.set(&server, any_server(&mut dice));
+            if dice.below(2) == 0 {
+                world.break_links(&server);
+            }
+        }
+        match dice.below(20) {
+            0 => _ = world.network(NetworkChange::Changed),
+            1 => _ = world.network(NetworkChange::Returned),
+            2 => _ = world.command(Command::BeatNow),
+            3 => _ = world.command(Command::NewCredentials),
+            4 => {
+                let new = changed(&mut dice, &first_plan, &rock);
+                world.reconfigure(new);
+                watch.settled = world.now;
+            }
+            5 => _ = world.suspend(dice.span(1, 600)),
+            _ => {}
+        }
+    }
+    let beats = world.told.iter().filter(|(_, event)| is_heartbeat(event)).map(|(at, _)| *at);
+    let moments: Vec<_> =
+        [Duration::ZERO].into_iter().chain(beats).chain([world.now.since(world.started)]).collect();
+    watch.longest_silence = moments.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default();
+    // While the machine sleeps nothing is delivered.
+    let patience = s(600).max(interval * 2) + s(600) + s(900);
+    assert!(
+        watch.longest_silence <= patience,
+        "world {number}: nothing delivered for {:?}\n{}",
+        watch.longest_silence,
+        world.story()
+    );
+    let most = most_dials(&world);
+    assert!(most <= 100 + 20 * servers.len(), "world {number}: {most} dials in ten minutes");
+    watch.longest_silence
+}
+
+/// The most dials of any ten minutes.
+fn most_dials(world: &World) -> usize {
+    let mut first = 0;
+    let within = |(last, (at, _)): (usize, &(Moment, String))| {
+        while at.since(world.starts[first].0) >= s(600) {
+            first += 1;
+        }
+        last + 1 - first
+    };
+    world.starts.iter().enumerate().map(within).max().unwrap_or_default()
+}
+
+#[test]
+fn an_agent_delivers_as_long_as_one_server_is_well() {
+    let mut silences: BTreeMap<u64, usize> = BTreeMap::new();
+    for number in 0..worlds() {
+        *silences.entry(live_through(number).as_secs() / 300).or_default() += 1;
+    }
+    let late: usize = silences.range(4..).map(|(_, count)| count).sum();
+    println!("longest silences, by five minutes: {silences:?}");
+    assert!(late as u64 * 50 <= worlds(), "more than 20 min in {late} worlds: {silences:?}");
+}
+
+#[test]
+fn a_server_that_flaps_in_any_pattern_moves_the_agent_twice_an_hour_at_most() {
+    for number in 0..worlds() / 5 {
+        let mut dice = Dice(number);
+        let sizes = dice.one(&[[1, 1], [2, 1], [1, 2], [2, 0], [3, 0]]);
+        let plan = priorities(&sizes).interval(s(dice.one(&[30, 60, 300]))).seed(number);
+        let mut world = plan.start();
+        let flaps = ranking(&world)[0].clone();
+        let how = if dice.below(4) == 0 { gray(Cause::ServerError { status: 503 }) } else { up() };
+        let (ups, downs) = (dice.span(10, 7_200), dice.span(5, 3_600));
+        let is_regular = dice.below(2) == 0;
+        while world.now.since(world.started) < s(6 * 3_600) {
+            let (up_for, down_for) =
+                if is_regular { (ups, downs) } else { (dice.span(10, 7_200), dice.span(5, 3_600)) };
+            world.set(&flaps, how).run(up_for).set(&flaps, down()).break_links(&flaps).run(down_for);
+        }
+        assert!(
+            moves_seldom(&world),
+            "world {number}, {sizes:?}, {ups:?}, {downs:?}, regular {is_regular}\n{}",
+            world.story()
+        );
+    }
+}
