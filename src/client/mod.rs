@@ -48,6 +48,7 @@ mod events;
 mod file;
 mod prepare;
 mod remember;
+mod reread;
 mod road;
 mod routes;
 mod status;

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use zeroize::Zeroize;
 
 use super::file::read_file;
+use super::reread::{Stamp, Stamps};
 use super::system_roots;
 use super::trust_clock::TrustClock;
 use crate::platform::journal;
@@ -36,6 +37,8 @@ pub(super) struct PreparedSettings {
     pub(super) policies: Vec<trust::Prepared>,
     /// What is odd about the files that are in force all the same.
     pub(super) warnings: Vec<String>,
+    /// What their files were like before they were read.
+    pub(super) stamps: Stamps,
 }
 
 /// Why settings cannot be put in force. Nothing of them is.
@@ -70,8 +73,12 @@ pub(super) fn prepare(
     let mut material = Read::default();
     let mut policies: Vec<trust::Prepared> = Vec::new();
     let mut warnings = Vec::new();
+    let mut stamps = Stamps::new();
     for (index, policy) in settings.policies().iter().enumerate() {
         let place = settings.policy_place(index);
+        for (file, _) in files(policy) {
+            stamps.entry(file.to_owned()).or_insert_with(|| Stamp::of(file));
+        }
         read_files(policy, place, &mut material.0)?;
         let prepared = trust::prepare(policy, &material.0, clock.clone())
             .map_err(|source| PrepareError::Trust { place: place.to_owned(), source })?;
@@ -83,7 +90,7 @@ pub(super) fn prepare(
         warnings.extend(told(&odd).map(|warning| format!("{place}: {warning}")));
         policies.push(prepared);
     }
-    Ok(PreparedSettings { id: mint(), settings, policies, warnings })
+    Ok(PreparedSettings { id: mint(), settings, policies, warnings, stamps })
 }
 
 /// An id that no other settings of this process have, whichever client they are for.
@@ -152,7 +159,7 @@ fn read_files(policy: &CertificatePolicy, place: &str, material: &mut Material) 
 }
 
 /// The files a policy names, and how large each may be.
-fn files(policy: &CertificatePolicy) -> impl Iterator<Item = (&Path, u64)> {
+pub(super) fn files(policy: &CertificatePolicy) -> impl Iterator<Item = (&Path, u64)> {
     let bundles = policy.roots.iter().filter_map(|root| match root {
         Roots::Bundle(file) | Roots::Exact(file) => Some((file.as_path(), MAX_FILE)),
         Roots::Public | Roots::System => None,

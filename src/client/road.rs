@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use mio::Registry;
 
 use super::prepare::{self, PreparedSettings};
+use super::reread::{Found, Look, Reread};
 use super::status::Status;
 use super::too_large::TooLarge;
 use super::trust_clock::TrustClock;
@@ -20,7 +21,7 @@ use crate::platform::{Waker, journal};
 use crate::trust::{self, Accepted, Timestamp, WallClock};
 use crate::words::{
     Cause, CertificatePolicyId, Errand, ExchangeId, Failure, LinkId, Moment, Outcome, Path, ProbeId, Proof,
-    Purpose, QueryId, Route, SettingsId, Verdict,
+    Purpose, QueryId, Route, ServerId, SettingsId, Verdict,
 };
 
 /// Answers kept until the engine says whether they count. It has at most ten attempts and a few
@@ -112,10 +113,14 @@ pub(super) struct Road {
     heard: VecDeque<Heard>,
     /// By which certificates are judged.
     clock: Arc<TrustClock>,
+    /// Whether files of the policies changed.
+    reread: Reread,
     /// What the floor of that clock rose to, until it is stored.
     floor: Option<Timestamp>,
     /// For the application.
     notices: VecDeque<Event>,
+    /// Servers whose certificates demand a stapled status, of which the application was told.
+    stapled: BTreeSet<ServerId>,
     /// The day on which it was last looked whether the agent's own certificate expires.
     reminded: i64,
 }
@@ -142,6 +147,7 @@ impl Road {
             answers: BTreeMap::new(),
             adopted: VecDeque::new(),
             sweeps: BTreeMap::new(),
+            reread: Reread::new(&settings, Arc::clone(&clock)),
             policies: BTreeMap::from([(settings.id, settings.policies)]),
             heard: VecDeque::new(),
             clock,
@@ -151,6 +157,7 @@ impl Road {
                 .into_iter()
                 .map(|warning| Event::SettingsWarning { warning })
                 .collect(),
+            stapled: BTreeSet::new(),
             reminded,
         }
     }
@@ -167,11 +174,25 @@ impl Road {
 
     /// Takes the verifiers of these settings in, and gives the command for the engine.
     pub(super) fn reconfigure(&mut self, prepared: PreparedSettings) -> Command {
+        self.reread.reconfigured(&prepared);
+        self.stapled.clear();
         self.policies.insert(prepared.id, prepared.policies);
         self.wallet.reconfigured();
         let warnings = prepared.warnings.into_iter();
         self.notices.extend(warnings.map(|warning| Event::SettingsWarning { warning }));
         Command::Reconfigure { id: prepared.id, settings: prepared.settings }
+    }
+
+    /// A look at the files of the policies that is due.
+    pub(super) fn look_at_files(&mut self, now: Moment) -> Option<Look> {
+        self.reread.due(now)
+    }
+
+    /// Puts policies in force whose files were read again, and gives the command for the engine.
+    pub(super) fn reread(&mut self, found: Found) -> Option<Command> {
+        let (prepared, told) = self.reread.found(found);
+        self.notices.extend(told);
+        prepared.map(|prepared| self.reconfigure(prepared))
     }
 
     /// This link's socket may be ready.
@@ -230,6 +251,9 @@ impl Road {
             let Some(probe) = self.probes.get_mut(&id) else { continue };
             if let Some(answer) = probe.step(registry, now) {
                 self.probes.remove(&id);
+                if let Err(failure) = &answer {
+                    self.reread.rejected(failure);
+                }
                 let answer = answer.map(|(proof, path)| Reached { proof, path });
                 self.heard.push_back(Heard::Probed(id, answer));
             }
@@ -266,6 +290,7 @@ impl Road {
                 self.heard.push_back(Heard::Answered(exchange, under_way.errand, answer));
             }
             Report::Lost(failure) => {
+                self.reread.rejected(&failure);
                 self.heard.push_back(Heard::Lost(link, failure));
                 self.links.remove(&link);
                 self.exchanges.remove(&link);
@@ -280,6 +305,11 @@ impl Road {
         let Some(link) = self.links.get(&link) else { return };
         if accepted.proof == Proof::Tcp {
             self.notices.push_back(Event::Unverified { server: link.server().id.clone() });
+        }
+        let server = &link.server().id;
+        if accepted.demands_stapling && self.stapled.insert(server.clone()) {
+            let told = "its certificate demands a stapled status (tlsFeature), which is not looked at";
+            self.notices.push_back(Event::SettingsWarning { warning: format!("{server}: {told}") });
         }
         let time = self.clock.time();
         let today = time.verification().0.div_euclid(86_400);

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::prepare::PreparedSettings;
+use super::reread::Found;
 use super::road::{Heard, Road};
 use super::writer::{Value, Writer, Written};
 use super::{Client, ClientEvent, EventCallback, Shared, ThreadHook};
@@ -31,6 +32,7 @@ pub(super) enum Message {
     Network(NetworkChange),
     Resumed,
     Reconfigure(PreparedSettings),
+    Reread(Found),
     Stop(Duration),
 }
 
@@ -118,6 +120,9 @@ impl Worker {
                 self.road.step(self.sleep.registry(), self.clock.now());
                 self.tell_engine();
             }
+            if let Some(look) = self.road.look_at_files(self.clock.now()) {
+                look.begin(&self.client.shared);
+            }
             if !self.stopped {
                 self.wait()?;
             }
@@ -133,6 +138,10 @@ impl Worker {
                 Message::Network(change) => Heard::Network(change),
                 Message::Resumed => Heard::Resumed,
                 Message::Reconfigure(prepared) => Heard::Command(self.road.reconfigure(prepared)),
+                Message::Reread(found) => match self.road.reread(found) {
+                    Some(command) => Heard::Command(command),
+                    None => continue,
+                },
                 Message::Stop(grace) => {
                     self.end.get_or_insert(self.clock.now() + grace + PATIENCE);
                     Heard::Command(Command::Stop { grace })

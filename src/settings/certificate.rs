@@ -50,6 +50,8 @@ pub struct CertificatePolicy {
     pub tls13_only: bool,
     /// Nothing is verified: anybody on the way can be the server.
     pub danger_no_verification: bool,
+    /// How often its files were read again because they had changed. Not written in a document: 0, until a client counts.
+    pub edition: u32,
 }
 
 /// Some certificate authorities, or one certificate.
@@ -154,6 +156,7 @@ impl Default for CertificatePolicy {
             client: None,
             tls13_only: false,
             danger_no_verification: false,
+            edition: 0,
         }
     }
 }
@@ -325,6 +328,7 @@ fn policy(text: document::Certificate, path: &str) -> Result<CertificatePolicy, 
             .map(|Object(client)| ClientCertificate { certificate: client.certificate.0, key: client.key.0 }),
         tls13_only: tls13_only.unwrap_or(false),
         danger_no_verification: danger,
+        edition: 0,
     };
     if pin_only && !policy.has_usable_pin() {
         return contradiction("pins", CertificateProblem::PinOnlyWithoutPins);
@@ -450,6 +454,7 @@ mod tests {
             client: Some(ClientCertificate { certificate: "c.pem".into(), key: "k.pem".into() }),
             tls13_only: true,
             danger_no_verification: false,
+            edition: 0,
         };
         assert_eq!(settings(&text, "null", &["null"]).policies(), [policy]);
     }

@@ -156,6 +156,16 @@ impl Settings {
         &self.servers
     }
 
+    /// The same settings, in which these policies are new ones: their files have changed.
+    #[cfg(feature = "client")]
+    pub(crate) fn renewed(&self, is_new: impl Fn(&CertificatePolicy) -> bool) -> Self {
+        let mut settings = self.clone();
+        for policy in settings.policies.iter_mut().filter(|policy| is_new(policy)) {
+            policy.edition = policy.edition.wrapping_add(1);
+        }
+        settings
+    }
+
     /// The certificate policies in use, each once. [`Server::policy`] and [`ReferenceServer::policy`]
     /// are indices into it.
     pub fn policies(&self) -> &[CertificatePolicy] {

@@ -223,6 +223,7 @@ impl Policy {
             client,
             tls13_only: _, // a matter of the TLS configuration
             danger_no_verification,
+            edition: _, // tells a policy from the one before its files changed
         } = settings;
         let mode = match (danger_no_verification, pin_only) {
             (true, _) => Mode::DangerNoVerification,

@@ -258,3 +258,34 @@ fn what_is_not_supported_is_told_when_the_policy_is_made() {
         );
     }
 }
+
+#[test]
+fn a_list_with_any_byte_changed_or_cut_is_used_as_it_is_or_refused() {
+    let scene = Scene::new().with_point(SHARD);
+    let list = List::new().with(distribution_point(&[&point(SHARD)])).revoking(7, Some(1)).revoking(9, None);
+    let bytes = scene.list(&list);
+    let world = scene.world(&[]);
+    let (mut usable, mut refused) = (0, 0);
+    let changed = (0..bytes.len()).flat_map(|at| {
+        [0x00, 0x30, 0xff].map(|to| {
+            let mut changed = bytes.clone();
+            changed[at] = to;
+            changed
+        })
+    });
+    let cut = (0..bytes.len()).map(|at| bytes[..at].to_vec());
+    for changed in changed.chain(cut) {
+        if changed == bytes {
+            continue;
+        }
+        let world = World { lists: vec![changed], ..world.clone() };
+        match world.policy() {
+            Ok(_) => {
+                usable += 1;
+                assert_ne!(world.class(), "accepted", "what is not signed says nothing good");
+            }
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(usable > 100 && refused > 100, "{usable} {refused}");
+}

@@ -1,5 +1,6 @@
 //! Certificate policies over real handshakes: what is accepted, what is told, and what a change of policy ends.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -12,7 +13,9 @@ use rcgen::{
 };
 
 use super::server::{Authority, Server, file};
-use super::{attached, builder, failed, heartbeat, once, public, settings, start, wait_for, well};
+use super::{
+    ClientEvent, attached, builder, failed, heartbeat, once, public, settings, start, wait_for, well,
+};
 
 /// Answers once on a connection and closes it, so that the next heartbeat makes a handshake.
 fn closing() -> impl Fn(&mut super::Conversation<'_>) + Send + Sync + 'static {
@@ -122,10 +125,29 @@ fn a_revoked_certificate_and_one_nobody_knows_about_are_refused() {
 }
 
 #[test]
+fn a_certificate_that_demands_stapling_is_believed_and_that_is_told_once() {
+    let authority = Authority::new().demanding_stapling();
+    let server = Server::tls("a", &authority, closing());
+    let client = start(&[&server], authority.policy());
+    let stapling = |event: &ClientEvent| {
+        let Event::SettingsWarning { warning } = &event.event else { return None };
+        warning.contains("stapled").then(|| warning.clone())
+    };
+    let told = wait_for(&client, stapling);
+    assert_eq!(told, "a: its certificate demands a stapled status (tlsFeature), which is not looked at");
+    let beats = Cell::new(0);
+    wait_for(&client, |event| {
+        assert_eq!(stapling(event), None);
+        beats.set(beats.get() + usize::from(matches!(event.event, Event::Heartbeat { .. })));
+        (beats.get() == 3).then_some(())
+    });
+}
+
+#[test]
 fn each_connection_without_verification_is_told() {
     let server = Server::tls("a", &Authority::new(), closing());
     let client = start(&[&server], serde_json::json!({ "danger_no_verification": true }));
-    let unverified = |event: &homing::client::ClientEvent| {
+    let unverified = |event: &ClientEvent| {
         let Event::Unverified { server } = &event.event else { return None };
         Some(server.to_string())
     };

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use ::ring::digest::{SHA256, digest};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PKCS_ED25519, PublicKeyData,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType, IsCa, KeyPair,
+    PKCS_ED25519, PublicKeyData, date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -272,6 +272,7 @@ pub(crate) struct Authority {
     /// Of the January in which certificates begin.
     day: u8,
     wants_client_certificates: bool,
+    demands_stapling: bool,
     version: &'static rustls::SupportedProtocolVersion,
 }
 
@@ -283,7 +284,9 @@ impl Authority {
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         let (name, years) = ("127.0.0.1".to_owned(), (2020, 2100));
         let version = &rustls::version::TLS13;
-        Self { issuer: Arc::new(issuer), name, years, day: 1, wants_client_certificates: false, version }
+        let issuer = Arc::new(issuer);
+        let (wants_client_certificates, demands_stapling) = (false, false);
+        Self { issuer, name, years, day: 1, wants_client_certificates, demands_stapling, version }
     }
 
     pub(crate) fn named(&self, name: &str) -> Self {
@@ -301,6 +304,10 @@ impl Authority {
 
     pub(crate) fn not_yet_valid(&self) -> Self {
         Self { years: (2099, 2100), ..self.clone() }
+    }
+
+    pub(crate) fn demanding_stapling(&self) -> Self {
+        Self { demands_stapling: true, ..self.clone() }
     }
 
     pub(crate) fn wants_client_certificates(&self) -> Self {
@@ -328,6 +335,12 @@ impl Authority {
         let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
         let pin = digest(&SHA256, &key.subject_public_key_info()).as_ref().try_into().unwrap();
         params.serial_number = Some(Server::SERIAL.into());
+        if self.demands_stapling {
+            // tlsFeature (RFC 7633) with status_request.
+            let feature =
+                CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 24], vec![0x30, 3, 2, 1, 5]);
+            params.custom_extensions = vec![feature];
+        }
         let certificate = params.signed_by(&key, &*self.issuer).unwrap();
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))

@@ -102,8 +102,8 @@ impl List {
     pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Self, Unusable> {
         let place = |part: &[u8]| {
             // Every part was cut out of `bytes`.
-            let start = part.as_ptr().addr() - bytes.as_ptr().addr();
-            start..start + part.len()
+            let start = part.as_ptr().addr().wrapping_sub(bytes.as_ptr().addr());
+            start..start.saturating_add(part.len())
         };
         let mut outer = Reader::new(bytes);
         let mut list = outer.sequence()?;

@@ -1,0 +1,247 @@
+//! Files of certificate policies that change on the disk while a client runs.
+//!
+//! They are read when settings come into force. A server that shows a new certificate when a new bundle lies on the disk would be rejected until the
+//! settings are given again. So the client looks at the files when a certificate was rejected: not before, because an agent that polls files wakes
+//! machines up. Those that changed are read on a thread of their own, and make new policies; the old ones stay in force until
+//! the new ones are ready, and for good when they cannot be made.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use super::Shared;
+use super::prepare::{self, PreparedSettings};
+use super::trust_clock::TrustClock;
+use super::worker::Message;
+use crate::engine::Event;
+use crate::platform::{Journal, journal, quiet_threads};
+use crate::settings::Settings;
+use crate::words::{Failure, FailureClass, Moment, SettingsId};
+
+/// Between two looks. A search rejects the certificates of many servers within a second, and one look is enough for all of them.
+const PACE: Duration = Duration::from_secs(10);
+
+/// The stack of the thread that reads: certificates are parsed on it.
+const STACK: usize = 1024 * 1024;
+
+/// What tells a file from the one that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    modified: Option<SystemTime>,
+    length: u64,
+    /// Differs for a file that was renamed over the old one.
+    number: u64,
+}
+
+/// The files of settings, each as it was when it was read.
+pub(super) type Stamps = BTreeMap<PathBuf, Stamp>;
+
+/// When to look, and what at.
+pub(super) struct Reread {
+    settings: Arc<Settings>,
+    stamps: Stamps,
+    clock: Arc<TrustClock>,
+    /// Which settings they are: what was read for earlier ones is not put in force.
+    id: SettingsId,
+    is_suspected: bool,
+    is_under_way: bool,
+    next: Moment,
+}
+
+/// A look at the files, for a thread of its own.
+pub(super) struct Look {
+    settings: Arc<Settings>,
+    stamps: Stamps,
+    clock: Arc<TrustClock>,
+    id: SettingsId,
+}
+
+/// What a look found.
+pub(super) struct Found {
+    id: SettingsId,
+    /// The files that changed, as they are now.
+    changed: Stamps,
+    made: Option<Result<PreparedSettings, String>>,
+}
+
+impl Stamp {
+    /// What the file at this path is like now. One that is not there is like nothing.
+    pub(super) fn of(path: &Path) -> Self {
+        let Ok(found) = fs::metadata(path) else { return Self { modified: None, length: 0, number: 0 } };
+        #[cfg(unix)]
+        let number = std::os::unix::fs::MetadataExt::ino(&found);
+        #[cfg(not(unix))]
+        let number = 0;
+        Self { modified: found.modified().ok(), length: found.len(), number }
+    }
+}
+
+impl Reread {
+    /// For these settings, the first.
+    pub(super) fn new(prepared: &PreparedSettings, clock: Arc<TrustClock>) -> Self {
+        let (settings, stamps) = (Arc::clone(&prepared.settings), prepared.stamps.clone());
+        let (id, next) = (prepared.id, Moment::ORIGIN);
+        Self { settings, stamps, clock, id, is_suspected: false, is_under_way: false, next }
+    }
+
+    /// Other settings are in force, whose files were just read.
+    pub(super) fn reconfigured(&mut self, prepared: &PreparedSettings) {
+        (self.settings, self.stamps) = (Arc::clone(&prepared.settings), prepared.stamps.clone());
+        (self.id, self.is_suspected) = (prepared.id, false);
+    }
+
+    /// A connection failed. If that was for a certificate, the files are suspected.
+    pub(super) fn rejected(&mut self, failure: &Failure) {
+        if failure.class() == FailureClass::Certificate {
+            self.is_suspected = !self.stamps.is_empty();
+        }
+    }
+
+    /// A look that is due.
+    pub(super) fn due(&mut self, now: Moment) -> Option<Look> {
+        if !self.is_suspected || self.is_under_way || now < self.next {
+            return None;
+        }
+        (self.is_suspected, self.is_under_way, self.next) = (false, true, now + PACE);
+        let (settings, clock) = (Arc::clone(&self.settings), Arc::clone(&self.clock));
+        Some(Look { settings, stamps: self.stamps.clone(), clock, id: self.id })
+    }
+
+    /// What is to be put in force, and what the application is told.
+    pub(super) fn found(&mut self, found: Found) -> (Option<PreparedSettings>, Option<Event>) {
+        self.is_under_way = false;
+        if found.id != self.id {
+            return (None, None);
+        }
+        let files: Vec<String> = found.changed.keys().map(|file| file.display().to_string()).collect();
+        // Files that cannot be used are looked at again when they have changed again.
+        self.stamps.extend(found.changed);
+        let files = files.join(", ");
+        let (prepared, warning) = match found.made {
+            None => return (None, None),
+            Some(Ok(prepared)) => {
+                (Some(prepared), format!("{files}: changed since it was read, and read again"))
+            }
+            Some(Err(error)) => (
+                None,
+                format!(
+                    "{files}: changed since it was read, and cannot be used: {error}; what was read stays in force"
+                ),
+            ),
+        };
+        (prepared, Some(Event::SettingsWarning { warning }))
+    }
+}
+
+impl Look {
+    /// Begins on a thread of its own, which sends what it found to the client's.
+    pub(super) fn begin(self, shared: &Arc<Shared>) {
+        let (journal, to, id) = (Journal::here(), Arc::clone(shared), self.id);
+        let work = move || {
+            let _here = journal.enter();
+            to.send(Message::Reread(self.look()));
+        };
+        let thread = thread::Builder::new().name("homing-files".to_owned()).stack_size(STACK);
+        if let Err(error) = quiet_threads(|| thread.spawn(work)) {
+            journal::tell!(Warn, "the files of the settings cannot be looked at: {error}");
+            shared.send(Message::Reread(Found { id, changed: Stamps::new(), made: None }));
+        }
+    }
+
+    fn look(self) -> Found {
+        let Self { settings, stamps, clock, id } = self;
+        let now = stamps.keys().map(|file| (file.clone(), Stamp::of(file)));
+        let changed: Stamps = now.filter(|(file, stamp)| stamps.get(file) != Some(stamp)).collect();
+        let made = (!changed.is_empty()).then(|| {
+            let names = |policy: &_| prepare::files(policy).any(|(file, _)| changed.contains_key(file));
+            let renewed = Arc::new(settings.renewed(names));
+            prepare::prepare(renewed, &clock).map_err(|error| error.to_string())
+        });
+        Found { id, changed, made }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Settings with a bundle in this file.
+    fn settings(bundle: &Path) -> Arc<Settings> {
+        let document = serde_json::json!({
+            "certificate": { "roots": [{ "bundle": bundle }] },
+            "server_lists": [{ "name": "a", "priorities": [{ "servers": [{ "address": "a.example" }] }] }],
+        });
+        Arc::new(document.to_string().parse().unwrap())
+    }
+
+    fn root() -> String {
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem()
+    }
+
+    #[test]
+    fn only_what_changed_is_read_again_and_what_cannot_be_used_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let bundle = folder.path().join("ca.pem");
+        fs::write(&bundle, root()).unwrap();
+        let clock = Arc::new(TrustClock::new(None));
+        let first = prepare::prepare(settings(&bundle), &clock).unwrap();
+        let mut reread = Reread::new(&first, Arc::clone(&clock));
+        let rejected = Failure::noted(crate::words::Cause::UnknownIssuer, "unknown");
+        let mut now = Moment::ORIGIN;
+        let mut look = |reread: &mut Reread| {
+            now = now + PACE;
+            reread.rejected(&rejected);
+            let found = reread.due(now).expect("a look is due").look();
+            let (prepared, told) = reread.found(found);
+            let told = told.map(|event| {
+                let Event::SettingsWarning { warning } = event else { panic!("{event:?}") };
+                warning
+            });
+            (prepared, told)
+        };
+        assert!(matches!(look(&mut reread), (None, None)), "nothing changed");
+        fs::write(&bundle, "half of a").unwrap();
+        let (prepared, told) = look(&mut reread);
+        let told = told.unwrap();
+        assert!(
+            prepared.is_none() && told.contains("cannot be used") && told.contains("stays in force"),
+            "{told}"
+        );
+        assert!(matches!(look(&mut reread), (None, None)), "it is told once");
+        fs::remove_file(&bundle).unwrap();
+        assert!(look(&mut reread).1.unwrap().contains("cannot be used"));
+        fs::write(&bundle, root()).unwrap();
+        let (prepared, told) = look(&mut reread);
+        assert!(told.unwrap().ends_with("ca.pem: changed since it was read, and read again"));
+        assert_eq!(prepared.unwrap().settings.policies()[0].edition, 1);
+    }
+
+    #[test]
+    fn a_look_is_taken_after_a_rejected_certificate_alone_and_for_the_settings_in_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let bundle = folder.path().join("ca.pem");
+        fs::write(&bundle, root()).unwrap();
+        let clock = Arc::new(TrustClock::new(None));
+        let first = prepare::prepare(settings(&bundle), &clock).unwrap();
+        let mut reread = Reread::new(&first, Arc::clone(&clock));
+        reread.rejected(&Failure::noted(crate::words::Cause::TlsFailed, "no TLS"));
+        assert!(reread.due(Moment::ORIGIN).is_none(), "not for another failure");
+        let rejected = Failure::noted(crate::words::Cause::UnknownIssuer, "unknown");
+        reread.rejected(&rejected);
+        fs::write(&bundle, root()).unwrap();
+        let found = reread.due(Moment::ORIGIN).expect("a look is due").look();
+        reread.rejected(&rejected);
+        assert!(reread.due(Moment::ORIGIN + PACE).is_none(), "one is under way");
+        let other = prepare::prepare(settings(&bundle), &clock).unwrap();
+        reread.reconfigured(&other);
+        assert!(matches!(reread.found(found), (None, None)), "it is for earlier settings");
+        reread.rejected(&rejected);
+        assert!(reread.due(Moment::ORIGIN).is_none(), "too soon");
+        assert!(reread.due(Moment::ORIGIN + PACE).is_some());
+    }
+}
