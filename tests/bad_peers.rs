@@ -14,6 +14,9 @@ mod listener;
 #[path = "road/server.rs"]
 #[allow(dead_code, reason = "the tests need only some of what a server can do")]
 mod server;
+#[cfg(target_os = "linux")]
+#[path = "bad_peers/stages.rs"]
+mod stages;
 
 use std::time::{Duration, Instant};
 

@@ -138,6 +138,8 @@ pub const HOMING_CAUSE_PAGE: i32 = 44;
 pub const HOMING_CAUSE_TOO_LARGE: i32 = 45;
 /// A 4xx that has no cause of its own. After 408, 421 and 425 the engine repeats the exchange once, on a fresh link.
 pub const HOMING_CAUSE_MISUNDERSTOOD: i32 = 46;
+/// Too many TLS records that carry nothing: tickets, key updates, empty ones, padding; class `HOMING_CLASS_LIMIT`.
+pub const HOMING_CAUSE_EMPTY_RECORDS: i32 = 47;
 
 /// A failure, as the driver of an engine saw it. Zero everything, set `struct_size` and `cause`, and what the cause asks
 /// for; or `struct_size` and `judgement`.
@@ -210,6 +212,7 @@ impl homing_failure {
             Cause::TooManyInterim => HOMING_CAUSE_TOO_MANY_INTERIM,
             Cause::BodyTooLarge => HOMING_CAUSE_BODY_TOO_LARGE,
             Cause::Dripping => HOMING_CAUSE_DRIPPING,
+            Cause::EmptyRecords => HOMING_CAUSE_EMPTY_RECORDS,
             Cause::ProxyUnreachable => HOMING_CAUSE_PROXY_UNREACHABLE,
             Cause::ProxyNotAllowed => HOMING_CAUSE_PROXY_NOT_ALLOWED,
             Cause::ProxyRefused { .. } => HOMING_CAUSE_PROXY_REFUSED,
@@ -314,6 +317,7 @@ const fn cause(code: i32, status: u16, retry_after: Option<Duration>) -> Option<
         HOMING_CAUSE_TOO_MANY_INTERIM => Cause::TooManyInterim,
         HOMING_CAUSE_BODY_TOO_LARGE => Cause::BodyTooLarge,
         HOMING_CAUSE_DRIPPING => Cause::Dripping,
+        HOMING_CAUSE_EMPTY_RECORDS => Cause::EmptyRecords,
         HOMING_CAUSE_PROXY_UNREACHABLE => Cause::ProxyUnreachable,
         HOMING_CAUSE_PROXY_NOT_ALLOWED => Cause::ProxyNotAllowed,
         HOMING_CAUSE_PROXY_REFUSED => Cause::ProxyRefused { status },
@@ -355,9 +359,9 @@ mod tests {
 
     #[test]
     fn every_cause_has_a_number_of_its_own() {
-        for number in (1..=43).chain(45..=46) {
+        for number in (1..=43).chain(45..=47) {
             assert_eq!(cause(number, 500, None).map(homing_failure::code), Some(number));
         }
-        assert_eq!((cause(0, 0, None), cause(47, 0, None)), (None, None));
+        assert_eq!((cause(0, 0, None), cause(48, 0, None)), (None, None));
     }
 }

@@ -26,7 +26,7 @@ use super::tls::{Received, Stream};
 use crate::platform::{Sleep, journal};
 use crate::settings::{Protocol, Server};
 use crate::trust::{Accepted, Policy, Prepared};
-use crate::words::{Cause, ExchangeId, Failure, Host, LinkId, Moment, Path, Proof};
+use crate::words::{Cause, ExchangeId, Failure, FailureClass, Host, LinkId, Moment, Path, Proof};
 
 /// Where a link leads and how it is made.
 pub(crate) struct Plan {
@@ -353,6 +353,7 @@ impl Link {
                     self.server.id
                 );
             }
+            stream.renew();
             self.proof = accepted.proof;
             self.reports.push_back(Report::Secured(accepted));
             return Ok(Next::On(State::Idle(Open { input, ..Open::new(stream) })));
@@ -399,6 +400,7 @@ impl Link {
             return Err(Cause::ClosedIdle.into());
         }
         open.used = true;
+        open.stream.renew();
         Ok(Next::On(State::Idle(open)))
     }
 }
@@ -428,7 +430,10 @@ impl Open {
 fn listen(mut open: Open) -> Result<Next, Failure> {
     if open.input.is_empty() {
         let received = open.stream.flush().and_then(|_| open.stream.receive(&mut open.input));
-        let at_rest = |failure| if open.used { Failure::noted(Cause::ClosedIdle, failure) } else { failure };
+        let at_rest = |failure: Failure| {
+            let blameless = open.used && failure.class() != FailureClass::Limit;
+            if blameless { Failure::noted(Cause::ClosedIdle, failure) } else { failure }
+        };
         match received.map_err(at_rest)? {
             Received::Blocked => return Ok(Next::Wait(State::Idle(open))),
             Received::End { .. } if open.used => return Err(Cause::ClosedIdle.into()),

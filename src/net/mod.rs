@@ -27,6 +27,7 @@ mod pace;
 mod probe;
 pub(crate) mod protocol;
 mod proxy;
+mod records;
 mod resolver;
 mod sink;
 mod source;

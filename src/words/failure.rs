@@ -207,6 +207,8 @@ pub enum Cause {
     BodyTooLarge,
     /// The body comes too slowly.
     Dripping,
+    /// Too many TLS records that carry nothing: tickets, key updates, empty ones, padding.
+    EmptyRecords,
     /// The proxy cannot be reached, or its name does not resolve.
     ProxyUnreachable,
     /// The proxy wants other credentials (407).
@@ -257,7 +259,8 @@ impl Cause {
             | Self::HeadTooLarge
             | Self::TooManyInterim
             | Self::BodyTooLarge
-            | Self::Dripping => FailureClass::Limit,
+            | Self::Dripping
+            | Self::EmptyRecords => FailureClass::Limit,
             Self::ProxyUnreachable | Self::ProxyNotAllowed | Self::ProxyRefused { .. } => FailureClass::Proxy,
             Self::Draining => FailureClass::Draining,
             Self::ClosedIdle | Self::Suspended => FailureClass::ClosedIdle,
@@ -319,6 +322,7 @@ impl fmt::Display for Cause {
             Self::TooManyInterim => "too many interim answers",
             Self::BodyTooLarge => "the body of the answer is too large",
             Self::Dripping => "the answer comes too slowly",
+            Self::EmptyRecords => "it sends too many TLS records that carry nothing",
             Self::ProxyUnreachable => "the proxy cannot be reached",
             Self::ProxyNotAllowed => "the proxy wants other credentials (407)",
             Self::ProxyRefused { status: 0 } => "the proxy does not answer as a proxy",

@@ -54,11 +54,14 @@ impl Attachment {
         let Some(active) = self.active_mut() else {
             return false;
         };
-        if let Input::Lost { link, .. } = input
-            && active.link.is_some_and(|kept| kept.id == link)
+        if let Input::Lost { link, failure } = &input
+            && active.link.is_some_and(|kept| kept.id == *link)
         {
             // Between exchanges a server may close: nobody is charged, and the next exchange dials anew.
             active.link = None;
+            if failure.class() == FailureClass::Limit {
+                self.idle_link_misused(cx, failure);
+            }
             return true;
         }
         let Talk::Beat { attempt, .. } = &mut active.talk else {
@@ -330,6 +333,24 @@ impl Attachment {
                 self.lose(cx, failure, false);
             }
         }
+    }
+
+    /// Between exchanges the server in use sent more than anybody should.
+    fn idle_link_misused(&mut self, cx: &mut Context<'_>, failure: &Failure) {
+        let Some(active) = self.active() else { return };
+        let (record, policy) = (active.record(), active.member.server.policy);
+        self.servers.charge(cx, record, policy, failure);
+        self.memorable = true;
+        let server = self.servers.id(record);
+        if self
+            .servers
+            .record(record)
+            .is_some_and(|record| matches!(record.health, Health::Quarantined { .. }))
+        {
+            cx.tell(Event::attempt_failed(server, failure, Next::NextServer));
+            return self.lose(cx, failure.clone(), true);
+        }
+        cx.tell(Event::attempt_failed(server, failure, Next::SameServer));
     }
 
     fn again(&mut self, at: Moment, retried: bool) {
