@@ -680,6 +680,9 @@ homing_text homing_state_name(int32_t state);
 // A 4xx that has no cause of its own. After 408, 421 and 425 the engine repeats the exchange once, on a fresh link.
 #define HOMING_CAUSE_MISUNDERSTOOD 46
 
+// Too many TLS records that carry nothing: tickets, key updates, empty ones, padding; class HOMING_CLASS_LIMIT.
+#define HOMING_CAUSE_EMPTY_RECORDS 47
+
 // A failure, as the driver of an engine saw it. Zero everything, set struct_size and cause, and what the cause asks
 // for; or struct_size and judgement.
 typedef struct {
@@ -1503,6 +1506,15 @@ void homing_engine_free(homing_engine *engine);
 
 // The time that homing_engine_deadline named has come. Early or late is fine.
 homing_status homing_engine_timeout(homing_engine *engine, uint64_t now_ns);
+
+// The look-up query has to wait for others: the time limit of names does not count for it, that of the whole attempt does.
+// A driver that begins every look-up at once never says this.
+homing_status homing_engine_look_up_waits(homing_engine *engine,
+                                          uint64_t now_ns,
+                                          uint64_t query);
+
+// The look-up query, which had to wait, begins: its time limit counts from now.
+homing_status homing_engine_look_up_begins(homing_engine *engine, uint64_t now_ns, uint64_t query);
 
 // The look-up query ended with these addresses, in the order the system gave them; their ports are ignored, and what
 // is beyond the first 64 is not read. None means that the name does not exist.

@@ -73,6 +73,8 @@ enum Call<'a> {
     Snapshot,
     Resolved(Number, Vec<Address>),
     ResolveFailed(Number, Failed),
+    LookUpWaits(Number),
+    LookUpBegins(Number),
     Connected(Number, Address),
     Secured(Number, i8),
     Lost(Number, Failed),
@@ -283,6 +285,8 @@ impl Engine {
                         addresses.len(),
                     )
                 }
+                Call::LookUpWaits(query) => homing_engine_look_up_waits(engine, now, self.number(query)),
+                Call::LookUpBegins(query) => homing_engine_look_up_begins(engine, now, self.number(query)),
                 Call::ResolveFailed(query, failed) => {
                     homing_engine_resolve_failed(engine, now, self.number(query), &failed.as_c())
                 }

@@ -14,9 +14,9 @@ use super::status::Status;
 use super::too_large::TooLarge;
 use super::trust_clock::TrustClock;
 use super::wallet::Wallet;
-use crate::engine::{Action, Command, Event, Input, NetworkChange, Reached, Target};
+use crate::engine::{Action, Command, Event, Input, NetworkChange, Reached, Target, Turn};
 use crate::net::protocol::{Content, Protocol};
-use crate::net::{Answer, Exchange, Limits, Link, Plan, Probe, Proxy, Report, Resolver, SocketHook};
+use crate::net::{Answer, Exchange, Limits, Link, Looked, Plan, Probe, Proxy, Report, Resolver, SocketHook};
 use crate::platform::{Waker, journal};
 use crate::trust::{self, Accepted, Timestamp, WallClock};
 use crate::words::{
@@ -38,6 +38,7 @@ pub(super) enum Heard {
     ClockStepped,
     Network(NetworkChange),
     Command(Command),
+    LookUp(QueryId, Turn),
     Resolved(QueryId, Result<Arc<[IpAddr]>, Failure>),
     Connected(LinkId, Path),
     Secured(LinkId, Proof),
@@ -65,7 +66,7 @@ pub(super) struct Outfit {
 }
 
 /// Who wants a name looked up.
-#[derive(PartialEq)]
+#[derive(Clone, PartialEq)]
 enum Asker {
     Engine(QueryId),
     /// Every link that waits for the address of this proxy.
@@ -93,6 +94,8 @@ pub(super) struct Road {
     proxies: Vec<Arc<Proxy>>,
     hook: Option<SocketHook>,
     resolver: Resolver<Asker>,
+    /// When a name that waits may get a place.
+    resolver_due: Option<Moment>,
     links: BTreeMap<LinkId, Link>,
     /// Links that may have something to do at once.
     pending: BTreeSet<LinkId>,
@@ -139,6 +142,7 @@ impl Road {
             proxies,
             hook,
             resolver: Resolver::system(waker),
+            resolver_due: None,
             links: BTreeMap::new(),
             pending: BTreeSet::new(),
             probes: BTreeMap::new(),
@@ -164,6 +168,9 @@ impl Road {
 
     /// Something to tell the engine that did not happen on the road, or happened before what did.
     pub(super) fn hear(&mut self, heard: Heard) {
+        if matches!(heard, Heard::Network(_)) {
+            self.resolver.network_changed();
+        }
         self.heard.push_back(heard);
     }
 
@@ -214,15 +221,24 @@ impl Road {
 
     /// When a link wants to be looked at though no socket is ready.
     pub(super) fn deadline(&self) -> Option<Moment> {
-        self.links.values().filter_map(Link::deadline).min()
+        self.links.values().filter_map(Link::deadline).chain(self.resolver_due).min()
     }
 
     /// Looks at everything that may have moved.
     pub(super) fn step(&mut self, registry: &Registry, now: Moment) {
-        for (asker, found) in self.resolver.answers() {
-            match asker {
-                Asker::Engine(query) => self.heard.push_back(Heard::Resolved(query, found)),
-                Asker::Proxy(index) => {
+        for looked in self.resolver.answers() {
+            match looked {
+                Looked::Waits(Asker::Engine(query)) => {
+                    self.heard.push_back(Heard::LookUp(query, Turn::Waits));
+                }
+                Looked::Begun(Asker::Engine(query)) => {
+                    self.heard.push_back(Heard::LookUp(query, Turn::Begins));
+                }
+                Looked::Waits(Asker::Proxy(_)) | Looked::Begun(Asker::Proxy(_)) => {}
+                Looked::Ended(Asker::Engine(query), found) => {
+                    self.heard.push_back(Heard::Resolved(query, found));
+                }
+                Looked::Ended(Asker::Proxy(index), found) => {
                     let Some(proxy) = self.proxies.get(usize::from(index)) else { continue };
                     for (id, link) in self.links.iter_mut().filter(|(_, link)| link.is_through(proxy)) {
                         link.found(&found, now);
@@ -231,6 +247,7 @@ impl Road {
                 }
             }
         }
+        self.resolver_due = self.resolver.retry().map(|after| now + after);
         self.step_probes(registry, now);
         let due =
             self.links.iter().filter(|(_, link)| link.deadline().is_some_and(|deadline| deadline <= now));
@@ -435,6 +452,7 @@ impl Road {
             Heard::ClockStepped => engine(Input::ClockStepped),
             Heard::Network(change) => engine(Input::Network(change)),
             Heard::Command(command) => engine(Input::Command(command)),
+            Heard::LookUp(query, turn) => engine(Input::LookUp { query, turn }),
             Heard::Resolved(query, answer) => {
                 let answer = answer.as_ref().map(|addresses| &**addresses).map_err(Failure::clone);
                 engine(Input::Resolved { query, answer })

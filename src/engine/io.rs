@@ -194,6 +194,14 @@ impl Ending {
 pub enum Input<'a> {
     /// The time [`Engine::deadline`](super::Engine::deadline) named has come. Early or late is fine.
     Timeout,
+    /// What a driver may say of a name look-up that does not begin at once. Without a word its time limit counts from
+    /// [`Action::Resolve`].
+    LookUp {
+        /// Which.
+        query: QueryId,
+        /// Whether it waits or begins.
+        turn: Turn,
+    },
     /// A name look-up ended. An empty answer counts as a name that does not exist.
     Resolved {
         /// Which.
@@ -260,6 +268,15 @@ pub enum Input<'a> {
     CannotRemember(u64),
     /// The application wants something.
     Command(Command),
+}
+
+/// Where a name look-up stands that had to wait for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Turn {
+    /// It waits. Its time limit does not count; that of the whole attempt does.
+    Waits,
+    /// It begins, and its time limit counts from now.
+    Begins,
 }
 
 /// What is known of the network after a change.

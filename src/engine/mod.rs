@@ -37,7 +37,7 @@ mod tuning;
 use std::sync::Arc;
 
 pub use event::{Event, Next, Told, Why};
-pub use io::{Action, Command, Ending, Input, MAX_ADDRESSES, NetworkChange, Reached, Target};
+pub use io::{Action, Command, Ending, Input, MAX_ADDRESSES, NetworkChange, Reached, Target, Turn};
 pub use location::{Asked, Controlled, Evidence, Finding, LocationSnapshot, Reply, Trigger, WhyLocation};
 pub use memory::{Away, LeftOut, LeftOutReason, Memory, Proven, ServerMemory};
 pub use snapshot::{ServerSnapshot, Snapshot, State};
@@ -259,6 +259,8 @@ impl Engine {
                     || location.as_mut().is_some_and(|location| location.resolved(cx, query, looked_up));
                 cx.queue.stale_inputs += u64::from(!known);
             }
+            // The questions of the location have the limit of their round.
+            Input::LookUp { .. } => _ = attachment.handle(cx, input),
             Input::Connected { .. }
             | Input::Secured { .. }
             | Input::Lost { .. }

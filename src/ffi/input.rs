@@ -13,7 +13,7 @@ use super::proof::read_proof;
 use super::settings::homing_settings;
 use super::status::{Failed, HOMING_ERROR_RANGE, homing_status};
 use super::text;
-use crate::engine::{Command, Input, MAX_ADDRESSES, NetworkChange, Reached};
+use crate::engine::{Command, Input, MAX_ADDRESSES, NetworkChange, Reached, Turn};
 use crate::words::{ExchangeId, LinkId, Path, ProbeId, QueryId};
 
 /// The network changed: there is, or may be, a usable one.
@@ -29,6 +29,31 @@ pub const HOMING_NETWORK_RETURNED: i32 = 3;
 pub unsafe extern "C" fn homing_engine_timeout(engine: *mut homing_engine, now_ns: u64) -> homing_status {
     // SAFETY: the caller's promise.
     unsafe { status(|| hear(engine, now_ns, Input::Timeout)) }
+}
+
+/// The look-up `query` has to wait for others: the time limit of names does not count for it, that of the whole attempt does.
+/// A driver that begins every look-up at once never says this.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_look_up_waits(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    query: u64,
+) -> homing_status {
+    let input = Input::LookUp { query: QueryId(query), turn: Turn::Waits };
+    // SAFETY: the caller's promise.
+    unsafe { status(|| hear(engine, now_ns, input)) }
+}
+
+/// The look-up `query`, which had to wait, begins: its time limit counts from now.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_look_up_begins(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    query: u64,
+) -> homing_status {
+    let input = Input::LookUp { query: QueryId(query), turn: Turn::Begins };
+    // SAFETY: the caller's promise.
+    unsafe { status(|| hear(engine, now_ns, input)) }
 }
 
 /// The look-up `query` ended with these addresses, in the order the system gave them; their ports are ignored, and what

@@ -1,118 +1,139 @@
-//! Names to addresses, by the system's own resolver.
+//! Names to addresses, by the system's own resolver: one client's share of the [look-ups of the process](LookUps).
 //!
-//! The system's call blocks, and nobody can say for how long, so it runs on helper threads: one per
-//! look-up, at most [`THREADS`] at once, gone when their look-up is. A name is looked up once at a
-//! time; whoever asks for it meanwhile shares the answer. A look-up that hangs holds its own place
-//! and no other. When the resolver is dropped, threads under way are left behind: they hold nothing
-//! but a channel nobody reads.
+//! Whoever asks for a name that is under way shares the answer. When the resolver is dropped, look-ups under way are left
+//! behind: they know nothing of the client but where nobody listens any more.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
+use std::process;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use crate::platform::{Journal, Waker, quiet_threads};
+use super::look_ups::{Found, Listener, LookUps, News};
+use crate::platform::Waker;
 use crate::words::{Cause, Failure};
-
-/// Look-ups at once: enough that two dead name servers in a row do not stop a third name, few enough
-/// that a thread each is no burden.
-const THREADS: usize = 4;
 
 /// Askers remembered per name. The engine gives a query up after its limit and asks again; when a
 /// look-up hangs for hours, only the newest can still be of interest.
 const ASKERS: usize = 8;
 
-/// Said outright, because the standard library would ask the environment: what it has by default, for modules of the
-/// system's resolver that nobody knows.
-const STACK_SIZE: usize = 2 * 1024 * 1024;
-
-/// Addresses taken from one answer; the engine dials at most 16.
-const ADDRESSES: usize = 64;
-
-/// The addresses of a name, in the order the system gave them.
-pub(super) type Found = Result<Arc<[IpAddr]>, Failure>;
-
-/// What looks a name up; blocks.
-type LookUp = fn(&str) -> Result<Vec<IpAddr>, Failure>;
-
 /// Looks names up and hands the answers back on one thread. `A` tells the askers apart.
 pub(crate) struct Resolver<A> {
-    look_up: LookUp,
-    waker: Waker,
-    /// Who asks for each name that is under way or waits.
-    askers: BTreeMap<Arc<str>, VecDeque<A>>,
-    waiting: VecDeque<Arc<str>>,
-    running: usize,
-    sender: Sender<(Arc<str>, Found)>,
-    receiver: Receiver<(Arc<str>, Found)>,
+    look_ups: Arc<LookUps>,
+    listener: Listener,
+    receiver: Receiver<News>,
+    names: BTreeMap<Arc<str>, Name<A>>,
 }
 
-impl<A: PartialEq> Resolver<A> {
+/// A name that is under way or waits.
+struct Name<A> {
+    askers: VecDeque<A>,
+    /// It waits for a place.
+    waits: bool,
+}
+
+/// What an asker is told.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Looked<A> {
+    /// The look-up has to wait for others.
+    Waits(A),
+    /// The look-up that had to wait begins.
+    Begun(A),
+    Ended(A, Found),
+}
+
+impl<A: PartialEq + Clone> Resolver<A> {
     /// The system's resolver; uses `waker` when an answer is there.
     pub(crate) fn system(waker: Waker) -> Self {
-        Self::new(system, waker)
+        Self::new(of_process(), waker)
     }
 
-    fn new(look_up: LookUp, waker: Waker) -> Self {
+    fn new(look_ups: Arc<LookUps>, waker: Waker) -> Self {
         let (sender, receiver) = channel();
-        let (askers, waiting) = (BTreeMap::new(), VecDeque::new());
-        Self { look_up, waker, askers, waiting, running: 0, sender, receiver }
+        let listener = Listener { id: look_ups.listener(), sender, waker };
+        Self { look_ups, listener, receiver, names: BTreeMap::new() }
     }
 
-    /// Asks for the addresses of a name, unless this asker waits for them already. The answer comes from [`answers`](Self::answers), perhaps never.
+    /// Asks for the addresses of a name, unless this asker waits for them already. The answer comes from
+    /// [`answers`](Self::answers), perhaps never.
     pub(crate) fn ask(&mut self, asker: A, host: &Arc<str>) {
-        if let Some(askers) = self.askers.get_mut(host) {
-            if askers.contains(&asker) {
-                return;
+        let waits = match self.names.get_mut(host) {
+            Some(Name { askers, .. }) if askers.contains(&asker) => return,
+            Some(Name { askers, waits }) => {
+                if askers.len() >= ASKERS {
+                    askers.pop_front();
+                }
+                askers.push_back(asker);
+                *waits
             }
-            if askers.len() >= ASKERS {
-                askers.pop_front();
+            None => {
+                let waits = self.look_ups.ask(host, &self.listener);
+                self.names.insert(host.clone(), Name { askers: VecDeque::from([asker]), waits });
+                waits
             }
-            askers.push_back(asker);
-            return;
+        };
+        if waits {
+            self.listener.tell(News::Waits(host.clone()));
         }
-        self.askers.insert(host.clone(), VecDeque::from([asker]));
-        self.waiting.push_back(host.clone());
-        self.start();
     }
 
-    /// The look-ups that ended since the last call.
-    pub(crate) fn answers(&mut self) -> Vec<(A, Found)> {
+    /// What became of the names since the last call.
+    pub(crate) fn answers(&mut self) -> Vec<Looked<A>> {
         let mut answers = Vec::new();
-        while let Ok((host, found)) = self.receiver.try_recv() {
-            self.running = self.running.saturating_sub(1);
-            let askers = self.askers.remove(&host).unwrap_or_default();
-            answers.extend(askers.into_iter().map(|asker| (asker, found.clone())));
+        while let Ok(news) = self.receiver.try_recv() {
+            match news {
+                // It may have begun since.
+                News::Waits(host) => {
+                    let waiting = self.names.get(&host).filter(|name| name.waits);
+                    let askers = waiting.into_iter().flat_map(|name| &name.askers);
+                    answers.extend(askers.map(|asker| Looked::Waits(asker.clone())));
+                }
+                News::Begun(host) => {
+                    let waiting = self.names.get_mut(&host).filter(|name| name.waits);
+                    if let Some(Name { askers, waits }) = waiting {
+                        *waits = false;
+                        answers.extend(askers.iter().map(|asker| Looked::Begun(asker.clone())));
+                    }
+                }
+                News::Ended(host, found) => {
+                    let askers = self.names.remove(&host).into_iter().flat_map(|name| name.askers);
+                    answers.extend(askers.map(|asker| Looked::Ended(asker, found.clone())));
+                }
+            }
         }
-        self.start();
         answers
     }
 
-    /// Starts what waits, as far as there are places.
-    fn start(&mut self) {
-        while self.running < THREADS
-            && let Some(host) = self.waiting.pop_front()
-        {
-            self.running += 1;
-            let (look_up, sender, waker, name) =
-                (self.look_up, self.sender.clone(), self.waker.clone(), host.clone());
-            let journal = Journal::here();
-            let work = move || {
-                let _here = journal.enter();
-                let found = look_up(&name).map(|addresses| addresses.into_iter().take(ADDRESSES).collect());
-                if sender.send((name, found)).is_ok() {
-                    waker.wake();
-                }
-            };
-            let thread = thread::Builder::new().name("homing-name".to_owned()).stack_size(STACK_SIZE);
-            if let Err(error) = quiet_threads(|| thread.spawn(work)) {
-                let failure = Failure::noted(Cause::OutOfResources, error);
-                // The receiver is ours, so this cannot fail.
-                let _ = self.sender.send((host, Err(failure)));
-                self.waker.wake();
-            }
+    /// Starts what waits for a place, and says when to come back for that.
+    pub(crate) fn retry(&self) -> Option<Duration> {
+        if self.names.is_empty() { None } else { self.look_ups.retry() }
+    }
+
+    /// The network changed: what was heard late on another is forgotten.
+    pub(crate) fn network_changed(&self) {
+        self.look_ups.forget_late_answers();
+    }
+}
+
+impl<A> Drop for Resolver<A> {
+    fn drop(&mut self) {
+        self.look_ups.forget(self.listener.id);
+    }
+}
+
+/// The look-ups of this process. A child begins with none: the threads of its parent are not in it.
+fn of_process() -> Arc<LookUps> {
+    static SHARED: Mutex<Option<(u32, Arc<LookUps>)>> = Mutex::new(None);
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*shared {
+        Some((process, look_ups)) if *process == process::id() => Arc::clone(look_ups),
+        Some(_) | None => {
+            let made = Arc::new(LookUps::new(system));
+            // What a parent had may be locked by a thread that is not here, so it is not touched.
+            std::mem::forget(shared.replace((process::id(), Arc::clone(&made))));
+            made
         }
     }
 }
@@ -153,69 +174,132 @@ fn failure(error: &io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::{Condvar, Mutex};
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+    use std::time::Instant;
 
     use super::*;
     use crate::platform::{Clock, Sleep};
     use crate::words::QueryId;
 
-    /// Look-ups of names that begin with `hang` wait for this to open.
-    static GATE: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
-    static HANGING: AtomicUsize = AtomicUsize::new(0);
+    /// One client's view of look-ups, which names that begin with `hang` do not leave before the gate opens.
+    struct Client {
+        sleep: Sleep,
+        resolver: Resolver<QueryId>,
+    }
 
-    fn fake(host: &str) -> Result<Vec<IpAddr>, Failure> {
-        if host.starts_with("hang") {
-            HANGING.fetch_add(1, Ordering::SeqCst);
-            let mut open = GATE.0.lock().unwrap();
-            while !*open {
-                open = GATE.1.wait(open).unwrap();
-            }
+    impl Client {
+        fn of(look_ups: &Arc<LookUps>) -> Self {
+            let sleep = Sleep::new(Clock::new()).unwrap();
+            let resolver = Resolver::new(Arc::clone(look_ups), sleep.waker());
+            Self { sleep, resolver }
         }
-        match host {
-            "missing" => Err(Cause::NameNotFound.into()),
-            _ => Ok(vec![[127, 0, 0, 1].into(); 100]),
+
+        fn ask(&mut self, query: u64, name: &str) {
+            self.resolver.ask(QueryId(query), &name.into());
+        }
+
+        /// Waits until this many look-ups ended; the numbers of those that began late, and the answers.
+        fn collect(&mut self, count: usize) -> (Vec<u64>, Vec<(u64, Found)>) {
+            let (mut begun, mut ended) = (Vec::new(), Vec::new());
+            loop {
+                for answer in self.resolver.answers() {
+                    match answer {
+                        Looked::Waits(_) => {}
+                        Looked::Begun(query) => begun.push(query.0),
+                        Looked::Ended(query, found) => ended.push((query.0, found)),
+                    }
+                }
+                if ended.len() >= count {
+                    ended.sort_by_key(|(query, _)| *query);
+                    return (begun, ended);
+                }
+                let clock = Clock::new();
+                let until = self.resolver.retry().map(|after| clock.now() + after);
+                self.sleep.until(until).unwrap();
+            }
         }
     }
 
-    /// Sleeps until this many answers are there.
-    fn collect(resolver: &mut Resolver<QueryId>, sleep: &mut Sleep, count: usize) -> Vec<(QueryId, Found)> {
-        let mut answers = resolver.answers();
-        while answers.len() < count {
-            sleep.until(None).unwrap();
-            answers.extend(resolver.answers());
-        }
-        answers.sort_by_key(|(query, _)| *query);
-        answers
+    /// Each test has a gate of its own, as functions hold nothing.
+    macro_rules! look_ups {
+        () => {{
+            static OPEN: AtomicBool = AtomicBool::new(false);
+            fn fake(host: &str) -> Result<Vec<IpAddr>, Failure> {
+                while host.starts_with("hang") && !OPEN.load(Ordering::SeqCst) {
+                    thread::sleep(Duration::from_millis(5));
+                }
+                match host {
+                    "missing" => Err(Cause::NameNotFound.into()),
+                    _ => Ok(vec![[127, 0, 0, 1].into(); 100]),
+                }
+            }
+            (Arc::new(LookUps::new(fake)), &OPEN)
+        }};
     }
 
     #[test]
-    fn look_ups_are_shared_bounded_and_do_not_wait_for_one_that_hangs() {
-        let mut sleep = Sleep::new(Clock::new()).unwrap();
-        let mut resolver = Resolver::new(fake, sleep.waker());
-        let names: [Arc<str>; 3] = ["hang-1".into(), "hang-2".into(), "hang-3".into()];
-        for (query, name) in (0..).zip(&names) {
-            resolver.ask(QueryId(query), name);
+    fn look_ups_are_shared_and_do_not_wait_for_one_that_hangs() {
+        let (look_ups, open) = look_ups!();
+        let (mut one, mut other) = (Client::of(&look_ups), Client::of(&look_ups));
+        for query in 0..7 {
+            one.ask(query, &format!("hang-{query}"));
         }
         // One place is left; the next names go through it one after the other.
-        resolver.ask(QueryId(10), &"missing".into());
-        resolver.ask(QueryId(11), &"found".into());
-        let answers = collect(&mut resolver, &mut sleep, 2);
-        assert_eq!(answers[0], (QueryId(10), Err(Cause::NameNotFound.into())));
-        assert_eq!(answers[1].1.as_ref().unwrap().len(), ADDRESSES);
+        one.ask(10, "missing");
+        one.ask(11, "found");
+        let (_, ended) = one.collect(2);
+        assert_eq!(ended[0], (10, Err(Cause::NameNotFound.into())));
+        assert_eq!(ended[1].1.as_ref().unwrap().len(), 64);
 
-        // A hung name is not looked up again, and only the newest askers are remembered.
+        // A hung name is not looked up again, for no client, and only the newest askers are remembered.
         for query in 20..40 {
-            resolver.ask(QueryId(query), &names[0]);
+            other.ask(query, "hang-0");
         }
-        assert_eq!(resolver.running, 3);
-        *GATE.0.lock().unwrap() = true;
-        GATE.1.notify_all();
-        let answers = collect(&mut resolver, &mut sleep, 10);
-        let queries: Vec<_> = answers.iter().map(|(query, _)| query.0).collect();
-        assert_eq!(queries, [1, 2, 32, 33, 34, 35, 36, 37, 38, 39]);
-        assert_eq!(HANGING.load(Ordering::SeqCst), 3);
-        assert_eq!((resolver.running, resolver.askers.len()), (0, 0));
+        assert_eq!(look_ups.threads(), 7);
+        open.store(true, Ordering::SeqCst);
+        assert_eq!(one.collect(7).1.len(), 7);
+        let queries: Vec<_> = other.collect(8).1.iter().map(|(query, _)| *query).collect();
+        assert_eq!(queries, [32, 33, 34, 35, 36, 37, 38, 39]);
+    }
+
+    #[test]
+    fn what_hangs_gives_its_place_back_and_its_late_answer_is_kept() {
+        let (look_ups, open) = look_ups!();
+        let mut client = Client::of(&look_ups);
+        for query in 0..8 {
+            client.ask(query, &format!("hang-{query}"));
+        }
+        let started = Instant::now();
+        client.ask(100, "found");
+        assert_eq!(client.resolver.answers(), [Looked::Waits(QueryId(100))]);
+        let (begun, ended) = client.collect(1);
+        assert_eq!((begun.as_slice(), ended[0].0), ([100].as_slice(), 100), "its limit counts from now");
+        assert!((5..30).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
+
+        // Two hundred clients come and go and each asks for a name that hangs.
+        for life in 0..200 {
+            let mut client = Client::of(&look_ups);
+            client.ask(life, &format!("hang-of-{life}"));
+        }
+        assert_eq!(look_ups.threads(), 16);
+        // The control's names do not queue up: one of them is under way or waits, and the next is answered.
+        client.ask(300, "hang-1.invalid");
+        client.ask(301, "hang-2.invalid");
+        assert_eq!(
+            client.collect(1).1,
+            [(301, Err(Failure::noted(Cause::NameServerFailed, "the one before is still looked up")))]
+        );
+
+        open.store(true, Ordering::SeqCst);
+        assert_eq!(client.collect(9).1.len(), 9);
+        open.store(false, Ordering::SeqCst);
+        client.ask(400, "hang-0");
+        assert!(client.collect(1).1[0].1.is_ok(), "it came late, and is not looked up again");
+        client.resolver.network_changed();
+        client.ask(401, "hang-0");
+        assert!(client.resolver.answers().is_empty());
+        open.store(true, Ordering::SeqCst);
     }
 
     #[test]

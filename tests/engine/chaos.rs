@@ -10,7 +10,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use homing::engine::{Action, Away, Command, Event, Input, Memory, NetworkChange, Reached, Setup, Target};
+use homing::engine::{
+    Action, Away, Command, Event, Input, Memory, NetworkChange, Reached, Setup, Target, Turn,
+};
 use homing::settings::{Settings, Situation};
 use homing::words::{
     Cause, ExchangeId, LinkId, Moment, News, Outcome, Path, ProbeId, Proof, QueryId, Route, Verdict,
@@ -27,6 +29,7 @@ pub enum Deed {
     WaitForDeadline,
     Drain,
     Resolve(u8, bool),
+    LookUp(u8, bool),
     Connect(u8),
     Secure(u8),
     Lose(u8, Trouble),
@@ -282,6 +285,12 @@ impl Chaos {
                     let address: [IpAddr; 1] = [Ipv4Addr::LOCALHOST.into()];
                     let answer = if ok { Ok(&address[..]) } else { Err(Cause::NameTimeout.into()) };
                     self.input(Input::Resolved { query, answer });
+                }
+            }
+            Deed::LookUp(index, begins) => {
+                if let Some(&query) = self.queries.get(usize::from(index)) {
+                    let turn = if begins { Turn::Begins } else { Turn::Waits };
+                    self.input(Input::LookUp { query, turn });
                 }
             }
             Deed::Connect(index) => {

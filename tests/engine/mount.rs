@@ -36,7 +36,7 @@ mod twice {
 
     use homing::engine::{
         Action, Away, Command, Engine as Direct, Event, Input, Memory, NetworkChange, Reached, Setup,
-        Snapshot, Target, Wake,
+        Snapshot, Target, Turn, Wake,
     };
     use homing::ffi::*;
     use homing::settings::{Protocol, Settings};
@@ -268,6 +268,12 @@ mod twice {
         unsafe {
             match input {
                 Input::Timeout => homing_engine_timeout(engine, now),
+                Input::LookUp { query, turn: Turn::Waits } => {
+                    homing_engine_look_up_waits(engine, now, query.0)
+                }
+                Input::LookUp { query, turn: Turn::Begins } => {
+                    homing_engine_look_up_begins(engine, now, query.0)
+                }
                 Input::Resolved { query, answer: Ok(addresses) } => {
                     let addresses: Vec<_> =
                         addresses.iter().map(|&ip: &IpAddr| address((ip, 0).into())).collect();

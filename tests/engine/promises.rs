@@ -53,6 +53,7 @@ fn any_deed() -> impl Strategy<Value = Deed> {
         8 => Just(Deed::WaitForDeadline),
         8 => Just(Deed::Drain),
         2 => (which.clone(), any::<bool>()).prop_map(|(n, ok)| Deed::Resolve(n, ok)),
+        1 => (which.clone(), any::<bool>()).prop_map(|(n, begins)| Deed::LookUp(n, begins)),
         8 => which.clone().prop_map(Deed::Connect),
         8 => which.clone().prop_map(Deed::Secure),
         3 => (which.clone(), any_trouble()).prop_map(|(n, trouble)| Deed::Lose(n, trouble)),

@@ -1,7 +1,7 @@
 //! Faults that were found once and must not come back. Each test says what happened.
 
 use homing::engine::{Away, Command, Engine, Event, Input, Memory, NetworkChange, Setup, State};
-use homing::words::{Cause, CertificatePolicyId, Moment, News, Route, SettingsId};
+use homing::words::{Cause, CertificatePolicyId, FailureClass, Moment, News, Route, SettingsId};
 
 use crate::world::*;
 
@@ -315,4 +315,18 @@ fn a_number_that_still_names_other_settings_is_not_taken() {
     engine.handle(Moment::ORIGIN, Input::Command(other));
     let snapshot = engine.snapshot(Moment::ORIGIN);
     assert_eq!((snapshot.stale_inputs, snapshot.servers.len()), (1, 1));
+}
+
+/// Behind others that took their time a look-up was given up before it had begun.
+#[test]
+fn the_time_of_a_name_counts_from_when_it_is_looked_up() {
+    for (wait, look_up_time, attached) in [(8, 4, true), (8, 6, false), (25, 1, false)] {
+        let mut world = priorities(&[1]).named().start();
+        (world.names_wait, world.look_up_time) = (Some(s(wait)), s(look_up_time));
+        world.run(s(20));
+        assert_eq!(world.attachments().len(), usize::from(attached), "{wait} s and {look_up_time} s");
+        let failed = |event: &Event| matches!(event, Event::AttemptFailed { class: FailureClass::Name, .. });
+        world.run(s(5));
+        assert_eq!(world.count(failed) > 0, !attached, "{}", world.story());
+    }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::Tuning;
 use super::roster::Member;
 use crate::engine::context::Context;
-use crate::engine::{Action, Ending, Input, MAX_ADDRESSES};
+use crate::engine::{Action, Ending, Input, MAX_ADDRESSES, Turn};
 use crate::settings::{Protocol, Server};
 use crate::words::{
     Cause, CertificatePolicyId, Errand, Evidence, ExchangeId, Failure, FailureClass, Host, LinkId, Moment,
@@ -82,10 +82,25 @@ pub(super) struct Attempt {
 
 #[derive(Clone, Debug)]
 enum Stage {
-    Resolving { query: QueryId, since: Moment },
-    Connecting { link: LinkId, since: Moment },
-    Securing { link: Link, since: Moment },
-    Exchanging { link: Link, exchange: ExchangeId, since: Moment, first_byte: Option<Moment> },
+    /// `since` is when the look-up began; `None` while it waits for others.
+    Resolving {
+        query: QueryId,
+        since: Option<Moment>,
+    },
+    Connecting {
+        link: LinkId,
+        since: Moment,
+    },
+    Securing {
+        link: Link,
+        since: Moment,
+    },
+    Exchanging {
+        link: Link,
+        exchange: ExchangeId,
+        since: Moment,
+        first_byte: Option<Moment>,
+    },
     Ended,
 }
 
@@ -158,7 +173,7 @@ impl Attempt {
     /// Whether an input is about this attempt.
     pub(super) fn is_about(&self, input: &Input<'_>) -> bool {
         match *input {
-            Input::Resolved { query, .. } => {
+            Input::Resolved { query, .. } | Input::LookUp { query, .. } => {
                 matches!(self.stage, Stage::Resolving { query: ours, .. } if ours == query)
             }
             Input::Connected { link, .. } | Input::Secured { link, .. } | Input::Lost { link, .. } => {
@@ -181,7 +196,8 @@ impl Attempt {
     /// When it will have taken too long, and what that is called.
     pub(super) fn limit(&self, tuning: &Tuning) -> (Moment, Cause) {
         let (end, cause) = match self.stage {
-            Stage::Resolving { since, .. } => (since + tuning.name_limit, Cause::NameTimeout),
+            Stage::Resolving { since: Some(since), .. } => (since + tuning.name_limit, Cause::NameTimeout),
+            Stage::Resolving { since: None, .. } => (self.started + tuning.attempt_limit, Cause::NameTimeout),
             Stage::Connecting { since, .. } if self.has_other_route() => {
                 (since + tuning.route_limit, Cause::ConnectTimeout)
             }
@@ -241,6 +257,11 @@ impl Attempt {
     pub(super) fn handle<'a>(&mut self, cx: &mut Context<'_>, input: Input<'a>) -> Step<'a> {
         match (input, self.stage.clone()) {
             (Input::Resolved { answer, .. }, Stage::Resolving { .. }) => self.resolved(cx, answer),
+            (Input::LookUp { turn, .. }, Stage::Resolving { query, .. }) => {
+                let since = (turn == Turn::Begins).then_some(cx.now);
+                self.stage = Stage::Resolving { query, since };
+                Step::Nothing
+            }
             (Input::Connected { link, path }, Stage::Connecting { since, .. }) => {
                 self.connect_time = Some(cx.now.since(since));
                 let named = matches!(self.target.server.host, Host::Name(_));
@@ -383,7 +404,7 @@ impl Attempt {
             (Route::Direct, Host::Name(host)) => {
                 let query = cx.queue.next_query();
                 cx.act(Action::Resolve { query, host });
-                self.stage = Stage::Resolving { query, since: cx.now };
+                self.stage = Stage::Resolving { query, since: Some(cx.now) };
             }
             // The proxy looks the name up: ours may not know it.
             (Route::Proxy(_), Host::Name(_)) => self.dial(cx, &[]),

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use homing::engine::{Action, Event, Input, Target};
+use homing::engine::{Action, Event, Input, Target, Turn};
 use homing::settings::Protocol;
 use homing::words::{
     Cause, Errand, ExchangeId, Failure, LinkId, News, Outcome, Path, ProbeId, Proof, Purpose, QueryId, Route,
@@ -20,6 +20,8 @@ const PROXY: (IpAddr, u16) = (IpAddr::V4(Ipv4Addr::new(10, 9, 9, 9)), 3128);
 /// What is on its way to the engine.
 #[derive(Clone, Debug)]
 pub(super) enum Happening {
+    /// A look-up that had to wait begins.
+    LookedUp(QueryId),
     Resolved(QueryId, String),
     Connected(LinkId),
     Secured(LinkId),
@@ -71,8 +73,13 @@ impl World {
                     let (after, found) = self.places.look_up(&host);
                     return self.later(after, Happening::Found(query, found));
                 };
+                if let Some(wait) = self.names_wait {
+                    self.input(Input::LookUp { query, turn: Turn::Waits });
+                    self.later(wait, Happening::LookedUp(query));
+                }
                 if !self.names_hang {
-                    self.later(self.look_up_time, Happening::Resolved(query, server));
+                    let wait = self.names_wait.unwrap_or_default();
+                    self.later(wait + self.look_up_time, Happening::Resolved(query, server));
                 }
             }
             Action::Dial { link, server, to, certificate_policy, route, .. } => {
@@ -194,6 +201,7 @@ impl World {
 
     pub(super) fn happen(&mut self, happening: Happening) {
         match happening {
+            Happening::LookedUp(query) => self.input(Input::LookUp { query, turn: Turn::Begins }),
             Happening::Resolved(query, id) => {
                 let index = self.servers.keys().position(|known| *known == id).unwrap();
                 let address: IpAddr = Ipv4Addr::from(0x0A00_0001 + index as u32).into();

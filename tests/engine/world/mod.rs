@@ -69,6 +69,8 @@ pub struct World {
     pub names_fail: Option<Cause>,
     /// How long a look-up takes.
     pub look_up_time: Duration,
+    /// How long a look-up waits for others before it begins.
+    pub names_wait: Option<Duration>,
     /// Names are not answered at all.
     pub names_hang: bool,
     /// Leaves what the engine decided in its queues: draining late must be safe.

@@ -152,6 +152,7 @@ impl Plan {
             streams: BTreeMap::new(),
             names_fail: None,
             look_up_time: ms(1),
+            names_wait: None,
             names_hang: false,
             wait_for_drain: false,
             memories: Vec::new(),
