@@ -16,7 +16,8 @@ use crate::words::{AgentId, Errand, Outcome};
 
 /// What is the same in every request of one client.
 pub(crate) struct Homing {
-    agent: AgentId,
+    /// The fields that say who asks.
+    agent: String,
     limits: Arc<Limits>,
     /// Makes the idempotency keys of this life of the client differ from those of any other.
     life: u64,
@@ -24,6 +25,8 @@ pub(crate) struct Homing {
 
 impl Homing {
     pub(crate) fn new(agent: AgentId, limits: Arc<Limits>, life: u64) -> Self {
+        let version = env!("CARGO_PKG_VERSION");
+        let agent = format!("User-Agent: homing/{version}\r\n{}: {agent}\r\n", fields::AGENT);
         Self { agent, limits, life }
     }
 
@@ -35,12 +38,7 @@ impl Homing {
             settings::Protocol::Http => ":80",
         };
         let host = authority.strip_suffix(usual_port).unwrap_or(&authority);
-        format!(
-            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: homing/{}\r\n{}: {}\r\n",
-            env!("CARGO_PKG_VERSION"),
-            fields::AGENT,
-            self.agent,
-        )
+        [method, " ", path, " HTTP/1.1\r\nHost: ", host, "\r\n", &self.agent].concat()
     }
 }
 
