@@ -98,6 +98,9 @@ impl Guard {
     pub(super) fn opens(&self, now: Moment, servers: usize, tuning: &Tuning) -> Moment {
         let tenth = self.tenth_of(now, tuning);
         let most = u32::try_from(100 + 10 * servers).unwrap_or(u32::MAX);
+        if self.counts.iter().map(|&count| u32::from(count)).sum::<u32>() < most {
+            return now;
+        }
         // By the eleventh from now everything is forgotten.
         let free = |&later: &u64| later == TENTHS as u64 || self.counted(tenth + later) < most;
         match (0..=TENTHS as u64).find(free) {
