@@ -1177,6 +1177,11 @@ homing_status homing_client_network_changed(homing_client *client);
 homing_status homing_client_resumed(homing_client *client);
 
 // Makes a heartbeat now; when no server is attached, looks for one now.
+//
+// Requests are merged: one that comes while a heartbeat or a search is under way is answered by that one, and one that
+// comes before the server may be spoken to again (its Retry-After, or a second after the last connection to it was begun)
+// waits until then, together with all others. What came of it is the next HOMING_EVENT_HEARTBEAT or
+// HOMING_EVENT_ATTEMPT_FAILED. A heartbeat that was under way carries the status of when it began.
 homing_status homing_client_beat_now(homing_client *client);
 
 // Finds out now where the machine is: asks the reference servers, whatever is known already.
@@ -1874,6 +1879,36 @@ homing_status homing_policy_check_chain(const homing_policy *policy,
 
 // Frees a policy. NULL is fine.
 void homing_policy_free(homing_policy *policy);
+
+// ------------------------------------------------------------------------------------------------
+// Where a server is, and how it was reached.
+
+// Where a server is, by which way it was reached, and what it proved then. The view lives as long as the event or the
+// snapshot it was taken from.
+typedef struct {
+    // sizeof(homing_whereabouts), set by the caller.
+    uint64_t struct_size;
+    // The name or the address as the settings write it. None: there is no such server, and nothing else says anything.
+    homing_text host;
+    // The address that was connected to, and the port. The family is 0 behind a proxy, which looks names up itself.
+    homing_address address;
+    // The port in use.
+    uint32_t port;
+    // HOMING_ROUTE_DIRECT, or which proxy of the routes, counted from 0.
+    int32_t route;
+    // What it proved: HOMING_PROOF_...; without TLS, that something accepted a connection.
+    int32_t proof;
+} homing_whereabouts;
+
+// Writes where the server is that the agent is attached to from this event on to *whereabouts, whose struct_size the
+// caller has set. Of HOMING_EVENT_ATTACHED alone; other kinds have no host.
+homing_status homing_event_whereabouts(const homing_event *event,
+                                       homing_whereabouts *whereabouts);
+
+// Writes where the server is that the agent is attached to, as its last answer came, to *whereabouts, whose struct_size
+// the caller has set. There is no host while the agent is attached to none.
+homing_status homing_snapshot_whereabouts(const homing_snapshot *snapshot,
+                                          homing_whereabouts *whereabouts);
 
 #ifdef __cplusplus
 } // extern "C"

@@ -253,6 +253,9 @@ public:
     result<homing_location> location() const {
         return detail::value(detail::sized<homing_location>(), [&](auto out) { return homing_snapshot_location(get(), out); });
     }
+    result<homing_whereabouts> whereabouts() const {
+        return detail::value(detail::sized<homing_whereabouts>(), [&](auto out) { return homing_snapshot_whereabouts(get(), out); });
+    }
     std::string_view json() const noexcept { return view(homing_snapshot_json(get())); }
     std::string_view explain() const noexcept { return view(homing_snapshot_explain(get())); }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files of src/ffi that have something for C, in an order in which a type comes before its use.
-const NOUNS: [&str; 21] = [
+const NOUNS: [&str; 22] = [
     "text",
     "version",
     "status",
@@ -30,6 +30,7 @@ const NOUNS: [&str; 21] = [
     "input",
     "judgement",
     "policy",
+    "whereabouts",
 ];
 
 /// The files that have nothing.

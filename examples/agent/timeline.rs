@@ -31,7 +31,7 @@ impl Line {
             Event::Sweeping { why, servers } => {
                 Self::new("searching", "", format!("among {servers}: {}", why.explain()))
             }
-            Event::Attached { server, priority, elapsed } => {
+            Event::Attached { server, priority, elapsed, .. } => {
                 let priority = priority.map_or("in no priority".to_owned(), |n| format!("priority {n}"));
                 Self::new("ATTACHED", server, format!("{priority}, after {elapsed}"))
             }

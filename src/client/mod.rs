@@ -218,6 +218,12 @@ impl Client {
     }
 
     /// Makes a heartbeat now; when no server is attached, looks for one now.
+    ///
+    /// Requests are merged: one that comes while a heartbeat or a search is under way is answered by that one, and one that comes
+    /// before the server may be spoken to again (its `Retry-After`, or a second after the last connection to it was begun)
+    /// waits until then, together with all others. So twenty requests in four seconds make about four heartbeats. What came of it is the next
+    /// [`Event::Heartbeat`](crate::engine::Event::Heartbeat) or [`Event::AttemptFailed`](crate::engine::Event::AttemptFailed). A heartbeat
+    /// that was under way carries the status of when it began.
     pub fn beat_now(&self) {
         self.shared.send(Message::Command(Command::BeatNow));
     }

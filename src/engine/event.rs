@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Evidence, State, WhyLocation};
+use super::{Evidence, State, Whereabouts, WhyLocation};
 use crate::settings::Situation;
 use crate::words::{Failure, FailureClass, ServerId, Span};
 
@@ -38,6 +38,9 @@ pub enum Event {
         priority: Option<usize>,
         /// Since the search began.
         elapsed: Span,
+        /// Where it is, and how it was reached. Boxed: every event that waits has room for the largest.
+        #[serde(flatten)]
+        at: Box<Whereabouts>,
     },
     /// The agent is no longer attached to this server.
     Detached {

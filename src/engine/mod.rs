@@ -40,7 +40,7 @@ pub use event::{Event, Next, Told, Why};
 pub use io::{Action, Command, Ending, Input, MAX_ADDRESSES, NetworkChange, Reached, Target, Turn};
 pub use location::{Asked, Controlled, Evidence, Finding, LocationSnapshot, Reply, Trigger, WhyLocation};
 pub use memory::{Away, LeftOut, LeftOutReason, Memory, Proven, ServerMemory};
-pub use snapshot::{ServerSnapshot, Snapshot, State};
+pub use snapshot::{ServerSnapshot, Snapshot, State, Whereabouts};
 pub use tuning::{BadTuning, Tuning};
 
 use agenda::{Agenda, Need};

@@ -1,9 +1,11 @@
 //! A picture of the engine at one moment, for people and for monitoring.
 
+use std::net::IpAddr;
+
 use serde::Serialize;
 
 use super::{LocationSnapshot, Why};
-use crate::words::{ServerId, Span};
+use crate::words::{Host, Proof, Route, ServerId, Span};
 
 /// Where the agent stands, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -42,6 +44,8 @@ pub struct Snapshot {
     pub why: Option<Why>,
     /// The server it is attached to.
     pub active: Option<ServerId>,
+    /// Where that server is, and how its last answer came.
+    pub active_at: Option<Whereabouts>,
     /// Since when.
     pub attached_for: Option<Span>,
     /// Until the next heartbeat, when one is due.
@@ -54,6 +58,22 @@ pub struct Snapshot {
     pub location: Option<LocationSnapshot>,
     /// Inputs that named something the engine had given up.
     pub stale_inputs: u64,
+}
+
+/// Where a server is, by which way it was reached, and what it proved then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Whereabouts {
+    /// As the settings write it.
+    pub host: Host,
+    /// The port in use.
+    pub port: u16,
+    /// The address that was connected to; `None` behind a proxy, which looks names up itself.
+    pub address: Option<IpAddr>,
+    /// Directly, or through which proxy of the program's list, counted from 0.
+    pub route: Route,
+    /// What it proved when it was reached; without TLS, that something accepted a connection.
+    pub proof: Proof,
 }
 
 /// One server of the list in force.

@@ -237,6 +237,11 @@ pub unsafe extern "C" fn homing_client_resumed(client: *mut homing_client) -> ho
 }
 
 /// Makes a heartbeat now; when no server is attached, looks for one now.
+///
+/// Requests are merged: one that comes while a heartbeat or a search is under way is answered by that one, and one that
+/// comes before the server may be spoken to again (its `Retry-After`, or a second after the last connection to it was begun)
+/// waits until then, together with all others. What came of it is the next `HOMING_EVENT_HEARTBEAT` or
+/// `HOMING_EVENT_ATTEMPT_FAILED`. A heartbeat that was under way carries the status of when it began.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_client_beat_now(client: *mut homing_client) -> homing_status {
     // SAFETY: the caller's promise.

@@ -10,7 +10,7 @@ use super::state::{reason_code, state_code};
 use super::status::homing_status;
 use super::text::{homing_bytes, homing_text};
 use crate::client::ClientEvent;
-use crate::engine::{Event, Next, Told};
+use crate::engine::{Event, Next, Told, Whereabouts};
 use crate::words::{ServerId, Span};
 
 /// Something the application may want to know. It never changes; any thread may read it.
@@ -24,6 +24,8 @@ pub struct homing_event {
     json: OnceBox<String>,
     /// What the reference servers answered.
     table: OnceBox<String>,
+    /// Of the attached server.
+    host: OnceBox<String>,
 }
 
 /// `state` changed; `reason` says why.
@@ -91,7 +93,15 @@ pub const HOMING_NEXT_NOTHING: i32 = 4;
 
 impl homing_event {
     pub(super) const fn new(event: ClientEvent) -> Self {
-        Self { event, json: OnceBox::new(), table: OnceBox::new() }
+        Self { event, json: OnceBox::new(), table: OnceBox::new(), host: OnceBox::new() }
+    }
+
+    pub(super) fn whereabouts(&self) -> Option<&Whereabouts> {
+        if let Event::Attached { at, .. } = &self.event.event { Some(at) } else { None }
+    }
+
+    pub(super) const fn host(&self) -> &OnceBox<String> {
+        &self.host
     }
 }
 
@@ -308,7 +318,7 @@ fn parts(event: &Event) -> Parts<'_> {
         Event::Sweeping { why, servers: _ } => {
             Parts { reason: reason_code(*why), ..of(HOMING_EVENT_SWEEPING) }
         }
-        Event::Attached { server, priority, elapsed } => Parts {
+        Event::Attached { server, priority, elapsed, at: _ } => Parts {
             priority: priority.map_or(0, |priority| u32::try_from(priority).unwrap_or(u32::MAX)),
             duration: Some(*elapsed),
             ..about(HOMING_EVENT_ATTACHED, server)

@@ -33,6 +33,7 @@ mod status;
 mod string;
 mod text;
 mod version;
+mod whereabouts;
 
 pub use action::*;
 pub use address::*;
@@ -55,6 +56,7 @@ pub use status::*;
 pub use string::*;
 pub use text::{homing_bytes, homing_text};
 pub use version::*;
+pub use whereabouts::*;
 
 /// The conventions let any thread read these, which the compiler cannot see through pointers.
 const _: () = {

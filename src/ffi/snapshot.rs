@@ -6,7 +6,7 @@ use super::boundary::{Growing, SizedPlace, free, no_padding, reference, status, 
 use super::state::{reason_code, state_code};
 use super::status::{Failed, HOMING_ERROR_RANGE, homing_status};
 use super::text::homing_text;
-use crate::engine::{LocationSnapshot, Snapshot};
+use crate::engine::{LocationSnapshot, Snapshot, Whereabouts};
 use crate::words::Span;
 
 /// A picture of an engine at one moment. It never changes; any thread may read it.
@@ -15,6 +15,8 @@ pub struct homing_snapshot {
     // Made without a lock: a child after `fork` may ask for what another thread of its parent was just making.
     json: OnceBox<String>,
     words: OnceBox<String>,
+    /// Of the attached server.
+    host: OnceBox<String>,
 }
 
 /// Where the agent stands.
@@ -84,7 +86,15 @@ unsafe impl Growing for homing_standing {
 
 impl homing_snapshot {
     pub(super) const fn new(snapshot: Snapshot) -> Self {
-        Self { snapshot, json: OnceBox::new(), words: OnceBox::new() }
+        Self { snapshot, json: OnceBox::new(), words: OnceBox::new(), host: OnceBox::new() }
+    }
+
+    pub(super) const fn whereabouts(&self) -> Option<&Whereabouts> {
+        self.snapshot.active_at.as_ref()
+    }
+
+    pub(super) const fn host(&self) -> &OnceBox<String> {
+        &self.host
     }
 
     pub(super) const fn location(&self) -> Option<&LocationSnapshot> {
@@ -106,6 +116,7 @@ pub unsafe extern "C" fn homing_snapshot_summary(
                 state,
                 why,
                 ref active,
+                active_at: _,
                 attached_for,
                 next_heartbeat,
                 next_search,

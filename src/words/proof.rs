@@ -38,8 +38,9 @@ pub struct Path {
     pub tunnel: bool,
 }
 
-/// How a server is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+/// How a server is reached. Serialises to `"direct"` or `{"proxy": 0}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Route {
     /// A connection of our own to the server's address.
     #[default]

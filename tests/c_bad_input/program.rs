@@ -85,9 +85,11 @@ enum Role<'a> {
 fn role(it: &Declaration) -> Role<'_> {
     match &*it.kind {
         "homing_error **" => Role::Error,
-        "homing_action *" | "homing_summary *" | "homing_standing *" | "homing_location *" => {
-            Role::Struct(it.kind.trim_end_matches(" *"))
-        }
+        "homing_action *"
+        | "homing_summary *"
+        | "homing_standing *"
+        | "homing_location *"
+        | "homing_whereabouts *" => Role::Struct(it.kind.trim_end_matches(" *")),
         "uint64_t *" | "int64_t *" | "int32_t *" => Role::Number(it.kind.trim_end_matches(" *")),
         kind => match kind.strip_prefix("homing_").and_then(|rest| rest.strip_suffix(" **")) {
             Some(noun) => Role::Handle(noun),

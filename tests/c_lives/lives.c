@@ -5,6 +5,7 @@
 // Prints what the process holds before, after a tenth of the lives, and after all of them.
 
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,15 @@ static void tell(int lives)
     fflush(stdout);
 }
 
+// Whether it is the manager of the test, which goes by the id `a`.
+static bool is_manager(const homing_whereabouts *at)
+{
+    static const uint8_t loopback[4] = {127, 0, 0, 1};
+    return at->host.len == 9 && memcmp(at->host.data, "127.0.0.1", 9) == 0 && at->port > 0 && at->address.family == 4 &&
+           memcmp(at->address.ip, loopback, 4) == 0 && at->address.port == at->port && at->route == HOMING_ROUTE_DIRECT &&
+           at->proof == HOMING_PROOF_TLS;
+}
+
 static void live(const homing_settings *settings)
 {
     homing_options options = {.struct_size = sizeof options, .agent_id = "agent"};
@@ -70,8 +80,22 @@ static void live(const homing_settings *settings)
         if (status != HOMING_OK || !event)
             give_up("attach", status);
         kind = homing_event_kind(event);
+        if (kind == HOMING_EVENT_ATTACHED) {
+            homing_whereabouts at = {.struct_size = sizeof at};
+            status = homing_event_whereabouts(event, &at);
+            if (status != HOMING_OK || !is_manager(&at))
+                give_up("whereabouts", status);
+        }
         homing_event_free(event);
     }
+    homing_snapshot *snapshot;
+    homing_whereabouts at = {.struct_size = sizeof at};
+    status = homing_client_snapshot(client, &snapshot);
+    if (status == HOMING_OK)
+        status = homing_snapshot_whereabouts(snapshot, &at);
+    if (status != HOMING_OK || !is_manager(&at))
+        give_up("whereabouts", status);
+    homing_snapshot_free(snapshot);
     status = homing_client_stop(client, 0);
     if (status != HOMING_OK)
         give_up("stop", status);

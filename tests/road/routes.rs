@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use homing::client::{Client, NewSocket, RouteChoice, StartError};
 use homing::engine::{Event, State};
-use homing::words::FailureClass;
+use homing::words::{FailureClass, Proof, Route};
+use serde_json::json;
 
 use crate::proxy::{Conduct, ESTABLISHED, Proxy};
 use crate::server::{Authority, Server};
@@ -45,6 +46,34 @@ fn a_server_is_reached_through_a_proxy_over_tls_and_over_plain_http() {
         assert_eq!(proxy.heads(), [format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n\r\n")]);
         assert_eq!(server.connections(), 1, "kept through the proxy");
         assert!(server.requests().iter().all(|request| request.field("proxy-authorization").is_none()));
+    }
+}
+
+#[test]
+fn where_the_server_is_stands_in_the_event_and_in_the_snapshot() {
+    let authority = Authority::new();
+    let proxy = Proxy::opens();
+    let tls = || Server::tls("a", &authority.named("localhost"), well).called("localhost");
+    for (server, policy, routes, route, proof) in [
+        (tls(), authority.policy(), vec![RouteChoice::Direct], Route::Direct, Proof::Tls),
+        (tls(), authority.policy(), vec![proxy.described().into()], Route::Proxy(0), Proof::Tls),
+        (Server::plain("a", well), public(), vec![RouteChoice::Direct], Route::Direct, Proof::Tcp),
+    ] {
+        let client = through(&server, policy, routes);
+        let at = wait_for(&client, |event| {
+            let Event::Attached { at, .. } = &event.event else { return None };
+            let json = serde_json::to_value(event).unwrap();
+            assert_eq!((&json["host"], &json["port"]), (&server.host().into(), &server.port().into()));
+            assert_eq!((&json["route"], &json["proof"]), (&json!(route), &json!(proof)));
+            Some((**at).clone())
+        });
+        assert_eq!((at.host.to_string().as_str(), at.port), (server.host(), server.port()));
+        assert_eq!((at.route, at.proof), (route, proof));
+        assert_eq!(at.address.map(|address| address.is_loopback()), (route == Route::Direct).then_some(true));
+        heartbeat(&client);
+        assert_eq!(client.snapshot().active_at, Some(at));
+        client.stop(Duration::ZERO);
+        assert_eq!(client.snapshot().active_at, None);
     }
 }
 

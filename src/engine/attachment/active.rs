@@ -1,13 +1,14 @@
 //! The server in use, and what is under way with it.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Tuning;
 use super::attempt::{Attempt, Link};
 use super::race::Race;
 use super::roster::Member;
-use crate::engine::Why;
-use crate::words::{CertificatePolicyId, Moment, SettingsId};
+use crate::engine::{Whereabouts, Why};
+use crate::words::{CertificatePolicyId, Moment, Proof, Route, SettingsId};
 
 /// The one server the agent is attached to.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(super) struct Active {
     /// Whether the list in force names it; if not, another is being looked for.
     pub(super) listed: bool,
     pub(super) since: Moment,
+    /// How its last answer came.
+    pub(super) reached: Reached,
     /// The connection kept for the next exchange.
     pub(super) link: Option<Link>,
     pub(super) talk: Talk,
@@ -32,6 +35,21 @@ pub(super) struct Active {
     pub(super) on_probation: bool,
     /// The beat under way asks on a fresh link whether another server answers that does not drain.
     pub(super) fresh_look: bool,
+}
+
+/// How a server was reached, and what it proved.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reached {
+    /// `None` behind a proxy.
+    pub(super) address: Option<IpAddr>,
+    pub(super) route: Route,
+    pub(super) proof: Proof,
+}
+
+impl Reached {
+    pub(super) fn by(link: &Link) -> Self {
+        Self { address: link.address, route: link.route, proof: link.proof }
+    }
 }
 
 /// The same server once more, on a fresh link.
@@ -73,6 +91,18 @@ impl Leave {
 impl Active {
     pub(super) fn record(&self) -> usize {
         self.member.record.into()
+    }
+
+    /// Where it is, for the application.
+    pub(super) fn whereabouts(&self) -> Whereabouts {
+        let Reached { address, route, proof } = self.reached;
+        Whereabouts {
+            host: self.member.server.host.clone(),
+            port: self.member.server.port,
+            address,
+            route,
+            proof,
+        }
     }
 
     /// Whether it, or an attempt beside it, is dialled under a policy of these settings.

@@ -50,11 +50,19 @@ impl Target {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Link {
     pub(super) id: LinkId,
-    /// Where the server's name led; `None` for a literal address, and when a proxy looked it up.
+    /// The server's address; `None` behind a proxy.
     pub(super) address: Option<IpAddr>,
+    pub(super) route: Route,
     pub(super) proof: Proof,
     /// Whether it leads through a tunnel.
     pub(super) tunnel: bool,
+}
+
+impl Link {
+    /// Where the server's name led; `None` for a literal address, and when a proxy looked it up.
+    pub(super) fn looked_up(&self, server: &Server) -> Option<IpAddr> {
+        self.address.filter(|_| matches!(server.host, Host::Name(_)))
+    }
 }
 
 /// See the module.
@@ -264,9 +272,9 @@ impl Attempt {
             }
             (Input::Connected { link, path }, Stage::Connecting { since, .. }) => {
                 self.connect_time = Some(cx.now.since(since));
-                let named = matches!(self.target.server.host, Host::Name(_));
-                let address = (named && self.is_direct()).then(|| path.peer.ip());
-                let link = Link { id: link, address, proof: Proof::Tcp, tunnel: path.tunnel };
+                let route = self.way();
+                let address = (route == Route::Direct).then(|| path.peer.ip());
+                let link = Link { id: link, address, route, proof: Proof::Tcp, tunnel: path.tunnel };
                 self.progress = Some(cx.now);
                 match self.target.server.protocol {
                     Protocol::Https => self.stage = Stage::Securing { link, since: cx.now },
@@ -384,7 +392,11 @@ impl Attempt {
     }
 
     fn is_direct(&self) -> bool {
-        self.target.routes.get(usize::from(self.route())).is_none_or(|route| *route == Route::Direct)
+        self.way() == Route::Direct
+    }
+
+    fn way(&self) -> Route {
+        self.target.routes.get(usize::from(self.route())).copied().unwrap_or_default()
     }
 
     fn has_other_route(&self) -> bool {

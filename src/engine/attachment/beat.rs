@@ -89,11 +89,12 @@ impl Attachment {
                 active.patience.record(answer.first_byte);
                 let fresh_look = std::mem::take(&mut active.fresh_look);
                 let record = active.record();
+                let address = answer.link.looked_up(&active.member.server);
                 self.hunger.delivered(cx.now);
                 if fresh_look && answer.drain.is_none() {
                     self.servers.end_drain(cx, record);
                 }
-                self.servers.succeed(cx, record, answer.link.address);
+                self.servers.succeed(cx, record, address);
                 self.memorable = true;
                 cx.act(Action::Adopt { exchange: answer.exchange });
                 let server = self.servers.id(record);

@@ -255,7 +255,7 @@ impl Failback {
                         prospect.failed(cx, servers, &Cause::Draining.into());
                     }
                     None => {
-                        let address = answer.link.address;
+                        let address = answer.link.looked_up(&prospect.member.server);
                         prospect.succeeded(cx, servers, address, damping, rests_until);
                     }
                 }

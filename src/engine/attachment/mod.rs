@@ -39,7 +39,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use active::{Active, FirstBytes, Leave, Talk};
+use active::{Active, FirstBytes, Leave, Reached, Talk};
 use announced::Announced;
 use attempt::Attempt;
 use backoff::Moves;
@@ -362,6 +362,7 @@ impl Attachment {
             member,
             listed,
             since: cx.now,
+            reached: Reached::by(&held.link),
             link: held.open.then_some(held.link),
             talk: Talk::Quiet,
             again: None,
@@ -374,6 +375,7 @@ impl Attachment {
         active.patience.record(held.first_byte);
         let server = self.servers.id(active.record());
         let priority = Some(usize::from(active.member.priority) + 1);
+        let at = Box::new(active.whereabouts());
         if why == Why::BetterServer
             && let Some(from) = from
         {
@@ -382,7 +384,7 @@ impl Attachment {
         self.failback.aim(cx, &self.servers, &active.member);
         self.leave_phase(cx, reason, Phase::Attached(Box::new(active)));
         let elapsed = span(cx.now.since(race.begun));
-        cx.tell(Event::Attached { server: server.clone(), priority, elapsed });
+        cx.tell(Event::Attached { server: server.clone(), priority, elapsed, at });
         self.sweeps = 0;
         self.rejections = 0;
         self.facts.add(Fact::Attached { server });

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use siphasher::sip::SipHasher13;
 
+use super::active::Active;
 use super::backoff::{MOST_MISSES, Misses};
 use super::failback::Proof;
 use super::health::{Health, LastGood, Record, Throttle};
@@ -39,6 +40,7 @@ impl Attachment {
             state: self.state(),
             why,
             active: active.map(|active| self.servers.id(active.record())),
+            active_at: active.map(Active::whereabouts),
             attached_for: active.map(|active| span(now.since(active.since))),
             next_heartbeat: None,
             next_search: next_search.map(|at| span(at.after(now))),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::active::Again;
+use super::active::{Again, Reached};
 use super::attempt::{Attempt, Link};
 use super::backoff::{MOST_MISSES, delay};
 use super::plan::{LastResort, Request};
@@ -228,7 +228,7 @@ impl Attachment {
         if matches!(race.why, Why::ServerThrottled | Why::Unfed) {
             self.end_probation(cx);
         }
-        self.servers.succeed(cx, record, held.link.address);
+        self.servers.succeed(cx, record, held.link.looked_up(&winner.member.server));
         cx.act(Action::Adopt { exchange: held.exchange });
         let answer = held.clone();
         if stays {
@@ -266,6 +266,9 @@ impl Attachment {
         }
         if on_probation && service >= tuning.probation {
             self.failback.damping = 0;
+        }
+        if let Some(active) = self.active_mut() {
+            active.reached = Reached::by(&link);
         }
         self.facts.add(Fact::Proved { proof: link.proof, inside });
         self.drained(cx, drain);
