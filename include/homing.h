@@ -1036,7 +1036,8 @@ typedef struct {
     const char *tuning_json;
     // How much a server may send, as JSON; NULL for the defaults.
     const char *limits_json;
-    // The location to begin with; NULL for the group's settings.
+    // The location to begin with; NULL for the group's settings. A name that the settings do not have is refused with
+    // HOMING_ERROR_RANGE.
     const char *location;
     // The folder in which the client keeps what must outlive the process; it is made if it is not there, and is for one
     // client at a time. NULL: nothing does, unless store_load and store_save are given.
@@ -1195,8 +1196,10 @@ homing_status homing_client_reconfigure(homing_client *client,
                                         const homing_settings *settings,
                                         homing_error **error);
 
-// Puts a location's settings in force; NULL, and a name the settings do not know, mean the group's.
-homing_status homing_client_set_location(homing_client *client, const char *location);
+// Puts a location's settings in force; NULL means the group's. So does a name that the settings do not have, and the event
+// HOMING_EVENT_SETTINGS_WARNING says so.
+homing_status homing_client_set_location(homing_client *client,
+                                         const char *location);
 
 // How things stand. On success the caller owns *out.
 homing_status homing_client_snapshot(const homing_client *client, homing_snapshot **out);

@@ -22,19 +22,20 @@
 //!
 //! # What it does
 //! - attaches to the agent's own server of the best priority that works, racing past dead ones;
-//! - balances a fleet within a priority without asking anybody: every agent ranks the servers by a
+//! - balances a fleet within a priority without any coordination: every agent ranks the servers by a
 //!   weighted hash of its id;
 //! - makes heartbeats on a grid of its own phase, so that a fleet never arrives in one second;
 //! - finds out in seconds that a server is silent, and asks another for a second opinion;
 //! - comes back to a better server when that has proved itself, new link first, damped;
 //! - blames the network when it is the network, and says why it is where it is
-//!   ([`engine::Snapshot::explain`]).
+//!   ([`engine::Snapshot::explain`]);
+//! - asks reference servers whether the machine is inside, and follows with the settings of that location;
+//! - notices by itself when the network changes or the machine was suspended.
 //!
 //! # What it does not do
 //! - It says nothing of its own: bodies of requests and answers belong to the product.
-//! - It does not poll the operating system for network changes yet: tell it with `network_changed`.
-//! - Event streams (push mode) are decided by the engine and not yet spoken by the client, which
-//!   falls back to pull. Reference servers are parsed and validated, and not asked yet.
+//! - Push mode, reports, downloads and registration are not there yet. A setting that asks for one of them has no effect, and is
+//!   named when a client starts: [`settings::Settings::not_enforced`].
 //! - No OCSP, no alternative content sources, no PAC files, no vendor's own wire protocol.
 
 #[cfg(feature = "client")]

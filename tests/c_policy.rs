@@ -241,7 +241,7 @@ fn settings_have_a_policy_for_each_server() {
     let (status, said) = failed.unwrap_err();
     assert_eq!(status, HOMING_ERROR_FILE);
     assert!(
-        said.starts_with("server_lists[0].priorities[0].servers[2].certificate: cannot read /nowhere/ca.pem"),
+        said.starts_with("server_lists[0].priorities[0].servers[2].certificate.roots[0].bundle: cannot read /nowhere/ca.pem"),
         "{said}"
     );
     unsafe { homing_settings_free(settings) };

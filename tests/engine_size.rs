@@ -24,6 +24,34 @@ fn allocations_of_steady_beats(mode: &str, interval: &str) -> usize {
     allocations() - before
 }
 
+/// The page about performance has these sizes; `HOMING_BLESS=1` writes them.
+#[cfg(target_pointer_width = "64")]
+fn says(mode: &str, few: usize, further: usize) {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
+    let page = std::fs::read_to_string(&file).unwrap();
+    let what = if mode == "pull" { "bytes of an engine with 8 servers, pull" } else { "… push" };
+    let rows = [
+        (format!("| {what} | ≤ 3,584 | "), format!("{},{:03} |", few / 1000, few % 1000)),
+        ("| bytes for each further server | ≤ 160 | ".to_owned(), format!("{further} |")),
+    ];
+    let told = |line: &str| match rows.iter().find(|(row, _)| line.starts_with(row)) {
+        Some((row, size)) => format!("{row}{size}\n"),
+        None => format!("{line}\n"),
+    };
+    let right: String = page.lines().map(told).collect();
+    if std::env::var_os("HOMING_BLESS").is_some() {
+        std::fs::write(&file, &right).unwrap();
+    } else {
+        assert_eq!(
+            page, right,
+            "docs/performance.md is out of date; run `HOMING_BLESS=1 cargo test --test engine_size`"
+        );
+    }
+}
+
+#[cfg(not(target_pointer_width = "64"))]
+fn says(_: &str, _: usize, _: usize) {}
+
 #[test]
 fn an_engine_is_small_and_steady_beats_allocate_nothing() {
     // Every beat over a new connection, over a kept one, and beside an event stream.
@@ -34,5 +62,6 @@ fn an_engine_is_small_and_steady_beats_allocate_nothing() {
         let (few, many) = (bytes_per_engine(8, mode), bytes_per_engine(72, mode));
         assert!(few <= 3584, "{mode}: {few} bytes with 8 servers");
         assert!(many - few <= 64 * 160, "{mode}: {} bytes for each further server", (many - few) / 64);
+        says(mode, few, (many - few) / 64);
     }
 }

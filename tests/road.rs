@@ -334,7 +334,9 @@ fn a_server_that_speaks_no_tls_where_tls_is_due_is_not_believed() {
     let plain = Server::plain("plain", |conversation| conversation.say("HTTP/1.1 400 Bad Request\r\n\r\n"));
     let plain = plain.claiming_tls();
     let client = start(&[&plain], public());
-    assert_eq!(failed(&client).0, FailureClass::Broken);
+    let (class, detail) = failed(&client);
+    assert_eq!(class, FailureClass::Broken);
+    assert!(detail.contains("does not speak TLS; this may be its port for plain http"), "{detail}");
 }
 
 #[test]
@@ -346,7 +348,10 @@ fn settings_that_cannot_be_enforced_change_nothing() {
     let no_bundle =
         serde_json::json!({ "roots": [{ "bundle": env!("CARGO_MANIFEST_DIR").to_owned() + "/Cargo.toml" }] });
     let error = client.reconfigure(settings(&[&server], missing.clone())).unwrap_err();
-    assert!(error.to_string().starts_with("certificate: cannot read /nowhere/ca.pem"), "{error}");
+    assert!(
+        error.to_string().starts_with("certificate.roots[0].bundle: cannot read /nowhere/ca.pem"),
+        "{error}"
+    );
     let error = client.reconfigure(settings(&[&server], no_bundle)).unwrap_err();
     assert!(matches!(error, PrepareError::Trust { source: TrustError::Bundle { .. }, .. }), "{error}");
     heartbeat(&client);

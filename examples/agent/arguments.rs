@@ -11,19 +11,24 @@ pub(crate) const HELP: &str = "\
 An endpoint agent, as small as one can be.
 
 Usage: agent                        a story: one agent, five servers, three priorities, on this machine
-       agent --settings FILE ...    run against the servers of these settings until Ctrl-C
+       agent --settings FILE ...    run against the servers of these settings until Ctrl-C; SIGHUP
+                                    reads them again
 
   --settings FILE   the settings document (docs/settings.md)
-  --ca FILE         trust the authorities of this PEM file, and no others, instead of what the settings say
-  --tuning FILE     constants of the rules, as JSON; `{ \"time_scale\": 0.1 }` runs ten times as fast
+  --ca FILE         trust the authorities of this PEM file, and no others, instead of what the
+                    settings say
+  --tuning FILE     constants of the rules, as JSON; `{ \"time_scale\": 0.1 }` runs ten times as fast,
+                    and prints the times of the field
   --state FOLDER    remember there what the next run should know; made if it is not there
-  --id ID           who this agent is, often a UUID; two agents with one id are one (example-agent)
-  --route ROUTE     a way to the servers: `direct`, or a proxy as `[USER:PASSWORD@]HOST:PORT`, percent-encoded;
-                    may be given several times and is tried in that order (direct)
-  --for DURATION    end after this time, for example 60s
+  --id ID           the id of this agent, often a UUID; two agents with one id are one (example-agent)
+  --route ROUTE     a way to the servers: `direct`, or a proxy as `[USER:PASSWORD@]HOST:PORT`,
+                    percent-encoded; may be given several times and is tried in that order (direct)
+  --for DURATION    end after this time, for example 60s; without any server attached, exit status 1
   --json            print one event per line, as JSON
   --explain         print the decision table at the end: why this server, and why not the others
   --help
+
+Colour is used on a terminal, unless NO_COLOR is set.
 ";
 
 /// What is to be done.

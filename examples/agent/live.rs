@@ -6,13 +6,16 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use homing::client::{Client, ClientEvent};
+use homing::client::{Client, ClientEvent, LogLevel};
 use homing::engine::{Event, Tuning};
 use homing::settings::{Settings, Source};
+use homing::words::Span;
 use serde_json::{Value, json};
 
 use crate::arguments::Arguments;
-use crate::timeline::Line;
+use crate::signals::{self, Signal};
+use crate::terminal::{page, say};
+use crate::timeline::{Layout, Line};
 
 /// Time for a running exchange to end when the agent is told to.
 const GRACE: Duration = Duration::from_secs(2);
@@ -24,53 +27,88 @@ const STATUS: &str = r#"{"state":"fine"}"#;
 enum Message {
     Event(ClientEvent),
     Interrupted,
+    /// Read the settings again.
+    Reload,
 }
 
-/// Runs until Ctrl-C or until the time is over.
+/// Runs until Ctrl-C or until the time is over. An agent that was to run for some time and never attached has failed.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let (send, inbox) = mpsc::channel();
-    let interrupt = send.clone();
-    ctrlc::set_handler(move || {
+    let message = send.clone();
+    signals::listen(move |signal| {
         // The main thread may be gone already.
-        let _ = interrupt.send(Message::Interrupted);
+        let _ = message.send(match signal {
+            Signal::End => Message::Interrupted,
+            Signal::Reload => Message::Reload,
+        });
     })?;
 
     let settings = settings(&arguments.settings, arguments.authority.as_deref())?;
     let id = arguments.id.clone().map_or_else(|| "example-agent".parse(), Ok)?;
-    let mut builder = Client::builder(settings).agent_id(id).status(STATUS).on_event(move |_, event| {
+    let tuning = match &arguments.tuning {
+        Some(path) => Tuning::parse(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))?,
+        None => Tuning::default(),
+    };
+    let mut teller = Teller { json: arguments.json, layout: layout(&settings, &tuning), attached: false };
+    let mut builder = Client::builder(settings).agent_id(id).status(STATUS).tuning(tuning.clone());
+    builder = builder.on_log(LogLevel::Warn, |_, message| eprintln!("agent: {message}"));
+    builder = builder.on_event(move |_, event| {
         let _ = send.send(Message::Event(event.clone()));
     });
-    if let Some(path) = &arguments.tuning {
-        let tuning = Tuning::parse(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))?;
-        builder = builder.tuning(tuning);
-    }
     if !arguments.routes.is_empty() {
         builder = builder.routes(arguments.routes.iter().cloned());
     }
     if let Some(folder) = &arguments.state {
         builder = builder.state_folder(folder);
     }
-    let client = builder.start()?;
+    let client = builder.start().map_err(|error| format!("{}: {error}", arguments.settings.display()))?;
 
     let end = arguments.duration.map(|duration| Instant::now() + duration);
-    while let Some(Message::Event(event)) = next(&inbox, end) {
-        print(&event, arguments.json);
+    loop {
+        match next(&inbox, end) {
+            Some(Message::Event(event)) => teller.tell(&event),
+            Some(Message::Reload) => match reload(&client, arguments) {
+                Ok(settings) => teller.layout = layout(&settings, &tuning),
+                // Settings that are no good change nothing.
+                Err(error) => eprintln!("agent: the settings stay as they are: {error}"),
+            },
+            Some(Message::Interrupted) | None => break,
+        }
     }
     if arguments.explain && arguments.json {
         // Standard output belongs to the events.
         eprintln!("{}", client.explain().trim_end());
     } else if arguments.explain {
-        println!("{}", client.explain().trim_end());
+        page(&client.explain());
     }
     client.stop(GRACE);
     // What happened on the way out; the last event is `stopped`.
-    while let Ok(Message::Event(event)) = inbox.recv_timeout(GRACE) {
-        print(&event, arguments.json);
+    while let Ok(message) = inbox.recv_timeout(GRACE) {
+        let Message::Event(event) = message else { continue };
+        teller.tell(&event);
         if event.event == (Event::Stopped {}) {
             break;
         }
     }
-    Ok(())
+    match arguments.duration {
+        Some(duration) if !teller.attached => {
+            Err(format!("no server was attached within {}", Span(duration).brief()).into())
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Puts the settings in force as they are in the file now.
+fn reload(client: &Client, arguments: &Arguments) -> Result<Settings, Box<dyn Error>> {
+    let path = &arguments.settings;
+    let settings = settings(path, arguments.authority.as_deref())?;
+    client.reconfigure(settings.clone()).map_err(|error| format!("{}: {error}", path.display()))?;
+    eprintln!("agent: {} is read again", path.display());
+    Ok(settings)
+}
+
+fn layout(settings: &Settings, tuning: &Tuning) -> Layout {
+    Layout::new(settings.servers().iter(), tuning.time_scale())
 }
 
 /// The next message; `None` when the time is over.
@@ -81,14 +119,25 @@ fn next(inbox: &mpsc::Receiver<Message>, end: Option<Instant>) -> Option<Message
     }
 }
 
-fn print(event: &ClientEvent, json: bool) {
-    if json {
-        match serde_json::to_string(event) {
-            Ok(line) => println!("{line}"),
-            Err(error) => eprintln!("agent: {event:?}: {error}"),
+/// Prints events.
+struct Teller {
+    json: bool,
+    layout: Layout,
+    /// Whether the agent was ever attached.
+    attached: bool,
+}
+
+impl Teller {
+    fn tell(&mut self, event: &ClientEvent) {
+        self.attached |= matches!(event.event, Event::Attached { .. });
+        if self.json {
+            match serde_json::to_string(event) {
+                Ok(line) => say!("{line}"),
+                Err(error) => eprintln!("agent: {event:?}: {error}"),
+            }
+        } else if let Some(line) = Line::of(&event.event, self.layout) {
+            line.print(event.at, self.layout);
         }
-    } else if let Some(line) = Line::of(&event.event) {
-        line.print(event.at);
     }
 }
 

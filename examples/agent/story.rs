@@ -10,14 +10,15 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use homing::client::Client;
+use homing::client::{Client, ClientEvent};
 use homing::engine::{Event, Tuning};
 use homing::settings::Settings;
-use homing::words::ServerId;
+use homing::words::{ServerId, Span};
 use serde_json::{Value, json};
 
 use crate::server::{Authority, Behaviour, Config, Document, Manager};
-use crate::timeline::Line;
+use crate::terminal::{Tone, page, painted, say, wrapped};
+use crate::timeline::{Layout, Line};
 
 /// The servers by priority, best first.
 const CAST: [&[&str]; 3] = [&["alpha", "bravo"], &["charlie", "delta"], &[LAST]];
@@ -37,6 +38,7 @@ struct Stage {
     managers: BTreeMap<&'static str, Manager>,
     client: Client,
     began: Instant,
+    layout: Layout,
     heartbeats: u32,
     moves: u32,
 }
@@ -46,7 +48,8 @@ pub(crate) fn tell(explain: bool) -> Result<(), Box<dyn Error>> {
     let mut stage = Stage::set()?;
     stage.play()?;
     if explain {
-        println!("\n{}", stage.client.explain());
+        say!();
+        page(&stage.client.explain());
     }
     stage.leave()
 }
@@ -72,12 +75,13 @@ impl Stage {
             })?;
             managers.insert(name, manager);
         }
-        println!("One agent, five management servers on this machine, in three priorities:");
+        say!("One agent, five management servers on this machine, in three priorities:");
         for (index, names) in CAST.iter().enumerate() {
-            println!("  priority {}: {}", index + 1, names.join(", "));
+            say!("  priority {}: {}", index + 1, names.join(", "));
         }
-        println!(
-            "Time runs {} times as fast as in the field; sockets, TLS and certificates are real.",
+        say!(
+            "Time runs {} times as fast as in the field, and the times below are the field's, in seconds.\n\
+             Sockets, TLS and certificates are real.",
             1.0 / TIME_SCALE
         );
 
@@ -95,13 +99,15 @@ impl Stage {
             "group": { "name": "story", "server_list": "story", "communication": { "heartbeat_interval": HEARTBEAT } },
         });
         let settings: Settings = document.to_string().parse()?;
+        let layout = Layout::new(settings.servers().iter(), TIME_SCALE);
+        let began = Instant::now();
         let client = Client::builder(settings)
             .agent_id("story-agent".parse()?)
             .tuning(Tuning::default().with_time_scale(TIME_SCALE)?)
             .seed(SEED)
             .status(r#"{"state":"fine"}"#)
             .start()?;
-        Ok(Self { managers, client, began: Instant::now(), heartbeats: 0, moves: 0 })
+        Ok(Self { managers, client, began, layout, heartbeats: 0, moves: 0 })
     }
 
     fn play(&mut self) -> Result<(), String> {
@@ -149,20 +155,25 @@ impl Stage {
     fn leave(mut self) -> Result<(), Box<dyn Error>> {
         self.client.stop(Duration::from_secs(1));
         self.until("the end", SOON, |event| matches!(event, Event::Stopped {}).then_some(()))?;
-        println!(
+        say!(
             "\nEvery step came true, in {:.1} s: attached {} times, {} heartbeats answered.",
             self.began.elapsed().as_secs_f64(),
             self.moves,
             self.heartbeats
         );
-        println!("What the servers saw:");
-        println!(
+        say!("What the servers saw:");
+        say!(
             "  {:<10} {:>8} {:>8} {:>8} {:>12} {:>15}",
-            "", "attach", "beat", "probe", "connections", "TLS full/again"
+            "",
+            "attach",
+            "beat",
+            "probe",
+            "connections",
+            "TLS full/again"
         );
         for name in CAST.concat() {
             let Some(counts) = self.managers.get(name).map(Manager::counts) else { continue };
-            println!(
+            say!(
                 "  {name:<10} {:>8} {:>8} {:>8} {:>12} {:>15}",
                 counts.attach,
                 counts.beat,
@@ -174,21 +185,43 @@ impl Stage {
         Ok(())
     }
 
-    fn chapter(&self, text: &str) {
-        println!("\n{:9.3}  {text}", self.began.elapsed().as_secs_f64());
+    fn chapter(&mut self, text: &str) {
+        self.catch_up();
+        let at = self.layout.in_the_field(self.began.elapsed()).as_secs_f64();
+        say!("\n{at:9.3}  {}", painted(&wrapped(text, 11), Tone::Heading));
     }
 
-    fn kill(&self, server: &ServerId) -> Result<(), String> {
-        self.manager(server)?.misbehave(Behaviour::Refuse);
+    fn kill(&mut self, server: &ServerId) -> Result<(), String> {
+        self.catch_up();
         let why = "its connections are closed, nothing listens on its port";
-        Line::new("> is killed", server, why).print(self.began.elapsed());
+        Line::new("> is killed", server, why).print(self.began.elapsed(), self.layout);
+        self.manager(server)?.misbehave(Behaviour::Refuse);
         Ok(())
     }
 
-    fn start(&self, server: &ServerId) -> Result<(), String> {
+    fn start(&mut self, server: &ServerId) -> Result<(), String> {
+        self.catch_up();
+        let why = "it listens on its port again";
+        Line::new("> is started", server, why).print(self.began.elapsed(), self.layout);
         self.manager(server)?.misbehave(Behaviour::Well);
-        Line::new("> is started", server, "it listens on its port again").print(self.began.elapsed());
         Ok(())
+    }
+
+    /// Tells what has happened before the narrator speaks: else a server seems to answer after its death.
+    fn catch_up(&mut self) {
+        while let Ok(Some(event)) = self.client.next_event_timeout(Duration::ZERO) {
+            self.tell(&event);
+        }
+    }
+
+    fn tell(&mut self, told: &ClientEvent) {
+        self.heartbeats += u32::from(matches!(told.event, Event::Heartbeat { .. }));
+        self.moves += u32::from(matches!(told.event, Event::Attached { .. }));
+        // The only warning there is says that the heartbeat is short; it is, for the sake of the story.
+        let is_news = !matches!(told.event, Event::SettingsWarning { .. });
+        if let Some(line) = Line::of(&told.event, self.layout).filter(|_| is_news) {
+            line.print(told.at, self.layout);
+        }
     }
 
     fn manager(&self, server: &ServerId) -> Result<&Manager, String> {
@@ -218,17 +251,15 @@ impl Stage {
         while let Ok(Some(event)) =
             self.client.next_event_timeout(end.saturating_duration_since(Instant::now()))
         {
-            self.heartbeats += u32::from(matches!(event.event, Event::Heartbeat { .. }));
-            self.moves += u32::from(matches!(event.event, Event::Attached { .. }));
-            // The only warning there is says that the heartbeat is short; it is, for the sake of the story.
-            let told = !matches!(event.event, Event::SettingsWarning { .. });
-            if let Some(line) = Line::of(&event.event).filter(|_| told) {
-                line.print(self.began.elapsed());
-            }
+            self.tell(&event);
             if let Some(found) = wanted(&event.event) {
                 return Ok(found);
             }
         }
-        Err(format!("this step did not come true within {bound:?}: {step}\n{}", self.client.explain()))
+        Err(format!(
+            "this step did not come true within {}: {step}\n{}",
+            Span(bound).brief(),
+            self.client.explain()
+        ))
     }
 }

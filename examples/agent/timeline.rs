@@ -1,9 +1,16 @@
 //! Events for people: time, what, server, why.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use homing::engine::{Event, Next};
-use homing::words::ServerId;
+use homing::words::{ServerId, Span};
+
+use crate::terminal::{Tone, painted, say, wrapped};
+
+/// Columns for the time, and for what happened.
+const AT: usize = 9;
+const WHAT: usize = 14;
 
 /// One line of the timeline.
 #[derive(Debug)]
@@ -13,19 +20,62 @@ pub(crate) struct Line {
     why: String,
 }
 
+/// How lines are laid out, and by which clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    /// Columns for the id of a server.
+    width: usize,
+    /// Seconds of this machine for one in the field.
+    time_scale: f64,
+}
+
+/// Longer ids push the rest of their line to the right.
+const WIDEST_ID: usize = 30;
+
+impl Layout {
+    /// For these servers, with time running at this scale.
+    pub(crate) fn new<'a>(servers: impl Iterator<Item = &'a ServerId>, time_scale: f64) -> Self {
+        let width = servers.map(|server| server.as_str().chars().count()).max().unwrap_or_default();
+        Self { width: width.min(WIDEST_ID), time_scale }
+    }
+
+    /// What a duration of this machine is in the field.
+    pub(crate) fn in_the_field(self, duration: Duration) -> Duration {
+        duration.div_f64(self.time_scale)
+    }
+
+    /// A time of the agent's, as the field has it.
+    fn span(self, Span(duration): Span) -> impl Display {
+        Span(self.in_the_field(duration)).brief()
+    }
+}
+
 impl Line {
     pub(crate) fn new(what: &'static str, server: impl ToString, why: impl ToString) -> Self {
         Self { what, server: server.to_string(), why: why.to_string() }
     }
 
     /// Prints it. `at` is since the start.
-    pub(crate) fn print(&self, at: Duration) {
-        let line = format!("{:9.3}  {:<16} {:<10} {}", at.as_secs_f64(), self.what, self.server, self.why);
-        println!("{}", line.trim_end());
+    pub(crate) fn print(&self, at: Duration, layout: Layout) {
+        let Self { what, server, why } = self;
+        let (at, width) = (layout.in_the_field(at).as_secs_f64(), layout.width);
+        let tone = match *what {
+            "ATTACHED" | "heartbeat" => Tone::Good,
+            "failed" | "danger" | "detached" => Tone::Bad,
+            "WAITING" | "settings" | "no memory" | "not remembered" => Tone::Warning,
+            _ => Tone::Plain,
+        };
+        let what = painted(&format!("{what:<WHAT$}"), tone);
+        let (mut before, mut column) = (format!("{at:AT$.3}  {what} "), AT + 2 + WHAT + 1);
+        if !server.is_empty() {
+            before.push_str(&format!("{server:<width$} "));
+            column += server.chars().count().max(width) + 1;
+        }
+        say!("{}", format!("{before}{}", wrapped(why, column)).trim_end());
     }
 
     /// The line of an event; `None` for one that only repeats what another says.
-    pub(crate) fn of(event: &Event) -> Option<Self> {
+    pub(crate) fn of(event: &Event, layout: Layout) -> Option<Self> {
         let line = match event {
             Event::State { .. } | Event::SettingsAnnounced { .. } => return None,
             Event::Sweeping { why, servers } => {
@@ -33,17 +83,19 @@ impl Line {
             }
             Event::Attached { server, priority, elapsed, .. } => {
                 let priority = priority.map_or("in no priority".to_owned(), |n| format!("priority {n}"));
-                Self::new("ATTACHED", server, format!("{priority}, after {elapsed}"))
+                Self::new("ATTACHED", server, format!("{priority}, after {}", layout.span(*elapsed)))
             }
             Event::Detached { server, reason } => Self::new("detached", server, reason.explain()),
             Event::AttemptFailed { server, detail, next, .. } => {
                 Self::new("failed", server, format!("{detail}; {}", then(*next)))
             }
             Event::Heartbeat { server, status, elapsed } => {
-                Self::new("heartbeat", server, format!("{status} after {elapsed}"))
+                Self::new("heartbeat", server, format!("{status} after {}", elapsed.brief()))
             }
             Event::PolicyAnnounced { server, tag } => Self::new("policy", server, format!("is now {tag}")),
-            Event::Waiting { until, why } => Self::new("WAITING", "", format!("{until}: {}", why.explain())),
+            Event::Waiting { until, why } => {
+                Self::new("WAITING", "", format!("{}: {}", layout.span(*until), why.explain()))
+            }
             Event::Failback { from, to } => Self::new("FAILBACK", to, failback(from)),
             Event::Probed { server, failure } => {
                 Self::new("probed", server, failure.as_deref().unwrap_or("answers well"))
@@ -53,22 +105,27 @@ impl Line {
             Event::PushUnavailable { server, retry } => Self::new(
                 "no push",
                 server,
-                format!("heartbeats alone carry the news; asked again in {retry}"),
+                format!("heartbeats alone carry the news; asked again in {}", layout.span(*retry)),
             ),
             Event::Told { server, kind, name } => {
                 Self::new("told", server, format!("{kind:?} {}", name.as_deref().unwrap_or_default()))
             }
             Event::SettingsWarning { warning } => Self::new("settings", "", warning),
-            Event::CannotRemember { version } => {
-                Self::new("cannot remember", "", format!("version {version}"))
+            Event::CannotRemember { .. } => {
+                let why = "what the agent learned could not be stored; it goes on, and the log says why";
+                Self::new("not remembered", "", why)
             }
-            Event::MemoryIgnored { reason } => Self::new("knows nothing", "", reason),
+            Event::MemoryIgnored { reason } => {
+                Self::new("no memory", "", format!("the agent begins with nothing known: {reason}"))
+            }
             Event::StoreProblem { problem } => Self::new("state", "", &**problem),
             Event::Stopped {} => Self::new("STOPPED", "", ""),
             Event::Location { reason, .. } => Self::new("location", "", &**reason),
-            Event::Round { evidence, .. } => {
-                Self::new("round", "", format!("{} after {}", evidence.finding.explain(), evidence.elapsed))
-            }
+            Event::Round { evidence, .. } => Self::new(
+                "round",
+                "",
+                format!("{} after {}", evidence.finding.explain(), evidence.elapsed.brief()),
+            ),
             Event::Unverified { server } => {
                 Self::new("danger", server, "connected, and nothing was verified".to_owned())
             }
@@ -90,6 +147,6 @@ fn then(next: Next) -> &'static str {
         Next::NextServer => "the next server is tried",
         Next::SameServer => "the same server is tried once more",
         Next::Later => "it is asked again later",
-        Next::Nothing => "nobody else is left to try",
+        Next::Nothing => "no other server is left to try",
     }
 }

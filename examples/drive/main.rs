@@ -15,6 +15,7 @@ mod link;
 mod wire;
 
 use std::env;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: drive SETTINGS.json AGENT_ID [TUNING]";
@@ -24,7 +25,9 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match *arguments {
         ["--help" | "-h"] => {
-            println!(
+            // Behind `| head` nothing may read it.
+            let _ = writeln!(
+                io::stdout(),
                 "An agent in a poll loop of its own, over plain http. TUNING is JSON, as in docs/rules.md.\n\n{USAGE}"
             );
             return ExitCode::SUCCESS;

@@ -1,18 +1,23 @@
 //! A small management server for trying homing out: `cargo run --example manager -- --help`.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people to run by hand")]
+#![allow(clippy::print_stderr, reason = "a program for people to run by hand")]
 
 mod server;
+#[path = "../terminal/mod.rs"]
+#[allow(dead_code, reason = "it needs no colours")]
+mod terminal;
 
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 
 use lexopt::{Arg, Parser, ValueExt};
 
-use server::{Authority, BadIdentity, Behaviour, Config, Document, Identity, Manager};
+use terminal::say;
+
+use server::{Authority, Behaviour, Config, Document, Identity, Manager};
 
 /// What stands on the command line.
 struct Arguments {
@@ -60,7 +65,7 @@ fn main() -> ExitCode {
     let arguments = match arguments(Parser::from_env()) {
         Ok(Some(arguments)) => arguments,
         Ok(None) => {
-            print!("{}", help());
+            terminal::write(&help());
             return ExitCode::SUCCESS;
         }
         Err(error) => {
@@ -78,13 +83,12 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
-    let https = match arguments.https {
-        Some(door) => {
-            let address = door.at(arguments.listen);
-            Some((address, identity(&arguments, address.ip())?))
-        }
-        None => None,
-    };
+    let (mut https, mut authority) = (None, None);
+    if let Some(door) = arguments.https {
+        let address = door.at(arguments.listen);
+        let (identity, made) = identity(arguments.identity.as_ref(), address.ip())?;
+        (https, authority) = (Some((address, identity)), made);
+    }
     let manager = Manager::start(Config {
         name: arguments.name,
         https,
@@ -93,15 +97,19 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         policy: arguments.policy,
         behaviour: arguments.behaviour,
     })?;
+    // Not before the ports are ours: another manager may use the file that is there.
+    if let Some(authority) = authority {
+        hand_out(&authority, arguments.ca_out.as_deref())?;
+    }
     for (protocol, address) in [("https", manager.https), ("http", manager.http)] {
         if let Some(address) = address {
-            println!("listening on {protocol}://{address}");
+            say!("listening on {protocol}://{address}");
         }
     }
     for line in io::stdin().lines() {
         match line?.trim() {
             "" => {}
-            "stats" => println!("{}", serde_json::to_string(&manager.counts())?),
+            "stats" => say!("{}", serde_json::to_string(&manager.counts())?),
             "quit" => {
                 manager.stop();
                 return Ok(());
@@ -109,7 +117,7 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
             how => match how.parse::<Behaviour>() {
                 Ok(behaviour) => {
                     manager.misbehave(behaviour);
-                    println!("now: {how}");
+                    say!("now: {how}");
                 }
                 Err(error) => eprintln!("manager: {error}"),
             },
@@ -121,23 +129,28 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     }
 }
 
-/// The identity that was asked for, or one of a throw-away authority.
-fn identity(arguments: &Arguments, address: IpAddr) -> Result<Identity, Box<dyn std::error::Error>> {
-    if let Some((certificate, key)) = &arguments.identity {
-        return Ok(Identity::read(certificate, key)?);
+/// The identity that was asked for, or one of a throw-away authority, and that authority.
+fn identity(
+    files: Option<&(PathBuf, PathBuf)>,
+    address: IpAddr,
+) -> Result<(Identity, Option<Authority>), Box<dyn std::error::Error>> {
+    if let Some((certificate, key)) = files {
+        return Ok((Identity::read(certificate, key)?, None));
     }
     let authority = Authority::new("homing example, throw-away authority")?;
-    match &arguments.ca_out {
-        Some(path) => {
-            fs::write(path, authority.pem())
-                .map_err(|error| BadIdentity::Read { path: path.clone(), error })?;
-            println!("clients have to trust {}", path.display());
-        }
-        None => {
-            println!("clients have to trust a throw-away authority; --ca-out FILE writes its certificate")
-        }
-    }
-    Ok(authority.issue(&[address.to_string(), "localhost".to_owned()])?)
+    let identity = authority.issue(&[address.to_string(), "localhost".to_owned()])?;
+    Ok((identity, Some(authority)))
+}
+
+/// Writes the certificate of the throw-away authority where clients find it.
+fn hand_out(authority: &Authority, file: Option<&Path>) -> Result<(), String> {
+    let Some(file) = file else {
+        say!("clients have to trust a throw-away authority; --ca-out FILE writes its certificate");
+        return Ok(());
+    };
+    fs::write(file, authority.pem()).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+    say!("clients have to trust {}", file.display());
+    Ok(())
 }
 
 /// `None` when help was asked for.

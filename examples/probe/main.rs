@@ -14,22 +14,26 @@ use std::time::{Duration, Instant, SystemTime};
 
 use homing::client::Client;
 use homing::engine::Event;
-use homing::settings::{Settings, Situation};
+use homing::settings::{Settings, SettingsError, Situation};
 use lexopt::Arg;
 
 const HELP: &str = "\
 Where is this machine? Asks reference servers, prints what each answered, and ends with the verdict.
 
-Usage: probe [--json] [--watch] [--settings FILE | HOST:PORT,PORT ...]
+Usage: probe [--json] [--watch] [--settings FILE [--with-management] | HOST:PORT,PORT ...]
 
-  --settings FILE   ask the reference servers of these settings; paths in it are relative to the working folder
-  HOST:PORT,PORT    ask these with bare connections; an IPv6 address in brackets: [2001:db8::1]:443
-                    (with neither: a small lab on loopback)
-  --json            print events, one line of JSON each; the last one is the verdict
-  --watch           go on, and print each round and each change of the verdict
+  --settings FILE     ask the reference servers of these settings, and no other server; relative paths
+                      in it begin at the working folder
+  --with-management   attach to the management servers of these settings as well, as agent `probe`:
+                      an exchange with one may show that the machine is inside
+  HOST:PORT,PORT      ask these with bare connections; an IPv6 address in brackets: [2001:db8::1]:443
+                      (with neither: a small lab on loopback)
+  --json              print events, one line of JSON each; the last one is the verdict
+  --watch             go on, and print each round and each change of the verdict
   --help
 
-Exit status: 0 inside, 1 outside, 2 unknown (no network, or nobody to ask), 3 the settings or arguments are no good.
+Exit status: 0 inside, 1 outside, 2 unknown (no network, or no reference server), 3 the settings or
+arguments are no good.
 ";
 
 /// Longer than any first location takes on a network that can be used.
@@ -39,6 +43,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 struct Arguments {
     settings: Option<String>,
     hosts: Vec<String>,
+    with_management: bool,
     json: bool,
     watch: bool,
     help: bool,
@@ -67,6 +72,9 @@ fn run() -> Result<u8, Box<dyn Error>> {
         return Ok(0);
     }
     let (settings, _lab) = match (&arguments.settings, arguments.hosts.as_slice()) {
+        (None, _) if arguments.with_management => {
+            return Err("--with-management goes with --settings FILE; --help says more".into());
+        }
         (Some(_), [_, ..]) => return Err("write --settings or servers, not both; --help says more".into()),
         (Some(file), []) => {
             (std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?, None)
@@ -77,8 +85,18 @@ fn run() -> Result<u8, Box<dyn Error>> {
         }
         (None, hosts) => (bare(hosts)?, None),
     };
-    let settings: Settings = settings.parse()?;
-    let client = Client::builder(settings).agent_id("probe".parse()?).start()?;
+    let named = |error| match &arguments.settings {
+        Some(file) => format!("{file}: {error}"),
+        None => error,
+    };
+    let mut settings: Settings = settings.parse().map_err(|error: SettingsError| named(error.to_string()))?;
+    if !arguments.with_management {
+        settings = settings.reference_servers_only();
+    }
+    let client = Client::builder(settings)
+        .agent_id("probe".parse()?)
+        .start()
+        .map_err(|error| named(error.to_string()))?;
     Ok(match watch(&client, &arguments)? {
         Situation::Internal | Situation::InternalViaVpn => 0,
         Situation::External | Situation::Captive => 1,
@@ -93,7 +111,9 @@ fn watch(client: &Client, arguments: &Arguments) -> Result<Situation, Box<dyn Er
     let (mut reported, mut located, mut said) = (false, false, String::new());
     loop {
         let Some(location) = client.snapshot().location else {
-            eprintln!("probe: these settings ask nobody");
+            eprintln!(
+                "probe: these settings have no reference servers, and no location that depends on where the machine is"
+            );
             return Ok(Situation::Unknown);
         };
         // The first round is all, whether or not there is a network; an exchange with the management server needs none.
@@ -137,6 +157,7 @@ fn arguments() -> Result<Arguments, Box<dyn Error>> {
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Long("settings") => arguments.settings = Some(parser.value()?.string_value()?),
+            Arg::Long("with-management") => arguments.with_management = true,
             Arg::Long("json") => arguments.json = true,
             Arg::Long("watch") => arguments.watch = true,
             Arg::Value(host) => arguments.hosts.push(host.string_value()?),
@@ -172,7 +193,7 @@ fn bare(hosts: &[String]) -> Result<String, Box<dyn Error>> {
     Ok(document(&servers.into(), "tcp", None))
 }
 
-/// A document of reference servers alone; its agent does not look for the management server.
+/// A document of reference servers alone; its management server is never looked for.
 fn document(servers: &serde_json::Value, required: &str, control: Option<&str>) -> String {
     let manager = serde_json::json!({ "address": "management.invalid" });
     serde_json::json!({

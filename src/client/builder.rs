@@ -26,7 +26,7 @@ use crate::engine::{Command, Engine, Setup, Tuning};
 use crate::net::protocol::Homing;
 use crate::net::{Limits, NewSocket, SocketHook};
 use crate::platform::{Clock, Interfaces, Journal, Sleep, machine, quiet_threads};
-use crate::settings::Settings;
+use crate::settings::{Settings, UnknownLocation};
 use crate::store::{Folder, Store};
 use crate::words::AgentId;
 
@@ -65,10 +65,10 @@ pub struct Builder {
 #[non_exhaustive]
 pub enum StartError {
     /// [`Builder::agent_id`] was not called.
-    #[error("the agent has no id")]
+    #[error("the agent has no id; give it one that stays the same after every restart")]
     NoAgentId,
     /// [`Builder::routes`] was given no way, or too many.
-    #[error("there must be 1 to {MOST_ROUTES} routes")]
+    #[error("there must be 1 to {MOST_ROUTES} routes; the direct one is there when none is named")]
     BadRoutes,
     /// [`Builder::stack_size`] is too small for the client's thread.
     #[error(
@@ -78,6 +78,9 @@ pub enum StartError {
         /// What was asked for.
         bytes: usize,
     },
+    /// [`Builder::location`] named a location that the settings do not have.
+    #[error(transparent)]
+    UnknownLocation(#[from] UnknownLocation),
     /// The settings cannot be put in force.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
@@ -135,7 +138,8 @@ impl Builder {
         self
     }
 
-    /// The location to begin with; without it, the group's settings apply.
+    /// The location to begin with; without it, the group's settings apply. A name that the settings do not have is an
+    /// error of [`start`](Self::start).
     #[must_use]
     pub fn location(mut self, location: &str) -> Self {
         self.location = Some(location.into());
@@ -309,6 +313,7 @@ impl Builder {
     pub fn start(self) -> Result<Client, StartError> {
         let _here = self.journal.enter();
         let agent = self.agent.ok_or(StartError::NoAgentId)?;
+        self.location.as_deref().map_or(Ok(()), |location| self.settings.check_location(location))?;
         let Routes { order, proxies } = Routes::new(self.routes).ok_or(StartError::BadRoutes)?;
         if self.stack_size < LEAST_STACK_SIZE {
             return Err(StartError::StackSize { bytes: self.stack_size });

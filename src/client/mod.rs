@@ -211,8 +211,8 @@ impl Client {
         Ok(())
     }
 
-    /// Puts a location's settings in force; `None` for the group's. A name the settings do not know
-    /// means the group's as well.
+    /// Puts a location's settings in force; `None` for the group's. A name that the settings do not have means the group's
+    /// as well, and [`Event::SettingsWarning`](crate::engine::Event::SettingsWarning) says so.
     pub fn set_location(&self, location: Option<&str>) {
         self.shared.send(Message::Command(Command::SetLocation(location.map(Arc::from))));
     }

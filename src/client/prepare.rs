@@ -46,7 +46,7 @@ pub(super) struct PreparedSettings {
 #[non_exhaustive]
 pub enum PrepareError {
     /// A file cannot be read.
-    #[error("{place}: cannot read {}: {source}", file.display())]
+    #[error("{place}: cannot read {}: {source}{}", file.display(), whereabouts(file))]
     File {
         /// Where the settings name it.
         place: String,
@@ -65,6 +65,11 @@ pub enum PrepareError {
     },
 }
 
+/// Where a file is looked for that is named without its folder.
+fn whereabouts(file: &Path) -> &'static str {
+    if file.is_relative() { "; a relative path begins at the working folder of the process" } else { "" }
+}
+
 /// Reads what the settings name, and builds their verifiers.
 pub(super) fn prepare(
     settings: Arc<Settings>,
@@ -72,11 +77,11 @@ pub(super) fn prepare(
 ) -> Result<PreparedSettings, PrepareError> {
     let mut material = Read::default();
     let mut policies: Vec<trust::Prepared> = Vec::new();
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<String> = settings.not_enforced().iter().map(ToString::to_string).collect();
     let mut stamps = Stamps::new();
     for (index, policy) in settings.policies().iter().enumerate() {
         let place = settings.policy_place(index);
-        for (file, _) in files(policy) {
+        for (_, file, _) in files(policy) {
             stamps.entry(file.to_owned()).or_insert_with(|| Stamp::of(file));
         }
         read_files(policy, place, &mut material.0)?;
@@ -145,11 +150,12 @@ pub(super) fn told<R: Display>(remarks: &[R]) -> impl Iterator<Item = String> {
 
 /// Adds what a policy names and nobody has read yet.
 fn read_files(policy: &CertificatePolicy, place: &str, material: &mut Material) -> Result<(), PrepareError> {
-    for (file, most) in files(policy) {
+    for (field, file, most) in files(policy) {
         if material.files.contains_key(file) {
             continue;
         }
-        let failed = |source| PrepareError::File { place: place.to_owned(), file: file.to_owned(), source };
+        let failed =
+            |source| PrepareError::File { place: format!("{place}.{field}"), file: file.to_owned(), source };
         material.files.insert(file.to_owned(), read_file(file, most).map_err(failed)?);
     }
     if policy.roots.contains(&Roots::System) && material.system.is_none() {
@@ -158,13 +164,30 @@ fn read_files(policy: &CertificatePolicy, place: &str, material: &mut Material) 
     Ok(())
 }
 
-/// The files a policy names, and how large each may be.
-pub(super) fn files(policy: &CertificatePolicy) -> impl Iterator<Item = (&Path, u64)> {
-    let bundles = policy.roots.iter().filter_map(|root| match root {
-        Roots::Bundle(file) | Roots::Exact(file) => Some((file.as_path(), MAX_FILE)),
+/// The files a policy names: the field that names each, and how large each may be.
+pub(super) fn files(policy: &CertificatePolicy) -> impl Iterator<Item = (String, &Path, u64)> {
+    let bundles = policy.roots.iter().enumerate().filter_map(|(index, root)| match root {
+        Roots::Bundle(file) => Some((format!("roots[{index}].bundle"), file.as_path(), MAX_FILE)),
+        Roots::Exact(file) => Some((format!("roots[{index}].exact"), file.as_path(), MAX_FILE)),
         Roots::Public | Roots::System => None,
     });
-    let lists = policy.crls.iter().map(|file| (file.as_path(), MAX_REVOCATIONS));
-    let client = policy.client.iter().flat_map(|client| [&client.certificate, &client.key]);
-    bundles.chain(lists).chain(client.map(|file| (file.as_path(), MAX_FILE)))
+    let lists = policy.crls.iter().enumerate();
+    let lists = lists.map(|(index, file)| (format!("crls[{index}]"), file.as_path(), MAX_REVOCATIONS));
+    let client = policy.client.iter().flat_map(|client| {
+        [("client.certificate", &client.certificate), ("client.key", &client.key)]
+            .map(|(field, file)| (field.to_owned(), file.as_path(), MAX_FILE))
+    });
+    bundles.chain(lists).chain(client)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pages_say_how_large_a_file_may_be() {
+        let (most, lists) = (MAX_FILE >> 20, MAX_REVOCATIONS >> 20);
+        let row = format!("| a file that they name; one with revocation lists | {most} MiB; {lists} MiB |");
+        assert!(include_str!("../../SECURITY.md").contains(&row), "{row}");
+    }
 }

@@ -156,7 +156,7 @@ impl Look {
         let now = stamps.keys().map(|file| (file.clone(), Stamp::of(file)));
         let changed: Stamps = now.filter(|(file, stamp)| stamps.get(file) != Some(stamp)).collect();
         let made = (!changed.is_empty()).then(|| {
-            let names = |policy: &_| prepare::files(policy).any(|(file, _)| changed.contains_key(file));
+            let names = |policy: &_| prepare::files(policy).any(|(_, file, _)| changed.contains_key(file));
             let renewed = Arc::new(settings.renewed(names));
             prepare::prepare(renewed, &clock).map_err(|error| error.to_string())
         });

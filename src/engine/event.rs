@@ -302,7 +302,7 @@ impl Why {
             Self::BetterServer => "a better server has proved itself",
             Self::OtherServerAnswered => "another server answered in its place",
             Self::AllFailed => "every server of the list failed",
-            Self::NetworkSuspect => "nobody answers: it may be the network, so no server is blamed",
+            Self::NetworkSuspect => "no server answers: it may be the network, so no server is blamed",
             Self::ClockWrong => "the clock of this machine seems to be wrong, so no server is blamed",
             Self::CaptiveSuspected => {
                 "something seems to answer in place of the servers, perhaps a captive portal"
@@ -315,7 +315,9 @@ impl Why {
             Self::NetworkChanged => "the network changed",
             Self::Resumed => "the machine was suspended and runs again",
             Self::Rejected => "every server has rejected this agent (401 or 403)",
-            Self::NothingAvailable => "every server asks for patience or may not be used now",
+            Self::NothingAvailable => {
+                "no server may be tried now: each asked for a pause, or is left out for its certificate or for rejecting the agent"
+            }
             Self::WaitOver => "the waiting time is over",
             Self::TooManyAttempts => {
                 "too many connections in ten minutes; each server is tried once a minute"

@@ -3,7 +3,8 @@
 use std::fmt::{self, Write};
 
 use super::{ServerSnapshot, Snapshot, State};
-use crate::words::Span;
+/// Ids in a column: what protocol, address and port of most servers take.
+const WIDEST_ID: usize = 40;
 
 impl Snapshot {
     /// The decision as a page of text for an administrator.
@@ -28,20 +29,32 @@ impl Snapshot {
             }
         }
         if let Some(next) = self.next_heartbeat {
-            writeln!(page, "next heartbeat in {}", short(next))?;
+            writeln!(page, "next heartbeat in {}", next.brief())?;
         }
         if let Some(next) = self.next_search {
-            writeln!(page, "next search in {}", short(next))?;
+            writeln!(page, "next search in {}", next.brief())?;
         }
+        match &self.list {
+            Some(list) => {
+                writeln!(page, "servers of list {list}, in the order in which this agent tries them:")?
+            }
+            None if self.servers.is_empty() => {}
+            None => writeln!(
+                page,
+                "no list is assigned here, so every known server counts and all have one priority; in the order in which \
+                 this agent tries them:"
+            )?,
+        }
+        let width = self.servers.iter().map(|server| server.server.as_str().chars().count()).max();
+        let width = width.unwrap_or_default().min(WIDEST_ID);
         for server in &self.servers {
             let mark = if self.active.as_ref() == Some(&server.server) { "*" } else { " " };
+            let line = Line(self, server);
             writeln!(
                 page,
-                "{mark} priority {} rank {}  {}: {}",
+                "{mark} priority {}  {:<width$}  {line}",
                 server.priority,
-                server.rank,
-                server.server,
-                Line(self, server)
+                server.server.as_str()
             )?;
         }
         Ok(())
@@ -49,7 +62,7 @@ impl Snapshot {
 
     fn write_state(&self, page: &mut String) -> fmt::Result {
         match (&self.active, self.attached_for) {
-            (Some(active), Some(since)) => write!(page, "attached to {active} for {}", short(since))?,
+            (Some(active), Some(since)) => write!(page, "attached to {active} for {}", since.brief())?,
             _ => page.write_str(match self.state {
                 State::Starting => "starting",
                 State::Sweeping => "searching for a server",
@@ -70,10 +83,13 @@ impl Snapshot {
         let place = self.servers.iter().find(|server| self.active.as_ref() == Some(&server.server));
         match place {
             Some(place) if place.priority == self.best_priority() && place.rank == 1 => {
-                writeln!(page, "it is this agent's own server of the best priority")
+                writeln!(page, "it is the first choice of this agent")
             }
             Some(place) if place.priority == self.best_priority() => {
-                writeln!(page, "it is of the best priority; this agent's own server there is another")
+                writeln!(
+                    page,
+                    "it is of the best priority; another server there is the first choice of this agent"
+                )
             }
             Some(place) => writeln!(page, "it is of priority {}; better ones are probed", place.priority),
             None if self.active.is_some() => {
@@ -94,21 +110,25 @@ struct Line<'a>(&'a Snapshot, &'a ServerSnapshot);
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(snapshot, server) = self;
-        write!(f, "{} for {}", server.health, short(server.since))?;
+        match server.health {
+            "unknown" if server.last_failure.is_none() => write!(f, "not asked yet")?,
+            "unknown" => write!(f, "not asked again yet")?,
+            health => write!(f, "{health} for {}", server.since.brief())?,
+        }
         if server.unverified {
             write!(f, ", its certificate is not verified (danger_no_verification)")?;
         }
         if let Some(left_out) = server.left_out {
-            write!(f, ", left out for {} more", short(left_out))?;
+            write!(f, ", left out for {} more", left_out.brief())?;
         }
         if let (Some(failure), Some(ago)) = (&server.last_failure, server.last_failure_ago) {
-            write!(f, "; {} ago: {failure}", short(ago))?;
+            write!(f, "; {} ago: {failure}", ago.brief())?;
         }
         if let Some(next_probe) = server.next_probe {
-            write!(f, "; probed in {}", short(next_probe))?;
+            write!(f, "; probed in {}", next_probe.brief())?;
         }
         if let Some(move_in) = server.move_in {
-            write!(f, "; proven, the agent moves to it in {}", short(move_in))?;
+            write!(f, "; proven, the agent moves to it in {}", move_in.brief())?;
         }
         let better = snapshot
             .servers
@@ -121,9 +141,4 @@ impl fmt::Display for Line<'_> {
         }
         Ok(())
     }
-}
-
-/// Whole seconds are enough for people, unless it is less than one.
-fn short(span: Span) -> Span {
-    if span.0.as_secs() == 0 { span } else { Span(std::time::Duration::from_secs(span.0.as_secs())) }
 }

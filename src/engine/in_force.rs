@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crate::settings::{Effective, Settings};
+use crate::settings::{Effective, Settings, UnknownLocation};
 use crate::words::{CertificatePolicyId, SettingsId};
 
 /// See the module.
@@ -46,6 +46,11 @@ impl InForce {
     /// What the settings say for the location in force.
     pub(super) fn effective(&self) -> Effective {
         self.settings.effective(self.location.as_deref())
+    }
+
+    /// Why the location that the product has chosen is none of these settings.
+    pub(super) fn unknown_location(&self) -> Option<UnknownLocation> {
+        self.settings.check_location(self.chosen.as_deref()?).err()
     }
 
     // --- commands ---

@@ -208,7 +208,8 @@ impl Engine {
             chosen: self.in_force.chosen.is_some(),
             ..location.snapshot(settings, now)
         });
-        Snapshot { next_heartbeat, stale_inputs, location, ..self.attachment.snapshot(settings, now) }
+        let list = self.in_force.effective().server_list.value.name.clone();
+        Snapshot { next_heartbeat, stale_inputs, list, location, ..self.attachment.snapshot(settings, now) }
     }
 
     // --- handle ---
@@ -313,6 +314,7 @@ impl Engine {
             Command::Reconfigure { id, settings } => self.reconfigure(id, settings),
             Command::SetLocation(chosen) => {
                 self.in_force.chosen = chosen;
+                self.warn_of_unknown_location();
                 let _ = self.put_in_force(None);
             }
         }
@@ -352,6 +354,14 @@ impl Engine {
         changed
     }
 
+    /// The product's choice may be a location that the settings do not have, or no longer.
+    fn warn_of_unknown_location(&mut self) {
+        if let Some(unknown) = self.in_force.unknown_location() {
+            let warning = format!("{unknown}; the group's settings apply");
+            self.queue.tell(Event::SettingsWarning { warning });
+        }
+    }
+
     fn tell_location(&mut self) {
         if let Some(location) = &self.location {
             self.queue.tell(location.event(self.now, self.in_force.location.clone()));
@@ -369,6 +379,7 @@ impl Engine {
         };
         let Self { chance, queue, network, guard, tuning, in_force, .. } = self;
         warn(&mut Context { now: self.now, chance, queue, tuning, network, in_force, guard });
+        self.warn_of_unknown_location();
         self.reconfigure_location(&before);
         let _ = self.put_in_force(Some(&before));
     }

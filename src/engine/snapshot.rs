@@ -1,6 +1,7 @@
 //! A picture of the engine at one moment, for people and for monitoring.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -52,6 +53,8 @@ pub struct Snapshot {
     pub next_heartbeat: Option<Span>,
     /// Until the next search, when one is due.
     pub next_search: Option<Span>,
+    /// The name of the server list in force; `None` where none is assigned, and every known server counts at one priority.
+    pub list: Option<Arc<str>>,
     /// Every server of the list in force, in the order it would be tried.
     pub servers: Vec<ServerSnapshot>,
     /// Where the machine is; `None` when the settings do not ask.

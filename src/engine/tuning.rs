@@ -176,6 +176,11 @@ impl Tuning {
         Ok(self.scaled(time_scale))
     }
 
+    /// By how much every duration is multiplied; 1 unless another was given.
+    pub const fn time_scale(&self) -> f64 {
+        self.time_scale
+    }
+
     /// `attachment.spread`: over how long a fleet spreads when a server in use is lost. Default 1 s, at most 30 s.
     pub const fn spread(&self) -> Duration {
         self.attachment.spread

@@ -274,7 +274,8 @@ pub unsafe extern "C" fn homing_client_reconfigure(
     }
 }
 
-/// Puts a location's settings in force; NULL, and a name the settings do not know, mean the group's.
+/// Puts a location's settings in force; NULL means the group's. So does a name that the settings do not have, and the event
+/// `HOMING_EVENT_SETTINGS_WARNING` says so.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_client_set_location(
     client: *mut homing_client,

@@ -84,7 +84,8 @@ pub struct homing_options {
     pub tuning_json: *const c_char,
     /// How much a server may send, as JSON; NULL for the defaults.
     pub limits_json: *const c_char,
-    /// The location to begin with; NULL for the group's settings.
+    /// The location to begin with; NULL for the group's settings. A name that the settings do not have is refused with
+    /// `HOMING_ERROR_RANGE`.
     pub location: *const c_char,
     /// The folder in which the client keeps what must outlive the process; it is made if it is not there, and is for one
     /// client at a time. NULL: nothing does, unless `store_load` and `store_save` are given.

@@ -121,6 +121,7 @@ pub unsafe extern "C" fn homing_snapshot_summary(
                 next_heartbeat,
                 next_search,
                 ref servers,
+                list: _,
                 location: _,
                 stale_inputs,
             } = reference(snapshot, "snapshot")?.snapshot;

@@ -122,6 +122,7 @@ impl From<StartError> for Failed {
             StartError::BadRoutes => HOMING_ERROR_ROUTE,
             StartError::StackSize { .. } => HOMING_ERROR_RANGE,
             StartError::Prepare(error) => return error.into(),
+            StartError::UnknownLocation(_) => HOMING_ERROR_RANGE,
             StartError::NoRandomness | StartError::System(_) => HOMING_ERROR_SYSTEM,
         };
         Self::new(status, error)

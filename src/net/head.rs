@@ -3,6 +3,7 @@
 //! A head is parsed once, when its blank line has arrived, and only if it is small enough. Interim answers
 //! before the final one are counted and passed over.
 
+use std::borrow::Cow;
 use std::mem::{MaybeUninit, replace};
 use std::ops::Range;
 
@@ -46,7 +47,7 @@ impl Search {
     pub(super) fn look(&mut self, input: &mut Vec<u8>, limits: &Limits) -> Result<Option<Head>, Failure> {
         loop {
             if !input.iter().zip(PREFIX).all(|(byte, expected)| byte == expected) {
-                return Err(Failure::noted(Cause::NotHttp, String::from_utf8_lossy(input)));
+                return Err(Failure::noted(Cause::NotHttp, spoken(input)));
             }
             let end = blank_line(input, self.searched);
             if end.unwrap_or(input.len()) > limits.head_bytes {
@@ -154,6 +155,16 @@ fn blank_line(input: &[u8], from: usize) -> Option<usize> {
     })
 }
 
+/// What is spoken instead of HTTP. TLS is worth a name of its own: the settings say `http` of a port for https.
+fn spoken(input: &[u8]) -> Cow<'_, str> {
+    /// An alert or a handshake, of any version of TLS.
+    const TLS: [[u8; 2]; 2] = [[0x15, 3], [0x16, 3]];
+    if TLS.iter().any(|start| input.starts_with(start)) {
+        return "it speaks TLS; write `https` if this is its port for https".into();
+    }
+    String::from_utf8_lossy(input)
+}
+
 /// 1xx, but for 101: nobody asked to switch protocols, so that one is final.
 fn is_interim(head: &[u8]) -> bool {
     matches!(head.get(PREFIX.len()..), Some([_, b' ', b'1', rest @ ..]) if !rest.starts_with(b"01"))
@@ -175,6 +186,14 @@ mod tests {
         assert_eq!(fields.text("c"), None);
         assert_eq!(fields.all("c").count(), 1);
         assert_eq!(fields.text("d"), None);
+    }
+
+    #[test]
+    fn a_port_that_speaks_tls_is_told_as_one() {
+        let alert = b"\x15\x03\x01\x00\x02\x02\x46";
+        let failure = Search::default().look(&mut alert.to_vec(), &Limits::default()).err().unwrap();
+        assert_eq!(failure.cause, Cause::NotHttp);
+        assert!(failure.to_string().contains("it speaks TLS; write `https`"), "{failure}");
     }
 
     #[test]

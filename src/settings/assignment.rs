@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::document;
 use super::value::{Name, quoted};
 use super::{Location, ServerList, SettingsError, Situation};
+use crate::words::nearest;
 
 /// Which list is assigned to whom. Lists are known by their place in the file.
 pub(super) struct Assignment {
@@ -29,7 +30,12 @@ impl Assignment {
         let find = |wanted: &Option<Name>, path: &dyn Fn() -> String| {
             let Some(Name(wanted)) = wanted else { return Ok(None) };
             let Some(index) = lists.get(wanted) else {
-                return Err(SettingsError::NoSuchList { path: path(), name: quoted(wanted) });
+                let meant = nearest(wanted, lists.keys().map(|name| &**name));
+                let advice = match meant {
+                    Some(meant) => format!("did you mean {meant}?"),
+                    None => "add it to `server_lists`, or name one that is there".to_owned(),
+                };
+                return Err(SettingsError::NoSuchList { path: path(), name: quoted(wanted), advice });
             };
             Ok(Some(*index))
         };

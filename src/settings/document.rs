@@ -29,6 +29,10 @@ pub(super) struct Header {
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "homing settings", deny_unknown_fields))]
 pub(super) struct Document {
+    /// Where an editor finds this schema. Means nothing to an agent.
+    #[expect(dead_code, reason = "for editors; here for the schema and for the strict reading")]
+    #[serde(rename = "$schema")]
+    schema: Option<Description>,
     /// The version of this format. Default 1, the only one there is.
     #[expect(dead_code, reason = "judged with the header; here for the schema and for the strict reading")]
     #[cfg_attr(test, schemars(with = "Option<u8>", extend("enum" = [1, null])))]

@@ -15,6 +15,12 @@ pub enum SettingsError {
         /// Its size.
         bytes: usize,
     },
+    /// There is no text.
+    #[error("the settings are empty; write at least one server list (docs/settings.md)")]
+    Empty,
+    /// The text is UTF-16, as some editors on Windows save it.
+    #[error("the settings are UTF-16; save the file as UTF-8")]
+    Utf16,
     /// The text is not UTF-8.
     #[error("the settings are not UTF-8 (byte {at}); save the file as UTF-8")]
     NotUtf8 {
@@ -33,7 +39,7 @@ pub enum SettingsError {
     },
     /// Brackets within brackets, deeper than any settings go.
     #[error(
-        "the settings are nested more than {} levels deep at line {line}, column {column}",
+        "the settings are nested more than {} levels deep at line {line}, column {column}; a bracket is probably missing",
         super::MAX_DEPTH
     )]
     TooDeep {
@@ -62,13 +68,15 @@ pub enum SettingsError {
         name: String,
     },
     /// Nothing in the document has this name at this place.
-    #[error("{path}: unknown field")]
+    #[error("{path}: unknown field; {advice}")]
     UnknownField {
         /// Where.
         path: String,
+        /// What was meant, as far as it can be guessed.
+        advice: String,
     },
     /// A location tries to change what belongs to the group.
-    #[error("{path}: belongs to the group; a location cannot change it")]
+    #[error("{path}: belongs to the group, and a location cannot change it; write it in `group`")]
     GroupOnly {
         /// Where.
         path: String,
@@ -82,7 +90,7 @@ pub enum SettingsError {
         problem: String,
     },
     /// There is more of something than an agent takes.
-    #[error("{path}: {found} {what}, at most {limit} are allowed")]
+    #[error("{path}: {found} {what}, at most {limit} are allowed; remove some")]
     TooMany {
         /// Where.
         path: String,
@@ -94,10 +102,10 @@ pub enum SettingsError {
         limit: usize,
     },
     /// Not one management server is named.
-    #[error("server_lists: no server is named; at least one is needed")]
+    #[error("server_lists: no server is named; write at least one in `priorities[0].servers` of a list")]
     NoServer,
     /// Two lists, or two locations, have one name.
-    #[error("{path}: {name} is already the name of {first}")]
+    #[error("{path}: {name} is already the name of {first}; give one of the two another name")]
     NameTaken {
         /// Where the second stands.
         path: String,
@@ -107,7 +115,9 @@ pub enum SettingsError {
         first: String,
     },
     /// Two different servers of one list have one id.
-    #[error("{path}: {id} is already the id of {first}, which has another address, protocol or port")]
+    #[error(
+        "{path}: {id} is already the id of {first}, which has another address, protocol or port; give one of the two another id"
+    )]
     IdTaken {
         /// Where the second stands.
         path: String,
@@ -117,12 +127,14 @@ pub enum SettingsError {
         first: String,
     },
     /// A list is named that does not exist.
-    #[error("{path}: there is no server list {name}")]
+    #[error("{path}: there is no server list {name}; {advice}")]
     NoSuchList {
         /// Where it is named.
         path: String,
         /// The name, in quotes.
         name: String,
+        /// What was meant, as far as it can be guessed.
+        advice: String,
     },
     /// The parts of a certificate policy contradict each other.
     #[error("{path}: {problem}")]
@@ -171,7 +183,7 @@ pub enum CertificateProblem {
     #[error("there are no `crls` to which this could apply; name a revocation list, or leave it out")]
     RevocationWithoutLists,
     /// One key twice.
-    #[error("this key is pinned twice")]
+    #[error("this key is pinned twice; remove one of the two")]
     PinTwice,
     /// `danger_no_verification` and something to verify.
     #[error("`danger_no_verification` verifies nothing, so `{0}` would not count; leave out one of the two")]
@@ -183,21 +195,24 @@ pub enum CertificateProblem {
 #[non_exhaustive]
 pub enum ReferenceProblem {
     /// `proof` is `pin`, and its certificate policy has none.
-    #[error("the proof is `pin`, but its certificate policy has no pin that could match")]
+    #[error(
+        "the proof is `pin`, but its certificate policy has no pin that could match; add one to `certificate.pins`"
+    )]
     NoPin,
     /// `proof` is `tls` or `pin`, and its certificate policy verifies nothing.
     #[error(
-        "the proof takes a verified certificate, but its certificate policy has `danger_no_verification`"
+        "the proof takes a verified certificate, but its certificate policy has `danger_no_verification`; name a bundle or a \
+         pin instead, or ask for `tcp`"
     )]
     NotVerified,
     /// `ports` is an empty list.
-    #[error("at least one port is needed")]
+    #[error("at least one port is needed; leave `ports` out for 443")]
     NoPort,
     /// One port twice.
-    #[error("{0} stands twice")]
+    #[error("{0} stands twice; remove one of the two")]
     PortTwice(u16),
     /// Two control addresses of one family.
-    #[error("at most one address of each family can be the control")]
+    #[error("at most one address of each family can be the control; remove the others")]
     ControlTwice,
 }
 

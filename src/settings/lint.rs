@@ -61,6 +61,15 @@ pub enum LintKind {
         /// The interval.
         interval: Span,
     },
+    /// Applications ought to be learned, and the site does not allow it.
+    #[error("no application is learned, because `site.learn_applications` is not true")]
+    LearningBlocked,
+    /// This version of the library does not do what the field says. From [`Settings::not_enforced`] only.
+    #[error("{why}")]
+    NotEnforced {
+        /// What happens instead.
+        why: &'static str,
+    },
     /// A location has no `when`.
     #[error("location `{name}` has no `when`: it applies only where the product names it")]
     LocationWithoutWhen {
@@ -133,9 +142,9 @@ impl LintKind {
             Self::TwoIds { .. } => "remove one of the two, or give both the same id",
             Self::EmptyPriority => "add a server or remove the priority",
             Self::ListNotAssigned { .. } => "assign it in `group.server_list` or in a location, or remove it",
-            Self::ShortHeartbeat { .. } => {
-                "use 60s or more, and `\"mode\": \"push\"` where news must arrive at once"
-            }
+            Self::ShortHeartbeat { .. } => "use 60s or more",
+            Self::LearningBlocked => "set `site.learn_applications` to true, or leave this out",
+            Self::NotEnforced { .. } => "leave it out until a later version does it",
             Self::LocationWithoutWhen { .. } => "add `when`, unless the product chooses this location itself",
             Self::LocationShadowed { .. } => "move it up, change its `when`, or remove it",
             Self::SinglePin => "pin the key that comes next as well, as `next`",
@@ -170,6 +179,7 @@ pub(super) fn lint(settings: &Settings) -> Vec<Lint> {
     }
     reference_servers(settings, &mut found);
     heartbeats(settings, &mut found);
+    learning(settings, &mut found);
     locations(&settings.location_rules.locations, &mut found);
     found
 }
@@ -258,6 +268,21 @@ fn heartbeats(settings: &Settings, found: &mut Vec<Lint>) {
         let Some(interval) = interval.filter(|interval| *interval < SHORT_HEARTBEAT) else { continue };
         let path = format!("{path}.communication.heartbeat_interval");
         found.push(Lint { path, kind: LintKind::ShortHeartbeat { interval: Span(interval) } });
+    }
+}
+
+fn learning(settings: &Settings, found: &mut Vec<Lint>) {
+    let levels = &settings.levels;
+    if levels.site_learns == Some(true) {
+        return;
+    }
+    let locations = levels.locations.iter().enumerate();
+    let locations = locations.map(|(index, (_, share))| (format!("locations[{index}]"), share));
+    for (path, share) in [("group".to_owned(), &levels.group)].into_iter().chain(locations) {
+        if share.learn_applications == Some(true) {
+            let path = format!("{path}.communication.learn_applications");
+            found.push(Lint { path, kind: LintKind::LearningBlocked });
+        }
     }
 }
 
@@ -383,7 +408,7 @@ mod tests {
             (
                 r#""group": { "communication": { "heartbeat_interval": "59s" } }"#,
                 "group.communication.heartbeat_interval: a heartbeat every 59s is a heavy load on the servers of a \
-                 large fleet; use 60s or more, and `\"mode\": \"push\"` where news must arrive at once",
+                 large fleet; use 60s or more",
             ),
             (
                 r#""locations": [ { "name": "Lab" } ]"#,

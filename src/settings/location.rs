@@ -9,12 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use super::certificate::{PolicyTable, Written};
 use super::document;
-use super::value::{Ip, Object, Port, Word};
+use super::value::{Ip, Object, Port, Word, quoted};
 use super::{ReferenceProblem, SettingsError};
-use crate::words::{Host, Proof};
+use crate::words::{Host, Proof, nearest};
 
 /// The vendor's number; a round over as many servers with one port each ends within 2 seconds.
 const DEFAULT_REFERENCE_SERVERS: u32 = 32;
+/// Names of locations in a message: those of most groups, and still a line.
+const SHOWN_NAMES: usize = 8;
 /// Nobody serves more than a few ports; 320 servers with 16 each are still a bounded round.
 const MAX_PORTS: usize = 16;
 /// Set aside for documentation (RFC 5737, RFC 3849): nobody answers there, unless the network answers for everybody.
@@ -45,6 +47,29 @@ pub struct ReferenceServer {
     /// Its certificate policy: index into [`Settings::policies`](super::Settings::policies). Means
     /// nothing when `proof` is [`Proof::Tcp`].
     pub policy: u16,
+}
+
+/// The settings have no location of this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no location {name}; {advice}")]
+pub struct UnknownLocation {
+    /// The name, in quotes.
+    name: String,
+    /// What was meant, as far as it can be guessed.
+    advice: String,
+}
+
+impl UnknownLocation {
+    pub(super) fn new<'a>(name: &str, known: impl Iterator<Item = &'a Arc<str>> + Clone) -> Self {
+        let meant = nearest(name, known.clone().map(|known| &**known));
+        let names: Vec<_> = known.take(SHOWN_NAMES).map(|known| quoted(known)).collect();
+        let advice = match meant {
+            Some(meant) => format!("did you mean {meant}?"),
+            None if names.is_empty() => "the settings have no locations".to_owned(),
+            None => format!("the settings have {}", names.join(", ")),
+        };
+        Self { name: quoted(name), advice }
+    }
 }
 
 /// What it takes to be inside, and which location applies then.

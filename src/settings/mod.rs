@@ -12,7 +12,8 @@
 //!    `list`, `certificate`, `location`.
 //! 3. [`Settings::effective`] says what is in force in one location, and for each field which level
 //!    had the last word: site, group, or location.
-//! 4. [`Settings::lint`] says what is allowed but hardly meant.
+//! 4. [`Settings::lint`] says what is allowed but hardly meant, and [`Settings::not_enforced`] what this version of the
+//!    library does not do yet.
 //!
 //! Text that a person wrote is read strictly: an unknown field is a misspelt one, and an error. Text
 //! that a server sent is read leniently: an unknown field is one of next year, and a warning. What
@@ -28,9 +29,11 @@ mod certificate;
 mod document;
 mod effective;
 mod error;
+mod field;
 mod lint;
 mod list;
 mod location;
+mod not_enforced;
 mod read;
 mod reference_lint;
 mod resolve;
@@ -50,7 +53,7 @@ pub use effective::{Chosen, Effective, Level, Mode};
 pub use error::{CertificateProblem, ReferenceProblem, SettingsError, Warning, WarningKind};
 pub use lint::{Lint, LintKind};
 pub use list::{DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT, Protocol, Server, ServerList};
-pub use location::{Location, LocationRules, ReferenceServer, Situation};
+pub use location::{Location, LocationRules, ReferenceServer, Situation, UnknownLocation};
 pub use read::{MAX_DEPTH, MAX_TEXT};
 
 /// The settings of one agent. Cheap to share in an `Arc`, never changed, free of contradictions.
@@ -125,13 +128,61 @@ impl Settings {
         lint::lint(self)
     }
 
+    /// What is written and asks for something that this version of the library does not do, in the order of the document.
+    /// A client tells each as [`Event::SettingsWarning`](crate::engine::Event::SettingsWarning) when it puts the settings in
+    /// force.
+    ///
+    /// ```
+    /// # use homing::settings::Settings;
+    /// let settings: Settings = r#"{
+    ///     "server_lists": [ { "name": "main", "priorities": [ { "servers": [ { "address": "a.example" } ] } ] } ],
+    ///     "group": { "reconnection": { "keep_group": true } }
+    /// }"#.parse()?;
+    /// assert_eq!(settings.not_enforced()[0].path, "group.reconnection.keep_group");
+    /// # Ok::<(), homing::settings::SettingsError>(())
+    /// ```
+    pub fn not_enforced(&self) -> Vec<Lint> {
+        not_enforced::not_enforced(self)
+    }
+
+    /// The same settings with communication switched off for the group and every location: where the machine is is found
+    /// out by the reference servers, and no management server is asked. For tools that answer this one question.
+    ///
+    /// ```
+    /// # use homing::settings::Settings;
+    /// # let settings: Settings = r#"{ "server_lists": [
+    /// #     { "name": "main", "priorities": [ { "servers": [ { "address": "a.example" } ] } ] }
+    /// # ] }"#.parse()?;
+    /// assert!(!settings.reference_servers_only().effective(None).enabled.value);
+    /// # Ok::<(), homing::settings::SettingsError>(())
+    /// ```
+    #[must_use]
+    pub fn reference_servers_only(mut self) -> Self {
+        let levels = &mut self.levels;
+        for share in levels.locations.iter_mut().map(|(_, share)| share).chain([&mut levels.group]) {
+            share.enabled = Some(false);
+        }
+        self
+    }
+
+    /// Whether there is a location of this name.
+    ///
+    /// # Errors
+    /// There is none; what was meant, as far as it can be guessed.
+    pub fn check_location(&self, name: &str) -> Result<(), UnknownLocation> {
+        if self.locations().any(|known| **known == *name) {
+            return Ok(());
+        }
+        Err(UnknownLocation::new(name, self.locations()))
+    }
+
     /// What is in force in this location. For `None`, and for a name that is no location, the group's.
     pub fn effective(&self, location: Option<&str>) -> Effective {
         self.levels.effective(location)
     }
 
     /// The names of the locations, in the order of the file.
-    pub fn locations(&self) -> impl ExactSizeIterator<Item = &Arc<str>> {
+    pub fn locations(&self) -> impl ExactSizeIterator<Item = &Arc<str>> + Clone {
         self.location_rules.locations.iter().map(|location| &location.name)
     }
 

@@ -10,7 +10,7 @@ use serde_json::error::Category;
 
 use super::document::{Document, Header};
 use super::value::{Object, quoted};
-use super::{SettingsError, Source, Warning, WarningKind};
+use super::{SettingsError, Source, Warning, WarningKind, field};
 
 /// The largest settings that are read: 1 MiB holds several times the most that the other limits allow.
 pub const MAX_TEXT: usize = 1 << 20;
@@ -61,9 +61,16 @@ fn decoded(bytes: &[u8]) -> Result<&str, SettingsError> {
     if bytes.len() > MAX_TEXT {
         return Err(SettingsError::TooLarge { bytes: bytes.len() });
     }
+    if bytes.starts_with(&[0xff, 0xfe])
+        || bytes.starts_with(&[0xfe, 0xff])
+        || bytes.iter().take(2).any(|b| *b == 0)
+    {
+        return Err(SettingsError::Utf16);
+    }
     let text = str::from_utf8(bytes).map_err(|error| SettingsError::NotUtf8 { at: error.valid_up_to() })?;
     // Editors on Windows write a byte order mark, which is not JSON.
-    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.trim().is_empty() { Err(SettingsError::Empty) } else { Ok(text) }
 }
 
 fn check_depth(text: &str) -> Result<(), SettingsError> {
@@ -116,22 +123,57 @@ fn shaped<'de, T: Deserialize<'de>>(
     let shaped = serde_ignored::deserialize(tracked, |path| on_unknown(spelled(&path)));
     match shaped.and_then(|Object(value)| json.end().map(|()| value)) {
         Ok(value) => Ok(value),
-        Err(error) => Err(explained(&error, track.path().to_string())),
+        Err(error) => Err(explained(&error, track.path().to_string(), text)),
     }
 }
 
-fn explained(error: &serde_json::Error, path: String) -> SettingsError {
+fn explained(error: &serde_json::Error, path: String, text: &str) -> SettingsError {
+    let source = text;
     let (line, column) = (error.line(), error.column());
     let text = error.to_string();
     let problem = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text);
     match error.classify() {
         Category::Syntax | Category::Eof | Category::Io => {
-            SettingsError::NotJson { line, column, detail: bounded(problem) }
+            let detail = bounded(problem) + stumble(source, line, column);
+            SettingsError::NotJson { line, column, detail }
         }
         Category::Data => {
             let path = if path == "." { "the settings".to_owned() } else { bounded(&path) };
-            SettingsError::Value { path, problem: bounded(problem) }
+            SettingsError::Value { path, problem: bounded(&in_words(problem)) }
         }
+    }
+}
+
+/// What people write that JSON does not have, if that is where the text stopped being JSON.
+fn stumble(text: &str, line: usize, column: usize) -> &'static str {
+    let above: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    // Columns count bytes, from 1.
+    let at = above + column.saturating_sub(1);
+    let Some((before, found)) = text.as_bytes().split_at_checked(at) else { return "" };
+    match found.first() {
+        Some(b'/' | b'#') => "; JSON has no comments: remove this one",
+        Some(b'}' | b']') if before.trim_ascii_end().ends_with(b",") => {
+            "; remove the comma before this bracket"
+        }
+        Some(_) | None => "",
+    }
+}
+
+/// The words of the JSON library, as a person who writes settings would say them.
+fn in_words(problem: &str) -> String {
+    let kinds = [
+        ("invalid type: map", "an object `{ … }` stands here"),
+        ("invalid type: sequence", "a list `[ … ]` stands here"),
+        ("invalid type: null", "`null` stands here"),
+    ];
+    let problem =
+        match kinds.iter().find_map(|(kind, said)| problem.strip_prefix(kind).map(|rest| (said, rest))) {
+            Some((said, rest)) => format!("{said}{rest}"),
+            None => problem.to_owned(),
+        };
+    match problem.strip_suffix("expected a sequence") {
+        Some(rest) => format!("{rest}expected a list `[ … ]`"),
+        None => problem,
     }
 }
 
@@ -158,7 +200,7 @@ fn unknown_field(path: &str) -> SettingsError {
         Some((parent, name)) if parent.starts_with("locations[") && GROUP_ONLY.contains(&name) => {
             SettingsError::GroupOnly { path }
         }
-        Some(_) | None => SettingsError::UnknownField { path },
+        Some(_) | None => SettingsError::UnknownField { advice: field::advice(&path), path },
     }
 }
 
@@ -208,6 +250,59 @@ mod tests {
     }
 
     #[test]
+    fn what_editors_and_people_do_to_a_file_is_told_with_what_to_do() {
+        let utf16: Vec<u8> = "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let other: Vec<u8> = "\u{feff}{}".encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let unmarked: Vec<u8> = "{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for text in [utf16, other, unmarked] {
+            assert_eq!(read(&text, Source::Person).unwrap_err(), SettingsError::Utf16);
+        }
+        for text in ["", " \n", "\u{feff}"] {
+            assert_eq!(read(text.as_bytes(), Source::Person).unwrap_err(), SettingsError::Empty);
+        }
+        let comment = "; JSON has no comments: remove this one at line";
+        for (text, expected) in [
+            ("// mine\n{}".to_owned(), comment),
+            (MINIMAL.replacen('{', "{ // the only list\n", 1), comment),
+            (MINIMAL.replacen('{', "{\n    # the only list\n", 1), comment),
+            (MINIMAL.replacen("\"name\"", "/* its name */ \"name\"", 1), comment),
+            (MINIMAL.replacen("\"main\",", "\"main\", // mine\n", 1), comment),
+            (MINIMAL.replacen('}', ",}", 1), "; remove the comma before this bracket at line"),
+            (MINIMAL.replacen(']', ",]", 1), "; remove the comma before this bracket at line"),
+            (MINIMAL.replacen("\"main\"", "\"http://\" x", 1), "expected `,` or `}` at line"),
+            (
+                r#"{ "server_lists": { "name": "main" } }"#.to_owned(),
+                "server_lists: an object `{ … }` stands here, expected a list `[ … ]`",
+            ),
+            (
+                r#"{ "server_lists": [ [] ] }"#.to_owned(),
+                "server_lists[0]: a list `[ … ]` stands here, expected an object `{ … }`",
+            ),
+            (
+                MINIMAL.replace("\"a\"", "\"a\", \"port\": 8443"),
+                "servers[0].port: unknown field; did you mean `http_port` or `https_port`?",
+            ),
+            (
+                MINIMAL.replacen('{', r#"{ "group": { "comunication": {} },"#, 1),
+                "group.comunication: unknown field; did you mean `communication`?",
+            ),
+        ] {
+            let error = read(text.as_bytes(), Source::Person).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_editor_may_be_told_of_the_schema() {
+        let with = |value: &str| MINIMAL.replacen('{', &format!("{{ \"$schema\": {value},"), 1);
+        for source in [Source::Person, Source::Server] {
+            assert_eq!(read(with("\"docs/settings.schema.json\"").as_bytes(), source).unwrap().1, []);
+            let error = read(with("7").as_bytes(), source).unwrap_err().to_string();
+            assert!(error.starts_with("$schema: "), "{error}");
+        }
+    }
+
+    #[test]
     fn a_server_may_send_fields_of_next_year() {
         let text = MINIMAL.replace("{ \"address\"", "{ \"colour\": [[1], {\"deep\": null}], \"address\"");
         let text = text.replacen('{', "{ \"flavour\": \"sweet\",", 1);
@@ -220,7 +315,7 @@ mod tests {
             ]
         );
         let error = read(text.as_bytes(), Source::Person).unwrap_err();
-        assert_eq!(error, SettingsError::UnknownField { path: "flavour".to_owned() });
+        assert!(matches!(error, SettingsError::UnknownField { path, .. } if path == "flavour"));
     }
 
     #[test]

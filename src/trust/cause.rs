@@ -15,6 +15,10 @@ pub(crate) fn failure(error: &Error) -> Failure {
     if let Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge) = error {
         return Failure::noted(Cause::BadCertificate, TOO_LARGE);
     }
+    if *error == Error::InvalidMessage(InvalidMessage::InvalidContentType) {
+        let note = "what answers does not speak TLS; this may be its port for plain http";
+        return Failure::noted(Cause::TlsFailed, note);
+    }
     Failure::noted(cause(error), error)
 }
 

@@ -18,6 +18,38 @@ pub struct BadDuration {
     pub text: String,
 }
 
+impl Span {
+    /// For people: the two largest units, and nothing finer than they need. `<1ms`, `250ms`, `1s 250ms`, `12s`, `5m 3s`,
+    /// `1h 30m`, `2d 4h`.
+    pub fn brief(self) -> impl fmt::Display {
+        Brief(self.0)
+    }
+}
+
+struct Brief(Duration);
+
+impl fmt::Display for Brief {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, millis) = (self.0.as_secs(), self.0.subsec_millis());
+        if seconds == 0 && millis == 0 {
+            return f.pad("<1ms");
+        }
+        // Beyond ten seconds a part of one is of no interest.
+        let millis = if seconds < 10 { u64::from(millis) } else { 0 };
+        let units = [
+            (seconds / 86_400, "d"),
+            (seconds / 3_600 % 24, "h"),
+            (seconds / 60 % 60, "m"),
+            (seconds % 60, "s"),
+            (millis, "ms"),
+        ];
+        let largest = units.iter().position(|(count, _)| *count > 0).unwrap_or_default();
+        let shown = units.iter().skip(largest).take(2).filter(|(count, _)| *count > 0);
+        let text: Vec<String> = shown.map(|(count, unit)| format!("{count}{unit}")).collect();
+        f.pad(&text.join(" "))
+    }
+}
+
 impl FromStr for Span {
     type Err = BadDuration;
 
@@ -66,6 +98,32 @@ mod tests {
             assert_eq!(span.0, Duration::from_secs(seconds), "{text}");
             assert_eq!(span.to_string().parse::<Span>().unwrap(), span);
         }
+    }
+
+    #[test]
+    fn people_are_told_two_units_at_most() {
+        for (nanos, expected) in [
+            (0, "<1ms"),
+            (999_999, "<1ms"),
+            (1_000_000, "1ms"),
+            (250_999_999, "250ms"),
+            (1_000_000_000, "1s"),
+            (1_250_400_000, "1s 250ms"),
+            (12_900_000_000, "12s"),
+            (303_000_000_000, "5m 3s"),
+            (300_000_000_000, "5m"),
+            (3_600_000_000_000, "1h"),
+            (5_403_000_000_000, "1h 30m"),
+            (86_400_000_000_000 + 59_000_000_000, "1d"),
+            (187_200_000_000_000, "2d 4h"),
+        ] {
+            let span = Span(Duration::from_nanos(nanos));
+            assert_eq!(span.brief().to_string(), expected);
+            if nanos >= 1_000_000 {
+                assert!(expected.parse::<Span>().unwrap() <= span, "it is read back");
+            }
+        }
+        assert_eq!(format!("{:>6}", Span(Duration::from_secs(5)).brief()), "    5s");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod errand;
 mod failure;
 mod id;
 mod json;
+mod nearest;
 mod outcome;
 mod proof;
 mod time;
@@ -23,6 +24,7 @@ pub use id::{
     AgentId, BadAgentId, CertificatePolicyId, ExchangeId, LinkId, ProbeId, QueryId, ServerId, SettingsId,
 };
 pub(crate) use json::{Object, Unreadable, read_object};
+pub(crate) use nearest::nearest;
 pub use outcome::{News, Outcome, Verdict};
 pub use proof::{Path, Proof, Route};
 pub use time::Moment;

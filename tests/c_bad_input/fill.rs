@@ -234,7 +234,7 @@ fn options(owner: &str, name: &str) -> Option<Fill> {
         "agent_id" => agent_id(),
         "tuning_json" => json(),
         "limits_json" => json().and(r#""{\"head_bytes\":1}""#, TUNING),
-        "location" => text(r#""Office""#, OK).all(&[r#""""#, r#""nowhere""#], OK),
+        "location" => text(r#""Office""#, OK).all(&[r#""""#, r#""nowhere""#], RANGE),
         "state_folder" => text("NULL", OK).all(&[r#""""#, r#""/dev/null/nothing""#, "long_text(100000)"], OK),
         "thread_name" => text(r#""agent""#, OK).all(&[r#""""#, "long_text(100000)"], OK),
         // No system has so much.

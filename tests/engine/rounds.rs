@@ -164,7 +164,7 @@ fn the_reason_says_since_when_the_management_server_is_lost() {
     world.until(s(60), "a loss", |event| matches!(event, Event::Detached { .. }));
     world.run(s(14));
     let reason = world.location().reason;
-    assert!(reason.ends_with("; the management server was lost 14 s ago"), "{reason}");
+    assert!(reason.ends_with("; the management server was lost 14s ago"), "{reason}");
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn situations() -> Vec<(Manager, String, &'static str)> {
             https: None,
             http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             settings: Document::None,
-            policy: Document::None,
+            policy: Document::Text(bytes::Bytes::from_static(b"{}")),
             behaviour,
         })
         .unwrap();

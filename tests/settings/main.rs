@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod documentation;
+mod inert;
 mod strange;
 
 use homing::settings::{Chosen, Level, MAX_TEXT, Settings, Source};
@@ -38,9 +39,12 @@ fn assert_refused(text: impl AsRef<[u8]>, expected: &str) {
 #[test]
 fn what_is_no_json_is_refused_with_line_and_column() {
     for (text, expected) in [
-        ("", "the settings are not JSON: EOF while parsing a value at line 1, column 0"),
+        ("", "the settings are empty; write at least one server list (docs/settings.md)"),
         ("settings", "the settings are not JSON: expected value at line 1, column 1"),
-        ("{\n  \"version\": 1,\n}", "the settings are not JSON: trailing comma at line 3, column 1"),
+        (
+            "{\n  \"version\": 1,\n}",
+            "the settings are not JSON: trailing comma; remove the comma before this bracket at line 3, column 1",
+        ),
         ("{} {}", "the settings are not JSON: trailing characters at line 1, column 4"),
         ("<settings/>", "the settings are not JSON: expected value at line 1, column 1"),
     ] {
@@ -61,7 +65,7 @@ fn what_is_not_utf_8_is_refused_with_its_first_bad_byte() {
     let latin_1 = b"{ \"server_lists\": \"B\xfccher\" }";
     assert_refused(latin_1, "the settings are not UTF-8 (byte 20); save the file as UTF-8");
     let utf_16: Vec<u8> = "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    assert_refused(utf_16, "the settings are not UTF-8 (byte 0); save the file as UTF-8");
+    assert_refused(utf_16, "the settings are UTF-16; save the file as UTF-8");
 }
 
 #[test]
@@ -83,14 +87,20 @@ fn ten_megabytes_are_refused_unread() {
 #[test]
 fn deep_nesting_is_refused_wherever_it_stands() {
     let deep = "[".repeat(500_000);
-    assert_refused(&deep, "the settings are nested more than 32 levels deep at line 1, column 33");
+    assert_refused(
+        &deep,
+        "the settings are nested more than 32 levels deep at line 1, column 33; a bracket is probably missing",
+    );
     let closed = format!("{{ \"x\": {}{} }}", "{ \"y\": ".repeat(10_000), "}".repeat(10_000));
-    assert_refused(closed, "the settings are nested more than 32 levels deep at line 1, column 225");
+    assert_refused(
+        closed,
+        "the settings are nested more than 32 levels deep at line 1, column 225; a bracket is probably missing",
+    );
 }
 
 #[test]
 fn there_is_at_least_one_server_and_at_most_4096() {
-    let none = "server_lists: no server is named; at least one is needed";
+    let none = "server_lists: no server is named; write at least one in `priorities[0].servers` of a list";
     assert_refused(r#"{ "server_lists": [] }"#, none);
     assert_refused(r#"{ "server_lists": [ { "name": "main", "priorities": [] } ] }"#, none);
     assert_refused(
@@ -104,7 +114,10 @@ fn there_is_at_least_one_server_and_at_most_4096() {
         with_servers(&servers.join(","))
     };
     assert_eq!(error(servers(4096), Source::Person), "accepted");
-    assert_refused(servers(4097), "server_lists: 4097 servers in all lists, at most 4096 are allowed");
+    assert_refused(
+        servers(4097),
+        "server_lists: 4097 servers in all lists, at most 4096 are allowed; remove some",
+    );
     let bytes = servers(100_000).len();
     assert_refused(servers(100_000), &format!("the settings have {bytes} bytes; at most 1048576 are read"));
 }
@@ -120,19 +133,19 @@ fn there_are_at_most_64_lists_64_locations_and_256_priorities() {
         .collect();
     let document = |count: usize| format!(r#"{{ "server_lists": [ {} ] }}"#, lists[..count].join(", "));
     assert_eq!(error(document(64), Source::Person), "accepted");
-    assert_refused(document(65), "server_lists: 65 lists, at most 64 are allowed");
+    assert_refused(document(65), "server_lists: 65 lists, at most 64 are allowed; remove some");
 
     let locations: Vec<String> = (0..65).map(|number| format!(r#"{{ "name": "{number}" }}"#)).collect();
     assert_refused(
         with(&format!(r#""locations": [ {} ]"#, locations.join(", "))),
-        "locations: 65 locations, at most 64 are allowed",
+        "locations: 65 locations, at most 64 are allowed; remove some",
     );
     assert_refused(
         format!(
             r#"{{ "server_lists": [ {{ "name": "main", "priorities": [ {} ] }} ] }}"#,
             ["{}"; 257].join(", ")
         ),
-        "server_lists[0].priorities: 257 priorities, at most 256 are allowed",
+        "server_lists[0].priorities: 257 priorities, at most 256 are allowed; remove some",
     );
 }
 
@@ -194,17 +207,20 @@ fn names_are_unique_bounded_and_known_where_they_are_used() {
     let list = r#"{ "name": "main", "priorities": [ { "servers": [ { "address": "a" } ] } ] }"#;
     assert_refused(
         format!(r#"{{ "server_lists": [ {list}, {list} ] }}"#),
-        "server_lists[1].name: `main` is already the name of server_lists[0]",
+        "server_lists[1].name: `main` is already the name of server_lists[0]; give one of the two another name",
     );
     for (rest, expected) in [
         (
             r#""locations": [ { "name": "Office" }, { "name": "Lab" }, { "name": "Office" } ]"#,
-            "locations[2].name: `Office` is already the name of locations[0]",
+            "locations[2].name: `Office` is already the name of locations[0]; give one of the two another name",
         ),
-        (r#""group": { "server_list": "other" }"#, "group.server_list: there is no server list `other`"),
+        (
+            r#""group": { "server_list": "other" }"#,
+            "group.server_list: there is no server list `other`; add it to `server_lists`, or name one that is there",
+        ),
         (
             r#""locations": [ { "name": "Office", "server_list": "Main" } ]"#,
-            "locations[0].server_list: there is no server list `Main`",
+            "locations[0].server_list: there is no server list `Main`; did you mean `main`?",
         ),
         (r#""locations": [ { "name": "" } ]"#, "locations[0].name: is empty"),
         (r#""group": { "name": "a\u0007b" }"#, "group.name: `a\u{fffd}b` has a control character"),
@@ -221,12 +237,14 @@ fn one_id_for_two_servers_of_a_list_is_refused() {
     assert_refused(
         with_servers(r#"{ "address": "a", "id": "x" }, { "address": "b", "id": "x" }"#),
         "server_lists[0].priorities[0].servers[1].id: `x` is already the id of \
-         server_lists[0].priorities[0].servers[0], which has another address, protocol or port",
+         server_lists[0].priorities[0].servers[0], which has another address, protocol or port; give one \
+         of the two another id",
     );
     assert_refused(
         with_servers(r#"{ "address": "a", "id": "https://b:443" }, { "address": "b" }"#),
         "server_lists[0].priorities[0].servers[1]: `https://b:443` is already the id of \
-         server_lists[0].priorities[0].servers[0], which has another address, protocol or port",
+         server_lists[0].priorities[0].servers[0], which has another address, protocol or port; give one \
+         of the two another id",
     );
 }
 
@@ -297,8 +315,8 @@ fn numbers_and_durations_stay_within_their_ranges() {
 fn every_shape_is_the_one_that_is_documented() {
     let server = |text: &str| with_servers(text);
     for (text, expected) in [
-        ("[]".to_owned(), "the settings: invalid type: sequence, expected an object `{ … }`"),
-        (with(r#""group": []"#), "group: invalid type: sequence, expected an object `{ … }`"),
+        ("[]".to_owned(), "the settings: a list `[ … ]` stands here, expected an object `{ … }`"),
+        (with(r#""group": []"#), "group: a list `[ … ]` stands here, expected an object `{ … }`"),
         (with(r#""site": { "learn_applications": "yes" }"#), {
             "site.learn_applications: invalid type: string \"yes\", expected a boolean"
         }),
@@ -308,7 +326,7 @@ fn every_shape_is_the_one_that_is_documented() {
         ),
         (
             with(r#""group": { "communication": { "mode": { "pull": null } } }"#),
-            "group.communication.mode: invalid type: map, expected a word in quotes",
+            "group.communication.mode: an object `{ … }` stands here, expected a word in quotes",
         ),
         (
             with(r#""locations": [ { "name": "Office", "when": ["inside"] } ]"#),
@@ -334,20 +352,23 @@ fn a_person_hears_of_every_field_that_does_not_exist() {
     for (text, expected) in [
         (
             with_servers(r#"{ "adress": "a" }"#), // before "missing field `address`", which would mislead
-            "server_lists[0].priorities[0].servers[0].adress: unknown field",
+            "server_lists[0].priorities[0].servers[0].adress: unknown field; did you mean `address`?",
         ),
-        (with(r#""colour": "green""#), "colour: unknown field"),
-        (with(r#""locations": [ { "name": "Office", "colour": 1 } ]"#), "locations[0].colour: unknown field"),
+        (with(r#""colour": "green""#), "colour: unknown field; remove it; docs/settings.md has every field"),
+        (
+            with(r#""locations": [ { "name": "Office", "colour": 1 } ]"#),
+            "locations[0].colour: unknown field; remove it; docs/settings.md has every field",
+        ),
         (
             with(r#""locations": [ { "name": "Office", "reconnection": {} } ]"#),
-            "locations[0].reconnection: belongs to the group; a location cannot change it",
+            "locations[0].reconnection: belongs to the group, and a location cannot change it; write it in `group`",
         ),
         (
             with(
                 r#""locations": [ { "name": "Office", "communication": { "download_from_management_server": true } } ]"#,
             ),
-            "locations[0].communication.download_from_management_server: belongs to the group; a location cannot \
-             change it",
+            "locations[0].communication.download_from_management_server: belongs to the group, and a location cannot \
+             change it; write it in `group`",
         ),
     ] {
         assert_eq!(error(text, Source::Person), expected);
@@ -360,7 +381,10 @@ fn next_years_document_is_read_leniently_unless_it_says_otherwise() {
         r#""weather": { "sunny": [true] }, "group": { "communication": { "mode": "push", "telepathy": 1 } },
             "locations": [ { "name": "Office", "reconnection": {} } ]"#,
     );
-    assert_eq!(error(&next_year, Source::Person), "weather: unknown field");
+    assert_eq!(
+        error(&next_year, Source::Person),
+        "weather: unknown field; remove it; docs/settings.md has every field"
+    );
     let parsed = Settings::parse(next_year.as_bytes(), Source::Server).unwrap();
     let warnings: Vec<String> = parsed.warnings.iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -397,8 +421,8 @@ fn nobody_guesses_about_certificates_and_proofs() {
     for (certificate, expected) in [
         (
             r#"{ "roots": ["keychain"] }"#,
-            "certificate.roots[0]: invalid value: string \"keychain\", expected \"public\", \"system\" or \
-             { \"bundle\": FILE }",
+            "certificate.roots[0]: invalid value: string \"keychain\", expected \"public\", \"system\", \
+             { \"bundle\": FILE } or { \"exact\": FILE }",
         ),
         (
             r#"{ "pins": [ { "sha256": "AAAA" } ] }"#,
@@ -411,7 +435,7 @@ fn nobody_guesses_about_certificates_and_proofs() {
         ),
         (
             &format!(r#"{{ "pins": [ {PIN}, {revoked} ] }}"#),
-            "certificate.pins[1].sha256: this key is pinned twice",
+            "certificate.pins[1].sha256: this key is pinned twice; remove one of the two",
         ),
         (
             r#"{ "roots": [] }"#,
@@ -457,18 +481,19 @@ fn nobody_guesses_about_certificates_and_proofs() {
         (r#""proof": "rumour""#, "proof: unknown value `rumour`, expected one of `tcp`, `tls`, `pin`"),
         (
             r#""proof": "pin""#,
-            "proof: the proof is `pin`, but its certificate policy has no pin that could match",
+            "proof: the proof is `pin`, but its certificate policy has no pin that could match; add one to `certificate.pins`",
         ),
         (
             r#""certificate": { "danger_no_verification": true }"#,
-            "proof: the proof takes a verified certificate, but its certificate policy has `danger_no_verification`",
+            "proof: the proof takes a verified certificate, but its certificate policy has `danger_no_verification`; \
+             name a bundle or a pin instead, or ask for `tcp`",
         ),
-        (r#""ports": []"#, "ports: at least one port is needed"),
+        (r#""ports": []"#, "ports: at least one port is needed; leave `ports` out for 443"),
         (r#""ports": [443, 0]"#, "ports[1]: 0 is not a port"),
         (r#""ports": [65536]"#, "ports[0]: 65536 is not a port"),
         (r#""ports": ["80-90"]"#, "ports[0]: invalid type: string \"80-90\", expected a JSON number"),
-        (r#""ports": 443"#, "ports: invalid type: integer `443`, expected a sequence"),
-        (r#""ports": [443, 8443, 443]"#, "ports[2]: 443 stands twice"),
+        (r#""ports": 443"#, "ports: invalid type: integer `443`, expected a list `[ … ]`"),
+        (r#""ports": [443, 8443, 443]"#, "ports[2]: 443 stands twice; remove one of the two"),
     ] {
         assert_refused(
             with(&format!(r#""reference_servers": {{ "servers": [ {{ "address": "r", {reference} }} ] }}"#)),
@@ -477,18 +502,20 @@ fn nobody_guesses_about_certificates_and_proofs() {
     }
     assert_refused(
         with(r#""reference_servers": { "limit": 1, "servers": [ { "address": "a" }, { "address": "b" } ] }"#),
-        "reference_servers.servers: 2 reference servers, at most 1 are allowed",
+        "reference_servers.servers: 2 reference servers, at most 1 are allowed; remove some",
     );
     let many = vec![r#"{ "address": "r.example" }"#; 321].join(", ");
     for (limit, allowed) in [("", 32), (r#""limit": 320, "#, 320)] {
         assert_refused(
             with(&format!(r#""reference_servers": {{ {limit}"servers": [ {many} ] }}"#)),
-            &format!("reference_servers.servers: 321 reference servers, at most {allowed} are allowed"),
+            &format!(
+                "reference_servers.servers: 321 reference servers, at most {allowed} are allowed; remove some"
+            ),
         );
     }
     assert_refused(
         with(r#""location": { "control": ["192.0.2.1", "192.0.2.2"] }"#),
-        "location.control[1]: at most one address of each family can be the control",
+        "location.control[1]: at most one address of each family can be the control; remove the others",
     );
     assert_refused(
         with(r#""location": { "control": ["nobody.invalid"] }"#),

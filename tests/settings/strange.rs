@@ -151,7 +151,7 @@ proptest! {
     }
 
     #[test]
-    fn a_text_cut_anywhere_is_no_json(cut in 0_usize..2_000) {
+    fn a_text_cut_anywhere_is_no_json(cut in 1_usize..2_000) {
         let text = full().to_string();
         let cut = cut.min(text.len() - 1);
         let error = Settings::parse(&text.as_bytes()[..cut], Source::Person).unwrap_err();

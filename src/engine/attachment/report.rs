@@ -44,6 +44,7 @@ impl Attachment {
             attached_for: active.map(|active| span(now.since(active.since))),
             next_heartbeat: None,
             next_search: next_search.map(|at| span(at.after(now))),
+            list: None,
             servers: self
                 .servers
                 .roster

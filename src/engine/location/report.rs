@@ -60,7 +60,7 @@ impl Location {
                     asked.server,
                     asked.port,
                     self.proof.unwrap_or(Proof::Tcp).word(),
-                    short(asked.elapsed)
+                    asked.elapsed.brief()
                 ),
                 None => words.write_str("a reference server had answered"),
             },
@@ -133,7 +133,7 @@ impl Evidence {
         for asked in &self.asked {
             let Asked { server, port, wanted, reply, elapsed, .. } = asked;
             let answer = answer(reply);
-            let (wanted, elapsed) = (wanted.word(), short(*elapsed));
+            let (wanted, elapsed) = (wanted.word(), elapsed.brief());
             writeln!(page, "{server:<32} {port:>5}  {wanted:<6} {elapsed:>9}  {answer}")?;
         }
         for Controlled { what, reply } in &self.control {
@@ -145,7 +145,7 @@ impl Evidence {
             };
             writeln!(page, "{:<58}{reply}", format!("control {what}"))?;
         }
-        let (finding, elapsed) = (self.finding.explain(), short(self.elapsed));
+        let (finding, elapsed) = (self.finding.explain(), self.elapsed.brief());
         writeln!(page, "this round ({}): {finding} after {elapsed}", self.trigger.explain())
     }
 }
@@ -167,12 +167,7 @@ fn answer(reply: &Reply) -> Cow<'_, str> {
 }
 
 fn whole(span: Duration) -> String {
-    format!("{} s", span.as_secs())
-}
-
-/// Events tell whole milliseconds.
-fn short(span: Span) -> String {
-    if span.0 < Duration::from_millis(1) { "<1ms".to_owned() } else { span.to_string() }
+    Span(Duration::from_secs(span.as_secs())).brief().to_string()
 }
 
 fn best(evidence: &Evidence) -> Option<&Asked> {

@@ -1,0 +1,60 @@
+//! What this version of the library does not do, whatever the settings say.
+//!
+//! A field that has no effect is worse than one that is refused: the administrator believes in it. Such a field is
+//! valid, so that one document can serve agents of several versions, and each client that puts it in force says
+//! so. `tests/settings/inert.rs` goes over every field of the document: as a feature arrives, its fields leave this file.
+
+use super::effective::Share;
+use super::{Lint, LintKind, Mode, Settings};
+
+/// Every written field that asks for something this version does not do, in the order of the document.
+pub(super) fn not_enforced(settings: &Settings) -> Vec<Lint> {
+    let levels = &settings.levels;
+    let mut found = Found { site_learns: levels.site_learns == Some(true), lints: Vec::new() };
+    found.add(
+        "group.download_from_management_server",
+        levels.download_from_management_server.is_some(),
+        DOWNLOADS,
+    );
+    found.add("group.accept_settings_over_http", settings.accept_settings_over_http.is_some(), FETCHED);
+    found.add("group.reconnection.keep_group", levels.keep_group == Some(true), REGISTRATION);
+    found.add("group.reconnection.keep_mode", levels.keep_mode == Some(true), REGISTRATION);
+    found.share("group", &levels.group);
+    for (index, (_, share)) in levels.locations.iter().enumerate() {
+        found.share(&format!("locations[{index}]"), share);
+    }
+    found.lints
+}
+
+const PUSH: &str = "push is not there yet: the agent pulls, and hears of changes at its heartbeats";
+const REPORTS: &str = "reports are not there yet: nothing is uploaded but the status of a heartbeat";
+const LEARNING: &str =
+    "learned applications are not there yet: nothing is uploaded but the status of a heartbeat";
+const DOWNLOADS: &str = "downloads are not there yet: no policy and no content is fetched";
+const FETCHED: &str = "fetching settings is not there yet: they come from the program alone";
+const REGISTRATION: &str = "registration is not there yet: nothing is offered to a server";
+
+struct Found {
+    /// Where the site does not, nothing is asked for; that is a lint.
+    site_learns: bool,
+    lints: Vec<Lint>,
+}
+
+impl Found {
+    fn add(&mut self, path: &str, is_asked: bool, why: &'static str) {
+        if is_asked {
+            self.lints.push(Lint { path: path.to_owned(), kind: LintKind::NotEnforced { why } });
+        }
+    }
+
+    /// What a group or a location may both say.
+    fn share(&mut self, level: &str, share: &Share) {
+        let path = |field: &str| format!("{level}.communication.{field}");
+        self.add(&path("mode"), share.mode == Some(Mode::Push), PUSH);
+        self.add(&path("upload_critical_immediately"), share.upload_critical_immediately.is_some(), REPORTS);
+        let learns = share.learn_applications == Some(true) && self.site_learns;
+        self.add(&path("learn_applications"), learns, LEARNING);
+        self.add(&path("download_randomisation.enabled"), share.randomise_downloads.is_some(), DOWNLOADS);
+        self.add(&path("download_randomisation.window"), share.download_window.is_some(), DOWNLOADS);
+    }
+}
