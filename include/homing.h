@@ -839,6 +839,22 @@ homing_status homing_snapshot_location(const homing_snapshot *snapshot,
 homing_text homing_situation_name(int32_t situation);
 
 // ------------------------------------------------------------------------------------------------
+// What a connection runs over.
+
+// A cable or radio of this machine, or something that is carried by one.
+#define HOMING_MEDIUM_DIRECT 1
+
+// A tunnel (a VPN), or an interface of which a driver that knows tunnels cannot say what it is: what answers there does not
+// show that the machine is inside by itself.
+#define HOMING_MEDIUM_TUNNEL 2
+
+// The driver never says. A verified server counts, a bare connection does not.
+#define HOMING_MEDIUM_UNKNOWN 3
+
+// Nothing: the peer has an address of this machine, and shows nothing of where that is.
+#define HOMING_MEDIUM_THIS_MACHINE 4
+
+// ------------------------------------------------------------------------------------------------
 // Something the application may want to know.
 
 // state changed; reason says why.
@@ -1366,6 +1382,9 @@ typedef struct {
 // The engine stops, or communication was switched off.
 #define HOMING_ENDING_STOPPED 9
 
+// A probe asks the management server the agent is attached to.
+#define HOMING_REFERENCE_MANAGEMENT 4294967295
+
 // What an engine wants done. What a kind of action does not have is 0 or NULL.
 //
 // All views live until the next call of a function that takes the engine without const.
@@ -1384,7 +1403,7 @@ typedef struct {
     uint64_t exchange;
     // Names a version of the memory.
     uint64_t version;
-    // The name to look up, or the host to dial or to ask: a name or an address, which TLS expects the server to be. Where
+    // The name to look up (one with a final dot is absolute: no search list may be applied to it), or the host to dial or to ask: a name or an address, which TLS expects the server to be. Where
     // nobody may answer: the address of the reference server for which that speaks, by whose interface it is asked; none
     // when any will do.
     homing_text host;
@@ -1417,7 +1436,8 @@ typedef struct {
     uint64_t probe;
     // What a probe has to prove: HOMING_PROOF_....
     int32_t proof;
-    // Which reference server a probe asks, from 1; 0 when nobody may answer.
+    // Which reference server a probe asks, from 1; 0 when nobody may answer; HOMING_REFERENCE_MANAGEMENT: the management
+    // server the agent is attached to, which is asked like a reference server.
     uint32_t reference;
 } homing_action;
 
@@ -1512,6 +1532,10 @@ void homing_engine_free(homing_engine *engine);
 // HOMING_NETWORK_CHANGED.
 #define HOMING_NETWORK_RETURNED 3
 
+// Something changed, and the ways to the reference servers did not: the default route, say, or the way to a management
+// server.
+#define HOMING_NETWORK_ELSEWHERE 4
+
 // The time that homing_engine_deadline named has come. Early or late is fine.
 homing_status homing_engine_timeout(homing_engine *engine, uint64_t now_ns);
 
@@ -1538,26 +1562,21 @@ homing_status homing_engine_resolve_failed(homing_engine *engine,
                                            uint64_t query,
                                            const homing_failure *failure);
 
-// The connection link stands, with this address.
+// The connection link stands, with this address, over this: HOMING_MEDIUM_.... Of a connection through a proxy it is what
+// leads to the proxy.
 homing_status homing_engine_connected(homing_engine *engine,
                                       uint64_t now_ns,
                                       uint64_t link,
-                                      const homing_address *peer);
+                                      const homing_address *peer,
+                                      int32_t medium);
 
-// The same, by way of a tunnel: what answers there does not show that the machine is inside by itself.
-homing_status homing_engine_connected_by_tunnel(homing_engine *engine,
-                                                uint64_t now_ns,
-                                                uint64_t link,
-                                                const homing_address *peer);
-
-// The question probe was answered at peer, with this proof: HOMING_PROOF_.... is_tunnel: 1 when the way led
-// through a tunnel, else 0.
+// The question probe was answered at peer, with this proof: HOMING_PROOF_..., over this: HOMING_MEDIUM_....
 homing_status homing_engine_probed(homing_engine *engine,
                                    uint64_t now_ns,
                                    uint64_t probe,
                                    int32_t proof,
                                    const homing_address *peer,
-                                   uint32_t is_tunnel);
+                                   int32_t medium);
 
 // The question probe was not answered as it has to be.
 homing_status homing_engine_probe_failed(homing_engine *engine,

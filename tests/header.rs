@@ -21,6 +21,7 @@ const NOUNS: [&str; 22] = [
     "snapshot",
     "proof",
     "location",
+    "medium",
     "event",
     "options",
     "client",

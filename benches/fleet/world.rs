@@ -13,7 +13,7 @@ use std::time::Duration;
 use homing::engine::{Action, Away, Engine, Event, Input, Memory, Setup, Tuning};
 use homing::settings::Settings;
 use homing::words::{
-    Cause, Errand, ExchangeId, LinkId, Moment, News, Outcome, Path, Proof, Purpose, Route, Verdict,
+    Cause, Errand, ExchangeId, LinkId, Medium, Moment, News, Outcome, Path, Proof, Purpose, Route, Verdict,
 };
 
 /// How a fleet is made.
@@ -213,7 +213,7 @@ impl World {
                 let Some(place) = stands(link) else { return };
                 let (round_trip, server) = (agent.round_trip, agent.links[place].server);
                 let peer = SocketAddr::from(([10, 0, 0, server + 1], 443));
-                self.input(number, Input::Connected { link, path: Path { peer, tunnel: false } });
+                self.input(number, Input::Connected { link, path: Path { peer, medium: Medium::Direct } });
                 self.push(self.now + round_trip, number, Happening::Secured(link));
             }
             Happening::Secured(link) if stands(link).is_some() => {

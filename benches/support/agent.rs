@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use homing::engine::{Action, Away, Engine, Input, Memory, Setup, Tuning};
 use homing::settings::Settings;
-use homing::words::{Errand, ExchangeId, LinkId, Moment, News, Outcome, Path, Proof, Route, Verdict};
+use homing::words::{Errand, ExchangeId, LinkId, Medium, Moment, News, Outcome, Path, Proof, Route, Verdict};
 
 /// Settings with one priority of `servers` servers, each an address, over TLS.
 pub fn settings(servers: usize, mode: &str, interval: &str) -> Arc<Settings> {
@@ -70,7 +70,7 @@ impl Agent {
         self.now = self.now + Duration::from_millis(1);
         match coming {
             Coming::Connected(link, peer) => {
-                self.handle(Input::Connected { link, path: Path { peer, tunnel: false } });
+                self.handle(Input::Connected { link, path: Path { peer, medium: Medium::Direct } });
                 self.coming.push_back(Coming::Secured(link));
             }
             Coming::Secured(link) => self.handle(Input::Secured { link, proof: Proof::Tls }),

@@ -169,7 +169,8 @@ static void race(struct agent *agent, struct link *link) {
             link->racing[i] = -1;
             close_racing(link);
             link->state = READY;
-            told(agent, homing_engine_connected(agent->engine, platform_now_ns(), link->id, &link->to[i]),
+            told(agent, homing_engine_connected(agent->engine, platform_now_ns(), link->id, &link->to[i],
+                                                HOMING_MEDIUM_UNKNOWN),
                  "homing_engine_connected");
             return;
         }

@@ -252,7 +252,7 @@ private:
                     link.racing.emplace(place, socket);
             } else if (link.racing.count(place) != 0 && look_at(place)) {
                 link.racing.clear();
-                told(homing_engine_connected(engine_.get(), platform_now_ns(), id, &link.to[place]));
+                told(homing_engine_connected(engine_.get(), platform_now_ns(), id, &link.to[place], HOMING_MEDIUM_UNKNOWN));
                 return true;
             }
         }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use homing::engine::{Action, Away, Command, Engine, Event, Input, Memory, Setup, Tuning};
 use homing::settings::{Protocol, Server, Settings, Source};
 use homing::words::{
-    AgentId, Cause, Errand, ExchangeId, Failure, Host, LinkId, Moment, Outcome, Path, Verdict,
+    AgentId, Cause, Errand, ExchangeId, Failure, Host, LinkId, Medium, Moment, Outcome, Path, Verdict,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::time::{ClockId, clock_gettime};
@@ -152,8 +152,10 @@ impl Agent {
                 let link = *id;
                 match report {
                     Report::Connected(peer) => {
-                        self.engine
-                            .handle(now(), Input::Connected { link, path: Path { peer, tunnel: false } });
+                        self.engine.handle(
+                            now(),
+                            Input::Connected { link, path: Path { peer, medium: Medium::Unknown } },
+                        );
                     }
                     Report::FirstByte(exchange) => {
                         self.engine.handle(now(), Input::FirstByte { exchange });

@@ -75,7 +75,7 @@ enum Call<'a> {
     ResolveFailed(Number, Failed),
     LookUpWaits(Number),
     LookUpBegins(Number),
-    Connected(Number, Address),
+    Connected(Number, Address, u8),
     Secured(Number, i8),
     Lost(Number, Failed),
     FirstByte(Number),
@@ -290,8 +290,8 @@ impl Engine {
                 Call::ResolveFailed(query, failed) => {
                     homing_engine_resolve_failed(engine, now, self.number(query), &failed.as_c())
                 }
-                Call::Connected(link, peer) => {
-                    homing_engine_connected(engine, now, self.number(link), &peer.as_c())
+                Call::Connected(link, peer, medium) => {
+                    homing_engine_connected(engine, now, self.number(link), &peer.as_c(), i32::from(*medium % 6))
                 }
                 Call::Secured(link, proof) => {
                     homing_engine_secured(engine, now, self.number(link), (*proof).into())

@@ -17,7 +17,7 @@ use super::wallet::Wallet;
 use crate::engine::{Action, Command, Event, Input, NetworkChange, Reached, Target, Turn};
 use crate::net::protocol::{Content, Protocol};
 use crate::net::{Answer, Exchange, Limits, Link, Looked, Plan, Probe, Proxy, Report, Resolver, SocketHook};
-use crate::platform::{Waker, journal};
+use crate::platform::{Peers, Waker, journal};
 use crate::trust::{self, Accepted, Timestamp, WallClock};
 use crate::words::{
     Cause, CertificatePolicyId, Errand, ExchangeId, Failure, LinkId, Moment, Outcome, Path, ProbeId, Proof,
@@ -99,6 +99,8 @@ pub(super) struct Road {
     links: BTreeMap<LinkId, Link>,
     /// Links that may have something to do at once.
     pending: BTreeSet<LinkId>,
+    /// Where links and probes lead, for whoever watches the ways there.
+    peers: Peers,
     /// Questions to reference servers. They are no links: nothing can be said on one.
     probes: BTreeMap<ProbeId, Probe>,
     /// Those that may have something to do at once.
@@ -145,6 +147,7 @@ impl Road {
             resolver_due: None,
             links: BTreeMap::new(),
             pending: BTreeSet::new(),
+            peers: Peers::default(),
             probes: BTreeMap::new(),
             pending_probes: BTreeSet::new(),
             exchanges: BTreeMap::new(),
@@ -185,6 +188,7 @@ impl Road {
         self.stapled.clear();
         self.policies.insert(prepared.id, prepared.policies);
         self.wallet.reconfigured();
+        self.peers.forget_references();
         let warnings = prepared.warnings.into_iter();
         self.notices.extend(warnings.map(|warning| Event::SettingsWarning { warning }));
         Command::Reconfigure { id: prepared.id, settings: prepared.settings }
@@ -277,10 +281,18 @@ impl Road {
         }
     }
 
+    /// Where links and probes lead.
+    pub(super) fn peers(&mut self) -> &mut Peers {
+        &mut self.peers
+    }
+
     /// What happened on a link.
     fn report(&mut self, link: LinkId, report: Report, now: Moment) {
         match report {
-            Report::Connected(path) => self.heard.push_back(Heard::Connected(link, path)),
+            Report::Connected(path) => {
+                self.peers.server(path.peer.ip());
+                self.heard.push_back(Heard::Connected(link, path));
+            }
             Report::Secured(accepted) => self.secured(link, accepted),
             Report::FirstByte(exchange) => {
                 if let Some(under_way) = self.exchanges.get_mut(&link)
@@ -501,15 +513,21 @@ impl Road {
     /// Asks a reference server, or nobody. Directly: a proxy would answer for those who are not there.
     fn probe(&mut self, probe: ProbeId, target: Target, to: SocketAddr, proof: Proof, now: Moment) {
         let like = if let Target::Control { like } = target { like } else { None };
+        if let Target::Reference { host, .. } = &target {
+            self.peers.reference(to.ip(), host.address().is_none());
+        }
         let security = match target {
-            Target::Reference { host, certificate_policy, .. } if proof > Proof::Tcp => {
+            Target::Reference { host, certificate_policy, .. }
+            | Target::Management { host, certificate_policy }
+                if proof > Proof::Tcp =>
+            {
                 let Some(policy) = self.policy(certificate_policy) else {
                     let failure = Failure::noted(Cause::TlsFailed, "its certificate policy is not prepared");
                     return self.heard.push_back(Heard::Probed(probe, Err(failure)));
                 };
                 Some((policy, host))
             }
-            Target::Reference { .. } | Target::Control { .. } => None,
+            Target::Reference { .. } | Target::Management { .. } | Target::Control { .. } => None,
         };
         self.probes.insert(probe, Probe::new(probe, to, security, like, self.hook.clone(), now));
         self.pending_probes.insert(probe);

@@ -124,6 +124,7 @@ impl Worker {
                 look.begin(&self.client.shared);
             }
             if !self.stopped {
+                self.interfaces.learn(self.road.peers());
                 self.wait()?;
             }
         }
@@ -157,9 +158,10 @@ impl Worker {
         if self.client.shared.engine().deadline().is_some_and(|(deadline, _)| deadline <= now) {
             self.road.hear(Heard::Timeout);
         }
-        if let Some(change) = self.interfaces.change(now) {
+        if let Some(change) = self.interfaces.change(now, self.road.peers()) {
             let change = match change {
                 Interfered::Changed => NetworkChange::Changed,
+                Interfered::Elsewhere => NetworkChange::Elsewhere,
                 Interfered::Returned => NetworkChange::Returned,
                 Interfered::Gone => NetworkChange::Gone,
             };

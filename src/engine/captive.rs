@@ -62,6 +62,10 @@ impl Captive {
         (tuning.captive_first + here).min(tuning.captive_ceiling)
     }
 
+    pub(super) fn is_shown_by_servers(&self) -> bool {
+        self.servers != Servers::None
+    }
+
     pub(super) fn saw_servers(&mut self, servers: Servers) {
         self.servers = servers;
         self.saw(servers != Servers::None);

@@ -24,7 +24,7 @@ pub enum Action {
     Resolve {
         /// Names the answer.
         query: QueryId,
-        /// The name, in lower case without the final dot.
+        /// The name, in lower case. One with a final dot is absolute: no search list may be applied to it.
         host: Arc<str>,
     },
     /// Open a connection, and secure it when the server's protocol is `https`.
@@ -122,6 +122,13 @@ pub enum Target {
     Reference {
         /// Its place in [`Settings::reference_servers`].
         server: u16,
+        /// The name or address its certificate is expected to carry, unless the policy says otherwise.
+        host: Host,
+        /// Under which certificate policy.
+        certificate_policy: CertificatePolicyId,
+    },
+    /// The management server the agent is attached to, when its last exchange is too old to show where the machine is.
+    Management {
         /// The name or address its certificate is expected to carry, unless the policy says otherwise.
         host: Host,
         /// Under which certificate policy.
@@ -284,6 +291,9 @@ pub enum Turn {
 pub enum NetworkChange {
     /// Something changed and there is, or may be, a usable network. It may be another one.
     Changed,
+    /// Something changed, and the ways to the reference servers did not: the default route, say, or the way to a management
+    /// server.
+    Elsewhere,
     /// Something changed, or came back, and it is the network that was there before. Who cannot tell says `Changed`.
     Returned,
     /// There is no address beyond link-local, or no route.

@@ -331,7 +331,7 @@ impl Engine {
             exchange_facts(cx, attachment, location, agenda);
             attachment.tick(cx);
             if let Some(location) = location {
-                location.tick(cx);
+                location.tick(cx, attachment.floor());
             }
             attachment.heed_control(cx);
             exchange_facts(cx, attachment, location, agenda);

@@ -136,7 +136,9 @@ impl Network {
     /// The driver says something.
     pub(super) fn change(&mut self, now: Moment, change: NetworkChange, tuning: &Tuning) {
         match change {
-            NetworkChange::Changed | NetworkChange::Returned => self.reach = Reach::Up,
+            NetworkChange::Changed | NetworkChange::Elsewhere | NetworkChange::Returned => {
+                self.reach = Reach::Up;
+            }
             NetworkChange::Gone if self.recheck().is_some() => {}
             NetworkChange::Gone => self.go(tuning),
         }
@@ -156,6 +158,11 @@ impl Network {
     /// Why it is thought that somebody answers in place of the servers, if it is.
     pub(super) fn captive(&self, now: Moment, tuning: &Tuning) -> Option<Why> {
         self.captive.as_ref().map(|captive| captive.why(now, tuning))
+    }
+
+    /// Whether servers showed signs of it in the last search.
+    pub(super) fn servers_show_signs(&self) -> bool {
+        self.captive.as_ref().is_some_and(|captive| captive.is_shown_by_servers())
     }
 
     /// How long until the next look whether somebody still does.

@@ -78,6 +78,9 @@ pub const HOMING_ENDING_RECONFIGURED: i32 = 8;
 /// The engine stops, or communication was switched off.
 pub const HOMING_ENDING_STOPPED: i32 = 9;
 
+/// A probe asks the management server the agent is attached to.
+pub const HOMING_REFERENCE_MANAGEMENT: u32 = 0xFFFF_FFFF;
+
 /// What an engine wants done. What a kind of action does not have is 0 or NULL.
 ///
 /// All views live until the next call of a function that takes the engine without `const`.
@@ -98,7 +101,7 @@ pub struct homing_action {
     pub exchange: u64,
     /// Names a version of the memory.
     pub version: u64,
-    /// The name to look up, or the host to dial or to ask: a name or an address, which TLS expects the server to be. Where
+    /// The name to look up (one with a final dot is absolute: no search list may be applied to it), or the host to dial or to ask: a name or an address, which TLS expects the server to be. Where
     /// nobody may answer: the address of the reference server for which that speaks, by whose interface it is asked; none
     /// when any will do.
     pub host: homing_text,
@@ -131,7 +134,8 @@ pub struct homing_action {
     pub probe: u64,
     /// What a probe has to prove: `HOMING_PROOF_…`.
     pub proof: i32,
-    /// Which reference server a probe asks, from 1; 0 when nobody may answer.
+    /// Which reference server a probe asks, from 1; 0 when nobody may answer; `HOMING_REFERENCE_MANAGEMENT`: the management
+    /// server the agent is attached to, which is asked like a reference server.
     pub reference: u32,
 }
 
@@ -275,6 +279,9 @@ impl Current {
                 self.addresses.push(homing_address::from(to));
                 let (reference, host, policy) = match target {
                     Target::Control { like } => (0, like.map(Host::Address), None),
+                    Target::Management { host, certificate_policy } => {
+                        (HOMING_REFERENCE_MANAGEMENT, Some(host), Some(certificate_policy))
+                    }
                     Target::Reference { server, host, certificate_policy } => {
                         (u32::from(server) + 1, Some(host), Some(certificate_policy))
                     }

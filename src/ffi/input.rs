@@ -8,6 +8,7 @@ use super::address::homing_address;
 use super::boundary::{reference, status};
 use super::engine::{hear, homing_engine, reconfigure};
 use super::failure::{homing_failure, read_failure};
+use super::medium::read_medium;
 use super::outcome::{homing_outcome, read_news, read_outcome};
 use super::proof::read_proof;
 use super::settings::homing_settings;
@@ -23,6 +24,10 @@ pub const HOMING_NETWORK_GONE: i32 = 2;
 /// The network changed or came back, and it is the one that was there before. Who cannot tell says
 /// `HOMING_NETWORK_CHANGED`.
 pub const HOMING_NETWORK_RETURNED: i32 = 3;
+
+/// Something changed, and the ways to the reference servers did not: the default route, say, or the way to a management
+/// server.
+pub const HOMING_NETWORK_ELSEWHERE: i32 = 4;
 
 /// The time that `homing_engine_deadline` named has come. Early or late is fine.
 #[unsafe(no_mangle)]
@@ -94,43 +99,26 @@ pub unsafe extern "C" fn homing_engine_resolve_failed(
     }
 }
 
-/// The connection `link` stands, with this address.
+/// The connection `link` stands, with this address, over this: `HOMING_MEDIUM_…`. Of a connection through a proxy it is what
+/// leads to the proxy.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_engine_connected(
     engine: *mut homing_engine,
     now_ns: u64,
     link: u64,
     peer: *const homing_address,
+    medium: i32,
 ) -> homing_status {
     // SAFETY: the caller's promises, here and below.
     unsafe {
         status(|| {
-            let peer = reference(peer, "peer")?.socket()?;
-            hear(engine, now_ns, Input::Connected { link: LinkId(link), path: Path { peer, tunnel: false } })
-        })
-    }
-}
-
-/// The same, by way of a tunnel: what answers there does not show that the machine is inside by itself.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn homing_engine_connected_by_tunnel(
-    engine: *mut homing_engine,
-    now_ns: u64,
-    link: u64,
-    peer: *const homing_address,
-) -> homing_status {
-    // SAFETY: the caller's promises, here and below.
-    unsafe {
-        status(|| {
-            let peer = reference(peer, "peer")?.socket()?;
-            let path = Path { peer, tunnel: true };
+            let path = Path { peer: reference(peer, "peer")?.socket()?, medium: read_medium(medium)? };
             hear(engine, now_ns, Input::Connected { link: LinkId(link), path })
         })
     }
 }
 
-/// The question `probe` was answered at `peer`, with this proof: `HOMING_PROOF_…`. `is_tunnel`: 1 when the way led
-/// through a tunnel, else 0.
+/// The question `probe` was answered at `peer`, with this proof: `HOMING_PROOF_…`, over this: `HOMING_MEDIUM_…`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_engine_probed(
     engine: *mut homing_engine,
@@ -138,13 +126,13 @@ pub unsafe extern "C" fn homing_engine_probed(
     probe: u64,
     proof: i32,
     peer: *const homing_address,
-    is_tunnel: u32,
+    medium: i32,
 ) -> homing_status {
     // SAFETY: the caller's promises, here and below.
     unsafe {
         status(|| {
             let proof = read_proof(proof)?;
-            let path = Path { peer: reference(peer, "peer")?.socket()?, tunnel: is_tunnel != 0 };
+            let path = Path { peer: reference(peer, "peer")?.socket()?, medium: read_medium(medium)? };
             let answer = Ok(Reached { proof, path });
             hear(engine, now_ns, Input::Probed { probe: ProbeId(probe), answer })
         })
@@ -272,6 +260,7 @@ pub unsafe extern "C" fn homing_engine_network_changed(
                 HOMING_NETWORK_CHANGED => NetworkChange::Changed,
                 HOMING_NETWORK_GONE => NetworkChange::Gone,
                 HOMING_NETWORK_RETURNED => NetworkChange::Returned,
+                HOMING_NETWORK_ELSEWHERE => NetworkChange::Elsewhere,
                 other => {
                     return Err(Failed::new(HOMING_ERROR_RANGE, format!("`change` {other} is no change")));
                 }

@@ -14,7 +14,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::failure;
 use super::hook::{self, SocketHook};
-use crate::words::{Cause, Failure, FailureClass, Moment};
+use crate::platform::Planned;
+use crate::words::{Cause, Failure, FailureClass, Moment, Path};
 
 /// Connections under way to the addresses of one server.
 pub(super) struct Race {
@@ -31,12 +32,13 @@ pub(super) struct Race {
 struct Runner {
     stream: TcpStream,
     address: SocketAddr,
+    planned: Planned,
 }
 
 /// What became of a race.
 pub(super) enum Finish {
     /// This one accepted; it is registered under the token of its address.
-    Won { stream: TcpStream, address: SocketAddr },
+    Won { stream: TcpStream, path: Path },
     /// All failed.
     Lost(Failure),
 }
@@ -70,8 +72,9 @@ impl Race {
                 match progress(&runner.stream) {
                     Ok(false) => at += 1,
                     Ok(true) => {
-                        let Runner { stream, address } = self.running.swap_remove(at);
-                        return Some(Finish::Won { stream, address });
+                        let Runner { stream, address, planned } = self.running.swap_remove(at);
+                        let medium = planned.medium(&stream, address);
+                        return Some(Finish::Won { stream, path: Path { peer: address, medium } });
                     }
                     Err(error) => {
                         self.running.swap_remove(at);
@@ -85,7 +88,7 @@ impl Race {
             }
             self.next_start = now + self.stagger;
             match start(address, self.hook.as_ref(), registry, token(self.next)) {
-                Ok(stream) => self.running.push(Runner { stream, address }),
+                Ok((stream, planned)) => self.running.push(Runner { stream, address, planned }),
                 Err(failure) => self.failed(failure, now),
             }
             self.next += 1;
@@ -111,12 +114,14 @@ fn start(
     hook: Option<&SocketHook>,
     registry: &Registry,
     token: Token,
-) -> Result<TcpStream, Failure> {
+) -> Result<(TcpStream, Planned), Failure> {
     let socket = socket(address).map_err(|error| failure::of_dial(&error))?;
     if let Some(hook) = hook {
         hook::show(hook, &socket, &address)?;
     }
-    connect(socket, address, registry, token).map_err(|error| failure::of_dial(&error))
+    let planned = Planned::new(&socket, address);
+    let stream = connect(socket, address, registry, token).map_err(|error| failure::of_dial(&error))?;
+    Ok((stream, planned))
 }
 
 fn socket(address: SocketAddr) -> io::Result<Socket> {
@@ -202,19 +207,17 @@ mod tests {
     #[test]
     fn a_refused_address_gives_way_at_once() {
         let (_listener, good) = listening();
-        let Finish::Won { address, .. } = run(vec![refusing(), refusing(), good], LONG) else {
-            panic!("lost")
-        };
-        assert_eq!(address, good);
+        let Finish::Won { path, .. } = run(vec![refusing(), refusing(), good], LONG) else { panic!("lost") };
+        assert_eq!(path, Path { peer: good, medium: crate::words::Medium::ThisMachine });
     }
 
     #[test]
     fn a_silent_address_gives_way_after_its_time() {
         let (_listener, good) = listening();
-        let Finish::Won { address, .. } = run(vec![nowhere(), good], Duration::from_millis(10)) else {
+        let Finish::Won { path, .. } = run(vec![nowhere(), good], Duration::from_millis(10)) else {
             panic!("lost")
         };
-        assert_eq!(address, good);
+        assert_eq!(path.peer, good);
     }
 
     #[test]

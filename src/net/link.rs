@@ -85,7 +85,7 @@ enum State {
 /// A connection to a proxy that is asked for the way to the server.
 struct Digging {
     stream: Stream,
-    address: SocketAddr,
+    path: Path,
     tunnel: Tunnel,
     input: Vec<u8>,
     pace: Pace,
@@ -284,12 +284,12 @@ impl Link {
             None => Ok(Next::Wait(State::Dialling(race))),
             Some(Finish::Lost(failure)) if self.proxy.is_some() => Err(proxy::not_reached(failure)),
             Some(Finish::Lost(failure)) => Err(failure),
-            Some(Finish::Won { stream, address }) => {
+            Some(Finish::Won { stream, path }) => {
                 let stream = Stream::plain(stream);
-                let Some(proxy) = &self.proxy else { return self.connected(stream, address, Vec::new()) };
+                let Some(proxy) = &self.proxy else { return self.connected(stream, path, Vec::new()) };
                 let tunnel = Tunnel::new(proxy, &self.server);
                 let (input, pace) = (Vec::new(), Pace::default());
-                Ok(Next::On(State::Tunnelling(Box::new(Digging { stream, address, tunnel, input, pace }))))
+                Ok(Next::On(State::Tunnelling(Box::new(Digging { stream, path, tunnel, input, pace }))))
             }
         }
     }
@@ -308,8 +308,8 @@ impl Link {
         let received = stream.receive(input).map_err(broke)?;
         pace.hear(input.len() - before, now);
         if tunnel.receive(input, &self.limits)? {
-            let Digging { stream, address, input, .. } = *digging;
-            return self.connected(stream, address, input);
+            let Digging { stream, path, input, .. } = *digging;
+            return self.connected(stream, path, input);
         }
         match received {
             Received::Something => Ok(Next::On(State::Tunnelling(digging))),
@@ -324,8 +324,8 @@ impl Link {
     }
 
     /// The way to the server is open; `early` came from it already.
-    fn connected(&mut self, stream: Stream, peer: SocketAddr, early: Vec<u8>) -> Result<Next, Failure> {
-        self.reports.push_back(Report::Connected(Path { peer, tunnel: false }));
+    fn connected(&mut self, stream: Stream, path: Path, early: Vec<u8>) -> Result<Next, Failure> {
+        self.reports.push_back(Report::Connected(path));
         match self.server.protocol {
             Protocol::Http => Ok(Next::On(State::Idle(Open { input: early, ..Open::new(stream) }))),
             Protocol::Https => {

@@ -14,7 +14,6 @@ use super::dial::{Finish, Race};
 use super::hook::{self, SocketHook};
 use super::link::first_token;
 use super::tls::{Received, Stream};
-use crate::platform::is_tunnel;
 use crate::trust::Prepared;
 use crate::words::{Cause, Failure, Host, Moment, Path, ProbeId, Proof};
 
@@ -79,9 +78,7 @@ impl Probe {
                             return None;
                         }
                         Some(Finish::Lost(failure)) => return Some(Err(failure)),
-                        Some(Finish::Won { stream, address }) => {
-                            let tunnel = stream.local_addr().is_ok_and(|local| is_tunnel(local.ip()));
-                            let path = Path { peer: address, tunnel };
+                        Some(Finish::Won { stream, path }) => {
                             let Some((policy, host)) = &self.security else {
                                 return Some(Ok((Proof::Tcp, path)));
                             };

@@ -27,7 +27,7 @@ mod user;
 pub(crate) use clock::Clock;
 pub(crate) use flag::Flag;
 pub use flag::Waitable;
-pub(crate) use interfaces::{Interfaces, Interfered, is_tunnel, use_way_to};
+pub(crate) use interfaces::{Interfaces, Interfered, Peers, Planned, use_way_to};
 pub(crate) use journal::Journal;
 pub use journal::LogLevel;
 pub(crate) use machine::machine;

@@ -49,6 +49,24 @@ pub enum BadHost {
     BadAddress,
 }
 
+impl Host {
+    /// The address, if it is one.
+    pub fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) => Some(*address),
+            Self::Name(_) => None,
+        }
+    }
+
+    /// Whether it is written as this machine itself: an address of loopback, or `localhost`.
+    pub fn is_this_machine(&self) -> bool {
+        match self {
+            Self::Address(address) => address.to_canonical().is_loopback(),
+            Self::Name(name) => &**name == "localhost",
+        }
+    }
+}
+
 impl FromStr for Host {
     type Err = BadHost;
 

@@ -26,5 +26,5 @@ pub use id::{
 pub(crate) use json::{Object, Unreadable, read_object};
 pub(crate) use nearest::nearest;
 pub use outcome::{News, Outcome, Verdict};
-pub use proof::{Path, Proof, Route};
+pub use proof::{Medium, Path, Proof, Route};
 pub use time::Moment;

@@ -33,9 +33,35 @@ impl Proof {
 pub struct Path {
     /// The address that accepted: one of those in [`Action::Dial`](crate::engine::Action::Dial).
     pub peer: SocketAddr,
-    /// Whether it leads through a tunnel (a VPN), which may bring an outside machine inside. `false` when the
-    /// driver cannot tell.
-    pub tunnel: bool,
+    /// What the connection runs over.
+    pub medium: Medium,
+}
+
+/// What a connection runs over. A tunnel (a VPN) may bring an outside machine inside, so what answers there does not show
+/// that the machine is inside by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Medium {
+    /// A cable or radio of this machine, or something that is carried by one.
+    Direct,
+    /// A tunnel, or an interface of which a system that knows tunnels cannot say what it is.
+    Tunnel,
+    /// This system never says. A verified server counts, a bare connection does not.
+    Unknown,
+    /// Nothing: the peer has an address of this machine, and shows nothing of where that is.
+    ThisMachine,
+}
+
+impl Medium {
+    /// What it is, in words that follow "answered".
+    pub const fn explain(self) -> &'static str {
+        match self {
+            Self::Direct => "directly",
+            Self::Tunnel => "through a tunnel",
+            Self::Unknown => "path unknown",
+            Self::ThisMachine => "on this machine itself",
+        }
+    }
 }
 
 /// How a server is reached. Serialises to `"direct"` or `{"proxy": 0}`.

@@ -184,7 +184,9 @@ fn functions(owner: &str, name: &str, header: &Header) -> Option<Fill> {
         ("homing_situation_name", "situation") => {
             one_of(header, "HOMING_SITUATION_INTERNAL", "HOMING_SITUATION_")
         }
-        ("homing_engine_probed", "is_tunnel") => Fill::right("0").all(&["1", "2", "UINT32_MAX"], OK),
+        ("homing_engine_connected" | "homing_engine_probed", "medium") => {
+            one_of(header, "HOMING_MEDIUM_DIRECT", "HOMING_MEDIUM_")
+        }
         ("homing_engine_secured" | "homing_engine_probed", "proof") => {
             one_of(header, "HOMING_PROOF_TLS", "HOMING_PROOF_")
         }

@@ -104,7 +104,7 @@ static void driven(const homing_settings *settings)
         }
     } while (action->kind != HOMING_ACTION_DIAL);
     homing_address address = {.ip = {127, 0, 0, 1}, .family = 4, .port = 80};
-    check(homing_engine_connected(engine, now, action->link, &address) == HOMING_OK);
+    check(homing_engine_connected(engine, now, action->link, &address, HOMING_MEDIUM_UNKNOWN) == HOMING_OK);
     free(action);
     action = next(engine, HOMING_ACTION_EXCHANGE);
     homing_outcome *outcome = made(sizeof *outcome);

@@ -15,7 +15,7 @@ use homing::engine::{
 };
 use homing::settings::{Settings, Situation};
 use homing::words::{
-    Cause, ExchangeId, LinkId, Moment, News, Outcome, Path, ProbeId, Proof, QueryId, Route, Verdict,
+    Cause, ExchangeId, LinkId, Medium, Moment, News, Outcome, Path, ProbeId, Proof, QueryId, Route, Verdict,
 };
 
 use crate::mount::{self, Engine};
@@ -229,11 +229,16 @@ impl Chaos {
             (Found::Fails(trouble), _) => {
                 return self.input(Input::Probed { probe, answer: Err(trouble.cause().into()) });
             }
-            (Found::Itself { tunnel }, Target::Reference { .. }) => (wanted, tunnel),
+            (Found::Itself { tunnel }, Target::Reference { .. } | Target::Management { .. }) => {
+                (wanted, tunnel)
+            }
             (Found::Itself { .. } | Found::Accepts, _) => (Proof::Tcp, false),
         };
         self.anybody_proved |= proof >= Proof::Tls;
-        let path = Path { peer: ([10, 99, 0, 1], 443).into(), tunnel };
+        let path = Path {
+            peer: ([10, 99, 0, 1], 443).into(),
+            medium: if tunnel { Medium::Tunnel } else { Medium::Direct },
+        };
         self.input(Input::Probed { probe, answer: Ok(Reached { proof, path }) });
     }
 
@@ -297,7 +302,7 @@ impl Chaos {
                 if let Some(link) = self.link(index) {
                     self.input(Input::Connected {
                         link,
-                        path: Path { peer: ([10, 0, 0, 1], 443).into(), tunnel: false },
+                        path: Path { peer: ([10, 0, 0, 1], 443).into(), medium: Medium::Direct },
                     });
                 }
             }
@@ -373,7 +378,7 @@ impl Chaos {
             for link in self.links.keys().copied().collect::<Vec<_>>() {
                 self.input(Input::Connected {
                     link,
-                    path: Path { peer: ([10, 0, 0, 1], 443).into(), tunnel: false },
+                    path: Path { peer: ([10, 0, 0, 1], 443).into(), medium: Medium::Direct },
                 });
                 self.prepared.ends(link.0);
                 self.input(Input::Secured { link, proof: Proof::Tls });
@@ -405,7 +410,7 @@ impl Chaos {
             2 => self.input(Input::FirstByte { exchange: ExchangeId(id) }),
             3 => self.input(Input::Secured { link: LinkId(id), proof: Proof::Pin }),
             4 => {
-                let path = Path { peer: ([10, 99, 0, 1], 443).into(), tunnel: false };
+                let path = Path { peer: ([10, 99, 0, 1], 443).into(), medium: Medium::Direct };
                 let answer = Ok(Reached { proof: Proof::Pin, path });
                 self.input(Input::Probed { probe: ProbeId(id), answer });
             }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use homing::engine::{Finding, WhyLocation};
+use homing::engine::{Command, Finding, WhyLocation};
 use homing::settings::Situation;
 use homing::words::Proof;
 
@@ -47,8 +47,96 @@ fn a_network_that_resolves_every_name_to_itself_is_never_inside() {
     world.places.every_name = Some(reference(7));
     world.places.elsewhere = Place::Accepts(ms(5));
     world.run(s(3600));
-    assert_eq!(world.situation(), Situation::Captive);
-    assert!(world.rounds().iter().all(|(_, round)| round.finding == Finding::Captive));
+    // Providers do so too: it takes another sign to call it a portal.
+    assert_eq!(world.situation(), Situation::External);
+    assert!(world.rounds().iter().all(|(_, round)| round.finding == Finding::External));
+    assert!(world.rounds().len() < 10, "asked {} times within an hour", world.rounds().len());
+}
+
+/// What C tells of a failure has no issuer.
+#[cfg(not(feature = "capi"))]
+#[test]
+fn one_unknown_authority_for_two_servers_beside_the_name_is_a_portal() {
+    let list = serde_json::json!({ "servers": [ { "address": "r.example" }, { "address": "q.example" } ] });
+    for (authorities, expected) in [([7, 7], Situation::Captive), ([7, 8], Situation::External)] {
+        let mut world = priorities(&[1]).with("reference_servers", list.clone()).start();
+        world.set_all(black_hole());
+        world.places.every_name = Some(reference(7));
+        world.places.elsewhere = Place::Intercepts(ms(5), authorities);
+        world.run(s(10));
+        assert_eq!(world.situation(), expected, "{}", world.story());
+    }
+}
+
+#[test]
+fn a_name_that_must_not_exist_beside_a_page_is_a_portal() {
+    let mut world = priorities(&[1])
+        .with(
+            "reference_servers",
+            serde_json::json!({ "servers": [ { "address": "r.example", "proof": "tcp" } ] }),
+        )
+        .start();
+    world.set_all(status(511));
+    world.places.every_name = Some(reference(7));
+    world.places.elsewhere = Place::Accepts(ms(5));
+    world.run(s(700));
+    assert_eq!(world.situation(), Situation::Captive, "{}", world.story());
+}
+
+#[test]
+fn a_search_list_that_leads_anywhere_is_no_portal() {
+    let list = serde_json::json!({ "servers": [ { "address": "r.example", "proof": "tcp" } ] });
+    let mut world = priorities(&[1])
+        .with("reference_servers", list)
+        .with("location", serde_json::json!({ "required_proof": "tcp", "management_server_counts": false }))
+        .start();
+    world.set_all(black_hole());
+    world.places.searched = Some(reference(7));
+    world.places.names.insert("r.example".to_owned(), (ms(1), vec![reference(0)]));
+    world.places.at.insert((reference(0), 443).into(), Place::Answers(ms(1)));
+    world.run(s(3600));
+    assert_eq!((world.situation(), world.verdicts().len()), (Situation::Internal, 1), "{}", world.story());
+}
+
+#[test]
+fn a_provider_that_answers_for_every_name_is_outside_and_no_portal() {
+    // Servers with addresses are believed all the same; those that go by a name are not.
+    for (address, expected) in [("10.99.0.1", Situation::Internal), ("r.example", Situation::External)] {
+        let list = serde_json::json!({ "servers": [ { "address": address, "proof": "tcp" } ] });
+        let mut world = priorities(&[1])
+            .with("reference_servers", list)
+            .with(
+                "location",
+                serde_json::json!({ "required_proof": "tcp", "management_server_counts": false }),
+            )
+            .start();
+        world.places.every_name = Some(reference(0));
+        world.places.at.insert((reference(0), 443).into(), Place::Answers(ms(1)));
+        world.run(s(3600));
+        assert_eq!((world.situation(), world.verdicts().len()), (expected, 1), "{}", world.story());
+        assert!(world.rounds().len() < 10, "asked {} times within an hour", world.rounds().len());
+    }
+    // A manager verified on this network is no portal's, though every address answers.
+    let mut world = agent("tcp", "tcp");
+    world.set_all(up());
+    world.places.elsewhere = Place::Accepts(ms(5));
+    world.places.control = Place::Accepts(ms(5));
+    world.run(s(3600));
+    assert_eq!(world.situation(), Situation::External, "{}", world.story());
+    assert!(world.rounds().len() < 10, "asked {} times within an hour", world.rounds().len());
+}
+
+#[test]
+fn one_look_up_of_the_control_is_under_way_however_often_it_is_asked() {
+    let mut world = agent("tcp", "tcp");
+    world.places.at.insert((reference(0), 443).into(), Place::Answers(ms(1)));
+    world.places.names_hang = true;
+    for _ in 0..20 {
+        world.command(Command::ProbeNow).run(s(20));
+    }
+    let asked = world.looked_up.iter().filter(|name| name.ends_with(".invalid.")).count();
+    assert_eq!(asked, 1, "{:?}", world.looked_up);
+    assert_eq!(world.situation(), Situation::Internal, "addresses do not depend on it");
 }
 
 #[test]

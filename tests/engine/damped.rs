@@ -241,6 +241,29 @@ fn a_driver_that_never_speaks_of_the_network_is_helped_by_what_does_not_leave_th
     assert_eq!(world.situation(), Situation::Internal);
 }
 
+#[test]
+fn a_change_elsewhere_does_not_void_what_a_change_takes() {
+    // A reference server is away for six seconds while other networks come and go.
+    let mut world = agent("tls");
+    reference_is(&mut world, UP);
+    world.run(s(30));
+    reference_is(&mut world, Place::Refuses(ms(1)));
+    for _ in 0..3 {
+        world.network(NetworkChange::Elsewhere).run(s(2));
+    }
+    reference_is(&mut world, UP);
+    world.run(s(60));
+    assert_eq!(world.verdicts().len(), 1, "{}", world.story());
+    assert!(world.rounds().len() > 1, "it was asked once more");
+
+    // A management server that counts is asked once more, too: its way may be another.
+    let mut world = priorities(&[1]).with("reference_servers", references(1, &[443], "tls")).start();
+    world.run(s(30));
+    world.medium = homing::words::Medium::Tunnel;
+    world.network(NetworkChange::Elsewhere).run(s(60));
+    assert_eq!(world.situation(), Situation::External, "{}", world.story());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -23,6 +23,7 @@ mod flapping;
 mod fleet;
 mod memory;
 mod mount;
+mod networks;
 mod patient_round;
 mod places;
 mod prepared;

@@ -41,8 +41,8 @@ mod twice {
     use homing::ffi::*;
     use homing::settings::{Protocol, Settings};
     use homing::words::{
-        Cause, CertificatePolicyId, Errand, Failure, Moment, News, Outcome, Path, Proof, Purpose, Route,
-        SettingsId, Verdict,
+        Cause, CertificatePolicyId, Errand, Failure, Medium, Moment, News, Outcome, Path, Proof, Purpose,
+        Route, SettingsId, Verdict,
     };
 
     /// An engine, and one behind the C functions that must do the same.
@@ -203,6 +203,15 @@ mod twice {
         u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
     }
 
+    const fn medium_code(medium: Medium) -> i32 {
+        match medium {
+            Medium::Direct => HOMING_MEDIUM_DIRECT,
+            Medium::Tunnel => HOMING_MEDIUM_TUNNEL,
+            Medium::Unknown => HOMING_MEDIUM_UNKNOWN,
+            Medium::ThisMachine => HOMING_MEDIUM_THIS_MACHINE,
+        }
+    }
+
     const fn proof_code(proof: Proof) -> i32 {
         match proof {
             Proof::Tcp => HOMING_PROOF_TCP,
@@ -282,11 +291,8 @@ mod twice {
                 Input::Resolved { query, answer: Err(failure) } => {
                     homing_engine_resolve_failed(engine, now, query.0, &Failed::new(failure).as_c())
                 }
-                Input::Connected { link, path: Path { peer, tunnel: false } } => {
-                    homing_engine_connected(engine, now, link.0, &address(peer))
-                }
-                Input::Connected { link, path: Path { peer, tunnel: true } } => {
-                    homing_engine_connected_by_tunnel(engine, now, link.0, &address(peer))
+                Input::Connected { link, path: Path { peer, medium } } => {
+                    homing_engine_connected(engine, now, link.0, &address(peer), medium_code(medium))
                 }
                 Input::Probed { probe, answer: Ok(Reached { proof, path }) } => homing_engine_probed(
                     engine,
@@ -294,7 +300,7 @@ mod twice {
                     probe.0,
                     proof_code(proof),
                     &address(path.peer),
-                    path.tunnel.into(),
+                    medium_code(path.medium),
                 ),
                 Input::Probed { probe, answer: Err(failure) } => {
                     homing_engine_probe_failed(engine, now, probe.0, &Failed::new(failure).as_c())
@@ -329,6 +335,7 @@ mod twice {
                         NetworkChange::Changed => HOMING_NETWORK_CHANGED,
                         NetworkChange::Gone => HOMING_NETWORK_GONE,
                         NetworkChange::Returned => HOMING_NETWORK_RETURNED,
+                        NetworkChange::Elsewhere => HOMING_NETWORK_ELSEWHERE,
                     },
                 ),
                 Input::Resumed => homing_engine_resumed(engine, now),
@@ -419,7 +426,10 @@ mod twice {
             Action::Probe { probe, target, to, proof, deadline } => {
                 let (reference, host, policy) = match target {
                     Target::Reference { server, host, certificate_policy } => {
-                        (server + 1, host.to_string(), *certificate_policy)
+                        (u32::from(*server) + 1, host.to_string(), *certificate_policy)
+                    }
+                    Target::Management { host, certificate_policy } => {
+                        (HOMING_REFERENCE_MANAGEMENT, host.to_string(), *certificate_policy)
                     }
                     Target::Control { like } => {
                         let like = like.map_or("-".to_owned(), |like| like.to_string());

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use homing::engine::{Reached, Target};
-use homing::words::{Cause, Failure, Moment, Path, ProbeId, Proof};
+use homing::words::{Cause, Evidence, Failure, Medium, Moment, Path, ProbeId, Proof};
 
 use crate::world::ms;
 
@@ -16,6 +16,8 @@ pub enum Place {
     Answers(Duration),
     /// Accepts after this time, and cannot prove anything.
     Accepts(Duration),
+    /// Accepts, and shows certificates of one of these unknown authorities, by turns.
+    Intercepts(Duration, [u64; 2]),
     Refuses(Duration),
     Drops,
     /// Nothing leaves this machine.
@@ -35,10 +37,16 @@ pub struct Places {
     pub names: BTreeMap<String, (Duration, Vec<IpAddr>)>,
     /// What happens to look-ups while the name service is not well.
     pub names_fail: Option<(Duration, Cause)>,
+    /// Look-ups are never answered.
+    pub names_hang: bool,
     /// A name that must not exist leads here.
     pub every_name: Option<IpAddr>,
-    /// Everything leads through a tunnel.
-    pub tunnel: bool,
+    /// A search list leads every name here that is not absolute.
+    pub searched: Option<IpAddr>,
+    /// What everything leads over.
+    pub medium: Medium,
+    /// What leads to these over something else.
+    pub mediums: BTreeMap<IpAddr, Medium>,
     pub asked: Vec<(Moment, SocketAddr)>,
     open: BTreeSet<ProbeId>,
     pub most_open: usize,
@@ -52,8 +60,11 @@ impl Default for Places {
             control: Place::Drops,
             names: BTreeMap::new(),
             names_fail: None,
+            names_hang: false,
             every_name: None,
-            tunnel: false,
+            searched: None,
+            medium: Medium::Direct,
+            mediums: BTreeMap::new(),
             asked: Vec::new(),
             open: BTreeSet::new(),
             most_open: 0,
@@ -73,9 +84,7 @@ impl Places {
         to: SocketAddr,
         proof: Proof,
     ) -> Option<(Duration, Answer)> {
-        assert!(self.open.insert(probe), "an id was used twice");
-        self.most_open = self.most_open.max(self.open.len());
-        assert!(self.open.len() <= 32, "{} sockets at once", self.open.len());
+        self.opens(probe);
         let place = match target {
             Target::Control { .. } => {
                 assert_eq!(proof, Proof::Tcp, "nobody has a certificate");
@@ -87,17 +96,29 @@ impl Places {
             }
             other => panic!("{other:?}"),
         };
-        let reached = Reached { proof, path: Path { peer: to, tunnel: self.tunnel } };
+        let medium = self.mediums.get(&to.ip()).copied().unwrap_or(self.medium);
+        let reached = Reached { proof, path: Path { peer: to, medium } };
         match place {
             Place::Answers(after) if proof == Proof::Tcp => Some((after, Ok(reached))),
             Place::Answers(after) => Some((after * 2, Ok(reached))),
             Place::Accepts(after) if proof == Proof::Tcp => Some((after, Ok(reached))),
             Place::Accepts(after) => Some((after * 2, Err(Cause::UnknownIssuer.into()))),
+            Place::Intercepts(after, authorities) => {
+                let evidence = Some(Evidence::UnknownIssuer(authorities[self.asked.len() % 2]));
+                Some((after * 2, Err(Failure { evidence, ..Cause::UnknownIssuer.into() })))
+            }
             Place::Refuses(after) => Some((after, Err(Cause::ConnectionRefused.into()))),
             Place::Drops => None,
             Place::NoRoute => Some((Duration::ZERO, Err(Cause::NoRoute.into()))),
             Place::NoSocket => Some((Duration::ZERO, Err(Cause::OutOfResources.into()))),
         }
+    }
+
+    /// A socket is open for this probe.
+    pub fn opens(&mut self, probe: ProbeId) {
+        assert!(self.open.insert(probe), "an id was used twice");
+        self.most_open = self.most_open.max(self.open.len());
+        assert!(self.open.len() <= 32, "{} sockets at once", self.open.len());
     }
 
     /// Whether the probe is still waited for; it is not from now on.
@@ -116,7 +137,10 @@ impl Places {
         match (self.names.get(host), self.every_name) {
             (_, Some(address)) => (ms(1), Ok(vec![address])),
             (Some((after, addresses)), None) => (*after, Ok(addresses.clone())),
-            (None, None) => (ms(1), Err(Cause::NameNotFound.into())),
+            (None, None) => match self.searched.filter(|_| !host.ends_with('.')) {
+                Some(address) => (ms(1), Ok(vec![address])),
+                None => (ms(1), Err(Cause::NameNotFound.into())),
+            },
         }
     }
 }

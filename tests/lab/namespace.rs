@@ -64,7 +64,7 @@ impl Namespace {
         File::open(Path::new("/run/netns").join(&self.name)).unwrap()
     }
 
-    fn ip(&self, arguments: &[&str]) {
+    pub(crate) fn ip(&self, arguments: &[&str]) {
         run(ip().args(["-n", &self.name]).args(arguments));
     }
 
@@ -80,10 +80,26 @@ impl Namespace {
     }
 
     /// One statement for the packet filter.
-    fn nft(&self, statement: &str) -> String {
+    pub(crate) fn nft(&self, statement: &str) -> String {
         let nft = tool("nft", "nftables");
         run(self.command(nft.get_program()).arg(statement))
     }
+}
+
+/// A tunnel between two machines that a program has made, `tun` or `tap`: a device of this name in each.
+pub(crate) fn tunnel(one: &Namespace, other: &Namespace, name: &str, kind: &str) -> Process {
+    let mut command = tool("python3", "python3");
+    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/late_cable.py"));
+    command.args([&one.name, &other.name, "0.001", name, kind]);
+    let carrier = Process::start(&mut command);
+    carrier.line(Duration::from_secs(10), "the tunnel is there", |line| (line == "ready").then_some(()));
+    carrier
+}
+
+/// A cable between two machines: an end in each, with these names.
+pub(crate) fn cable(one: (&Namespace, &str), other: (&Namespace, &str)) {
+    let near = ["link", "add", one.1, "netns", &one.0.name, "type", "veth"];
+    run(ip().args(near).args(["peer", "name", other.1, "netns", &other.0.name]));
 }
 
 impl Drop for Namespace {

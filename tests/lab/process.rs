@@ -67,6 +67,21 @@ impl Process {
         }
     }
 
+    /// The same, if one comes within the bound.
+    pub(crate) fn line_within<T>(
+        &self,
+        bound: Duration,
+        mut wanted: impl FnMut(&str) -> Option<T>,
+    ) -> Option<T> {
+        let end = Instant::now() + bound;
+        loop {
+            let line = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())).ok()?;
+            if let Some(found) = wanted(&line) {
+                return Some(found);
+            }
+        }
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).unwrap();

@@ -18,8 +18,8 @@ use crate::engine::context::Context;
 use crate::engine::{Action, Ending, Input, MAX_ADDRESSES, Turn};
 use crate::settings::{Protocol, Server};
 use crate::words::{
-    Cause, CertificatePolicyId, Errand, Evidence, ExchangeId, Failure, FailureClass, Host, LinkId, Moment,
-    News, Outcome, Proof, Purpose, QueryId, Route, SettingsId, Verdict,
+    Cause, CertificatePolicyId, Errand, Evidence, ExchangeId, Failure, FailureClass, Host, LinkId, Medium,
+    Moment, News, Outcome, Proof, Purpose, QueryId, Route, SettingsId, Verdict,
 };
 
 /// Whom an attempt is for.
@@ -54,8 +54,8 @@ pub(super) struct Link {
     pub(super) address: Option<IpAddr>,
     pub(super) route: Route,
     pub(super) proof: Proof,
-    /// Whether it leads through a tunnel.
-    pub(super) tunnel: bool,
+    /// What it runs over.
+    pub(super) medium: Medium,
 }
 
 impl Link {
@@ -273,8 +273,15 @@ impl Attempt {
             (Input::Connected { link, path }, Stage::Connecting { since, .. }) => {
                 self.connect_time = Some(cx.now.since(since));
                 let route = self.way();
-                let address = (route == Route::Direct).then(|| path.peer.ip());
-                let link = Link { id: link, address, route, proof: Proof::Tcp, tunnel: path.tunnel };
+                let is_direct = route == Route::Direct;
+                let link = Link {
+                    id: link,
+                    address: is_direct.then(|| path.peer.ip()),
+                    route,
+                    proof: Proof::Tcp,
+                    // What is behind a proxy cannot be told.
+                    medium: if is_direct { path.medium } else { Medium::Tunnel },
+                };
                 self.progress = Some(cx.now);
                 match self.target.server.protocol {
                     Protocol::Https => self.stage = Stage::Securing { link, since: cx.now },

@@ -159,6 +159,11 @@ impl Attachment {
 
     // --- helpers ---
 
+    /// Before when the server in use asked not to be spoken to.
+    pub(in crate::engine) fn floor(&self) -> Option<Moment> {
+        self.servers.record(self.active()?.record())?.throttled_until()
+    }
+
     /// Before when the server in use is not spoken to. On a kept link only what it asks for holds.
     fn beat_floor(&self, cx: &Context<'_>) -> Option<Moment> {
         let active = self.active()?;

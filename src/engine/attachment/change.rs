@@ -260,7 +260,9 @@ impl Attachment {
                 self.transition_to_no_network(cx)
             }
             (_, NetworkChange::Gone) => {}
-            (_, NetworkChange::Changed | NetworkChange::Returned) => self.wake(cx, Why::NetworkChanged),
+            (_, NetworkChange::Changed | NetworkChange::Elsewhere | NetworkChange::Returned) => {
+                self.wake(cx, Why::NetworkChanged)
+            }
         }
     }
 

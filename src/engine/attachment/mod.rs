@@ -36,6 +36,7 @@ mod sweep;
 mod tuning;
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,7 +55,8 @@ pub(super) use tuning::Tuning;
 use super::context::Context;
 use super::event::span;
 use super::{Ending, Event, Input, State, Why};
-use crate::words::{AgentId, Moment, Proof, Route, ServerId, SettingsId};
+use crate::settings::Server;
+use crate::words::{AgentId, CertificatePolicyId, Medium, Moment, Proof, Route, ServerId, SettingsId};
 
 /// See the module.
 #[derive(Debug)]
@@ -110,9 +112,14 @@ pub(super) enum Fact {
     Attached { server: ServerId },
     /// It is attached to none.
     Detached,
-    /// A heartbeat exchange with the server in use succeeded, over a link with this proof. `inside`: that shows
-    /// that the machine is inside.
-    Proved { proof: Proof, inside: bool },
+    /// A heartbeat exchange with the server in use succeeded. `peer`: where it is, unless a proxy led there.
+    Proved {
+        server: Arc<Server>,
+        policy: CertificatePolicyId,
+        proof: Proof,
+        peer: Option<IpAddr>,
+        medium: Medium,
+    },
     /// The event stream is open.
     StreamOpened,
     /// The event stream is gone; `true`: it had been open.

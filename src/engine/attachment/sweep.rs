@@ -256,9 +256,8 @@ impl Attachment {
             return;
         };
         let tuning = &cx.tuning.attachment;
-        let direct = !link.tunnel || cx.in_force.settings().location_rules().tunnel_proves_internal;
-        let inside = active.member.server.inside && direct;
         let (record, service) = (active.record(), cx.now.since(active.since));
+        let (server, policy) = (active.member.server.clone(), active.policy);
         let on_probation = active.on_probation;
         if service >= tuning.forgive_all {
             // The outage is over; servers that flap have their own count.
@@ -270,7 +269,8 @@ impl Attachment {
         if let Some(active) = self.active_mut() {
             active.reached = Reached::by(&link);
         }
-        self.facts.add(Fact::Proved { proof: link.proof, inside });
+        let Link { proof, address, medium, .. } = link;
+        self.facts.add(Fact::Proved { server, policy, proof, peer: address, medium });
         self.drained(cx, drain);
         let drains = self.servers.record(record).is_some_and(|record| record.is_draining());
         // It may no longer ask for what made the agent mean to leave.

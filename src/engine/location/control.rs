@@ -20,6 +20,23 @@ pub(super) struct Control {
     name: Arc<str>,
     query: QueryId,
     resolves: Resolves,
+    /// The look-up is one of an earlier round, which nobody has answered: only that the name resolves is news.
+    is_old: bool,
+}
+
+/// The look-up of the control's name that is under way: there is one at most, however long it takes.
+#[derive(Debug, Default)]
+pub(super) struct LookUp(Option<(QueryId, Arc<str>)>);
+
+impl LookUp {
+    /// Whether this ends the one that is under way.
+    pub(super) fn ends(&mut self, query: QueryId) -> bool {
+        let ours = self.0.as_ref().is_some_and(|(under_way, _)| *under_way == query);
+        if ours {
+            self.0 = None;
+        }
+        ours
+    }
 }
 
 #[derive(Debug)]
@@ -51,37 +68,58 @@ enum Resolves {
 }
 
 impl Control {
-    /// Starts before everything else, outside the pace.
-    pub(super) fn begin(cx: &mut Context<'_>, settings: &Settings) -> Self {
+    /// Starts before everything else, outside the pace. `lead`: who is asked before the reference servers.
+    pub(super) fn begin(
+        cx: &mut Context<'_>,
+        settings: &Settings,
+        lead: Option<SocketAddr>,
+        look_up: &mut LookUp,
+    ) -> Self {
         let rules = settings.location_rules();
         let both: [IpAddr; 2] = [rules.control_v4.into(), rules.control_v6.into()];
         let addresses = both.map(|address| {
             let servers = settings.reference_servers();
             // Also where all servers are of the other family: a network that has no way to any of them is a network.
-            let first = first(servers, address.is_ipv4()).or_else(|| servers.first())?;
-            let to = SocketAddr::new(address, first.ports.first().copied()?);
-            let like = match first.host {
-                Host::Address(like) if like.is_ipv4() == address.is_ipv4() => Some(like),
-                Host::Address(_) | Host::Name(_) => None,
+            let (port, like) = match first(servers, address.is_ipv4()).or_else(|| servers.first()) {
+                Some(first) => (first.ports.first().copied()?, first.host.address()),
+                None => lead.map(|lead| (lead.port(), Some(lead.ip())))?,
             };
+            let like = like.filter(|like| like.is_ipv4() == address.is_ipv4());
+            let to = SocketAddr::new(address, port);
             let target = Target::Control { like };
             let probe = cx.queue.next_probe();
             let deadline = cx.now + cx.tuning.location.patience;
             cx.act(Action::Probe { probe, target, to, proof: Proof::Tcp, deadline });
             Some(Address { to, state: State::Running(probe) })
         });
-        // Reserved never to exist (RFC 6761); a random label, so that nobody can prepare for it.
-        let name: Arc<str> = format!("h{:013x}.invalid", cx.chance.below(1 << 52)).into();
-        let query = cx.queue.next_query();
-        cx.act(Action::Resolve { query, host: name.clone() });
-        Self { started: cx.now, addresses, name, query, resolves: Resolves::Running }
+        let is_old = look_up.0.is_some();
+        let (query, name) = look_up.0.get_or_insert_with(|| {
+            // Reserved never to exist (RFC 6761); a random label, so that nobody can prepare for it; absolute, because a
+            // search list may lead any name to an office.
+            let name: Arc<str> = format!("h{:013x}.invalid.", cx.chance.below(1 << 52)).into();
+            let query = cx.queue.next_query();
+            cx.queue.act(Action::Resolve { query, host: name.clone() });
+            (query, name)
+        });
+        let (query, name) = (*query, name.clone());
+        Self { started: cx.now, addresses, name, query, resolves: Resolves::Running, is_old }
     }
 
     // --- getters ---
 
-    /// Whether somebody is where nobody may be.
-    pub(super) fn answered(&self) -> bool {
-        self.resolves == Resolves::Yes || self.states().any(|state| state == State::Answered)
+    /// Whether somebody is at an address where nobody may be.
+    pub(super) fn address_answered(&self) -> bool {
+        self.states().any(|state| state == State::Answered)
+    }
+
+    /// Whether the name resolves that must not exist.
+    pub(super) fn name_answered(&self) -> bool {
+        self.resolves == Resolves::Yes
+    }
+
+    /// Whether a bare connection proves nothing: to any server, or to one that goes by a name.
+    pub(super) fn voids(&self, named: bool) -> bool {
+        self.address_answered() || (named && (self.name_answered() || self.is_old))
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -101,8 +139,8 @@ impl Control {
         if self.was_not_asked() {
             return false;
         }
-        let Some(answer) = answer else { return !self.answered() };
-        !self.answered() && (!self.is_running() || self.quiet_from(answer, tuning) <= now)
+        let Some(answer) = answer else { return !self.address_answered() };
+        !self.address_answered() && (!self.is_running() || self.quiet_from(answer, tuning) <= now)
     }
 
     pub(super) fn quiet_from(&self, answer: Duration, tuning: &Tuning) -> Moment {
@@ -139,7 +177,7 @@ impl Control {
             });
         }
         let reply = if self.resolves == Resolves::Yes { "answered" } else { "silent" };
-        lines.push(Controlled { what: self.name.to_string(), reply });
+        lines.push(Controlled { what: self.name.trim_end_matches('.').to_owned(), reply });
         lines
     }
 
@@ -151,8 +189,9 @@ impl Control {
             return false;
         }
         self.resolves = match answer {
+            Ok([_, ..]) => Resolves::Yes,
+            _ if self.is_old => Resolves::Unknown,
             Ok([]) => Resolves::No,
-            Ok(_) => Resolves::Yes,
             Err(failure) if failure.cause == Cause::NameNotFound => Resolves::No,
             Err(_) => Resolves::Unknown,
         };

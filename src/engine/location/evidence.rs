@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::settings::Situation;
-use crate::words::{Proof, ServerId, Span};
+use crate::words::{Medium, Proof, ServerId, Span};
 
 /// What one round has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -45,6 +45,10 @@ pub enum Trigger {
     Resumed,
     /// The management server was lost.
     ServerLost,
+    /// The agent is attached again after it was to nobody.
+    ContactReturned,
+    /// What the management server last showed is getting old.
+    Stale,
     /// Ten minutes have passed.
     Regular,
     /// What the last round found has to be seen once more.
@@ -84,9 +88,9 @@ pub enum WhyLocation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Asked {
-    /// Its place in the list, from 1.
+    /// Its place in the list, from 1; 0 for the management server, where it is asked first.
     pub place: usize,
-    /// The reference server as the settings name it.
+    /// The server as the settings name it.
     pub server: String,
     /// Its port.
     pub port: u16,
@@ -108,9 +112,10 @@ pub enum Reply {
     Proved {
         /// What.
         proof: Proof,
-        /// Whether by way of a tunnel.
-        tunnel: bool,
-        /// Whether it counts: enough proof, on a network that does not answer for everybody.
+        /// What the connection ran over.
+        path: Medium,
+        /// Whether it counts: enough proof over a path that shows something, on a network that does not answer for
+        /// everybody.
         counts: bool,
     },
     /// Somebody answered and did not prove to be that server.
@@ -186,6 +191,8 @@ pub struct LocationSnapshot {
     pub reason: String,
     /// What the verdict rests on when it is inside.
     pub proof: Option<Proof>,
+    /// What the connection ran over on which the verdict rests, when it is inside.
+    pub path: Option<Medium>,
     /// The location whose settings are in force; `None` for the group's.
     pub location: Option<Arc<str>>,
     /// Whether the product has chosen that location itself.
@@ -208,6 +215,8 @@ impl Trigger {
             Self::NetworkChanged => "the network changed",
             Self::Resumed => "the machine was suspended",
             Self::ServerLost => "the management server was lost",
+            Self::ContactReturned => "a management server is reached again",
+            Self::Stale => "the last exchange with the management server is old",
             Self::Regular => "the regular one",
             Self::Confirming => "to be sure of the last one",
             Self::Calmed => "a change had to wait",

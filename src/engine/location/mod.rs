@@ -13,7 +13,8 @@
 //! ```
 //! A *round* asks the reference servers once and has a *finding*. The *location* is the damped verdict: one finding
 //! is enough for it where nothing was known or the network is new, and several where a flapping server would make
-//! it flap. The management server is asked first: while an exchange with it proves enough, no round is made.
+//! it flap. The management server is asked first: while an exchange with it proves enough, no round is made; when that gets
+//! old, a round asks it before the reference servers.
 //!
 //! What is known holds for a while when nothing can be found out (no network, no names, a network that changes
 //! without end); then it is given up, towards caution.
@@ -21,16 +22,20 @@
 mod control;
 mod damping;
 mod evidence;
+mod management;
 mod report;
 mod round;
 mod verdict;
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use evidence::{Asked, Controlled, Evidence, Finding, LocationSnapshot, Reply, Trigger, WhyLocation};
 
+use control::LookUp;
 use damping::Damping;
+use management::{Exchange, Management};
 use round::{Progress, Round};
 
 use super::attachment::Fact;
@@ -39,9 +44,7 @@ use super::context::Context;
 use super::tuning::tuning;
 use super::{Event, NetworkChange, Reached};
 use crate::settings::{Settings, Situation};
-use crate::words::{AgentId, Failure, Moment, ProbeId, Proof, QueryId, ServerId, SettingsId};
-
-use std::net::IpAddr;
+use crate::words::{AgentId, Failure, Moment, ProbeId, Proof, QueryId, SettingsId};
 
 tuning! { "location",
     /// Between two starts of a round: 120 pairs are asked within 6 s, and no firewall takes it for a scan of ports.
@@ -76,6 +79,11 @@ tuning! { "location",
     trust_window: 3_600_000 ms,
     /// After two of them the next waits for this since the last change: at most four changes in an hour.
     trust_pause: 1_800_000 ms,
+    /// An exchange with the management server proves for this long at most, and never longer than the heartbeat interval: a
+    /// machine may move without a sign.
+    evidence: 600_000 ms,
+    /// Before that it is asked again, so that a failing round and the two that confirm it end in time.
+    evidence_asked: 530_000 ms,
     /// How long a location is held while nothing can be found out. Roaming between access points takes seconds; whoever
     /// breaks the names of a network must not keep a machine inside.
     hold: 60_000 ms,
@@ -84,7 +92,7 @@ tuning! { "location",
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Location {
-    /// How long an exchange with the management server counts: the interval of heartbeats.
+    /// The interval of heartbeats: an exchange with the management server counts no longer.
     interval: Duration,
     situation: Situation,
     since: Moment,
@@ -99,28 +107,14 @@ pub(super) struct Location {
     /// The next regular round.
     regular: Moment,
     management: Management,
+    /// The look-up of the control's name.
+    look_up: LookUp,
     /// Since when there has been a usable network; `None` while there is none.
     usable: Option<Moment>,
     /// Since when the verdict rests on nothing that was seen on this network.
     unsure: Option<Moment>,
     /// The verdict changed and nobody was told.
     changed: bool,
-}
-
-/// What is known of the management server.
-#[derive(Debug, Default)]
-struct Management {
-    attached: Option<ServerId>,
-    /// The last exchange since the last network change.
-    exchange: Option<Exchange>,
-    lost: Option<Moment>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Exchange {
-    at: Moment,
-    proof: Proof,
-    inside: bool,
 }
 
 /// Whether there is anything to find out, and anybody to whom it matters.
@@ -146,6 +140,7 @@ impl Location {
             due: Some((now, Trigger::Start)),
             regular: now + phase,
             management: Management::default(),
+            look_up: LookUp::default(),
             usable: Some(now),
             unsure: Some(now),
             changed: false,
@@ -162,7 +157,8 @@ impl Location {
         let regular = (asks && self.usable.is_some()).then_some(self.regular);
         let first = self.first_location(settings, &tuning.location);
         let held = self.held_until(settings, &tuning.location);
-        [round, due, regular, first, held].into_iter().flatten().min()
+        let stale = self.stale_at(settings, &tuning.location);
+        [round, due, regular, first, held, stale].into_iter().flatten().min()
     }
 
     /// The location whose `when` names this situation.
@@ -198,18 +194,33 @@ impl Location {
     pub(super) fn hear(&mut self, cx: &mut Context<'_>, fact: &Fact) {
         match fact {
             Fact::Attached { server } => {
-                self.management.attached = Some(server.clone());
+                let returned = self.management.attached.replace(server.clone()).is_none();
                 self.management.lost = None;
+                // What a round that has just begun asks is asked by way of this contact.
+                let asks = self.round.as_ref().is_some_and(|round| {
+                    round.finding().is_none() && round.started + cx.tuning.location.patience > cx.now
+                });
+                if returned && !asks {
+                    let at = cx.now + cx.chance.up_to(cx.tuning.attachment.spread);
+                    self.schedule(at, Trigger::ContactReturned);
+                }
             }
             Fact::Detached => {
                 self.management = Management { lost: Some(cx.now), ..Management::default() };
                 let at = cx.now + cx.chance.up_to(cx.tuning.attachment.spread);
                 self.schedule(at, Trigger::ServerLost);
             }
-            Fact::Proved { proof, inside } => {
-                self.management.exchange = Some(Exchange { at: cx.now, proof: *proof, inside: *inside });
-                if let Some(proof) = self.management_proof(cx) {
-                    self.found_by_management(cx, proof);
+            Fact::Proved { server, policy, proof, peer, medium } => {
+                self.management.exchange = Some(Box::new(Exchange {
+                    at: cx.now,
+                    proof: *proof,
+                    medium: *medium,
+                    peer: peer.map(|peer| SocketAddr::new(peer, server.port)),
+                    server: server.clone(),
+                    policy: Some(*policy),
+                }));
+                if let Some((situation, proof)) = self.management_sight(cx) {
+                    self.found_by_management(cx, situation, proof);
                 }
             }
             Fact::StreamOpened | Fact::StreamLost { .. } | Fact::StreamDeclined | Fact::Refresh { .. } => {}
@@ -218,16 +229,21 @@ impl Location {
 
     pub(super) fn network_changed(&mut self, cx: &mut Context<'_>, change: NetworkChange) {
         let tuning = &cx.tuning.location;
-        self.give_up_round(cx);
         self.management.exchange = None;
-        self.damping.network_changed(change != NetworkChange::Changed);
         self.unsure.get_or_insert(cx.now);
+        if change == NetworkChange::Elsewhere {
+            // The list is asked once more by the same ways, and what is known of them stands.
+            let at = cx.now + tuning.debounce + cx.chance.up_to(tuning.debounce_spread);
+            return self.schedule(at, Trigger::NetworkChanged);
+        }
+        self.give_up_round(cx);
+        self.damping.network_changed(change != NetworkChange::Changed);
         match change {
             NetworkChange::Gone => {
                 self.usable = None;
                 self.due = None;
             }
-            NetworkChange::Changed | NetworkChange::Returned => {
+            NetworkChange::Changed | NetworkChange::Elsewhere | NetworkChange::Returned => {
                 self.usable.get_or_insert(cx.now);
                 // Whoever changes the network without end does not keep what was known of another.
                 self.give_up_what_is_held(cx);
@@ -249,7 +265,7 @@ impl Location {
 
     pub(super) fn probe_now(&mut self, cx: &mut Context<'_>) {
         if self.round.as_ref().is_none_or(|round| round.finding().is_some()) {
-            self.begin_round(cx, Trigger::Asked);
+            self.begin_round(cx, Trigger::Asked, None);
         }
     }
 
@@ -259,6 +275,9 @@ impl Location {
         let asks_the_same = settings.reference_servers() == before.reference_servers()
             && settings.policies() == before.policies()
             && settings.location_rules() == before.location_rules();
+        if let Some(exchange) = &mut self.management.exchange {
+            exchange.policy = None;
+        }
         if asks_the_same {
             return;
         }
@@ -268,7 +287,7 @@ impl Location {
         self.schedule(at, Trigger::NewSettings);
     }
 
-    /// How long an exchange with the management server counts: as long as heartbeats are apart.
+    /// How far heartbeats are apart.
     pub(super) fn set_interval(&mut self, interval: Duration) {
         self.interval = interval;
     }
@@ -280,10 +299,11 @@ impl Location {
         query: QueryId,
         answer: Result<&[IpAddr], &Failure>,
     ) -> bool {
-        let Some(round) = &mut self.round else { return false };
+        let ours = self.look_up.ends(query);
+        let Some(round) = &mut self.round else { return ours };
         let known = round.resolved(query, answer);
         self.drive(cx);
-        known
+        known || ours
     }
 
     /// `false`: nothing here asked that.
@@ -299,8 +319,8 @@ impl Location {
         known
     }
 
-    /// Does whatever is due.
-    pub(super) fn tick(&mut self, cx: &mut Context<'_>) {
+    /// Does whatever is due. `floor`: before when the management server asked not to be spoken to.
+    pub(super) fn tick(&mut self, cx: &mut Context<'_>, floor: Option<Moment>) {
         self.drive(cx);
         if self.regular <= cx.now {
             let period = cx.tuning.location.period.max(Duration::from_millis(1));
@@ -313,9 +333,14 @@ impl Location {
         }
         if let Some((_, trigger)) = self.due.filter(|(at, _)| *at <= cx.now) {
             self.due = None;
-            if self.round.as_ref().is_none_or(|round| round.finding().is_some()) {
-                self.begin_round(cx, trigger);
+            // What a round has asked before contact returned says nothing.
+            let again = trigger == Trigger::ContactReturned;
+            if again || self.round.as_ref().is_none_or(|round| round.finding().is_some()) {
+                self.begin_round(cx, trigger, floor);
             }
+        }
+        if self.stale_at(cx.in_force.settings(), &cx.tuning.location).is_some_and(|at| at <= cx.now) {
+            self.begin_round(cx, Trigger::Stale, floor);
         }
         if self.first_location(cx.in_force.settings(), &cx.tuning.location).is_some_and(|at| at <= cx.now) {
             self.incomplete(cx);
@@ -335,19 +360,34 @@ impl Location {
 
     // --- rounds ---
 
-    fn begin_round(&mut self, cx: &mut Context<'_>, trigger: Trigger) {
+    fn begin_round(&mut self, cx: &mut Context<'_>, trigger: Trigger, floor: Option<Moment>) {
         self.give_up_round(cx);
-        if trigger != Trigger::Asked
-            && let Some(proof) = self.management_proof(cx)
+        if !matches!(trigger, Trigger::Asked | Trigger::Stale)
+            && let Some((situation, proof)) = self.management_sight(cx)
         {
-            return self.found_by_management(cx, proof);
+            return self.found_by_management(cx, situation, proof);
         }
-        if cx.in_force.settings().reference_servers().is_empty() {
+        let lead = self.lead(cx, trigger, floor);
+        if cx.in_force.settings().reference_servers().is_empty() && lead.is_none() {
             self.unsure.get_or_insert(cx.now);
             return;
         }
-        self.round = Some(Box::new(Round::begin(cx, trigger)));
+        self.round = Some(Box::new(Round::begin(cx, trigger, lead, &mut self.look_up)));
         self.drive(cx);
+    }
+
+    /// The management server, if a round has to ask it first: it showed where the machine is, and too long ago. One that
+    /// cannot be asked has shown it for the last time.
+    fn lead(&mut self, cx: &Context<'_>, trigger: Trigger, floor: Option<Moment>) -> Option<Box<Exchange>> {
+        let shows = |exchange: &&Exchange| exchange.shows(cx.in_force.settings()).is_some();
+        let exchange =
+            self.management.exchange.as_deref().filter(shows).filter(|_| trigger != Trigger::Asked)?;
+        let askable = exchange.peer.is_some() && exchange.policy.is_some();
+        if askable && floor.is_none_or(|floor| floor <= cx.now) {
+            return self.management.exchange.clone();
+        }
+        self.management.exchange = None;
+        None
     }
 
     fn drive(&mut self, cx: &mut Context<'_>) {
@@ -355,7 +395,11 @@ impl Location {
         match round.drive(cx) {
             Progress::Running => {}
             Progress::Found(finding) => {
-                let started = round.started;
+                let (started, by_lead) = (round.started, round.is_by_lead());
+                if round.has_lead() {
+                    let answer = round.lead_answered().filter(|_| by_lead);
+                    self.management.lead_ended(cx.now, started, answer);
+                }
                 match finding {
                     Finding::Internal { proof: Proof::Tls | Proof::Pin } => cx.network.believed_somebody(),
                     Finding::NoNetwork => {}
@@ -363,19 +407,26 @@ impl Location {
                     | Finding::InternalViaVpn { .. }
                     | Finding::External
                     | Finding::NoNames
-                    | Finding::Captive => cx.network.saw_control(cx.now, round.control_answered()),
+                    | Finding::Captive => {
+                        // Nobody stands between this machine and a server that has just been verified.
+                        let answered = round.control_answered()
+                            && !self.management.is_verified(cx.now, self.interval, &cx.tuning.location);
+                        cx.network.saw_control(cx.now, answered);
+                    }
                 }
                 self.evidence = Some(Box::new(round.evidence(cx.now, cx.in_force.settings(), finding)));
                 if round.is_over() {
                     self.round = None;
                 }
-                self.found(cx, finding, started);
+                self.found(cx, finding, started, by_lead);
             }
-            Progress::Revoked => {
-                self.evidence =
-                    Some(Box::new(round.evidence(cx.now, cx.in_force.settings(), Finding::Captive)));
+            Progress::Revoked(finding) => {
+                self.evidence = Some(Box::new(round.evidence(cx.now, cx.in_force.settings(), finding)));
+                if round.is_by_lead() {
+                    self.management.exchange = None;
+                }
                 self.round = None;
-                self.revoked(cx);
+                self.revoked(cx, finding);
             }
             Progress::Over => self.round = None,
         }
@@ -395,11 +446,18 @@ impl Location {
         }
     }
 
-    /// What the management server proves at present, if that is enough to be inside.
-    fn management_proof(&self, cx: &Context<'_>) -> Option<Proof> {
-        let rules = cx.in_force.settings().location_rules();
-        let Exchange { at, proof, inside } = self.management.exchange?;
-        let counts = rules.management_server_counts && inside && cx.now.since(at) < self.interval;
-        (counts && proof >= rules.required_proof).then_some(proof)
+    /// What the management server shows at present.
+    fn management_sight(&self, cx: &Context<'_>) -> Option<(Situation, Proof)> {
+        self.management.sight(cx.now, cx.in_force.settings(), self.interval, &cx.tuning.location)
+    }
+
+    /// When what the management server showed has to be asked for once more. With short intervals the heartbeat comes first.
+    fn stale_at(&self, settings: &Settings, tuning: &Tuning) -> Option<Moment> {
+        let exchange = self.management.exchange.as_ref()?;
+        let asks = self.round.as_ref().is_some_and(|round| round.finding().is_none());
+        if asks || exchange.shows(settings).is_none() {
+            return None;
+        }
+        Some(exchange.at + (self.interval + tuning.confirm_step).min(tuning.evidence_asked))
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Asked, Controlled, Evidence, Finding, Location, LocationSnapshot, Reply, Trigger, WhyLocation};
 use crate::engine::event::span;
 use crate::settings::Settings;
-use crate::words::{Moment, Proof, Span};
+use crate::words::{Medium, Moment, Proof, Span};
 
 impl Location {
     pub(in crate::engine) fn snapshot(&self, settings: &Settings, now: Moment) -> LocationSnapshot {
@@ -20,12 +20,40 @@ impl Location {
             why: self.why,
             reason: self.reason(now),
             proof: self.proof,
+            path: self.path(),
             location: None,
             chosen: false,
             attached: self.management.attached.clone(),
             server_lost: self.management.lost.map(|at| span(now.since(at))),
             next_round: due.into_iter().chain(regular).min().map(|at| span(at.after(now))),
             evidence: self.evidence.as_deref().cloned(),
+        }
+    }
+
+    /// What the connection ran over on which the verdict rests, as far as it is still known.
+    fn path(&self) -> Option<Medium> {
+        let inside = self.situation.is_inside();
+        match self.why {
+            WhyLocation::ManagementServer if inside => {
+                self.management.exchange.as_ref().map(|exchange| exchange.medium)
+            }
+            WhyLocation::ReferenceServer if inside => match best(self.evidence.as_deref()?)?.reply {
+                Reply::Proved { path, .. } => Some(path),
+                Reply::NotBelieved { .. }
+                | Reply::Refused { .. }
+                | Reply::Silent {}
+                | Reply::NoAddress { .. }
+                | Reply::NotSent { .. }
+                | Reply::NotAwaited {} => None,
+            },
+            WhyLocation::NothingKnown
+            | WhyLocation::NoNetwork
+            | WhyLocation::NobodyToAsk
+            | WhyLocation::ManagementServer
+            | WhyLocation::ReferenceServer
+            | WhyLocation::NobodyAnswered
+            | WhyLocation::Incomplete
+            | WhyLocation::EverybodyAnswers => None,
         }
     }
 
@@ -49,17 +77,19 @@ impl Location {
             WhyLocation::NobodyToAsk => words.write_str("there is no reference server to ask"),
             WhyLocation::ManagementServer => match (&self.management.attached, self.proof) {
                 (Some(server), Some(proof)) => {
-                    write!(words, "the management server {server} answered with proof {}", proof.word())
+                    let way = way(self.path());
+                    write!(words, "the management server {server} answered with proof {}{way}", proof.word())
                 }
                 (Some(_) | None, _) => words.write_str("the management server had answered"),
             },
             WhyLocation::ReferenceServer => match evidence.and_then(|evidence| best(evidence)) {
                 Some(asked) => write!(
                     words,
-                    "reference server {}:{} answered with proof {} after {}",
+                    "reference server {}:{} answered with proof {}{} after {}",
                     asked.server,
                     asked.port,
                     self.proof.unwrap_or(Proof::Tcp).word(),
+                    way(self.path()),
                     asked.elapsed.brief()
                 ),
                 None => words.write_str("a reference server had answered"),
@@ -138,6 +168,9 @@ impl Evidence {
         }
         for Controlled { what, reply } in &self.control {
             let reply = match *reply {
+                "answered" if what.ends_with(".invalid") => {
+                    "answered, and must not exist: names lead anywhere here"
+                }
                 "answered" => "answered, where nobody may: this network answers for everybody",
                 "silent" => "silent, as it has to be",
                 "not_asked" => "could not be asked: bare connections prove nothing",
@@ -152,8 +185,8 @@ impl Evidence {
 
 fn answer(reply: &Reply) -> Cow<'_, str> {
     match reply {
-        Reply::Proved { proof, tunnel, counts } => {
-            let way = if *tunnel { ", through a tunnel" } else { "" };
+        Reply::Proved { proof, path, counts } => {
+            let way = way(Some(*path));
             let worth = if *counts { "" } else { ", which is too little" };
             format!("proof {}{way}{worth}", proof.word()).into()
         }
@@ -163,6 +196,16 @@ fn answer(reply: &Reply) -> Cow<'_, str> {
         | Reply::NotSent { detail } => detail.into(),
         Reply::Silent {} => "no answer".into(),
         Reply::NotAwaited {} => "not waited for".into(),
+    }
+}
+
+/// What has to be said of the way an answer came.
+fn way(path: Option<Medium>) -> String {
+    match path {
+        None | Some(Medium::Direct) => String::new(),
+        Some(medium @ (Medium::Tunnel | Medium::Unknown | Medium::ThisMachine)) => {
+            format!(", {}", medium.explain())
+        }
     }
 }
 
@@ -206,7 +249,8 @@ fn tally(evidence: &Evidence) -> String {
         "not asked",
     ];
     let mut counts = [0usize; WORDS.len()];
-    let mut asked = evidence.asked.iter().peekable();
+    // The management server is none of them.
+    let mut asked = evidence.asked.iter().filter(|asked| asked.place > 0).peekable();
     while let Some(first) = asked.next() {
         let mut most_telling = rank(&first.reply);
         while let Some(next) = asked.next_if(|next| next.place == first.place) {

@@ -10,13 +10,20 @@ use crate::words::{Moment, Proof};
 impl Location {
     // --- findings ---
 
-    pub(super) fn found(&mut self, cx: &mut Context<'_>, finding: Finding, started: Moment) {
+    /// A round has found this; `by_lead`: because the management server, which it asked first, has answered.
+    pub(super) fn found(&mut self, cx: &mut Context<'_>, finding: Finding, started: Moment, by_lead: bool) {
         if let Some(evidence) = self.evidence.clone() {
             let attached = self.management.attached.is_some();
             cx.tell(Event::Round { attached, evidence });
         }
         let tuning = &cx.tuning.location;
         match finding {
+            Finding::Internal { proof } if by_lead => {
+                self.found_by_management(cx, Situation::Internal, proof);
+            }
+            Finding::InternalViaVpn { proof } if by_lead => {
+                self.found_by_management(cx, Situation::InternalViaVpn, proof);
+            }
             Finding::Internal { proof } => {
                 self.usable.get_or_insert(started);
                 let sight = Sight { started, situation: Situation::Internal, proof: Some(proof) };
@@ -25,9 +32,20 @@ impl Location {
             Finding::InternalViaVpn { .. } | Finding::External | Finding::Captive => {
                 self.usable.get_or_insert(started);
                 // The round may have been asked for although the management server proves enough.
-                if let Some(proof) = self.management_proof(cx) {
-                    return self.found_by_management(cx, proof);
+                if let Some((situation, proof)) = self.management_sight(cx) {
+                    return self.found_by_management(cx, situation, proof);
                 }
+                if cx.in_force.settings().reference_servers().is_empty() {
+                    // The management server was asked and is not there, and there is nobody else.
+                    self.unsure.get_or_insert(started);
+                    return;
+                }
+                let believed = self.management.is_verified(cx.now, self.interval, tuning);
+                let finding = match finding {
+                    // A network on which a management server was verified is no portal.
+                    Finding::Captive if believed => Finding::External,
+                    other => other,
+                };
                 if finding == Finding::Captive {
                     self.look_for_the_portals_end(cx);
                 }
@@ -62,13 +80,13 @@ impl Location {
         }
     }
 
-    /// An exchange with the management server proves that the machine is inside.
-    pub(super) fn found_by_management(&mut self, cx: &mut Context<'_>, proof: Proof) {
+    /// The management server shows that the machine is inside.
+    pub(super) fn found_by_management(&mut self, cx: &mut Context<'_>, situation: Situation, proof: Proof) {
         self.usable.get_or_insert(cx.now);
-        let sight = Sight { started: cx.now, situation: Situation::Internal, proof: Some(proof) };
+        let sight = Sight { started: cx.now, situation, proof: Some(proof) };
         self.judge(cx, sight, WhyLocation::ManagementServer);
         let asked = self.round.as_ref().is_some_and(|round| round.trigger == Trigger::Asked);
-        if self.situation == Situation::Internal && !asked {
+        if self.situation == situation && !asked {
             self.give_up_round(cx);
         }
     }
@@ -93,11 +111,17 @@ impl Location {
     }
 
     /// A bare connection gave `internal`, and then the control answered too.
-    pub(super) fn revoked(&mut self, cx: &mut Context<'_>) {
-        cx.network.saw_control(cx.now, true);
-        self.look_for_the_portals_end(cx);
-        if self.why == WhyLocation::ReferenceServer && self.proof == Some(Proof::Tcp) {
-            self.transition_to(cx, Situation::Captive, WhyLocation::EverybodyAnswers, None);
+    pub(super) fn revoked(&mut self, cx: &mut Context<'_>, finding: Finding) {
+        let rested = matches!(self.why, WhyLocation::ReferenceServer | WhyLocation::ManagementServer)
+            && self.proof == Some(Proof::Tcp);
+        if finding == Finding::Captive {
+            cx.network.saw_control(cx.now, true);
+            self.look_for_the_portals_end(cx);
+            if rested {
+                self.transition_to(cx, Situation::Captive, WhyLocation::EverybodyAnswers, None);
+            }
+        } else if rested {
+            self.transition_to(cx, Situation::External, WhyLocation::NobodyAnswered, None);
         }
         self.damping.disagreed();
     }

@@ -1,12 +1,15 @@
-//! Interfaces on Linux: a netlink socket tells of changes, `getifaddrs` and `/proc/net` say how things are.
+//! Interfaces on Linux: a netlink socket tells of changes, and the kernel is asked how things are.
 #![allow(unsafe_code, reason = "system calls without a safe wrapper among our dependencies")]
 
+mod carried;
+mod kernel;
+mod way;
+
 use std::collections::BTreeSet;
-use std::ffi::CStr;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::ffi::{CStr, CString};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::path::Path;
-use std::{fs, io, mem, ptr};
+use std::{io, mem, ptr};
 
 use mio::Interest;
 use mio::unix::SourceFd;
@@ -14,23 +17,30 @@ use socket2::Socket;
 
 use super::leads_out;
 use crate::platform::Sleep;
+use kernel::{Kernel, Query};
+pub(crate) use way::{Hop, Planned};
 
-/// A socket on which the kernel tells of links, addresses and routes.
-pub(super) struct Watch(OwnedFd);
-
-/// What a change is measured by.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Picture {
-    addresses: BTreeSet<(String, IpAddr)>,
-    /// There are others on interfaces that are down or not plugged in.
-    unplugged: bool,
-    /// The lines of the default routes, without their counters.
-    routes: BTreeSet<String>,
+/// A socket on which the kernel tells of links, addresses, routes and rules.
+pub(super) struct Watch {
+    socket: OwnedFd,
+    /// Interfaces that were down for a moment since this was asked; `None` when something was lost.
+    interrupted: Option<BTreeSet<u32>>,
 }
+
+/// Whether there is a network at all.
+#[derive(Clone, Copy)]
+pub(super) struct Cover {
+    /// There is an address that leads out, on an interface that is up and plugged in.
+    pub(super) is_usable: bool,
+    /// There are others on interfaces that are down or not plugged in.
+    pub(super) is_unplugged: bool,
+}
+
+/// Says where the kernel sends what goes to an address.
+pub(super) struct Scout(Option<Kernel>);
 
 /// One address of an interface.
 struct Interface {
-    name: String,
     flags: u32,
     address: IpAddr,
 }
@@ -52,8 +62,10 @@ impl Watch {
         address.nl_groups = (libc::RTMGRP_LINK
             | libc::RTMGRP_IPV4_IFADDR
             | libc::RTMGRP_IPV4_ROUTE
+            | libc::RTMGRP_IPV4_RULE
             | libc::RTMGRP_IPV6_IFADDR
-            | libc::RTMGRP_IPV6_ROUTE) as u32;
+            | libc::RTMGRP_IPV6_ROUTE
+            | 1 << (libc::RTNLGRP_IPV6_RULE - 1)) as u32;
         let length = size_of_val(&address) as libc::socklen_t;
         // SAFETY: the address lives until the call returns, and the length is its own.
         if unsafe { libc::bind(socket.as_raw_fd(), ptr::from_ref(&address).cast(), length) } != 0 {
@@ -62,7 +74,7 @@ impl Watch {
         let descriptor = socket.as_raw_fd();
         let mut source = SourceFd(&descriptor);
         sleep.registry().register(&mut source, Sleep::interfaces_token(), Interest::READABLE)?;
-        Ok(Some(Self(socket)))
+        Ok(Some(Self { socket, interrupted: Some(BTreeSet::new()) }))
     }
 
     /// Whether anything was told before the last sleep ended.
@@ -70,99 +82,99 @@ impl Watch {
         sleep.interfaces_ready() && self.drain()
     }
 
+    /// Whether one of these was interrupted since this was last asked, or may have been.
+    pub(super) fn interrupted<'a>(&mut self, mut hops: impl Iterator<Item = &'a Hop>) -> bool {
+        match self.interrupted.replace(BTreeSet::new()) {
+            Some(interrupted) => hops.any(|hop| interrupted.contains(&hop.interface)),
+            None => true,
+        }
+    }
+
     /// Reads all there is; whether there was anything. What was lost in a full buffer (`ENOBUFS`) was something too.
     fn drain(&mut self) -> bool {
+        const UP: u32 = (libc::IFF_UP | libc::IFF_RUNNING) as u32;
         let mut told = false;
         let mut buffer = [0u8; 4096];
         loop {
             // SAFETY: the buffer is as long as is said.
             let read = unsafe {
-                libc::recv(self.0.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), libc::MSG_DONTWAIT)
+                libc::recv(
+                    self.socket.as_raw_fd(),
+                    buffer.as_mut_ptr().cast(),
+                    buffer.len(),
+                    libc::MSG_DONTWAIT | libc::MSG_TRUNC,
+                )
             };
-            if read <= 0 && io::Error::last_os_error().raw_os_error() != Some(libc::ENOBUFS) {
-                return told;
+            let lost = read < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ENOBUFS);
+            match usize::try_from(read).ok().filter(|read| *read > 0) {
+                Some(read) => match (buffer.get(..read), &mut self.interrupted) {
+                    (Some(datagram), Some(interrupted)) => {
+                        let down = kernel::link_flags(datagram).filter(|(_, flags)| flags & UP != UP);
+                        interrupted.extend(down.map(|(index, _)| index));
+                    }
+                    (None, _) => self.interrupted = None,
+                    (Some(_), None) => {}
+                },
+                None if lost => self.interrupted = None,
+                None => return told,
             }
             told = true;
         }
     }
 }
 
-impl Picture {
+impl Cover {
     pub(super) fn now() -> Self {
         let up = (libc::IFF_UP | libc::IFF_RUNNING) as u32;
         let (usable, others): (Vec<_>, Vec<_>) = interfaces()
             .into_iter()
             .filter(|interface| leads_out(interface.address))
             .partition(|interface| interface.flags & up == up);
-        let addresses = usable.into_iter().map(|interface| (interface.name, interface.address)).collect();
-        Self { addresses, unplugged: !others.is_empty(), routes: default_routes() }
-    }
-
-    pub(super) fn is_unplugged(&self) -> bool {
-        self.unplugged
-    }
-
-    /// The same routers, or where there are none the same addresses. Other networks may look like it: nothing may depend on
-    /// this but how slowly trust is given.
-    pub(super) fn is_same_network(&self, other: &Self) -> bool {
-        if self.routes.is_empty() { self.addresses == other.addresses } else { self.routes == other.routes }
-    }
-
-    pub(super) fn is_usable(&self) -> bool {
-        !self.addresses.is_empty()
+        Self { is_usable: !usable.is_empty(), is_unplugged: !others.is_empty() }
     }
 }
 
-/// Whether this address of our own belongs to a tunnel: a point-to-point interface (tun, WireGuard, ppp), or a tap.
-pub(crate) fn is_tunnel(local: IpAddr) -> bool {
-    let Some(interface) = interfaces().into_iter().find(|interface| interface.address == local) else {
-        return false;
-    };
-    let made_by_a_program = || Path::new("/sys/class/net").join(&interface.name).join("tun_flags").exists();
-    interface.flags & libc::IFF_POINTOPOINT as u32 != 0 || made_by_a_program()
+impl Scout {
+    pub(super) fn new() -> Self {
+        Self(Kernel::open().ok())
+    }
+
+    pub(super) fn hop(&mut self, to: IpAddr) -> Option<Hop> {
+        Hop::towards(self.0.as_mut()?, to)
+    }
 }
 
 /// Lets a socket use the interface only by which this address is reached.
 pub(crate) fn use_way_to(socket: &Socket, like: IpAddr) -> io::Result<()> {
-    // A datagram socket that is connected says which address of ours is used; nothing is sent.
-    let anywhere: IpAddr =
-        if like.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let scout = UdpSocket::bind((anywhere, 0))?;
-    if scout.connect((like, 9)).is_err() {
+    let route = Kernel::open().and_then(|mut kernel| way::planned_route(&mut kernel, &Query::to(like)));
+    let Ok(name) = route.and_then(|route| name_of(route.interface)) else {
         // Nothing leads there; then it is asked as anybody would be.
         return Ok(());
-    }
-    let local = scout.local_addr()?.ip();
-    let Some(interface) = interfaces().into_iter().find(|interface| interface.address == local) else {
-        return Ok(());
     };
-    match socket.bind_device(Some(interface.name.as_bytes())) {
+    match socket.bind_device(Some(name.as_bytes())) {
         // Before Linux 5.7 only root may; then it is asked as anybody would be.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         bound => bound,
     }
 }
 
-fn default_routes() -> BTreeSet<String> {
-    let mut routes = BTreeSet::new();
-    // Interface, destination, gateway, flags, then counters.
-    for line in fs::read_to_string("/proc/net/route").unwrap_or_default().lines().skip(1) {
-        let mut words = line.split_whitespace();
-        if let (Some(name), Some("00000000"), Some(gateway)) = (words.next(), words.next(), words.next()) {
-            routes.insert(format!("{name} {gateway}"));
-        }
+fn name_of(index: u32) -> io::Result<CString> {
+    let mut name = [0; libc::IF_NAMESIZE];
+    // SAFETY: the place is as long as the longest name with its end.
+    if unsafe { libc::if_indextoname(index, name.as_mut_ptr()) }.is_null() {
+        return Err(io::Error::last_os_error());
     }
-    // Destination, its length, source, its length, gateway, metric, two counters, flags, interface.
-    for line in fs::read_to_string("/proc/net/ipv6_route").unwrap_or_default().lines() {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        if let [destination, "00", _, _, gateway, _, _, _, _, name] = words[..]
-            && destination.bytes().all(|byte| byte == b'0')
-            && name != "lo"
-        {
-            routes.insert(format!("{name} {gateway}"));
-        }
+    // SAFETY: the name was written, with its end.
+    Ok(unsafe { CStr::from_ptr(name.as_ptr()) }.to_owned())
+}
+
+fn index_of(name: &[u8]) -> io::Result<u32> {
+    let name = CString::new(name.strip_suffix(&[0]).unwrap_or(name))?;
+    // SAFETY: the name ends with a zero.
+    match unsafe { libc::if_nametoindex(name.as_ptr()) } {
+        0 => Err(io::Error::last_os_error()),
+        index => Ok(index),
     }
-    routes
 }
 
 fn interfaces() -> Vec<Interface> {
@@ -178,8 +190,7 @@ fn interfaces() -> Vec<Interface> {
         while let Some(entry) = next.as_ref() {
             next = entry.ifa_next;
             if let Some(address) = address(entry.ifa_addr) {
-                let name = CStr::from_ptr(entry.ifa_name).to_string_lossy().into_owned();
-                found.push(Interface { name, flags: entry.ifa_flags, address });
+                found.push(Interface { flags: entry.ifa_flags, address });
             }
         }
         libc::freeifaddrs(first);
@@ -211,10 +222,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loopback_is_an_interface_and_no_tunnel() {
+    fn loopback_is_an_interface_and_a_way() {
         let found = interfaces();
         assert!(found.iter().any(|interface| interface.address.is_loopback()));
-        assert!(!is_tunnel(Ipv4Addr::LOCALHOST.into()));
-        assert!(Picture::now() == Picture::now(), "nothing changed in between");
+        let mut scout = Scout::new();
+        let hop = scout.hop(Ipv4Addr::LOCALHOST.into()).unwrap();
+        assert_eq!(Some(&hop), scout.hop(Ipv4Addr::LOCALHOST.into()).as_ref(), "nothing changed in between");
+        assert_eq!(index_of(name_of(hop.interface).unwrap().as_bytes()).unwrap(), hop.interface);
     }
 }

@@ -1,14 +1,12 @@
 //! Interfaces on Windows and Apple's systems, by way of netwatcher. No test changes a network under it.
 
-use std::collections::BTreeSet;
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use socket2::Socket;
-
 use super::leads_out;
+pub(super) use super::source_only::Scout;
+pub(crate) use super::source_only::{Hop, Planned, use_way_to};
 use crate::platform::{Sleep, quiet_threads};
 
 /// The system calls on a thread of its own (Windows), or netwatcher on one that waits for a routing socket (Apple).
@@ -17,11 +15,12 @@ pub(super) struct Watch {
     _handle: netwatcher::WatchHandle,
 }
 
-/// What a change is measured by.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Picture {
-    /// `None` when the system does not say.
-    addresses: Option<BTreeSet<(String, IpAddr)>>,
+/// Whether there is a network at all.
+#[derive(Clone, Copy)]
+pub(super) struct Cover {
+    pub(super) is_usable: bool,
+    /// Interfaces that are not plugged in are not listed.
+    pub(super) is_unplugged: bool,
 }
 
 impl Watch {
@@ -44,42 +43,19 @@ impl Watch {
     pub(super) fn has_told(&mut self, _sleep: &Sleep) -> bool {
         self.told.swap(false, Ordering::Acquire)
     }
-}
 
-impl Picture {
-    pub(super) fn now() -> Self {
-        let interfaces = netwatcher::list_interfaces().ok();
-        let addresses = interfaces.map(|interfaces| {
-            let all = interfaces.into_values().flat_map(|interface| {
-                let name = interface.name;
-                interface.ips.into_iter().map(move |record| (name.clone(), record.ip))
-            });
-            all.filter(|(_, address)| leads_out(*address)).collect()
-        });
-        Self { addresses }
-    }
-
-    pub(super) fn is_usable(&self) -> bool {
-        self.addresses.as_ref().is_none_or(|addresses| !addresses.is_empty())
-    }
-
-    /// Interfaces that are not plugged in are not listed.
-    pub(super) fn is_unplugged(&self) -> bool {
+    /// Not known here.
+    pub(super) fn interrupted<'a>(&mut self, _hops: impl Iterator<Item = &'a Hop>) -> bool {
         false
     }
+}
 
-    /// The same addresses. Other networks may look like it: nothing may depend on this but how slowly trust is given.
-    pub(super) fn is_same_network(&self, other: &Self) -> bool {
-        self == other
+impl Cover {
+    pub(super) fn now() -> Self {
+        let interfaces = netwatcher::list_interfaces().ok();
+        let is_usable = interfaces.is_none_or(|interfaces| {
+            interfaces.values().flat_map(|interface| &interface.ips).any(|record| leads_out(record.ip))
+        });
+        Self { is_usable, is_unplugged: false }
     }
-}
-
-/// Not known here: no way counts as a tunnel.
-pub(crate) fn is_tunnel(_local: IpAddr) -> bool {
-    false
-}
-
-/// Not known here: the system's own way is taken.
-pub(crate) fn use_way_to(_socket: &Socket, _like: IpAddr) -> io::Result<()> {
-    Ok(())
 }

@@ -1,18 +1,20 @@
 //! A system of which homing does not learn when its interfaces change.
 
 use std::io;
-use std::net::IpAddr;
 
-use socket2::Socket;
-
+pub(super) use super::source_only::Scout;
+pub(crate) use super::source_only::{Hop, Planned, use_way_to};
 use crate::platform::Sleep;
 
 /// Nobody watches.
 pub(super) enum Watch {}
 
 /// Nothing is known.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Picture;
+#[derive(Clone, Copy)]
+pub(super) struct Cover {
+    pub(super) is_usable: bool,
+    pub(super) is_unplugged: bool,
+}
 
 impl Watch {
     pub(super) fn new(_sleep: &Sleep) -> io::Result<Option<Self>> {
@@ -22,32 +24,14 @@ impl Watch {
     pub(super) fn has_told(&mut self, _sleep: &Sleep) -> bool {
         false
     }
+
+    pub(super) fn interrupted<'a>(&mut self, _hops: impl Iterator<Item = &'a Hop>) -> bool {
+        false
+    }
 }
 
-impl Picture {
+impl Cover {
     pub(super) fn now() -> Self {
-        Self
+        Self { is_usable: true, is_unplugged: false }
     }
-
-    pub(super) fn is_usable(&self) -> bool {
-        true
-    }
-
-    pub(super) fn is_unplugged(&self) -> bool {
-        false
-    }
-
-    pub(super) fn is_same_network(&self, _other: &Self) -> bool {
-        false
-    }
-}
-
-/// Not known here: no way counts as a tunnel.
-pub(crate) fn is_tunnel(_local: IpAddr) -> bool {
-    false
-}
-
-/// Not known here: the system's own way is taken.
-pub(crate) fn use_way_to(_socket: &Socket, _like: IpAddr) -> io::Result<()> {
-    Ok(())
 }

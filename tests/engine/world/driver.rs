@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use homing::engine::{Action, Event, Input, Target, Turn};
+use homing::engine::{Action, Event, Input, Reached, Target, Turn};
 use homing::settings::Protocol;
 use homing::words::{
     Cause, Errand, ExchangeId, Failure, LinkId, News, Outcome, Path, ProbeId, Proof, Purpose, QueryId, Route,
@@ -70,6 +70,10 @@ impl World {
         match action {
             Action::Resolve { query, host } => {
                 let Some(server) = host.strip_suffix(".test").map(str::to_owned) else {
+                    self.looked_up.push(host.to_string());
+                    if self.places.names_hang {
+                        return;
+                    }
                     let (after, found) = self.places.look_up(&host);
                     return self.later(after, Happening::Found(query, found));
                 };
@@ -132,8 +136,13 @@ impl World {
             }
             Action::Probe { probe, target, to, proof, deadline } => {
                 assert!(deadline > self.now);
-                if let Target::Reference { certificate_policy, .. } = &target {
+                if let Target::Reference { certificate_policy, .. }
+                | Target::Management { certificate_policy, .. } = &target
+                {
                     self.prepared.begins(probe.0, *certificate_policy);
+                }
+                if matches!(target, Target::Management { .. }) {
+                    return self.probed_manager(probe, to, proof);
                 }
                 if let Some((after, answer)) = self.places.probe(self.now, probe, &target, to, proof) {
                     self.later(after, Happening::Probed(probe, answer));
@@ -146,6 +155,34 @@ impl World {
             Action::Release { settings } => self.prepared.release(settings),
             other => panic!("an action this world does not know: {other:?}"),
         }
+    }
+
+    /// A probe of a management server hears what its links would.
+    fn probed_manager(&mut self, probe: ProbeId, to: std::net::SocketAddr, proof: Proof) {
+        let (id, &server) = {
+            let index = match to.ip() {
+                IpAddr::V4(address) => address.to_bits() - 0x0A00_0001,
+                IpAddr::V6(_) => panic!("no server has {to}"),
+            };
+            self.servers.iter().nth(index as usize).expect("the probe of a server there is")
+        };
+        let id = id.clone();
+        let floor = self.floors.get(&id).copied().unwrap_or_default();
+        assert!(self.now >= floor, "{id} was asked before its floor\n{}", self.story());
+        self.places.opens(probe);
+        self.probed_managers.push((self.now, id));
+        let reached = Reached { proof, path: Path { peer: to, medium: self.medium } };
+        let (after, answer) = match server.reach {
+            _ if self.cut_off => (Duration::ZERO, Err(Cause::NoRoute.into())),
+            _ if self.direct_blocked => return,
+            Reach::Connects(round_trip) => (round_trip * 2, Ok(reached)),
+            Reach::Mute(round_trip) if proof == Proof::Tcp => (round_trip, Ok(reached)),
+            Reach::BadHandshake(cause) => (ROUND_TRIP * 2, Err(cause.into())),
+            Reach::Refuses(after) => (after, Err(Cause::ConnectionRefused.into())),
+            Reach::NoRoute => (Duration::ZERO, Err(Cause::NoRoute.into())),
+            Reach::Mute(_) | Reach::Drops => return,
+        };
+        self.later(after, Happening::Probed(probe, answer));
     }
 
     fn dialled(&mut self, link: LinkId, id: &str, route: Route) {
@@ -230,7 +267,7 @@ impl World {
                 if !https {
                     self.prepared.ends(link.0);
                 }
-                self.input(Input::Connected { link, path: Path { peer, tunnel: false } });
+                self.input(Input::Connected { link, path: Path { peer, medium: self.medium } });
                 match self.servers[&id].reach {
                     Reach::Connects(round_trip) if https => self.later(round_trip, Happening::Secured(link)),
                     Reach::BadHandshake(cause) => self.later(ROUND_TRIP, Happening::Lost(link, cause.into())),

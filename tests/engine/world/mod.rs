@@ -15,7 +15,7 @@ use homing::engine::{
     Command, Event, Evidence, Input, LocationSnapshot, Memory, NetworkChange, Snapshot, State,
 };
 use homing::settings::{Settings, Situation};
-use homing::words::{Cause, CertificatePolicyId, Errand, ExchangeId, LinkId, Moment, News};
+use homing::words::{Cause, CertificatePolicyId, Errand, ExchangeId, LinkId, Medium, Moment, News};
 
 use self::driver::{Happening, Link};
 pub use self::plan::{Plan, priorities};
@@ -77,6 +77,12 @@ pub struct World {
     pub wait_for_drain: bool,
     /// Reference servers and the control.
     pub places: Places,
+    /// Every name of a reference server or the control that was looked up.
+    pub looked_up: Vec<String>,
+    /// What the links to management servers run over.
+    pub medium: Medium,
+    /// Every probe of a management server: when, and of which.
+    pub probed_managers: Vec<(Moment, String)>,
     /// Every memory the engine asked to be stored.
     pub memories: Vec<Memory>,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use homing::engine::{Away, Input, Memory, Setup};
 use homing::settings::Settings;
-use homing::words::{Moment, Route};
+use homing::words::{Medium, Moment, Route};
 
 use super::server::{ROUND_TRIP, Reach, name, up};
 use super::{World, ms, s};
@@ -26,6 +26,8 @@ pub struct Plan {
     pub memory: Memory,
     pub away: Away,
     pub names: bool,
+    /// Servers speak plain HTTP.
+    pub http: bool,
     pub routes: Vec<Route>,
     /// Further parts of the document: reference servers, rules of location, locations.
     pub parts: serde_json::Map<String, serde_json::Value>,
@@ -45,6 +47,7 @@ pub fn priorities(sizes: &[usize]) -> Plan {
         memory: Memory::default(),
         away: Away::Unknown,
         names: false,
+        http: false,
         routes: vec![Route::Direct],
         parts: serde_json::Map::new(),
     }
@@ -99,7 +102,8 @@ impl Plan {
             } else {
                 Ipv4Addr::from(0x0A00_0000 + number).to_string()
             };
-            serde_json::json!({ "id": id, "address": address })
+            let protocol = if self.http { "http" } else { "https" };
+            serde_json::json!({ "id": id, "address": address, "protocol": protocol })
         };
         let priorities: Vec<_> = self
             .priorities
@@ -157,6 +161,9 @@ impl Plan {
             wait_for_drain: false,
             memories: Vec::new(),
             places: Places::default(),
+            looked_up: Vec::new(),
+            medium: Medium::Direct,
+            probed_managers: Vec::new(),
         }
     }
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::finding::is_disbelief;
 use super::question::{Names, Try, TryState};
-use super::{Finding, Round};
+use super::{Finding, LEAD, Round};
 use crate::engine::Reached;
 use crate::engine::event::span;
 use crate::engine::location::evidence::{Asked, Evidence, Reply};
-use crate::settings::{ReferenceServer, Settings};
+use crate::settings::Settings;
 use crate::words::{Failure, FailureClass, Host, Moment};
 
 impl Round {
@@ -20,16 +20,24 @@ impl Round {
         finding: Finding,
     ) -> Evidence {
         let references = settings.reference_servers();
-        let name = |reference: &ReferenceServer| match &reference.host {
-            Host::Address(IpAddr::V6(address)) => format!("[{address}]"),
-            host @ (Host::Address(IpAddr::V4(_)) | Host::Name(_)) => host.to_string(),
-        };
         let mut asked = Vec::new();
+        if let Some((lead, one)) = self.lead.as_deref().zip(self.tries.iter().find(|one| one.server == LEAD))
+        {
+            let (reply, end) = self.reply(now, settings, one);
+            asked.push(Asked {
+                place: 0,
+                server: written(&lead.server.host),
+                port: one.port,
+                wanted: lead.proof,
+                reply,
+                elapsed: span(end.since(one.started)),
+            });
+        }
         for (index, (server, reference)) in self.servers.iter().zip(references).enumerate() {
             let place = index + 1;
             let line = |port: u16, reply, elapsed| Asked {
                 place,
-                server: name(reference),
+                server: written(&reference.host),
                 port,
                 wanted: reference.proof,
                 reply,
@@ -45,25 +53,19 @@ impl Round {
                 asked.push(line(port, Reply::NotAwaited {}, Duration::ZERO));
             }
             for one in ours {
-                let (reply, end) = match &one.state {
-                    TryState::Running(_) => (Reply::NotAwaited {}, now),
-                    TryState::Dropped { at } => (Reply::NotAwaited {}, *at),
-                    TryState::Silent { at } => (Reply::Silent {}, *at),
-                    TryState::Answered { reached, at } => {
-                        let counts = self.counts(settings, one, reached);
-                        let Reached { proof, path } = *reached;
-                        (Reply::Proved { proof, tunnel: path.tunnel, counts }, *at)
-                    }
-                    TryState::Failed { failure, at } => (said(failure), *at),
-                };
+                let (reply, end) = self.reply(now, settings, one);
                 asked.push(line(one.port, reply, end.since(one.started)));
             }
         }
         let best = self.best.and_then(|index| {
             let (one, _) = self.answered().find(|(one, reached)| {
-                usize::from(one.server) == index && self.counts(settings, one, reached)
+                usize::from(one.server) == index && self.shows(settings, one, reached).is_some()
             })?;
-            Some(format!("{}:{}", name(references.get(index)?), one.port))
+            let host = match references.get(index) {
+                Some(reference) => &reference.host,
+                None => &self.lead.as_deref()?.server.host,
+            };
+            Some(format!("{}:{}", written(host), one.port))
         });
         Evidence {
             trigger: self.trigger,
@@ -74,6 +76,29 @@ impl Round {
             asked,
             control: self.control.report(),
         }
+    }
+
+    /// What came of one question, and when.
+    fn reply(&self, now: Moment, settings: &Settings, one: &Try) -> (Reply, Moment) {
+        match &one.state {
+            TryState::Running(_) => (Reply::NotAwaited {}, now),
+            TryState::Dropped { at } => (Reply::NotAwaited {}, *at),
+            TryState::Silent { at } => (Reply::Silent {}, *at),
+            TryState::Answered { reached, at } => {
+                let counts = self.shows(settings, one, reached).is_some();
+                let Reached { proof, path } = *reached;
+                (Reply::Proved { proof, path: path.medium, counts }, *at)
+            }
+            TryState::Failed { failure, at } => (said(failure), *at),
+        }
+    }
+}
+
+/// A host as it stands before a port.
+fn written(host: &Host) -> String {
+    match host {
+        Host::Address(IpAddr::V6(address)) => format!("[{address}]"),
+        Host::Address(IpAddr::V4(_)) | Host::Name(_) => host.to_string(),
     }
 }
 

@@ -3,19 +3,18 @@
 use std::time::Duration;
 
 use super::question::{Names, Server, Try, TryState};
-use super::{Finding, Round, Tuning};
+use super::{Finding, LEAD, Round, Tuning};
 use crate::engine::Reached;
-use crate::settings::Settings;
-use crate::words::{Cause, Failure, FailureClass, Moment, ProbeId, Proof};
+use crate::engine::context::Context;
+use crate::engine::location::management::{Exchange, situation};
+use crate::engine::network::Sign;
+use crate::settings::{Settings, Situation};
+use crate::words::{Cause, Failure, FailureClass, Host, Moment, ProbeId, Proof};
 
 impl Round {
-    pub(super) fn find(
-        &self,
-        now: Moment,
-        settings: &Settings,
-        tuning: &Tuning,
-    ) -> Option<(Finding, Option<usize>)> {
-        let direct = self.best(settings, |reached| self.is_direct(settings, reached));
+    pub(super) fn find(&self, cx: &Context<'_>, settings: &Settings) -> Option<(Finding, Option<usize>)> {
+        let (now, tuning) = (cx.now, &cx.tuning.location);
+        let direct = self.best(settings, |situation| situation == Situation::Internal);
         if let Some((index, proof)) = direct
             && (proof > Proof::Tcp || self.control.is_quiet(now, self.longest(Proof::Tcp), tuning))
         {
@@ -28,7 +27,7 @@ impl Round {
         let answered = self.answered().next().is_some() || self.disbelieved();
         if answered
             && !self.control.is_quiet(now, self.longest(Proof::Pin), tuning)
-            && !self.control.answered()
+            && !self.control.address_answered()
             && !self.control.was_not_asked()
         {
             return None;
@@ -40,7 +39,7 @@ impl Round {
             Finding::NoNetwork
         } else if self.no_name_resolves() {
             Finding::NoNames
-        } else if answered && self.control.answered() {
+        } else if answered && self.is_portal(cx, settings) {
             Finding::Captive
         } else {
             Finding::External
@@ -54,27 +53,60 @@ impl Round {
     }
 
     /// The best server in the order of the list among those that answered with enough proof.
-    fn best(&self, settings: &Settings, way: impl Fn(&Reached) -> bool) -> Option<(usize, Proof)> {
+    fn best(&self, settings: &Settings, wanted: impl Fn(Situation) -> bool) -> Option<(usize, Proof)> {
         let enough =
-            self.answered().filter(|(one, reached)| self.counts(settings, one, reached) && way(reached));
+            self.answered().filter(|(one, reached)| self.shows(settings, one, reached).is_some_and(&wanted));
         // A verified one needs no look at the control, so it goes before a bare connection.
         let best = enough.min_by_key(|(one, reached)| (reached.proof == Proof::Tcp, one.server));
         best.map(|(one, reached)| (usize::from(one.server), reached.proof))
     }
 
-    pub(super) fn counts(&self, settings: &Settings, one: &Try, reached: &Reached) -> bool {
+    /// What an answer shows of the place where the machine is; `None` when it does not count.
+    pub(super) fn shows(&self, settings: &Settings, one: &Try, reached: &Reached) -> Option<Situation> {
+        let Reached { proof, path } = *reached;
+        if proof == Proof::Tcp
+            && (self.control.voids(self.is_named(one.server.into())) || self.control.was_not_asked())
+        {
+            return None;
+        }
+        if one.server == LEAD {
+            let lead = Exchange { proof, medium: path.medium, ..self.lead.as_deref()?.clone() };
+            return Some(lead.shows(settings)?.0);
+        }
         let rules = settings.location_rules();
-        let wanted = settings
-            .reference_servers()
-            .get(usize::from(one.server))
-            .map_or(Proof::Pin, |server| server.proof);
-        reached.proof >= rules.required_proof
-            && reached.proof >= wanted
-            && (reached.proof > Proof::Tcp || !(self.control.answered() || self.control.was_not_asked()))
+        let server = settings.reference_servers().get(usize::from(one.server))?;
+        let enough = proof >= rules.required_proof && proof >= server.proof;
+        if enough { situation(rules, &server.host, proof, path.medium) } else { None }
     }
 
-    fn is_direct(&self, settings: &Settings, reached: &Reached) -> bool {
-        settings.location_rules().tunnel_proves_internal || !reached.path.tunnel
+    /// Whether the server at this place goes by a name.
+    pub(super) fn is_named(&self, place: usize) -> bool {
+        match self.servers.get(place) {
+            Some(server) => server.is_named,
+            None => self.lead.as_ref().is_some_and(|lead| matches!(lead.server.host, Host::Name(_))),
+        }
+    }
+
+    /// Whether somebody answers in place of the servers: at an address where nobody may, or for every name beside another
+    /// sign. Providers too answer for names that do not exist.
+    pub(super) fn is_portal(&self, cx: &Context<'_>, settings: &Settings) -> bool {
+        let other_sign = || cx.network.servers_show_signs() || self.is_intercepted(settings);
+        self.control.address_answered() || (self.control.name_answered() && other_sign())
+    }
+
+    /// Whether one unknown issuer answered for several servers.
+    fn is_intercepted(&self, settings: &Settings) -> bool {
+        let refused = self.tries.iter().filter_map(|one| match &one.state {
+            TryState::Failed { failure, .. } => {
+                let server = settings.reference_servers().get(usize::from(one.server))?;
+                Some((&server.host, failure.evidence?))
+            }
+            TryState::Running(_)
+            | TryState::Answered { .. }
+            | TryState::Silent { .. }
+            | TryState::Dropped { .. } => None,
+        });
+        matches!(Sign::of(refused), Some(Sign::Interception { .. }))
     }
 
     /// Whether everything was asked, and has answered or had its time.
@@ -106,7 +138,7 @@ impl Round {
 
     /// When the control has been silent for long enough, if that is all that is waited for.
     pub(super) fn quiet_at(&self, tuning: &Tuning) -> Option<Moment> {
-        let waits = !self.control.answered() && self.control.is_running();
+        let waits = !self.control.address_answered() && self.control.is_running();
         let times = [self.longest(Proof::Tcp), self.longest(Proof::Pin)];
         let quiet = times.into_iter().flatten().map(|longest| self.control.quiet_from(longest, tuning));
         quiet.filter(|at| waits && *at > self.looked).min()
@@ -161,7 +193,8 @@ impl Round {
         let asked_for: usize =
             self.servers.iter().map(|server| usize::from(server.next) + server.left()).sum();
         let pairs = u32::try_from(asked_for).unwrap_or(u32::MAX);
-        self.started + tuning.round_limit.max(tuning.pace.saturating_mul(pairs) + tuning.patience)
+        let lead = if self.lead.is_some() { tuning.patience } else { Duration::ZERO };
+        self.started + lead + tuning.round_limit.max(tuning.pace.saturating_mul(pairs) + tuning.patience)
     }
 }
 

@@ -17,12 +17,16 @@ use std::net::{IpAddr, SocketAddr};
 use question::{Names, Server, Try, TryState, names};
 
 use super::Tuning;
-use super::control::Control;
+use super::control::{Control, LookUp};
 use super::evidence::{Finding, Trigger};
+use super::management::Exchange;
 use crate::engine::context::Context;
 use crate::engine::{Action, Reached, Target};
 use crate::settings::Settings;
 use crate::words::{Cause, Failure, Host, Moment, ProbeId, Proof, QueryId, SettingsId};
+
+/// The place of the management server among the servers that are asked.
+const LEAD: u16 = u16::MAX;
 
 /// Sockets at once. With a start per 50 ms and 1.5 s each there are at most 30.
 const MOST_IN_FLIGHT: usize = 32;
@@ -33,6 +37,10 @@ pub(super) struct Round {
     pub(super) started: Moment,
     pub(super) trigger: Trigger,
     servers: Vec<Server>,
+    /// The management server, when it is asked before the reference servers.
+    lead: Option<Box<Exchange>>,
+    /// The management server may still decide.
+    waits_for_lead: bool,
     tries: Vec<Try>,
     control: Control,
     /// Servers whose port was refused: their next one is asked at once.
@@ -53,16 +61,24 @@ pub(super) enum Progress {
     Running,
     /// For the first time there is a finding.
     Found(Finding),
-    /// The finding rested on a bare connection, and now the control has answered as well.
-    Revoked,
+    /// The finding rested on a bare connection, and now the control has answered as well: what is found instead.
+    Revoked(Finding),
     /// The control has ended too.
     Over,
 }
 
 impl Round {
-    pub(super) fn begin(cx: &mut Context<'_>, trigger: Trigger) -> Self {
+    /// With a `lead` that can be asked, the others are asked once that has failed.
+    pub(super) fn begin(
+        cx: &mut Context<'_>,
+        trigger: Trigger,
+        lead: Option<Box<Exchange>>,
+        look_up: &mut LookUp,
+    ) -> Self {
         let settings = cx.in_force.settings();
-        let control = Control::begin(cx, settings);
+        let control = Control::begin(cx, settings, lead.as_deref().and_then(|lead| lead.peer), look_up);
+        let mut tries = Vec::new();
+        tries.extend(lead.as_deref().and_then(|lead| ask(cx, lead)));
         let servers = settings.reference_servers().iter().map(|server| {
             let names = match &server.host {
                 Host::Address(address) => Names::Known([Some(*address), None]),
@@ -75,8 +91,7 @@ impl Round {
             Server {
                 names,
                 is_named: matches!(server.host, Host::Name(_)),
-                may_be_here: server.proof > Proof::Tcp
-                    || matches!(&server.host, Host::Name(name) if &**name == "localhost"),
+                may_be_here: server.host.is_this_machine(),
                 ports: u16::try_from(server.ports.len()).unwrap_or(u16::MAX),
                 next: 0,
                 answered: false,
@@ -87,7 +102,9 @@ impl Round {
             started: cx.now,
             trigger,
             servers,
-            tries: Vec::new(),
+            waits_for_lead: lead.is_some(),
+            lead,
+            tries,
             control,
             refused: VecDeque::new(),
             last_start: None,
@@ -104,9 +121,24 @@ impl Round {
         self.finding
     }
 
-    /// Whether somebody is where nobody may be.
+    /// Whether somebody is at an address where nobody may be.
     pub(super) fn control_answered(&self) -> bool {
-        self.control.answered()
+        self.control.address_answered()
+    }
+
+    /// What the management server proved, if it was asked and answered.
+    pub(super) fn lead_answered(&self) -> Option<Reached> {
+        self.answered().find(|(one, _)| one.server == LEAD).map(|(_, reached)| *reached)
+    }
+
+    /// Whether the finding rests on the management server.
+    pub(super) fn is_by_lead(&self) -> bool {
+        self.best == Some(usize::from(LEAD))
+    }
+
+    /// Whether the management server was asked first.
+    pub(super) fn has_lead(&self) -> bool {
+        self.lead.is_some()
     }
 
     /// Whether nothing is under way any more.
@@ -180,29 +212,32 @@ impl Round {
         self.looked = cx.now;
         self.control.expire(cx);
         if let Some(finding) = self.finding {
-            let by_connection = matches!(
-                finding,
-                Finding::Internal { proof: Proof::Tcp } | Finding::InternalViaVpn { proof: Proof::Tcp }
-            );
-            if by_connection && self.control.answered() {
+            if is_by_connection(finding)
+                && self.control.voids(self.best.is_some_and(|best| self.is_named(best)))
+            {
+                let finding = if self.is_portal(cx, settings) { Finding::Captive } else { Finding::External };
                 self.control.give_up(cx);
-                return Progress::Revoked;
+                self.finding = Some(finding);
+                return Progress::Revoked(finding);
             }
             return if self.control.is_running() { Progress::Running } else { Progress::Over };
         }
         self.expire(cx);
+        self.waits_for_lead = self.tries.iter().any(|one| match &one.state {
+            TryState::Running(_) => one.server == LEAD,
+            TryState::Answered { reached, .. } => {
+                one.server == LEAD && self.shows(settings, one, reached).is_some()
+            }
+            TryState::Failed { .. } | TryState::Silent { .. } | TryState::Dropped { .. } => false,
+        });
         while self.next_start(tuning).is_some_and(|at| at <= cx.now) && self.limit(tuning) > cx.now {
             self.start(cx, settings);
         }
-        let Some((finding, best)) = self.find(cx.now, settings, tuning) else { return Progress::Running };
+        let Some((finding, best)) = self.find(cx, settings) else { return Progress::Running };
         (self.finding, self.best) = (Some(finding), best);
         self.drop_tries(cx);
         // A verified server is what it is, whoever else answers.
-        let verified = !matches!(
-            finding,
-            Finding::Internal { proof: Proof::Tcp } | Finding::InternalViaVpn { proof: Proof::Tcp }
-        );
-        if verified {
+        if !is_by_connection(finding) {
             self.control.give_up(cx);
         }
         Progress::Found(finding)
@@ -218,7 +253,7 @@ impl Round {
 
     /// When the next question may be asked, if one is left.
     fn next_start(&self, tuning: &Tuning) -> Option<Moment> {
-        if self.running().count() + self.control.sockets() >= MOST_IN_FLIGHT {
+        if self.waits_for_lead || self.running().count() + self.control.sockets() >= MOST_IN_FLIGHT {
             return None;
         }
         let gap = self.last_start.map_or(self.started, |last| last + tuning.start_gap);
@@ -308,4 +343,23 @@ impl Round {
             }
         }
     }
+}
+
+/// Asks the management server as a probe does, if there is a way to.
+fn ask(cx: &mut Context<'_>, lead: &Exchange) -> Option<Try> {
+    let (to, policy) = (lead.peer?, lead.policy?);
+    let probe = cx.queue.next_probe();
+    cx.act(Action::Probe {
+        probe,
+        target: Target::Management { host: lead.server.host.clone(), certificate_policy: policy },
+        to,
+        proof: lead.proof,
+        deadline: cx.now + cx.tuning.location.patience,
+    });
+    let (settings, state) = (policy.settings, TryState::Running(probe));
+    Some(Try { server: LEAD, port: to.port(), settings, started: cx.now, state })
+}
+
+fn is_by_connection(finding: Finding) -> bool {
+    matches!(finding, Finding::Internal { proof: Proof::Tcp } | Finding::InternalViaVpn { proof: Proof::Tcp })
 }

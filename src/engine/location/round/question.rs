@@ -11,7 +11,7 @@ use crate::words::{Cause, Failure, Moment, ProbeId, QueryId, SettingsId};
 pub(super) struct Server {
     pub(super) names: Names,
     pub(super) is_named: bool,
-    /// Whether it may be this machine: it proves who it is, or its name says so.
+    /// Whether it may be this machine: it is written so.
     pub(super) may_be_here: bool,
     pub(super) ports: u16,
     /// How many of its ports and addresses were asked.
