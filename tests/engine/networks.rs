@@ -123,7 +123,9 @@ impl Wrote {
         let (manager, medium) = network.manager;
         let proof = if self.http { Proof::Tcp } else { Proof::Tls };
         let medium = if self.proxy { Medium::Tunnel } else { medium };
-        let answers = matches!(manager.reach, Reach::Connects(_));
+        // Who accepts where a plain one was is believed for as long as the control is silent.
+        let forged = self.http && matches!((manager.reach, network.control), (Reach::Mute(_), Place::Drops));
+        let answers = forged || matches!(manager.reach, Reach::Connects(_));
         if self.manager_counts && answers && self.shows(proof, medium, at_all) {
             return true;
         }
