@@ -17,6 +17,7 @@ pub enum Place {
     /// Accepts after this time, and cannot prove anything.
     Accepts(Duration),
     /// Accepts, and shows certificates of one of these unknown authorities, by turns.
+    #[cfg_attr(feature = "capi", allow(dead_code, reason = "what C tells of a failure has no issuer"))]
     Intercepts(Duration, [u64; 2]),
     Refuses(Duration),
     Drops,
