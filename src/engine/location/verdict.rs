@@ -41,11 +41,9 @@ impl Location {
                     return;
                 }
                 let believed = self.management.is_verified(cx.now, self.interval, tuning);
-                let finding = match finding {
-                    // A network on which a management server was verified is no portal.
-                    Finding::Captive if believed => Finding::External,
-                    other => other,
-                };
+                // A network on which a management server was verified is no portal.
+                let finding =
+                    if believed && finding == Finding::Captive { Finding::External } else { finding };
                 if finding == Finding::Captive {
                     self.look_for_the_portals_end(cx);
                 }
