@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::SystemTime;
 
+use super::driver::{Config, Driver};
 use super::ending::Ending;
 use super::events::EventQueue;
 use super::prepare::{PrepareError, prepare};
 use super::remember::{Earlier, Keeper};
-use super::road::{Outfit, Road};
 use super::routes::{MOST_ROUTES, Routes};
 use super::status::{Hook, Status, StatusCell};
 use super::trust_clock::TrustClock;
@@ -355,7 +355,7 @@ impl Builder {
         let limits = Arc::new(self.limits);
         // Even with a fixed seed two lives must not share their idempotency keys.
         let protocol = Homing::new(agent, Arc::clone(&limits), random()?);
-        let outfit = Outfit {
+        let config = Config {
             protocol: Box::new(protocol),
             limits,
             settings: prepared,
@@ -365,7 +365,7 @@ impl Builder {
             proxies,
             hook: self.socket_hook,
         };
-        let road = Road::new(outfit, sleep.waker());
+        let driver = Driver::new(config, sleep.waker());
         let around = shared.around_threads();
         let writer = keeper.map(|keeper| Writer::new(keeper, sleep.waker(), self.stack_size, around));
         let worker = Worker {
@@ -375,7 +375,7 @@ impl Builder {
             started,
             sleep,
             interfaces,
-            road,
+            driver,
             writer,
             memory_problem: problem,
             store_problems: problems,

@@ -43,13 +43,13 @@
 
 mod builder;
 mod credentials;
+mod driver;
 mod ending;
 mod events;
 mod file;
 mod prepare;
 mod remember;
 mod reread;
-mod road;
 mod routes;
 mod status;
 mod system_roots;

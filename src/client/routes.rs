@@ -114,7 +114,7 @@ fn decoded(text: &str) -> Result<String, BadRoute> {
 /// Ways there can be. All are tried within one attempt, which has 20 s: more have no chance.
 pub(super) const MOST_ROUTES: usize = 8;
 
-/// The program's list, split into what the engine knows of it and what the road knows.
+/// The program's list, split into what the engine knows of it and what the driver knows.
 #[derive(Debug)]
 pub(super) struct Routes {
     pub(super) order: Arc<[Route]>,

@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use super::driver::{Driver, Heard};
 use super::prepare::PreparedSettings;
 use super::reread::Found;
-use super::road::{Heard, Road};
 use super::writer::{Value, Writer, Written};
 use super::{Client, ClientEvent, EventCallback, Shared, ThreadHook};
 use crate::engine::{Action, Command, Event, NetworkChange};
@@ -44,7 +44,7 @@ pub(super) struct Worker {
     pub(super) started: Moment,
     pub(super) sleep: Sleep,
     pub(super) interfaces: Interfaces,
-    pub(super) road: Road,
+    pub(super) driver: Driver,
     /// None when nothing is to outlive the process.
     pub(super) writer: Option<Writer>,
     /// What is the matter with the store, to begin with.
@@ -87,10 +87,10 @@ impl Worker {
 
     /// Drops what the application gave, and says so.
     fn end(self) {
-        let Self { client, callback, road, writer, luggage, .. } = self;
+        let Self { client, callback, driver, writer, luggage, .. } = self;
         let_go(|| drop(callback));
         let_go(|| drop(writer.and_then(Writer::close)));
-        let_go(|| road.close());
+        let_go(|| driver.close());
         let_go(|| client.shared.journal.close());
         client.shared.close_mail();
         let_go(|| drop(luggage));
@@ -106,25 +106,25 @@ impl Worker {
             self.deliver(Event::StoreProblem { problem });
         }
         if self.interfaces.begins_unplugged() {
-            self.road.hear(Heard::Network(NetworkChange::Gone));
+            self.driver.hear(Heard::Network(NetworkChange::Gone));
         }
         while !self.stopped {
             self.read_mail();
             self.hear_writer();
-            self.road.step(self.sleep.registry(), self.clock.now());
+            self.driver.step(self.sleep.registry(), self.clock.now());
             self.watch_time();
             self.tell_engine();
-            if self.road.is_pending() && !self.stopped {
+            if self.driver.is_pending() && !self.stopped {
                 // What the engine asked for leaves at once, without a look at the sockets before. Once only:
                 // a peer that sends without end must not keep the others from their turn.
-                self.road.step(self.sleep.registry(), self.clock.now());
+                self.driver.step(self.sleep.registry(), self.clock.now());
                 self.tell_engine();
             }
-            if let Some(look) = self.road.look_at_files(self.clock.now()) {
+            if let Some(look) = self.driver.look_at_files(self.clock.now()) {
                 look.begin(&self.client.shared);
             }
             if !self.stopped {
-                self.interfaces.learn(self.road.peers());
+                self.interfaces.learn(self.driver.peers());
                 self.wait()?;
             }
         }
@@ -138,8 +138,8 @@ impl Worker {
                 Message::Command(command) => Heard::Command(command),
                 Message::Network(change) => Heard::Network(change),
                 Message::Resumed => Heard::Resumed,
-                Message::Reconfigure(prepared) => Heard::Command(self.road.reconfigure(prepared)),
-                Message::Reread(found) => match self.road.reread(found) {
+                Message::Reconfigure(prepared) => Heard::Command(self.driver.reconfigure(prepared)),
+                Message::Reread(found) => match self.driver.reread(found) {
                     Some(command) => Heard::Command(command),
                     None => continue,
                 },
@@ -148,7 +148,7 @@ impl Worker {
                     Heard::Command(Command::Stop { grace })
                 }
             };
-            self.road.hear(heard);
+            self.driver.hear(heard);
         }
     }
 
@@ -156,9 +156,9 @@ impl Worker {
     fn watch_time(&mut self) {
         let now = self.clock.now();
         if self.client.shared.engine().deadline().is_some_and(|(deadline, _)| deadline <= now) {
-            self.road.hear(Heard::Timeout);
+            self.driver.hear(Heard::Timeout);
         }
-        if let Some(change) = self.interfaces.change(now, self.road.peers()) {
+        if let Some(change) = self.interfaces.change(now, self.driver.peers()) {
             let change = match change {
                 Interfered::Changed => NetworkChange::Changed,
                 Interfered::Elsewhere => NetworkChange::Elsewhere,
@@ -166,7 +166,7 @@ impl Worker {
                 Interfered::Gone => NetworkChange::Gone,
             };
             journal::tell!(Debug, "the network changed: {change:?}");
-            self.road.hear(Heard::Network(change));
+            self.driver.hear(Heard::Network(change));
         }
         if self.end.is_some_and(|end| end <= now) {
             self.deliver(Event::Stopped {});
@@ -175,10 +175,10 @@ impl Worker {
 
     /// Tells the engine all that was heard, one by one, and does what it asks for after each.
     fn tell_engine(&mut self) {
-        while let Some(heard) = self.road.next() {
+        while let Some(heard) = self.driver.next() {
             let now = self.clock.now();
             let shared = Arc::clone(&self.client.shared);
-            let (actions, events) = self.road.tell(heard, |input| {
+            let (actions, events) = self.driver.tell(heard, |input| {
                 let mut engine = shared.engine();
                 engine.handle(now, input);
                 let actions: Vec<_> = std::iter::from_fn(|| engine.poll_action()).collect();
@@ -190,25 +190,25 @@ impl Worker {
                 if let Action::Remember { version } = action {
                     self.remember(version);
                 } else {
-                    self.road.perform(action, now);
+                    self.driver.perform(action, now);
                 }
             }
             for event in events {
                 self.deliver(event);
             }
-            self.road.settle();
+            self.driver.settle();
         }
-        while let Some(notice) = self.road.notice() {
+        while let Some(notice) = self.driver.notice() {
             self.deliver(notice);
         }
-        if let Some(floor) = self.road.risen_floor() {
+        if let Some(floor) = self.driver.risen_floor() {
             self.keep_floor(floor);
         }
     }
 
     /// Has stored what the engine remembers. It hears of it when that is done; no disk is waited for.
     fn remember(&mut self, version: u64) {
-        let Some(writer) = &mut self.writer else { return self.road.hear(Heard::Remembered(version)) };
+        let Some(writer) = &mut self.writer else { return self.driver.hear(Heard::Remembered(version)) };
         let memory = self.client.shared.engine().memory().clone();
         writer.write(Value::Memory { version, memory, at: SystemTime::now() });
     }
@@ -225,8 +225,10 @@ impl Worker {
     fn hear_writer(&mut self) {
         for written in self.writer.as_ref().map(Writer::written).unwrap_or_default() {
             match written {
-                Written::Memory { version, result: Ok(()) } => self.road.hear(Heard::Remembered(version)),
-                Written::Memory { version, result: Err(_) } => self.road.hear(Heard::CannotRemember(version)),
+                Written::Memory { version, result: Ok(()) } => self.driver.hear(Heard::Remembered(version)),
+                Written::Memory { version, result: Err(_) } => {
+                    self.driver.hear(Heard::CannotRemember(version))
+                }
                 Written::Floor { floor: _, result: Ok(()) } => {}
                 Written::Floor { floor, result: Err(error) } => {
                     self.floor_left = Some(floor);
@@ -272,7 +274,7 @@ impl Worker {
             self.keep_floor(floor);
         }
         self.stopped = matches!(event, Event::Stopped {});
-        let body = if matches!(event, Event::Heartbeat { .. }) { self.road.adopted() } else { None };
+        let body = if matches!(event, Event::Heartbeat { .. }) { self.driver.adopted() } else { None };
         let event = ClientEvent { at: self.clock.now().since(self.started), event, body };
         let Some(told) = &mut self.callback else { return self.client.shared.events.push(event) };
         callback::call("the event callback", "the client goes on", || told(&self.client, &event));
@@ -291,21 +293,23 @@ impl Worker {
     /// Stands still until there is something to do.
     fn wait(&mut self) -> io::Result<()> {
         let engine = self.client.shared.engine().deadline().map(|(deadline, _)| deadline);
-        let deadline =
-            [engine, self.road.deadline(), self.interfaces.deadline(), self.end].into_iter().flatten().min();
+        let deadline = [engine, self.driver.deadline(), self.interfaces.deadline(), self.end]
+            .into_iter()
+            .flatten()
+            .min();
         let before = self.clock.now();
-        let until = if self.road.is_pending() { Some(before) } else { deadline };
+        let until = if self.driver.is_pending() { Some(before) } else { deadline };
         let ahead = self.wall_ahead();
         self.sleep.until(until)?;
         if self.wall_ahead().abs_diff(ahead) > STEP.as_secs() {
-            self.road.hear(Heard::ClockStepped);
+            self.driver.hear(Heard::ClockStepped);
         }
         if was_suspended(deadline, before, self.clock.now()) {
-            self.road.hear(Heard::Resumed);
+            self.driver.hear(Heard::Resumed);
         }
         self.interfaces.hear(&self.sleep, self.clock);
         for token in self.sleep.ready() {
-            self.road.ready(Link::of_token(token));
+            self.driver.ready(Link::of_token(token));
         }
         Ok(())
     }

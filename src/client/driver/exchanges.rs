@@ -1,0 +1,233 @@
+//! What is said on the links, and what became of it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::mem;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::Heard;
+use crate::client::status::Status;
+use crate::client::too_large::TooLarge;
+use crate::client::wallet::Wallet;
+use crate::engine::Event;
+use crate::net::protocol::{Content, Protocol};
+use crate::net::{Answer, Exchange, Link};
+use crate::platform::journal;
+use crate::words::{Errand, ExchangeId, LinkId, Moment, Outcome, Purpose, Verdict};
+
+/// Answers kept until the engine says whether they count. It has at most ten attempts and a few
+/// probes under way, so more than this can only be answers it has forgotten.
+const ANSWERS: usize = 64;
+
+/// Sweeps whose body is kept for attempts still to come; there is one at a time.
+const SWEEPS: usize = 4;
+
+/// See the module.
+pub(super) struct Exchanges {
+    protocol: Box<dyn Protocol>,
+    status: Status,
+    too_large: TooLarge,
+    wallet: Wallet,
+    /// The exchange under way on each link.
+    under_way: BTreeMap<LinkId, UnderWay>,
+    /// Bodies of answers whose fate is open.
+    answers: BTreeMap<ExchangeId, Arc<[u8]>>,
+    /// Bodies of answers that count, for the events that tell of them.
+    adopted: VecDeque<Arc<[u8]>>,
+    /// What is said in each sweep.
+    sweeps: BTreeMap<u64, Arc<[u8]>>,
+}
+
+struct UnderWay {
+    id: ExchangeId,
+    errand: Errand,
+    content: Content,
+    /// Which credentials the server was shown; `None` when it may be shown no others.
+    credentials: Option<u64>,
+    /// Its first byte was told of.
+    begun: bool,
+}
+
+/// What follows for the driver.
+pub(super) enum Next {
+    /// Something was said on this link, which wants a step.
+    Said(LinkId),
+    /// The engine is to be told this, and then perhaps that there are other credentials.
+    Heard {
+        heard: Heard,
+        insists: bool,
+    },
+    Nothing,
+}
+
+impl Exchanges {
+    pub(super) fn new(protocol: Box<dyn Protocol>, status: Status, wallet: Wallet) -> Self {
+        Self {
+            protocol,
+            status,
+            too_large: TooLarge::default(),
+            wallet,
+            under_way: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            adopted: VecDeque::new(),
+            sweeps: BTreeMap::new(),
+        }
+    }
+
+    /// Other settings: servers that refused credentials may be shown them again.
+    pub(super) fn reconfigured(&mut self) {
+        self.wallet.reconfigured();
+    }
+
+    /// Does an errand on a link that is free.
+    pub(super) fn begin(&mut self, id: ExchangeId, errand: Errand, link: &mut Link, now: Moment) -> Next {
+        let body = self.body(errand);
+        let held = self.too_large.holds(&link.server().id, body.len(), now);
+        let content = if held { Content::Omitted } else { Content::Status(body) };
+        self.say(UnderWay { id, errand, content, credentials: None, begun: false }, link, true)
+    }
+
+    /// The first byte of an answer came on this link. Whether the engine has not been told.
+    pub(super) fn first_byte(&mut self, link: LinkId) -> bool {
+        self.under_way.get_mut(&link).is_some_and(|exchange| !mem::replace(&mut exchange.begun, true))
+    }
+
+    /// A whole answer came on this link, which may be gone since. The application may have to be told something.
+    pub(super) fn answered(
+        &mut self,
+        on: LinkId,
+        exchange: ExchangeId,
+        answer: Answer,
+        link: Option<&mut Link>,
+        now: Moment,
+    ) -> (Next, Option<Event>) {
+        // What was given up meanwhile is no news.
+        let Some(under_way) = self.under_way.remove(&on).filter(|known| known.id == exchange) else {
+            return (Next::Nothing, None);
+        };
+        if answer.status == 401 {
+            return (self.refused(under_way, answer, link), None);
+        }
+        if answer.status == 413 && under_way.content.len() > 0 {
+            return self.too_large(under_way, answer, link, now);
+        }
+        if (200..300).contains(&answer.status) {
+            self.wallet.accepted();
+        }
+        (Next::Heard { heard: Heard::Answered(exchange, under_way.errand, answer), insists: false }, None)
+    }
+
+    /// The link is gone, with what was under way on it.
+    pub(super) fn lost(&mut self, link: LinkId) {
+        self.under_way.remove(&link);
+    }
+
+    pub(super) fn abandon(&mut self, exchange: ExchangeId) {
+        self.under_way.retain(|_, under_way| under_way.id != exchange);
+        self.answers.remove(&exchange);
+    }
+
+    /// Lends out what an answer means. The body of a success is kept until the engine says whether it counts.
+    pub(super) fn tell<T>(
+        &mut self,
+        exchange: ExchangeId,
+        errand: Errand,
+        answer: Answer,
+        engine: impl FnOnce(Outcome<'_>) -> T,
+    ) -> T {
+        let outcome = self.protocol.outcome(errand, &answer, SystemTime::now());
+        let succeeded = matches!(outcome.verdict, Verdict::Success { .. });
+        let told = engine(outcome);
+        if succeeded {
+            self.answers.insert(exchange, answer.body.into_bytes().into());
+            if self.answers.len() > ANSWERS {
+                self.answers.pop_first();
+            }
+        }
+        told
+    }
+
+    /// This answer counts.
+    pub(super) fn adopt(&mut self, exchange: ExchangeId) {
+        self.adopted.push_back(self.answers.remove(&exchange).unwrap_or_default());
+    }
+
+    /// The body for the oldest heartbeat that was not told of yet.
+    pub(super) fn adopted(&mut self) -> Option<Arc<[u8]>> {
+        self.adopted.pop_front()
+    }
+
+    /// The events of this input were told; a body nobody asked for belongs to none of the next.
+    pub(super) fn settle(&mut self) {
+        self.adopted.clear();
+    }
+
+    /// The server wants other credentials. If there are others, it is asked once more: on the same
+    /// link the engine need not know; where that was closed, the engine is told that it may try again.
+    fn refused(&mut self, mut under_way: UnderWay, answer: Answer, link: Option<&mut Link>) -> Next {
+        let renewed = match (under_way.credentials.take(), &link) {
+            (Some(version), Some(link)) => self.wallet.renew(version, &link.server().id),
+            _ => false,
+        };
+        if let (true, true, Some(link)) = (renewed, answer.reusable, link) {
+            return self.say(under_way, link, false);
+        }
+        let heard = Heard::Answered(under_way.id, under_way.errand, answer);
+        Next::Heard { heard, insists: renewed && self.wallet.may_insist() }
+    }
+
+    /// The server refused the body as too large. The exchange is repeated without it: on the same link the engine
+    /// need not know; where that was closed, the engine repeats it on a fresh one.
+    fn too_large(
+        &mut self,
+        mut under_way: UnderWay,
+        answer: Answer,
+        link: Option<&mut Link>,
+        now: Moment,
+    ) -> (Next, Option<Event>) {
+        let told = link.as_ref().map(|link| {
+            let (server, size) = (link.server().id.clone(), under_way.content.len());
+            self.too_large.refused(server.clone(), size, now);
+            Event::StatusTooLarge { server, size }
+        });
+        let Some(link) = link.filter(|_| answer.reusable) else {
+            let heard = Heard::Answered(under_way.id, under_way.errand, answer);
+            return (Next::Heard { heard, insists: false }, told);
+        };
+        under_way.content = Content::Omitted;
+        let renewable = under_way.credentials.is_some();
+        (self.say(under_way, link, renewable), told)
+    }
+
+    /// Says it on this link, with the newest credentials. If they are refused, others may be tried when
+    /// `renewable`.
+    fn say(&mut self, mut under_way: UnderWay, link: &mut Link, renewable: bool) -> Next {
+        let UnderWay { id, errand, ref content, .. } = under_way;
+        let Some(request) = self.protocol.request(errand, link.server(), content.clone()) else {
+            return Next::Heard { heard: Heard::Declined(id), insists: false };
+        };
+        let shown = self.wallet.show(&link.server().id, link.is_verified());
+        under_way.credentials = shown.version.filter(|_| renewable);
+        if !link.say(id, Exchange::new(request, &shown.lines)) {
+            journal::tell!(Error, "exchange {}: its link is not free", id.0);
+            return Next::Nothing;
+        }
+        self.under_way.insert(link.id(), under_way);
+        Next::Said(link.id())
+    }
+
+    /// What is said: the newest status, the same for every attempt of one sweep, nothing in a probe.
+    fn body(&mut self, errand: Errand) -> Arc<[u8]> {
+        match errand {
+            Errand::Heartbeat { purpose: Purpose::Probe } | Errand::Listen => Arc::from([]),
+            Errand::Heartbeat { purpose: Purpose::Beat } => self.status.newest(),
+            Errand::Heartbeat { purpose: Purpose::Attach { sweep } } => {
+                let body = self.sweeps.entry(sweep).or_insert_with(|| self.status.newest()).clone();
+                if self.sweeps.len() > SWEEPS {
+                    self.sweeps.pop_first();
+                }
+                body
+            }
+        }
+    }
+}

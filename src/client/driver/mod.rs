@@ -1,0 +1,409 @@
+//! Carries out what the engine asks for, and collects what came of it.
+//!
+//! `links` has the connections to management servers, `exchanges` what is said on them and what became of it, `probes` the
+//! questions to reference servers, `policies` the verifiers of all settings the engine may still refer to. This file
+//! joins them: it takes actions apart, and puts what was heard in one queue, in the order in which it happened.
+
+mod exchanges;
+mod links;
+mod policies;
+mod probes;
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::Registry;
+
+use self::exchanges::{Exchanges, Next};
+use self::links::Links;
+use self::policies::Policies;
+use self::probes::Probes;
+use super::prepare::PreparedSettings;
+use super::reread::{Found, Look, Reread};
+use super::status::Status;
+use super::trust_clock::TrustClock;
+use super::wallet::Wallet;
+use crate::engine::{Action, Command, Event, Input, NetworkChange, Reached, Target, Turn};
+use crate::net::protocol::Protocol;
+use crate::net::{Answer, Limits, Looked, Proxy, Report, Resolver, SocketHook};
+use crate::platform::{Peers, Waker, journal};
+use crate::settings::Server;
+use crate::trust::Timestamp;
+use crate::words::{
+    CertificatePolicyId, Errand, ExchangeId, Failure, LinkId, Moment, Outcome, Path, ProbeId, Proof, QueryId,
+    Route, Verdict,
+};
+
+/// Something the engine is to be told: [`Input`], owning what it lends.
+pub(super) enum Heard {
+    Timeout,
+    Resumed,
+    ClockStepped,
+    Network(NetworkChange),
+    Command(Command),
+    LookUp(QueryId, Turn),
+    Resolved(QueryId, Result<Arc<[IpAddr]>, Failure>),
+    Connected(LinkId, Path),
+    Secured(LinkId, Proof),
+    FirstByte(ExchangeId),
+    Answered(ExchangeId, Errand, Answer),
+    Declined(ExchangeId),
+    Lost(LinkId, Failure),
+    Probed(ProbeId, Result<Reached, Failure>),
+    Remembered(u64),
+    CannotRemember(u64),
+}
+
+/// What a driver is made of.
+pub(super) struct Config {
+    pub(super) protocol: Box<dyn Protocol>,
+    pub(super) limits: Arc<Limits>,
+    /// The first settings.
+    pub(super) settings: PreparedSettings,
+    pub(super) clock: Arc<TrustClock>,
+    pub(super) status: Status,
+    pub(super) wallet: Wallet,
+    /// In the order of the routes the engine knows.
+    pub(super) proxies: Vec<Arc<Proxy>>,
+    pub(super) hook: Option<SocketHook>,
+}
+
+/// Who wants a name looked up.
+#[derive(Clone, PartialEq)]
+enum Asker {
+    Engine(QueryId),
+    /// Every link that waits for the address of this proxy.
+    Proxy(u8),
+}
+
+/// Every link, look-up, probe and answer of a client.
+pub(super) struct Driver {
+    links: Links,
+    exchanges: Exchanges,
+    probes: Probes,
+    policies: Policies,
+    /// Where links and probes lead: the ways there are watched.
+    peers: Peers,
+    /// Whether files of the policies changed.
+    reread: Reread,
+    resolver: Resolver<Asker>,
+    /// When a name that waits may get a place.
+    resolver_due: Option<Moment>,
+    heard: VecDeque<Heard>,
+    /// For the application.
+    notices: VecDeque<Event>,
+}
+
+impl Driver {
+    pub(super) fn new(config: Config, waker: Waker) -> Self {
+        let Config { protocol, limits, settings, clock, status, wallet, proxies, hook } = config;
+        let mut driver = Self {
+            links: Links::new(limits, proxies, hook.clone()),
+            exchanges: Exchanges::new(protocol, status, wallet),
+            probes: Probes::new(hook),
+            peers: Peers::default(),
+            reread: Reread::new(&settings, Arc::clone(&clock)),
+            policies: Policies::new(clock),
+            resolver: Resolver::system(waker),
+            resolver_due: None,
+            heard: VecDeque::new(),
+            notices: VecDeque::new(),
+        };
+        let _ = driver.take_in(settings);
+        driver
+    }
+
+    // --- getters ---
+
+    /// Whether there is something to do without waiting for a socket.
+    pub(super) fn is_pending(&self) -> bool {
+        self.links.is_pending() || self.probes.is_pending() || !self.heard.is_empty()
+    }
+
+    /// When there is something to do though no socket is ready.
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        self.links.deadline().into_iter().chain(self.resolver_due).min()
+    }
+
+    /// Where links and probes lead.
+    pub(super) fn peers(&mut self) -> &mut Peers {
+        &mut self.peers
+    }
+
+    // --- what happened ---
+
+    /// Something to tell the engine that did not happen here, or happened before what did.
+    pub(super) fn hear(&mut self, heard: Heard) {
+        if matches!(heard, Heard::Network(_)) {
+            self.resolver.network_changed();
+        }
+        self.heard.push_back(heard);
+    }
+
+    /// Takes the verifiers of these settings in, and gives the command for the engine.
+    pub(super) fn reconfigure(&mut self, prepared: PreparedSettings) -> Command {
+        self.reread.reconfigured(&prepared);
+        self.policies.reconfigured();
+        self.exchanges.reconfigured();
+        self.peers.forget_references();
+        self.take_in(prepared)
+    }
+
+    /// A look at the files of the policies that is due.
+    pub(super) fn look_at_files(&mut self, now: Moment) -> Option<Look> {
+        self.reread.due(now)
+    }
+
+    /// Puts policies in force whose files were read again, and gives the command for the engine.
+    pub(super) fn reread(&mut self, found: Found) -> Option<Command> {
+        let (prepared, told) = self.reread.found(found);
+        self.notices.extend(told);
+        prepared.map(|prepared| self.reconfigure(prepared))
+    }
+
+    /// The socket of this link or probe, which are numbered together, may be ready.
+    pub(super) fn ready(&mut self, id: LinkId) {
+        if !self.links.ready(id) {
+            self.probes.ready(ProbeId(id.0));
+        }
+    }
+
+    /// Looks at everything that may have moved.
+    pub(super) fn step(&mut self, registry: &Registry, now: Moment) {
+        self.step_resolver(now);
+        for (probe, answer) in self.probes.step(registry, now) {
+            if let Err(failure) = &answer {
+                self.reread.rejected(failure);
+            }
+            self.heard.push_back(Heard::Probed(probe, answer));
+        }
+        for id in self.links.due(now) {
+            self.links.step(id, registry, now);
+            while let Some(report) = self.links.report(id) {
+                self.report(id, report, now);
+            }
+        }
+    }
+
+    // --- what is done ---
+
+    /// The next thing to tell the engine.
+    pub(super) fn next(&mut self) -> Option<Heard> {
+        self.heard.pop_front()
+    }
+
+    /// Turns what was heard into what the engine hears, and lends it out.
+    pub(super) fn tell<T>(&mut self, heard: Heard, engine: impl FnOnce(Input<'_>) -> T) -> T {
+        match heard {
+            Heard::Timeout => engine(Input::Timeout),
+            Heard::Resumed => engine(Input::Resumed),
+            Heard::ClockStepped => engine(Input::ClockStepped),
+            Heard::Network(change) => engine(Input::Network(change)),
+            Heard::Command(command) => engine(Input::Command(command)),
+            Heard::LookUp(query, turn) => engine(Input::LookUp { query, turn }),
+            Heard::Resolved(query, answer) => {
+                let answer = answer.as_ref().map(|addresses| &**addresses).map_err(Failure::clone);
+                engine(Input::Resolved { query, answer })
+            }
+            Heard::Connected(link, path) => engine(Input::Connected { link, path }),
+            Heard::Secured(link, proof) => engine(Input::Secured { link, proof }),
+            Heard::FirstByte(exchange) => engine(Input::FirstByte { exchange }),
+            Heard::Lost(link, failure) => engine(Input::Lost { link, failure }),
+            Heard::Probed(probe, answer) => engine(Input::Probed { probe, answer }),
+            Heard::Remembered(version) => engine(Input::Remembered(version)),
+            Heard::CannotRemember(version) => engine(Input::CannotRemember(version)),
+            Heard::Declined(exchange) => {
+                let verdict = Verdict::Declined { status: 0 };
+                engine(Input::Done { exchange, outcome: Outcome { verdict, drain: None } })
+            }
+            Heard::Answered(exchange, errand, answer) => {
+                self.exchanges
+                    .tell(exchange, errand, answer, |outcome| engine(Input::Done { exchange, outcome }))
+            }
+        }
+    }
+
+    /// Does what the engine asks for.
+    pub(super) fn perform(&mut self, action: Action, now: Moment) {
+        match action {
+            Action::Resolve { query, host } => self.resolver.ask(Asker::Engine(query), &host),
+            Action::Dial { link, server, certificate_policy, to, stagger, route } => {
+                journal::tell!(Debug, "link {}: dials {} at {to:?}, {route:?}", link.0, server.id);
+                if let Err(failure) = self.dial(link, server, certificate_policy, to, stagger, route, now) {
+                    self.heard.push_back(Heard::Lost(link, failure));
+                }
+            }
+            Action::Exchange { exchange, link, errand, deadline: _ } => {
+                // Lost meanwhile: the engine is about to hear of it.
+                let Some(link) = self.links.get(link) else { return };
+                let next = self.exchanges.begin(exchange, errand, link, now);
+                self.go_on(next);
+            }
+            Action::Adopt { exchange } => self.exchanges.adopt(exchange),
+            Action::Abandon { exchange, reason } => {
+                journal::tell!(Debug, "exchange {}: given up, {}", exchange.0, reason.explain());
+                self.exchanges.abandon(exchange);
+            }
+            Action::Close { link, reason } => {
+                journal::tell!(Debug, "link {}: closed, {}", link.0, reason.explain());
+                self.exchanges.lost(link);
+                self.links.close(link);
+            }
+            Action::Probe { probe, target, to, proof, deadline: _ } => {
+                if let Err(failure) = self.probe(probe, target, to, proof, now) {
+                    self.heard.push_back(Heard::Probed(probe, Err(failure)));
+                }
+            }
+            Action::CancelProbe { probe } => self.probes.cancel(probe),
+            Action::Release { settings } => self.policies.release(settings),
+            // The worker's: it has the store.
+            Action::Remember { .. } => {}
+        }
+    }
+
+    /// The events of this input were told; a body nobody asked for belongs to none of the next.
+    pub(super) fn settle(&mut self) {
+        self.exchanges.settle();
+    }
+
+    /// The body for the oldest heartbeat that was not told of yet.
+    pub(super) fn adopted(&mut self) -> Option<Arc<[u8]>> {
+        self.exchanges.adopted()
+    }
+
+    /// What the application is to be told that the engine does not know.
+    pub(super) fn notice(&mut self) -> Option<Event> {
+        self.notices.pop_front()
+    }
+
+    /// The floor of the clock, if it rose since this was asked.
+    pub(super) fn risen_floor(&mut self) -> Option<Timestamp> {
+        self.policies.risen_floor()
+    }
+
+    /// Closes what is open. Look-ups under way are left behind.
+    pub(super) fn close(self) {
+        self.links.close_all();
+    }
+
+    // --- helpers ---
+
+    fn take_in(&mut self, prepared: PreparedSettings) -> Command {
+        let PreparedSettings { id, settings, policies, warnings, stamps: _ } = prepared;
+        self.policies.take_in(id, policies);
+        self.notices.extend(warnings.into_iter().map(|warning| Event::SettingsWarning { warning }));
+        Command::Reconfigure { id, settings }
+    }
+
+    fn step_resolver(&mut self, now: Moment) {
+        for looked in self.resolver.answers() {
+            match looked {
+                Looked::Waits(Asker::Engine(query)) => {
+                    self.heard.push_back(Heard::LookUp(query, Turn::Waits));
+                }
+                Looked::Begun(Asker::Engine(query)) => {
+                    self.heard.push_back(Heard::LookUp(query, Turn::Begins));
+                }
+                Looked::Waits(Asker::Proxy(_)) | Looked::Begun(Asker::Proxy(_)) => {}
+                Looked::Ended(Asker::Engine(query), found) => {
+                    self.heard.push_back(Heard::Resolved(query, found));
+                }
+                Looked::Ended(Asker::Proxy(index), found) => self.links.found(index, &found, now),
+            }
+        }
+        self.resolver_due = self.resolver.retry().map(|after| now + after);
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "they are the members of one action")]
+    fn dial(
+        &mut self,
+        link: LinkId,
+        server: Arc<Server>,
+        policy: CertificatePolicyId,
+        to: Arc<[SocketAddr]>,
+        stagger: Duration,
+        route: Route,
+        now: Moment,
+    ) -> Result<(), Failure> {
+        let policy = self.policies.get(policy)?;
+        let name = self.links.dial(link, server, policy, to, stagger, route, now)?;
+        if let (Some(name), Route::Proxy(index)) = (name, route) {
+            self.resolver.ask(Asker::Proxy(index), &name);
+        }
+        Ok(())
+    }
+
+    /// Asks a reference server, or nobody. Directly: a proxy would answer for those who are not there.
+    fn probe(
+        &mut self,
+        probe: ProbeId,
+        target: Target,
+        to: SocketAddr,
+        proof: Proof,
+        now: Moment,
+    ) -> Result<(), Failure> {
+        if let Target::Reference { host, .. } = &target {
+            self.peers.reference(to.ip(), host.address().is_none());
+        }
+        let (like, security) = match target {
+            Target::Control { like } => (like, None),
+            Target::Reference { host, certificate_policy, .. }
+            | Target::Management { host, certificate_policy }
+                if proof > Proof::Tcp =>
+            {
+                (None, Some((self.policies.get(certificate_policy)?, host)))
+            }
+            Target::Reference { .. } | Target::Management { .. } => (None, None),
+        };
+        self.probes.begin(probe, to, security, like, now);
+        Ok(())
+    }
+
+    fn go_on(&mut self, next: Next) {
+        match next {
+            Next::Said(link) => self.links.wants_a_step(link),
+            Next::Heard { heard, insists } => {
+                self.heard.push_back(heard);
+                if insists {
+                    self.heard.push_back(Heard::Command(Command::NewCredentials));
+                }
+            }
+            Next::Nothing => {}
+        }
+    }
+
+    /// What happened on a link.
+    fn report(&mut self, id: LinkId, report: Report, now: Moment) {
+        match report {
+            Report::Connected(path) => {
+                self.peers.server(path.peer.ip());
+                self.heard.push_back(Heard::Connected(id, path));
+            }
+            Report::Secured(accepted) => {
+                self.heard.push_back(Heard::Secured(id, accepted.proof));
+                if let Some(link) = self.links.get(id) {
+                    self.notices.extend(self.policies.secured(link, accepted));
+                }
+            }
+            Report::FirstByte(exchange) => {
+                if self.exchanges.first_byte(id) {
+                    self.heard.push_back(Heard::FirstByte(exchange));
+                }
+            }
+            Report::Answered(exchange, answer) => {
+                let link = self.links.get(id);
+                let (next, told) = self.exchanges.answered(id, exchange, answer, link, now);
+                self.notices.extend(told);
+                self.go_on(next);
+            }
+            Report::Lost(failure) => {
+                self.reread.rejected(&failure);
+                self.heard.push_back(Heard::Lost(id, failure));
+                self.links.forget(id);
+                self.exchanges.lost(id);
+            }
+        }
+    }
+}
