@@ -11,13 +11,14 @@ use std::time::SystemTime;
 use super::driver::{Config, Driver};
 use super::ending::Ending;
 use super::events::EventQueue;
+use super::mail::{Mail, Message};
 use super::prepare::{PrepareError, prepare};
 use super::remember::{Earlier, Keeper};
 use super::routes::{MOST_ROUTES, Routes};
 use super::status::{Hook, Status, StatusCell};
 use super::trust_clock::TrustClock;
 use super::wallet::{Asked, CredentialsCell, CredentialsHook, Wallet};
-use super::worker::{Message, Worker};
+use super::worker::Worker;
 use super::writer::Writer;
 use super::{
     Client, ClientEvent, Credentials, EventCallback, LogLevel, Process, RouteChoice, Shared, ThreadHook,
@@ -338,14 +339,18 @@ impl Builder {
             routes: order,
         };
         let engine = Engine::new(setup, memory, away, seed, started);
-        let location = self.location.map(|name| Message::Command(Command::SetLocation(Some(name))));
+        let mut mail = Mail::default();
+        if let Some(name) = self.location {
+            // The first of all, so it replaces none.
+            let _ = mail.push(Message::Command(Command::SetLocation(Some(name))));
+        }
         let shared = Arc::new(Shared {
             process: Process::current(),
             clock,
             trust_clock: Arc::clone(&trust_clock),
             journal: self.journal,
             engine: Mutex::new(engine),
-            mail: Mutex::new(Some(location.into_iter().collect())),
+            mail: Mutex::new(Some(mail)),
             waker: sleep.waker(),
             status: self.status.clone(),
             credentials: self.credentials.clone(),

@@ -47,6 +47,7 @@ mod driver;
 mod ending;
 mod events;
 mod file;
+mod mail;
 mod prepare;
 mod remember;
 mod reread;
@@ -86,10 +87,10 @@ use crate::platform::{Clock, Journal, Waker, journal};
 use crate::settings::Settings;
 use ending::Ending;
 use events::EventQueue;
+use mail::{Mail, Message, Replaced};
 use prepare::prepare;
 use status::StatusCell;
 use wallet::CredentialsCell;
-use worker::Message;
 
 /// Called with each event, on the client's thread.
 type EventCallback = Box<dyn FnMut(&Client, &ClientEvent) + Send>;
@@ -134,7 +135,7 @@ struct Shared {
     journal: Journal,
     engine: Mutex<Engine>,
     /// `None` when nobody reads it any more.
-    mail: Mutex<Option<Vec<Message>>>,
+    mail: Mutex<Option<Mail>>,
     waker: Waker,
     status: StatusCell,
     credentials: CredentialsCell,
@@ -367,15 +368,20 @@ impl Shared {
     }
 
     fn send(&self, message: Message) {
-        if let Some(mail) = &mut *self.mail() {
-            mail.push(message);
-        }
+        let replaced = self.mail().as_mut().and_then(|mail| mail.push(message));
         let _here = self.journal.enter();
+        if let Some(Replaced { message, count }) = replaced {
+            drop(message);
+            journal::tell!(
+                Debug,
+                "the loop is busy: a request made way for a newer one of its kind, {count} so far"
+            );
+        }
         self.waker.wake();
     }
 
     fn take_mail(&self) -> Vec<Message> {
-        self.mail().as_mut().map(std::mem::take).unwrap_or_default()
+        self.mail().as_mut().map(Mail::take).unwrap_or_default()
     }
 
     /// What is sent from now on is dropped: a client that has ended must not grow.
@@ -385,7 +391,7 @@ impl Shared {
         drop(rest);
     }
 
-    fn mail(&self) -> MutexGuard<'_, Option<Vec<Message>>> {
+    fn mail(&self) -> MutexGuard<'_, Option<Mail>> {
         self.mail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,9 +13,9 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use super::Shared;
+use super::mail::Message;
 use super::prepare::{self, PreparedSettings};
 use super::trust_clock::TrustClock;
-use super::worker::Message;
 use crate::engine::Event;
 use crate::platform::{Journal, journal, quiet_threads};
 use crate::settings::Settings;

@@ -6,8 +6,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::driver::{Driver, Heard};
-use super::prepare::PreparedSettings;
-use super::reread::Found;
+use super::mail::Message;
 use super::writer::{Value, Writer, Written};
 use super::{Client, ClientEvent, EventCallback, Shared, ThreadHook};
 use crate::engine::{Action, Command, Event, NetworkChange};
@@ -25,16 +24,6 @@ const STEP: Duration = Duration::from_secs(60);
 
 /// What the loop grants the engine beyond the grace before it ends by itself.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// What the application's threads want from the client's.
-pub(super) enum Message {
-    Command(Command),
-    Network(NetworkChange),
-    Resumed,
-    Reconfigure(PreparedSettings),
-    Reread(Found),
-    Stop(Duration),
-}
 
 /// Everything that belongs to the client's thread.
 pub(super) struct Worker {
