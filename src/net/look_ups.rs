@@ -196,12 +196,11 @@ impl LookUps {
     /// Looks names up until none is left.
     fn work(&self, mut name: Arc<str>) {
         loop {
-            let begun = Instant::now();
             let found = (self.look_up)(&name).map(|found| found.into_iter().take(ADDRESSES).collect());
             let now = Instant::now();
             let mut state = self.state();
             if let Ok(addresses) = &found
-                && now.duration_since(begun) >= HUNG
+                && state.hangs(&name, now)
             {
                 state.keep(&name, addresses, now);
             }
@@ -217,11 +216,21 @@ impl LookUps {
     }
 }
 
+impl Name {
+    /// Whether its look-up has given its place back.
+    fn hangs(&self, now: Instant) -> bool {
+        self.begun.is_some_and(|begun| now.duration_since(begun) >= HUNG)
+    }
+}
+
 impl State {
+    fn hangs(&self, name: &str, now: Instant) -> bool {
+        self.names.get(name).is_some_and(|known| known.hangs(now))
+    }
+
     /// The next name, when there is a place for it.
     fn next(&mut self, now: Instant) -> Option<Arc<str>> {
-        let hangs = |begun: Instant| now.duration_since(begun) >= HUNG;
-        let busy = self.names.values().filter(|name| name.begun.is_some_and(|begun| !hangs(begun))).count();
+        let busy = self.names.values().filter(|name| name.begun.is_some() && !name.hangs(now)).count();
         if busy >= PLACES {
             return None;
         }
