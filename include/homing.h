@@ -389,6 +389,9 @@ void homing_settings_free(homing_settings *settings);
 // Attached to nobody, because somebody else answers in place of the servers.
 #define HOMING_STATE_CAPTIVE 10
 
+// Attached to no server, and no proxy leads to one.
+#define HOMING_STATE_NO_WAY 11
+
 // The engine has just been made.
 #define HOMING_REASON_START 1
 
@@ -473,6 +476,18 @@ void homing_settings_free(homing_settings *settings);
 
 // No heartbeat has been delivered for too long, whatever the server in use says.
 #define HOMING_REASON_UNFED 28
+
+// Every proxy failed or refused the way; the words of the servers say how.
+#define HOMING_REASON_NO_WAY 29
+
+// No name resolves: the name service does not answer.
+#define HOMING_REASON_NO_NAMES 30
+
+// This machine does not let connections out: its packet filter, or the program's socket hook.
+#define HOMING_REASON_HELD_BACK 31
+
+// This machine is out of sockets, ports or memory.
+#define HOMING_REASON_OUT_OF_RESOURCES 32
 
 // What a reason means, in words that live for ever: the server in use failed. data is NULL for a number this
 // version does not know.
@@ -682,6 +697,9 @@ homing_text homing_state_name(int32_t state);
 
 // Too many TLS records that carry nothing: tickets, key updates, empty ones, padding; class HOMING_CLASS_LIMIT.
 #define HOMING_CAUSE_EMPTY_RECORDS 47
+
+// A packet filter of this machine did not let the connection out.
+#define HOMING_CAUSE_LOCAL_FIREWALL 48
 
 // A failure, as the driver of an engine saw it. Zero everything, set struct_size and cause, and what the cause asks
 // for; or struct_size and judgement.

@@ -263,8 +263,16 @@ pub enum Why {
     CaptivePortal,
     /// The same for a day, or on several networks: somebody is in between, or the authority was changed.
     Intercepted,
-    /// This machine has no usable network.
+    /// No route leads from this machine to any server.
     NoNetwork,
+    /// Every proxy failed or refused the way; the words of the servers say how.
+    NoWay,
+    /// No name resolves: the name service does not answer.
+    NoNames,
+    /// This machine does not let connections out: its packet filter, or the program's socket hook.
+    HeldBack,
+    /// This machine is out of sockets, ports or memory.
+    OutOfResources,
     /// The network changed, or came back.
     NetworkChanged,
     /// The machine was suspended and runs again.
@@ -312,6 +320,12 @@ impl Why {
                 "something answers in place of the servers on every network: intercepted, or the authority was changed"
             }
             Self::NoNetwork => "this machine has no usable network",
+            Self::NoWay => "no proxy leads to a server; check the proxies and their credentials",
+            Self::NoNames => "no name resolves; check the name service",
+            Self::HeldBack => {
+                "this machine lets no connection out; check its packet filter and the program's socket hook"
+            }
+            Self::OutOfResources => "this machine is out of sockets, ports or memory",
             Self::NetworkChanged => "the network changed",
             Self::Resumed => "the machine was suspended and runs again",
             Self::Rejected => "every server has rejected this agent (401 or 403)",

@@ -23,6 +23,8 @@ pub enum State {
     Waiting,
     /// Attached to nobody, because this machine has no network.
     NoNetwork,
+    /// Attached to no server, and no proxy leads to one.
+    NoWay,
     /// Attached to nobody, because somebody else answers in place of the servers.
     Captive,
     /// Attached to no server, because every server has rejected this agent.

@@ -140,6 +140,8 @@ pub const HOMING_CAUSE_TOO_LARGE: i32 = 45;
 pub const HOMING_CAUSE_MISUNDERSTOOD: i32 = 46;
 /// Too many TLS records that carry nothing: tickets, key updates, empty ones, padding; class `HOMING_CLASS_LIMIT`.
 pub const HOMING_CAUSE_EMPTY_RECORDS: i32 = 47;
+/// A packet filter of this machine did not let the connection out.
+pub const HOMING_CAUSE_LOCAL_FIREWALL: i32 = 48;
 
 /// A failure, as the driver of an engine saw it. Zero everything, set `struct_size` and `cause`, and what the cause asks
 /// for; or `struct_size` and `judgement`.
@@ -180,6 +182,7 @@ impl homing_failure {
             Cause::NoRoute => HOMING_CAUSE_NO_ROUTE,
             Cause::OutOfResources => HOMING_CAUSE_OUT_OF_RESOURCES,
             Cause::SocketRefused => HOMING_CAUSE_SOCKET_REFUSED,
+            Cause::LocalFirewall => HOMING_CAUSE_LOCAL_FIREWALL,
             Cause::NameServiceDead => HOMING_CAUSE_NAME_SERVICE_DEAD,
             Cause::NameNotFound => HOMING_CAUSE_NAME_NOT_FOUND,
             Cause::NameServerFailed => HOMING_CAUSE_NAME_SERVER_FAILED,
@@ -285,6 +288,7 @@ const fn cause(code: i32, status: u16, retry_after: Option<Duration>) -> Option<
         HOMING_CAUSE_NO_ROUTE => Cause::NoRoute,
         HOMING_CAUSE_OUT_OF_RESOURCES => Cause::OutOfResources,
         HOMING_CAUSE_SOCKET_REFUSED => Cause::SocketRefused,
+        HOMING_CAUSE_LOCAL_FIREWALL => Cause::LocalFirewall,
         HOMING_CAUSE_NAME_SERVICE_DEAD => Cause::NameServiceDead,
         HOMING_CAUSE_NAME_NOT_FOUND => Cause::NameNotFound,
         HOMING_CAUSE_NAME_SERVER_FAILED => Cause::NameServerFailed,
@@ -359,9 +363,9 @@ mod tests {
 
     #[test]
     fn every_cause_has_a_number_of_its_own() {
-        for number in (1..=43).chain(45..=47) {
+        for number in (1..=43).chain(45..=48) {
             assert_eq!(cause(number, 500, None).map(homing_failure::code), Some(number));
         }
-        assert_eq!((cause(0, 0, None), cause(48, 0, None)), (None, None));
+        assert_eq!((cause(0, 0, None), cause(49, 0, None)), (None, None));
     }
 }

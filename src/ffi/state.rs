@@ -25,6 +25,8 @@ pub const HOMING_STATE_STOPPING: i32 = 8;
 pub const HOMING_STATE_STOPPED: i32 = 9;
 /// Attached to nobody, because somebody else answers in place of the servers.
 pub const HOMING_STATE_CAPTIVE: i32 = 10;
+/// Attached to no server, and no proxy leads to one.
+pub const HOMING_STATE_NO_WAY: i32 = 11;
 
 /// The engine has just been made.
 pub const HOMING_REASON_START: i32 = 1;
@@ -83,6 +85,14 @@ pub const HOMING_REASON_CAPTIVE_SUSPECTED: i32 = 26;
 pub const HOMING_REASON_CAPTIVE_PORTAL: i32 = 27;
 /// No heartbeat has been delivered for too long, whatever the server in use says.
 pub const HOMING_REASON_UNFED: i32 = 28;
+/// Every proxy failed or refused the way; the words of the servers say how.
+pub const HOMING_REASON_NO_WAY: i32 = 29;
+/// No name resolves: the name service does not answer.
+pub const HOMING_REASON_NO_NAMES: i32 = 30;
+/// This machine does not let connections out: its packet filter, or the program's socket hook.
+pub const HOMING_REASON_HELD_BACK: i32 = 31;
+/// This machine is out of sockets, ports or memory.
+pub const HOMING_REASON_OUT_OF_RESOURCES: i32 = 32;
 
 /// What a reason means, in words that live for ever: `the server in use failed`. `data` is NULL for a number this
 /// version does not know.
@@ -110,6 +120,7 @@ pub extern "C" fn homing_state_name(state: i32) -> homing_text {
         HOMING_STATE_STOPPING => "stopping",
         HOMING_STATE_STOPPED => "stopped",
         HOMING_STATE_CAPTIVE => "captive",
+        HOMING_STATE_NO_WAY => "no_way",
         _ => return homing_text::NONE,
     }))
 }
@@ -126,6 +137,7 @@ pub(super) const fn state_code(value: State) -> i32 {
         State::Stopping => HOMING_STATE_STOPPING,
         State::Stopped => HOMING_STATE_STOPPED,
         State::Captive => HOMING_STATE_CAPTIVE,
+        State::NoWay => HOMING_STATE_NO_WAY,
     }
 }
 
@@ -159,6 +171,10 @@ pub(super) const fn reason_code(value: Why) -> i32 {
         Why::CaptiveSuspected => HOMING_REASON_CAPTIVE_SUSPECTED,
         Why::CaptivePortal => HOMING_REASON_CAPTIVE_PORTAL,
         Why::Unfed => HOMING_REASON_UNFED,
+        Why::OutOfResources => HOMING_REASON_OUT_OF_RESOURCES,
+        Why::HeldBack => HOMING_REASON_HELD_BACK,
+        Why::NoNames => HOMING_REASON_NO_NAMES,
+        Why::NoWay => HOMING_REASON_NO_WAY,
     }
 }
 
@@ -192,6 +208,10 @@ pub(super) const fn reason_of(code: i32) -> Option<Why> {
         HOMING_REASON_CAPTIVE_SUSPECTED => Why::CaptiveSuspected,
         HOMING_REASON_CAPTIVE_PORTAL => Why::CaptivePortal,
         HOMING_REASON_UNFED => Why::Unfed,
+        HOMING_REASON_OUT_OF_RESOURCES => Why::OutOfResources,
+        HOMING_REASON_HELD_BACK => Why::HeldBack,
+        HOMING_REASON_NO_NAMES => Why::NoNames,
+        HOMING_REASON_NO_WAY => Why::NoWay,
         _ => return None,
     })
 }
@@ -202,16 +222,16 @@ mod tests {
 
     #[test]
     fn every_reason_has_its_words_and_every_state_its_name() {
-        for code in 1..=HOMING_REASON_UNFED {
+        for code in 1..=HOMING_REASON_OUT_OF_RESOURCES {
             assert_eq!(reason_of(code).map(reason_code), Some(code));
             assert!(!homing_reason_text(code).data.is_null());
         }
-        for code in 1..=HOMING_STATE_CAPTIVE {
+        for code in 1..=HOMING_STATE_NO_WAY {
             assert!(!homing_state_name(code).data.is_null());
         }
         assert!(
             homing_reason_text(0).data.is_null()
-                && homing_reason_text(HOMING_REASON_UNFED + 1).data.is_null()
+                && homing_reason_text(HOMING_REASON_OUT_OF_RESOURCES + 1).data.is_null()
         );
         assert!(homing_state_name(-1).data.is_null() && homing_state_name(i32::MAX).data.is_null());
     }

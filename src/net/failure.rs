@@ -23,7 +23,7 @@ pub(super) fn of_answer(error: &Error) -> Failure {
 pub(super) fn of_link(error: &Error) -> Failure {
     let cause = match common(error) {
         // It stood, so this is no silence of the host: what was sent is no longer acknowledged.
-        None | Some(Cause::ConnectTimeout) => Cause::Reset,
+        None | Some(Cause::ConnectTimeout | Cause::LocalFirewall) => Cause::Reset,
         Some(cause) => cause,
     };
     with_words(cause, error)
@@ -48,6 +48,11 @@ fn with_words(cause: Cause, error: &Error) -> Failure {
 fn common(error: &Error) -> Option<Cause> {
     if is_out_of_resources(error) {
         return Some(Cause::OutOfResources);
+    }
+    // Linux: a rule of this machine's own packet filter. What a router forbids comes as EACCES.
+    #[cfg(target_os = "linux")]
+    if error.raw_os_error() == Some(libc::EPERM) {
+        return Some(Cause::LocalFirewall);
     }
     match error.kind() {
         ErrorKind::ConnectionRefused => Some(Cause::ConnectionRefused),
@@ -94,6 +99,13 @@ mod tests {
         }
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_packet_filter_of_this_machine_is_told_from_a_missing_route() {
+        let error = Error::from_raw_os_error(libc::EPERM);
+        assert_eq!((of_dial(&error).cause, of_link(&error).cause), (Cause::LocalFirewall, Cause::Reset));
+    }
+
     #[test]
     fn the_errors_of_the_system_keep_their_meaning() {
         for (number, dial, link) in [
@@ -102,7 +114,6 @@ mod tests {
             (libc::ENETUNREACH, Cause::NoRoute, Cause::NoRoute),
             (libc::EADDRNOTAVAIL, Cause::NoRoute, Cause::NoRoute),
             (libc::EAFNOSUPPORT, Cause::NoRoute, Cause::Reset),
-            (libc::EPERM, Cause::NoRoute, Cause::Reset),
             (libc::ETIMEDOUT, Cause::ConnectTimeout, Cause::Reset),
             (libc::ECONNRESET, Cause::Reset, Cause::Reset),
             (libc::EPIPE, Cause::Reset, Cause::Reset),

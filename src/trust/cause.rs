@@ -15,11 +15,24 @@ pub(crate) fn failure(error: &Error) -> Failure {
     if let Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge) = error {
         return Failure::noted(Cause::BadCertificate, TOO_LARGE);
     }
-    if *error == Error::InvalidMessage(InvalidMessage::InvalidContentType) {
-        let note = "what answers does not speak TLS; this may be its port for plain http";
-        return Failure::noted(Cause::TlsFailed, note);
+    match advice(error) {
+        Some(advice) => Failure::noted(cause(error), format_args!("{error}: {advice}")),
+        None => Failure::noted(cause(error), error),
     }
-    Failure::noted(cause(error), error)
+}
+
+/// What an administrator can do, where the words of the library do not say it.
+#[allow(clippy::wildcard_enum_match_arm)]
+fn advice(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            Some("what answers does not speak TLS; this may be its port for plain http")
+        }
+        Error::AlertReceived(AlertDescription::UnrecognisedName) => {
+            Some("the server does not know this name; set `expected_name` in its certificate policy")
+        }
+        _ => None,
+    }
 }
 
 /// rustls takes no longer handshake message, and only certificates can be so long.
@@ -74,6 +87,18 @@ fn alert(alert: AlertDescription) -> Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failure_of_tls_says_what_to_do_where_it_is_known() {
+        for (error, word) in [
+            (Error::InvalidMessage(InvalidMessage::InvalidContentType), "`https`"),
+            (Error::AlertReceived(AlertDescription::UnrecognisedName), "`expected_name`"),
+        ] {
+            let failure = failure(&error);
+            assert_eq!(failure.cause, Cause::TlsFailed);
+            assert!(failure.note.unwrap().contains(word));
+        }
+    }
 
     #[test]
     fn each_kind_of_failure_keeps_its_name() {

@@ -125,6 +125,8 @@ pub enum Cause {
     OutOfResources,
     /// The program's own socket hook did not let the socket be used.
     SocketRefused,
+    /// A packet filter of this machine did not let the connection out.
+    LocalFirewall,
     /// No name resolves: the name service is dead or out of reach.
     NameServiceDead,
     /// The name does not exist.
@@ -232,9 +234,11 @@ impl Cause {
         match self {
             Self::ConnectionRefused | Self::HostUnreachable => FailureClass::Refused,
             Self::ConnectTimeout | Self::Evicted => FailureClass::NoAnswer,
-            Self::NoRoute | Self::OutOfResources | Self::SocketRefused | Self::NameServiceDead => {
-                FailureClass::LocalNetwork
-            }
+            Self::NoRoute
+            | Self::OutOfResources
+            | Self::SocketRefused
+            | Self::LocalFirewall
+            | Self::NameServiceDead => FailureClass::LocalNetwork,
             Self::NameNotFound | Self::NameServerFailed | Self::NameTimeout => FailureClass::Name,
             Self::CertificateExpired
             | Self::CertificateNotYetValid
@@ -275,9 +279,10 @@ impl fmt::Display for Cause {
             Self::HostUnreachable => "host unreachable",
             Self::ConnectTimeout => "no answer to the connection attempt",
             Self::Evicted => "no answer yet, its place was given to another server",
-            Self::NoRoute => "this machine has no route to it",
-            Self::OutOfResources => "this machine is out of sockets or memory",
-            Self::SocketRefused => "the program did not let the socket be used",
+            Self::NoRoute => "this machine has no route to it, or no address or free port to reach it from",
+            Self::OutOfResources => "this machine is out of sockets, ports or memory",
+            Self::SocketRefused => "the socket hook of the program did not let the socket be used",
+            Self::LocalFirewall => "a packet filter of this machine did not let the connection out",
             Self::NameServiceDead => "no name resolves: the name service is out of reach",
             Self::NameNotFound => "the name does not exist",
             Self::NameServerFailed => "the name service answered with an error",
@@ -315,7 +320,9 @@ impl fmt::Display for Cause {
             Self::Reset => "connection reset",
             Self::Truncated => "connection closed before the answer was complete",
             Self::TlsFailed => "TLS failed",
-            Self::TlsTimeout => "the TLS handshake took too long",
+            Self::TlsTimeout => {
+                "the TLS handshake timed out: large packets may not get through, check the path MTU"
+            }
             Self::ExchangeTimeout => "the exchange took too long",
             Self::AttemptTimeout => "the attempt took too long",
             Self::HeadTooLarge => "the head of the answer is too large",

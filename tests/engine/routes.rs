@@ -46,7 +46,7 @@ fn a_failing_proxy_charges_no_server() {
     let mut world = priorities(&[2]).routes(&[Route::Proxy(0)]).start();
     world.proxy = Reach::Refuses(ms(1));
     world.run(s(300));
-    assert_eq!(world.state(), State::NoNetwork, "{}", world.story());
+    assert_eq!(world.state(), State::NoWay, "{}", world.story());
     assert_eq!((world.health("a"), world.health("b")), ("unknown", "unknown"));
     world.proxy = Reach::Connects(ROUND_TRIP);
     world.run(s(61));

@@ -309,6 +309,6 @@ fn a_dead_name_service_is_the_network_not_the_servers() {
     let mut world = priorities(&[2]).named().start();
     world.names_fail = Some(Cause::NameTimeout);
     world.run(s(30));
-    assert_eq!(world.state(), State::NoNetwork);
+    assert_eq!((world.state(), world.snapshot().why), (State::NoNetwork, Some(Why::NoNames)));
     assert_eq!(world.health("a"), "unknown");
 }

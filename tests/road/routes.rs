@@ -148,7 +148,7 @@ fn the_failure_of_the_only_proxy_is_named_and_no_server_is_charged() {
         assert_eq!(class, FailureClass::Proxy, "{detail}");
         assert!(detail.contains(expected), "{detail}");
         let snapshot = client.snapshot();
-        assert_eq!(snapshot.state, State::NoNetwork, "{}", snapshot.explain());
+        assert_eq!(snapshot.state, State::NoWay, "{}", snapshot.explain());
     }
     assert_eq!(server.connections(), 0);
 }

@@ -257,7 +257,7 @@ impl Attachment {
         }
         match (&self.phase, change) {
             (Phase::Sweeping(_) | Phase::Waiting { .. } | Phase::Captive { .. }, NetworkChange::Gone) => {
-                self.transition_to_no_network(cx)
+                self.transition_to_no_network(cx, Why::NoNetwork)
             }
             (_, NetworkChange::Gone) => {}
             (_, NetworkChange::Changed | NetworkChange::Elsewhere | NetworkChange::Returned) => {
@@ -307,7 +307,7 @@ impl Attachment {
         let until = earliest + cx.chance.up_to(tuning.rearm_spread);
         match self.phase {
             Phase::Waiting { until: planned, .. }
-            | Phase::NoNetwork { until: planned }
+            | Phase::NoNetwork { until: planned, .. }
             | Phase::Captive { until: planned, .. }
                 if planned <= until =>
             {

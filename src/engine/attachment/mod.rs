@@ -98,7 +98,7 @@ enum Phase {
     Sweeping(Box<Race>),
     Attached(Box<Active>),
     Waiting { until: Moment, why: Why },
-    NoNetwork { until: Moment },
+    NoNetwork { until: Moment, why: Why },
     Captive { until: Moment, why: Why },
     Rejected { until: Moment },
     Stopping { until: Moment, attempt: Box<Attempt> },
@@ -172,6 +172,7 @@ impl Attachment {
             Phase::Sweeping(_) => State::Sweeping,
             Phase::Attached(_) => State::Attached,
             Phase::Waiting { .. } => State::Waiting,
+            Phase::NoNetwork { why: Why::NoWay, .. } => State::NoWay,
             Phase::NoNetwork { .. } => State::NoNetwork,
             Phase::Captive { .. } => State::Captive,
             Phase::Rejected { .. } => State::Rejected,
@@ -210,7 +211,7 @@ impl Attachment {
             Phase::Disabled | Phase::Stopped => None,
             Phase::Sweeping(race) => self.servers.race_deadline(at, race),
             Phase::Waiting { until, .. }
-            | Phase::NoNetwork { until }
+            | Phase::NoNetwork { until, .. }
             | Phase::Captive { until, .. }
             | Phase::Rejected { until } => Some(*until),
             Phase::Stopping { until, attempt } => Some(attempt.limit(tuning).0.min(*until)),
@@ -284,7 +285,7 @@ impl Attachment {
         match &self.phase {
             Phase::Starting { at } if *at <= cx.now => self.sweep(cx, Why::Start),
             Phase::Waiting { until, .. } if *until <= cx.now => self.sweep(cx, Why::WaitOver),
-            Phase::NoNetwork { until } if *until <= cx.now => self.sweep(cx, Why::WaitOver),
+            Phase::NoNetwork { until, .. } if *until <= cx.now => self.sweep(cx, Why::WaitOver),
             // A person who is asked to log in goes on to be told so while it is looked whether that is over.
             Phase::Captive { until, why } if *until <= cx.now => self.sweep(cx, *why),
             Phase::Rejected { until } if *until <= cx.now => {
@@ -402,10 +403,10 @@ impl Attachment {
         cx.tell(Event::Waiting { until: span(until.after(cx.now)), why });
     }
 
-    fn transition_to_no_network(&mut self, cx: &mut Context<'_>) {
+    fn transition_to_no_network(&mut self, cx: &mut Context<'_>, why: Why) {
         let until = cx.now + cx.network.recheck().unwrap_or(cx.tuning.network.recheck);
-        self.leave_phase(cx, Why::NoNetwork, Phase::NoNetwork { until });
-        cx.tell(Event::Waiting { until: span(until.after(cx.now)), why: Why::NoNetwork });
+        self.leave_phase(cx, why, Phase::NoNetwork { until, why });
+        cx.tell(Event::Waiting { until: span(until.after(cx.now)), why });
     }
 
     fn transition_to_captive(&mut self, cx: &mut Context<'_>) {

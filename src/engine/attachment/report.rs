@@ -24,7 +24,7 @@ impl Attachment {
         let (next_search, why) = match &self.phase {
             Phase::Starting { at } => (Some(*at), Some(Why::Start)),
             Phase::Waiting { until, why } => (Some(*until), Some(*why)),
-            Phase::NoNetwork { until } => (Some(*until), Some(Why::NoNetwork)),
+            Phase::NoNetwork { until, why } => (Some(*until), Some(*why)),
             Phase::Captive { until, why } => (Some(*until), Some(*why)),
             Phase::Rejected { until } => (Some(*until), Some(Why::Rejected)),
             Phase::Sweeping(race) => (None, Some(race.why)),

@@ -344,7 +344,10 @@ impl Attachment {
         let tuning = &cx.tuning.attachment;
         let wait = delay(self.misses, tuning.ceiling, tuning, cx.chance);
         match blame {
-            Blame::NoNetwork => self.transition_to_no_network(cx),
+            Blame::NoNetwork => {
+                let why = held_up_by(race.failed.iter().map(|ended| ended.failure.cause));
+                self.transition_to_no_network(cx, why);
+            }
             Blame::Nobody => self.transition_to_waiting(cx, cx.now + wait, Why::NetworkSuspect),
             Blame::Servers => {
                 let why = if sign == Some(Sign::Clock) { Why::ClockWrong } else { Why::AllFailed };
@@ -505,6 +508,24 @@ impl Attachment {
             self.end_stream(cx, Ending::Failed);
             self.facts.add(Fact::StreamLost { was_open: false });
         }
+    }
+}
+
+/// What keeps everything on this machine, by failures of which none came from a server.
+fn held_up_by(causes: impl Iterator<Item = Cause> + Clone) -> Why {
+    let all = |fits: fn(Cause) -> bool| causes.clone().all(fits);
+    if causes.clone().any(|cause| cause.class() == FailureClass::Proxy) {
+        Why::NoWay
+    } else if all(|cause| {
+        matches!(cause, Cause::NameServerFailed | Cause::NameTimeout | Cause::NameServiceDead)
+    }) {
+        Why::NoNames
+    } else if all(|cause| matches!(cause, Cause::LocalFirewall | Cause::SocketRefused)) {
+        Why::HeldBack
+    } else if all(|cause| cause == Cause::OutOfResources) {
+        Why::OutOfResources
+    } else {
+        Why::NoNetwork
     }
 }
 
