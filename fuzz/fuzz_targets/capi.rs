@@ -290,9 +290,13 @@ impl Engine {
                 Call::ResolveFailed(query, failed) => {
                     homing_engine_resolve_failed(engine, now, self.number(query), &failed.as_c())
                 }
-                Call::Connected(link, peer, medium) => {
-                    homing_engine_connected(engine, now, self.number(link), &peer.as_c(), i32::from(*medium % 6))
-                }
+                Call::Connected(link, peer, medium) => homing_engine_connected(
+                    engine,
+                    now,
+                    self.number(link),
+                    &peer.as_c(),
+                    i32::from(*medium % 6),
+                ),
                 Call::Secured(link, proof) => {
                     homing_engine_secured(engine, now, self.number(link), (*proof).into())
                 }

@@ -162,7 +162,7 @@ impl Builder {
         self
     }
 
-    /// Called on the client's thread with every event, instead of [`Client::next_event`].
+    /// Called on the client's thread with every event, instead of [`Client::next_event_timeout`].
     ///
     /// It may call any method of the client it is given, also [`Client::stop`]. No lock is held.
     #[must_use]

@@ -2,7 +2,7 @@
 //!
 //! A [`Clock`] that is never set and, where the system has one, runs through suspend. A [`Sleep`]
 //! that ends at a moment of that clock, when a socket is ready, or when another thread asks for it.
-//! A [`Flag`] that an event loop of the application's can wait on. The [`Process`] something was made in, and on which [`machine`]. And [`quiet_threads`], which keeps the product's signals away from our threads; where there are users,
+//! A [`Flag`] that an event loop of the application's can wait on. The [`Process`] something was made in, and on which [`machine()`]. And [`quiet_threads`], which keeps the product's signals away from our threads; where there are users,
 //! `effective_user` says which one we are. Everything above is the same on every system.
 //!
 //! Beside it, on every system alike: the [`journal`], which takes the messages of every floor to the right
