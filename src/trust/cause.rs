@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn a_failure_of_tls_says_what_to_do_where_it_is_known() {
         for (error, word) in [
-            (Error::InvalidMessage(InvalidMessage::InvalidContentType), "`https`"),
+            (Error::InvalidMessage(InvalidMessage::InvalidContentType), "port for plain http"),
             (Error::AlertReceived(AlertDescription::UnrecognisedName), "`expected_name`"),
         ] {
             let failure = failure(&error);
