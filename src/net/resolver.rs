@@ -184,15 +184,17 @@ mod tests {
 
     /// One client's view of look-ups, which names that begin with `hang` do not leave before the gate opens.
     struct Client {
+        clock: Clock,
         sleep: Sleep,
         resolver: Resolver<QueryId>,
     }
 
     impl Client {
         fn of(look_ups: &Arc<LookUps>) -> Self {
-            let sleep = Sleep::new(Clock::new()).unwrap();
+            let clock = Clock::new();
+            let sleep = Sleep::new(clock).unwrap();
             let resolver = Resolver::new(Arc::clone(look_ups), sleep.waker());
-            Self { sleep, resolver }
+            Self { clock, sleep, resolver }
         }
 
         fn ask(&mut self, query: u64, name: &str) {
@@ -214,8 +216,7 @@ mod tests {
                     ended.sort_by_key(|(query, _)| *query);
                     return (begun, ended);
                 }
-                let clock = Clock::new();
-                let until = self.resolver.retry().map(|after| clock.now() + after);
+                let until = self.resolver.retry().map(|after| self.clock.now() + after);
                 self.sleep.until(until).unwrap();
             }
         }
@@ -267,10 +268,10 @@ mod tests {
     fn what_hangs_gives_its_place_back_and_its_late_answer_is_kept() {
         let (look_ups, open) = look_ups!();
         let mut client = Client::of(&look_ups);
+        let started = Instant::now();
         for query in 0..8 {
             client.ask(query, &format!("hang-{query}"));
         }
-        let started = Instant::now();
         client.ask(100, "found");
         assert_eq!(client.resolver.answers(), [Looked::Waits(QueryId(100))]);
         let (begun, ended) = client.collect(1);

@@ -55,6 +55,10 @@ static void managed(const homing_settings *settings)
     // The agent has been attached just now, to a server that has proved nothing.
     check(location->situation == HOMING_SITUATION_UNKNOWN && location->proof == 0);
     free(location);
+    homing_whereabouts *whereabouts = made(sizeof *whereabouts);
+    check(homing_snapshot_whereabouts(snapshot, whereabouts) == HOMING_OK);
+    check(whereabouts->struct_size == sizeof *whereabouts && whereabouts->host.len > 0);
+    free(whereabouts);
     homing_snapshot_free(snapshot);
     homing_client_free(client);
 }
@@ -125,9 +129,9 @@ static void driven(const homing_settings *settings)
 int main(int count, char **arguments)
 {
     check(count == 2);
-    printf("%zu %zu %zu %zu %zu %zu %zu %zu\n", sizeof(homing_options), sizeof(homing_engine_options),
+    printf("%zu %zu %zu %zu %zu %zu %zu %zu %zu\n", sizeof(homing_options), sizeof(homing_engine_options),
            sizeof(homing_action), sizeof(homing_summary), sizeof(homing_standing), sizeof(homing_location),
-           sizeof(homing_failure), sizeof(homing_outcome));
+           sizeof(homing_whereabouts), sizeof(homing_failure), sizeof(homing_outcome));
     fflush(stdout);
     homing_settings *settings;
     check(homing_settings_read(arguments[1], &settings, NULL) == HOMING_OK);
