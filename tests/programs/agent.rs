@@ -68,8 +68,12 @@ fn a_hangup_reloads_the_settings_and_bad_ones_change_nothing() {
     let (folder, a, b) = (tempfile::tempdir().unwrap(), manager(), manager());
     let path = folder.path().join("settings.json");
     written(&path, &settings("first-server-with-a-long-name", a.http.unwrap().port()));
+    // An agent leaves a server that new settings no longer name within a minute.
+    let tuning = folder.path().join("tuning.json");
+    written(&tuning, &json!({ "attachment": { "settings_spread": "1s" } }));
     let mut agent = example("agent");
-    agent.arg("--settings").arg(&path).stdout(Stdio::piped()).stderr(Stdio::piped());
+    agent.arg("--settings").arg(&path).arg("--tuning").arg(&tuning);
+    agent.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut agent = Running(agent.spawn().unwrap());
     let mut lines = BufReader::new(agent.0.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut told = BufReader::new(agent.0.stderr.take().unwrap()).lines().map(Result::unwrap);
@@ -98,12 +102,12 @@ fn a_state_folder_that_cannot_be_used_is_told_at_the_start() {
     let path = folder.path().join("settings.json");
     written(&path, &settings("a", a.http.unwrap().port()));
     let mut agent = example("agent");
-    agent.arg("--settings").arg(&path).args(["--for", "1s", "--json"]);
+    agent.arg("--settings").arg(&path).args(["--for", "5s", "--json"]);
     let ended = agent.arg("--state").arg(folder.path().join("no/such/folder")).output().unwrap();
     assert_eq!(ended.status.code(), Some(0), "it goes on without");
     let told = String::from_utf8_lossy(&ended.stdout);
     let problem = told.lines().find(|line| line.contains("\"store_problem\"")).unwrap();
-    assert!(problem.contains("nothing can be kept for the next start: cannot make"), "{problem}");
+    assert!(problem.contains("nothing can be kept for the next start: cannot use"), "{problem}");
 }
 
 #[test]

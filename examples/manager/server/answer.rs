@@ -150,6 +150,9 @@ impl Manners {
         let Some(purpose @ ("attach" | "beat" | "probe")) = text(headers, "homing-purpose") else {
             return Ok(refusal(StatusCode::BAD_REQUEST, "Homing-Purpose must be attach, beat or probe"));
         };
+        if text(headers, "homing-omitted").is_some_and(|omitted| omitted != "status") {
+            return Ok(refusal(StatusCode::BAD_REQUEST, "Homing-Omitted must be status"));
+        }
         // Without a key an attach cannot be told from another; with one, it has to be a key.
         if headers.contains_key(IDEMPOTENCY_KEY) && !text(headers, IDEMPOTENCY_KEY).is_some_and(is_key) {
             return Ok(refusal(

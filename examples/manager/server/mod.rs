@@ -210,6 +210,10 @@ mod tests {
         for (head, status) in [
             ("POST /homing/v1/heartbeat HTTP/1.1\r\nHoming-Purpose: beat", "400"),
             ("POST /homing/v1/heartbeat HTTP/1.1\r\nHoming-Agent: a\r\nHoming-Purpose: chat", "400"),
+            (
+                "POST /homing/v1/heartbeat HTTP/1.1\r\nHoming-Agent: a\r\nHoming-Purpose: beat\r\nHoming-Omitted: all",
+                "400",
+            ),
             ("GET /homing/v1/heartbeat HTTP/1.1\r\nHoming-Agent: a", "405"),
             ("GET /homing/v1/settings HTTP/1.1\r\nHoming-Agent: a", "404"),
             ("DELETE /stats HTTP/1.1", "405"),
