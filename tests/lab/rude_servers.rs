@@ -71,8 +71,9 @@ fn haproxy_that_closes_after_five_idle_seconds_is_dialled_anew_and_charged_nothi
         Agent::start_under(&conditions, &cable.agent, folder.path(), &certificates.authority, &servers());
     agent.attaches_to(FRONT);
     agent.beats_calmly(FRONT, 3);
-    let seen = [(); 3].map(|()| haproxy.heartbeat());
+    let seen = [(); 4].map(|()| haproxy.heartbeat());
     assert!(seen.iter().all(|request| request.status == Some(200)), "{seen:#?}");
-    assert!(seen[0].port != seen[1].port && seen[1].port != seen[2].port, "{seen:#?}");
+    // The first beat may come soon after the attach.
+    assert!(seen[1].port != seen[2].port && seen[2].port != seen[3].port, "{seen:#?}");
     assert_eq!(spare.count(&cable.servers, "connections"), 1, "only the one that asks for this");
 }
