@@ -189,7 +189,12 @@ impl Door {
         if let DoorState::Shut(_) = self.state {
             return;
         }
-        // The listener has to be gone before its port can be bound again.
+        // The listener has to be gone before its port can be bound again, also where a child that this process has just
+        // forked still holds it.
+        #[cfg(target_os = "linux")]
+        if let DoorState::Open(listener) = &self.state {
+            let _ = rustix::net::shutdown(listener, rustix::net::Shutdown::Both);
+        }
         self.state = DoorState::Lost;
         if let Ok(socket) = bind(self.address) {
             self.state = DoorState::Shut(socket);
