@@ -890,7 +890,8 @@ homing_text homing_situation_name(int32_t situation);
 // An attempt on server failed: class, text in words, and what is done next.
 #define HOMING_EVENT_ATTEMPT_FAILED 5
 
-// server answered a heartbeat with http_status after duration_ms; body is its answer.
+// server answered a heartbeat with http_status after duration_ms; body is its answer, and it covers the requests
+// for one up to that number.
 #define HOMING_EVENT_HEARTBEAT 6
 
 // server named a new entity tag of the settings: text.
@@ -1017,6 +1018,9 @@ uint32_t homing_event_is_attached(const homing_event *event);
 // The body of a heartbeat's answer: bytes of the product's own. Of the managed client alone; who drives an
 // engine has the bytes already.
 homing_bytes homing_event_body(const homing_event *event);
+
+// The number of the newest homing_client_beat_now that a heartbeat covers; 0 when it covers none. Of the managed client alone.
+uint64_t homing_event_covers(const homing_event *event);
 
 // A copy of an event that the caller owns: for what a callback is given and somebody else is to see.
 homing_status homing_event_clone(const homing_event *event,
@@ -1211,13 +1215,19 @@ homing_status homing_client_network_changed(homing_client *client);
 // suspend; saying it twice does no harm.
 homing_status homing_client_resumed(homing_client *client);
 
-// Makes a heartbeat now; when no server is attached, looks for one now.
+// Makes a heartbeat now; when no server is attached, looks for one now. *number, which may be NULL, is the number of this
+// request, from 1.
 //
-// Requests are merged: one that comes while a heartbeat or a search is under way is answered by that one, and one that
-// comes before the server may be spoken to again (its Retry-After, or a second after the last connection to it was begun)
-// waits until then, together with all others. What came of it is the next HOMING_EVENT_HEARTBEAT or
-// HOMING_EVENT_ATTEMPT_FAILED. A heartbeat that was under way carries the status of when it began.
-homing_status homing_client_beat_now(homing_client *client);
+// The request is done when a HOMING_EVENT_HEARTBEAT comes whose homing_event_covers is this number or more: the server has
+// answered a heartbeat whose status was taken after the request. Until then attempts may fail and servers change; the
+// request stands. It is never done when communication is switched off, or when the client stops before.
+//
+// Requests are merged. One that comes before the server may be spoken to again (its Retry-After, or a second after the
+// last connection to it was begun) waits until then, together with all others, and those that come while a heartbeat is under
+// way share the next one: twenty requests in four seconds make about five heartbeats where each needs a connection of
+// its own. A request made inside on_heartbeat waits for the next heartbeat that is due.
+homing_status homing_client_beat_now(homing_client *client,
+                                     uint64_t *number);
 
 // Finds out now where the machine is: asks the reference servers, whatever is known already.
 homing_status homing_client_probe_now(homing_client *client);
@@ -1653,8 +1663,10 @@ homing_status homing_engine_cannot_remember(homing_engine *engine,
                                             uint64_t now_ns,
                                             uint64_t version);
 
-// Make a heartbeat now; when nothing is attached, try now.
-homing_status homing_engine_beat_now(homing_engine *engine, uint64_t now_ns);
+// Make a heartbeat now; when nothing is attached, try now. A heartbeat or a search that is under way is the answer already:
+// a driver that has something newer to say asks again when that has ended.
+homing_status homing_engine_beat_now(homing_engine *engine,
+                                     uint64_t now_ns);
 
 // The driver has other credentials from now on: a server that refused the old ones has not refused these.
 homing_status homing_engine_new_credentials(homing_engine *engine,

@@ -194,6 +194,7 @@ public:
     std::uint32_t priority() const noexcept { return homing_event_priority(handle_); }
     std::uint32_t http_status() const noexcept { return homing_event_http_status(handle_); }
     std::string_view body() const noexcept { return view(homing_event_body(handle_)); }
+    std::uint64_t covers() const noexcept { return homing_event_covers(handle_); }
     std::int32_t situation() const noexcept { return homing_event_situation(handle_); }
     std::string_view location() const noexcept { return view(homing_event_location(handle_)); }
     bool is_attached() const noexcept { return homing_event_is_attached(handle_) != 0; }
@@ -332,7 +333,10 @@ public:
     result<done> remove_header(const std::string &name) const { return call(homing_client_remove_header, name.c_str()); }
     result<done> network_changed() const { return call(homing_client_network_changed); }
     result<done> resumed() const { return call(homing_client_resumed); }
-    result<done> beat_now() const { return call(homing_client_beat_now); }
+    // The number of the request; event.covers() of a heartbeat tells when it is done.
+    result<std::uint64_t> beat_now() const {
+        return detail::value(std::uint64_t(0), [&](auto out) { return homing_client_beat_now(handle_, out); });
+    }
     result<done> probe_now() const { return call(homing_client_probe_now); }
     result<done> reconfigure(const settings &next) const { return try_call(homing_client_reconfigure, next.get()); }
     result<done> set_location(const std::optional<std::string> &location) const {

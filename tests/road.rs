@@ -17,6 +17,8 @@ mod listener;
 mod proxy;
 #[path = "road/remember.rs"]
 mod remember;
+#[path = "road/requests.rs"]
+mod requests;
 #[path = "road/reread.rs"]
 mod reread;
 #[path = "road/routes.rs"]

@@ -25,7 +25,7 @@ const BODIES: usize = 8 * 1024 * 1024;
 /// An [`Event`], when it happened, and the answer that belongs to it.
 ///
 /// Serialises to one flat JSON object: `{"at":1.25,"event":"heartbeat",…,"body":"…"}`, with `at` in
-/// seconds. A body that is not UTF-8 appears as `body_base64`.
+/// seconds. A body that is not UTF-8 appears as `body_base64`, and `covers` only where it is not 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientEvent {
@@ -35,6 +35,9 @@ pub struct ClientEvent {
     pub event: Event,
     /// Beside [`Event::Heartbeat`]: the body of the server's answer.
     pub body: Option<Arc<[u8]>>,
+    /// Beside [`Event::Heartbeat`]: the number of the newest request that it covers, of those that
+    /// [`Client::beat_now`] made; 0 when it covers none.
+    pub covers: u64,
 }
 
 impl Serialize for ClientEvent {
@@ -47,6 +50,8 @@ impl Serialize for ClientEvent {
             event: &'a Event,
             #[serde(flatten)]
             body: Body<'a>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            covers: Option<u64>,
         }
         struct Body<'a>(Option<&'a [u8]>);
         impl Serialize for Body<'_> {
@@ -65,7 +70,8 @@ impl Serialize for ClientEvent {
         }
         // Whole milliseconds: enough to tell events apart, and it reads well.
         let at = (self.at.as_secs_f64() * 1000.0).round() / 1000.0;
-        Flat { at, event: &self.event, body: Body(self.body.as_deref()) }.serialize(serializer)
+        let covers = Some(self.covers).filter(|&newest| newest > 0);
+        Flat { at, event: &self.event, body: Body(self.body.as_deref()), covers }.serialize(serializer)
     }
 }
 
@@ -272,7 +278,7 @@ mod tests {
     }
 
     fn event(event: Event) -> ClientEvent {
-        ClientEvent { at: Duration::ZERO, event, body: None }
+        ClientEvent { at: Duration::ZERO, event, body: None, covers: 0 }
     }
 
     fn drain(queue: &EventQueue) -> Vec<Event> {

@@ -218,15 +218,22 @@ impl Client {
         self.shared.send(Message::Command(Command::SetLocation(location.map(Arc::from))));
     }
 
-    /// Makes a heartbeat now; when no server is attached, looks for one now.
+    /// Makes a heartbeat now; when no server is attached, looks for one now. Returns the number of this request, from 1.
     ///
-    /// Requests are merged: one that comes while a heartbeat or a search is under way is answered by that one, and one that comes
-    /// before the server may be spoken to again (its `Retry-After`, or a second after the last connection to it was begun)
-    /// waits until then, together with all others. So twenty requests in four seconds make about four heartbeats. What came of it is the next
-    /// [`Event::Heartbeat`](crate::engine::Event::Heartbeat) or [`Event::AttemptFailed`](crate::engine::Event::AttemptFailed). A heartbeat
-    /// that was under way carries the status of when it began.
-    pub fn beat_now(&self) {
+    /// The request is done when an [`Event::Heartbeat`](crate::engine::Event::Heartbeat) comes whose
+    /// [`covers`](ClientEvent::covers) is this number or more: the server has answered a heartbeat whose status was taken
+    /// after the request. Until then attempts may fail and servers change; the request stands. It is never done when
+    /// communication is switched off, or when the client stops before.
+    ///
+    /// Requests are merged. One that comes before the server may be spoken to again (its `Retry-After`, or a second
+    /// after the last connection to it was begun) waits until then, together with all others, and those that come while a
+    /// heartbeat is under way share the next one: twenty requests in four seconds make about five heartbeats where each
+    /// needs a connection of its own. A request that a [`heartbeat_hook`](Builder::heartbeat_hook) makes waits for the next
+    /// heartbeat that is due.
+    pub fn beat_now(&self) -> u64 {
+        let number = self.shared.status.request(self.shared.ending.is_here());
         self.shared.send(Message::Command(Command::BeatNow));
+        number
     }
 
     /// Finds out now where the machine is: asks the reference servers, whatever is known already. What they said

@@ -263,8 +263,14 @@ impl Worker {
             self.keep_floor(floor);
         }
         self.stopped = matches!(event, Event::Stopped {});
-        let body = if matches!(event, Event::Heartbeat { .. }) { self.driver.adopted() } else { None };
-        let event = ClientEvent { at: self.clock.now().since(self.started), event, body };
+        let adopted = if matches!(event, Event::Heartbeat { .. }) { self.driver.adopted() } else { None };
+        let covers = adopted.as_ref().map_or(0, |adopted| adopted.covers);
+        if adopted.is_some() && self.client.shared.status.wants_more(covers) {
+            // Asked for when this one had its status already: the next one is for that.
+            self.driver.hear(Heard::Command(Command::BeatNow));
+        }
+        let body = adopted.map(|adopted| adopted.body);
+        let event = ClientEvent { at: self.clock.now().since(self.started), event, body, covers };
         let Some(told) = &mut self.callback else { return self.client.shared.events.push(event) };
         callback::call("the event callback", "the client goes on", || told(&self.client, &event));
     }

@@ -64,6 +64,14 @@ impl<T> Place<T> {
         Ok(Self(pointer))
     }
 
+    /// The same where the caller may not want the result: none for NULL.
+    ///
+    /// # Safety
+    /// As for [`new`](Self::new).
+    pub(super) unsafe fn optional(pointer: *mut T) -> Option<Self> {
+        (!pointer.is_null()).then_some(Self(pointer))
+    }
+
     pub(super) fn write(self, value: T) {
         // SAFETY: promised when it was made.
         unsafe { self.0.write_unaligned(value) }

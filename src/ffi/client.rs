@@ -236,16 +236,35 @@ pub unsafe extern "C" fn homing_client_resumed(client: *mut homing_client) -> ho
     unsafe { tell(client, Client::resumed) }
 }
 
-/// Makes a heartbeat now; when no server is attached, looks for one now.
+/// Makes a heartbeat now; when no server is attached, looks for one now. `*number`, which may be NULL, is the number of this
+/// request, from 1.
 ///
-/// Requests are merged: one that comes while a heartbeat or a search is under way is answered by that one, and one that
-/// comes before the server may be spoken to again (its `Retry-After`, or a second after the last connection to it was begun)
-/// waits until then, together with all others. What came of it is the next `HOMING_EVENT_HEARTBEAT` or
-/// `HOMING_EVENT_ATTEMPT_FAILED`. A heartbeat that was under way carries the status of when it began.
+/// The request is done when a `HOMING_EVENT_HEARTBEAT` comes whose `homing_event_covers` is this number or more: the server has
+/// answered a heartbeat whose status was taken after the request. Until then attempts may fail and servers change; the
+/// request stands. It is never done when communication is switched off, or when the client stops before.
+///
+/// Requests are merged. One that comes before the server may be spoken to again (its `Retry-After`, or a second after the
+/// last connection to it was begun) waits until then, together with all others, and those that come while a heartbeat is under
+/// way share the next one: twenty requests in four seconds make about five heartbeats where each needs a connection of
+/// its own. A request made inside `on_heartbeat` waits for the next heartbeat that is due.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn homing_client_beat_now(client: *mut homing_client) -> homing_status {
-    // SAFETY: the caller's promise.
-    unsafe { tell(client, Client::beat_now) }
+pub unsafe extern "C" fn homing_client_beat_now(
+    client: *mut homing_client,
+    number: *mut u64,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let number = Place::optional(number);
+            with(client, |client| {
+                let request = client.beat_now();
+                if let Some(number) = number {
+                    number.write(request);
+                }
+                Ok(())
+            })
+        })
+    }
 }
 
 /// Finds out now where the machine is: asks the reference servers, whatever is known already.

@@ -190,7 +190,9 @@ pub unsafe extern "C" fn homing_engine_next_event(
             with(engine, |driven| {
                 let at = driven.now.since(Moment::ORIGIN);
                 match driven.engine.poll_event() {
-                    Some(event) => out.give(homing_event::new(ClientEvent { at, event, body: None })),
+                    Some(event) => {
+                        out.give(homing_event::new(ClientEvent { at, event, body: None, covers: 0 }))
+                    }
                     None => out.write(std::ptr::null_mut()),
                 }
                 Ok(())

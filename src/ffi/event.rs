@@ -38,7 +38,8 @@ pub const HOMING_EVENT_ATTACHED: i32 = 3;
 pub const HOMING_EVENT_DETACHED: i32 = 4;
 /// An attempt on `server` failed: `class`, `text` in words, and what is done `next`.
 pub const HOMING_EVENT_ATTEMPT_FAILED: i32 = 5;
-/// `server` answered a heartbeat with `http_status` after `duration_ms`; `body` is its answer.
+/// `server` answered a heartbeat with `http_status` after `duration_ms`; `body` is its answer, and it `covers` the requests
+/// for one up to that number.
 pub const HOMING_EVENT_HEARTBEAT: i32 = 6;
 /// `server` named a new entity tag of the settings: `text`.
 pub const HOMING_EVENT_SETTINGS_ANNOUNCED: i32 = 7;
@@ -259,6 +260,13 @@ pub unsafe extern "C" fn homing_event_body(event: *const homing_event) -> homing
             event.event.body.as_deref().map_or(homing_bytes::NONE, homing_bytes::new)
         })
     }
+}
+
+/// The number of the newest `homing_client_beat_now` that a heartbeat covers; 0 when it covers none. Of the managed client alone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_event_covers(event: *const homing_event) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { view(event, 0, |event| event.event.covers) }
 }
 
 /// A copy of an event that the caller owns: for what a callback is given and somebody else is to see.

@@ -309,7 +309,8 @@ pub unsafe extern "C" fn homing_engine_cannot_remember(
     unsafe { status(|| hear(engine, now_ns, Input::CannotRemember(version))) }
 }
 
-/// Make a heartbeat now; when nothing is attached, try now.
+/// Make a heartbeat now; when nothing is attached, try now. A heartbeat or a search that is under way is the answer already:
+/// a driver that has something newer to say asks again when that has ended.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_engine_beat_now(engine: *mut homing_engine, now_ns: u64) -> homing_status {
     // SAFETY: the caller's promise.

@@ -341,9 +341,9 @@ static void one_blocks(struct world *world)
     pthread_mutex_unlock(&slow.lock);
     for (int answers = 1; answers < 6; answers++) {
         wait_until(&quick, &quick.answers, answers);
-        check(homing_client_beat_now(quick_client) == HOMING_OK);
+        check(homing_client_beat_now(quick_client, NULL) == HOMING_OK);
         // Nobody waits for the one that blocks.
-        check(homing_client_beat_now(slow_client) == HOMING_OK);
+        check(homing_client_beat_now(slow_client, NULL) == HOMING_OK);
     }
     wait_until(&quick, &quick.answers, 6);
     pthread_mutex_lock(&slow.lock);
@@ -381,7 +381,7 @@ static void forked(struct world *world)
     int status;
     check(waitpid(child, &status, 0) == child);
     check(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    check(homing_client_beat_now(client) == HOMING_OK);
+    check(homing_client_beat_now(client, NULL) == HOMING_OK);
     wait_until(&shared, &shared.answers, 2);
     homing_client_free(client);
     shared_close(&shared);

@@ -71,7 +71,7 @@ static void all_are_refused(homing_client *it)
     check(homing_client_set_headers(it, NULL, 0, NULL) == HOMING_ERROR_FORKED);
     check(homing_client_network_changed(it) == HOMING_ERROR_FORKED);
     check(homing_client_resumed(it) == HOMING_ERROR_FORKED);
-    check(homing_client_beat_now(it) == HOMING_ERROR_FORKED);
+    check(homing_client_beat_now(it, NULL) == HOMING_ERROR_FORKED);
     check(homing_client_probe_now(it) == HOMING_ERROR_FORKED);
     check(homing_client_reconfigure(it, settings, NULL) == HOMING_ERROR_FORKED);
     check(homing_client_set_location(it, "Office") == HOMING_ERROR_FORKED);
@@ -221,13 +221,13 @@ int main(int count, char **arguments)
     pthread_t user, looker;
     check(pthread_create(&user, NULL, use, NULL) == 0);
     check(pthread_create(&looker, NULL, look, NULL) == 0);
-    check(homing_client_beat_now(client) == HOMING_OK);
+    check(homing_client_beat_now(client, NULL) == HOMING_OK);
     struct pollfd wait = {.fd = waitable, .events = POLLIN};
     check(poll(&wait, 1, 60000) == 1);
     homing_event *first;
     check(homing_client_next_event(client, 60000, &first) == HOMING_OK && first);
     while (!is_ready()) {
-        check(homing_client_beat_now(client) == HOMING_OK);
+        check(homing_client_beat_now(client, NULL) == HOMING_OK);
         check(poll(&wait, 1, 60000) == 1);
     }
     // The thread that looks at them may still be at any before: they are freed at the end.
@@ -244,7 +244,7 @@ int main(int count, char **arguments)
         if (child == 0) {
             if (made % 10 == 2) {
                 alarm(60);
-                check(homing_client_beat_now(client) == HOMING_ERROR_FORKED);
+                check(homing_client_beat_now(client, NULL) == HOMING_ERROR_FORKED);
                 check(homing_client_next_event(client, 60000, &first) == HOMING_ERROR_FORKED);
                 homing_client_free(client);
                 _exit(0);
@@ -258,7 +258,7 @@ int main(int count, char **arguments)
     atomic_store(&over, true);
     check(pthread_join(user, NULL) == 0 && pthread_join(looker, NULL) == 0);
     // The parent's client is as it was.
-    check(homing_client_beat_now(client) == HOMING_OK);
+    check(homing_client_beat_now(client, NULL) == HOMING_OK);
     wait_for(client, HOMING_EVENT_HEARTBEAT);
     check(homing_client_stop(client, 1000) == HOMING_OK);
     wait_for(client, HOMING_EVENT_STOPPED);

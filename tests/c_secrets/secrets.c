@@ -102,7 +102,7 @@ static void wait_for(homing_client *client, int32_t kind, int how_often)
         how_often -= homing_event_kind(event) == kind;
         homing_event_free(event);
         if (how_often > 0)
-            check(homing_client_beat_now(client) == HOMING_OK);
+            check(homing_client_beat_now(client, NULL) == HOMING_OK);
     }
 }
 
@@ -113,7 +113,7 @@ static struct hidden show(homing_client *client, char first)
     struct hidden hidden = hide(secret);
     check(homing_client_set_header(client, "authorization", secret, LENGTH, NULL) == HOMING_OK);
     explicit_bzero(secret, sizeof secret);
-    check(homing_client_beat_now(client) == HOMING_OK);
+    check(homing_client_beat_now(client, NULL) == HOMING_OK);
     wait_for(client, HOMING_EVENT_HEARTBEAT, 3);
     return hidden;
 }

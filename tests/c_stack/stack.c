@@ -72,7 +72,7 @@ static void use(const homing_settings *settings)
     check(homing_snapshot_json(snapshot).len > 0 && homing_snapshot_explain(snapshot).len > 0);
     homing_snapshot_free(snapshot);
     check(homing_client_set_header(client, "authorization", (const uint8_t *)"secret", 6, NULL) == HOMING_OK);
-    check(homing_client_beat_now(client) == HOMING_OK);
+    check(homing_client_beat_now(client, NULL) == HOMING_OK);
     check(homing_client_reconfigure(client, settings, NULL) == HOMING_OK);
     check(homing_client_stop(client, 1000) == HOMING_OK);
     homing_client_free(client);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::Heard;
-use crate::client::status::Status;
+use crate::client::status::{Said, Status};
 use crate::client::too_large::TooLarge;
 use crate::client::wallet::Wallet;
 use crate::engine::Event;
@@ -30,18 +30,29 @@ pub(super) struct Exchanges {
     wallet: Wallet,
     /// The exchange under way on each link.
     under_way: BTreeMap<LinkId, UnderWay>,
-    /// Bodies of answers whose fate is open.
-    answers: BTreeMap<ExchangeId, Arc<[u8]>>,
-    /// Bodies of answers that count, for the events that tell of them.
-    adopted: VecDeque<Arc<[u8]>>,
+    /// Answers whose fate is open.
+    answers: BTreeMap<ExchangeId, Adopted>,
+    /// Answers that count, for the events that tell of them.
+    adopted: VecDeque<Adopted>,
     /// What is said in each sweep.
-    sweeps: BTreeMap<u64, Arc<[u8]>>,
+    sweeps: BTreeMap<u64, Said>,
+}
+
+/// What stands beside the event of a heartbeat.
+#[derive(Default)]
+pub(in crate::client) struct Adopted {
+    /// Of the answer.
+    pub(in crate::client) body: Arc<[u8]>,
+    /// The newest request for a heartbeat that it covers.
+    pub(in crate::client) covers: u64,
 }
 
 struct UnderWay {
     id: ExchangeId,
     errand: Errand,
     content: Content,
+    /// The newest request for a heartbeat that it covers.
+    covers: u64,
     /// Which credentials the server was shown; `None` when it may be shown no others.
     credentials: Option<u64>,
     /// Its first byte was told of.
@@ -81,10 +92,10 @@ impl Exchanges {
 
     /// Does an errand on a link that is free.
     pub(super) fn begin(&mut self, id: ExchangeId, errand: Errand, link: &mut Link, now: Moment) -> Next {
-        let body = self.body(errand);
-        let held = self.too_large.holds(&link.server().id, body.len(), now);
-        let content = if held { Content::Omitted } else { Content::Status(body) };
-        self.say(UnderWay { id, errand, content, credentials: None, begun: false }, link, true)
+        let Said { status, covers } = self.said(errand);
+        let held = self.too_large.holds(&link.server().id, status.len(), now);
+        let content = if held { Content::Omitted } else { Content::Status(status) };
+        self.say(UnderWay { id, errand, content, covers, credentials: None, begun: false }, link, true)
     }
 
     /// The first byte of an answer came on this link. Whether the engine has not been told.
@@ -114,7 +125,7 @@ impl Exchanges {
         if (200..300).contains(&answer.status) {
             self.wallet.accepted();
         }
-        (Next::Heard { heard: Heard::Answered(exchange, under_way.errand, answer), insists: false }, None)
+        (Next::Heard { heard: under_way.answered(answer), insists: false }, None)
     }
 
     /// The link is gone, with what was under way on it.
@@ -132,6 +143,7 @@ impl Exchanges {
         &mut self,
         exchange: ExchangeId,
         errand: Errand,
+        covers: u64,
         answer: Answer,
         engine: impl FnOnce(Outcome<'_>) -> T,
     ) -> T {
@@ -139,7 +151,8 @@ impl Exchanges {
         let succeeded = matches!(outcome.verdict, Verdict::Success { .. });
         let told = engine(outcome);
         if succeeded {
-            self.answers.insert(exchange, answer.body.into_bytes().into());
+            let body = answer.body.into_bytes().into();
+            self.answers.insert(exchange, Adopted { body, covers });
             if self.answers.len() > ANSWERS {
                 self.answers.pop_first();
             }
@@ -152,8 +165,8 @@ impl Exchanges {
         self.adopted.push_back(self.answers.remove(&exchange).unwrap_or_default());
     }
 
-    /// The body for the oldest heartbeat that was not told of yet.
-    pub(super) fn adopted(&mut self) -> Option<Arc<[u8]>> {
+    /// What belongs to the oldest heartbeat that was not told of yet.
+    pub(super) fn adopted(&mut self) -> Option<Adopted> {
         self.adopted.pop_front()
     }
 
@@ -172,8 +185,7 @@ impl Exchanges {
         if let (true, true, Some(link)) = (renewed, answer.reusable, link) {
             return self.say(under_way, link, false);
         }
-        let heard = Heard::Answered(under_way.id, under_way.errand, answer);
-        Next::Heard { heard, insists: renewed && self.wallet.may_insist() }
+        Next::Heard { heard: under_way.answered(answer), insists: renewed && self.wallet.may_insist() }
     }
 
     /// The server refused the body as too large. The exchange is repeated without it: on the same link the engine
@@ -191,8 +203,7 @@ impl Exchanges {
             Event::StatusTooLarge { server, size }
         });
         let Some(link) = link.filter(|_| answer.reusable) else {
-            let heard = Heard::Answered(under_way.id, under_way.errand, answer);
-            return (Next::Heard { heard, insists: false }, told);
+            return (Next::Heard { heard: under_way.answered(answer), insists: false }, told);
         };
         under_way.content = Content::Omitted;
         let renewable = under_way.credentials.is_some();
@@ -217,17 +228,23 @@ impl Exchanges {
     }
 
     /// What is said: the newest status, the same for every attempt of one sweep, nothing in a probe.
-    fn body(&mut self, errand: Errand) -> Arc<[u8]> {
+    fn said(&mut self, errand: Errand) -> Said {
         match errand {
-            Errand::Heartbeat { purpose: Purpose::Probe } | Errand::Listen => Arc::from([]),
+            Errand::Heartbeat { purpose: Purpose::Probe } | Errand::Listen => Said::default(),
             Errand::Heartbeat { purpose: Purpose::Beat } => self.status.newest(),
             Errand::Heartbeat { purpose: Purpose::Attach { sweep } } => {
-                let body = self.sweeps.entry(sweep).or_insert_with(|| self.status.newest()).clone();
+                let said = self.sweeps.entry(sweep).or_insert_with(|| self.status.newest()).clone();
                 if self.sweeps.len() > SWEEPS {
                     self.sweeps.pop_first();
                 }
-                body
+                said
             }
         }
+    }
+}
+
+impl UnderWay {
+    fn answered(self, answer: Answer) -> Heard {
+        Heard::Answered { exchange: self.id, errand: self.errand, covers: self.covers, answer }
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use mio::Registry;
 
-use self::exchanges::{Exchanges, Next};
+use self::exchanges::{Adopted, Exchanges, Next};
 use self::links::Links;
 use self::policies::Policies;
 use self::probes::Probes;
@@ -48,7 +48,13 @@ pub(super) enum Heard {
     Connected(LinkId, Path),
     Secured(LinkId, Proof),
     FirstByte(ExchangeId),
-    Answered(ExchangeId, Errand, Answer),
+    /// A whole answer, to a heartbeat that covers the requests for one up to this.
+    Answered {
+        exchange: ExchangeId,
+        errand: Errand,
+        covers: u64,
+        answer: Answer,
+    },
     Declined(ExchangeId),
     Lost(LinkId, Failure),
     Probed(ProbeId, Result<Reached, Failure>),
@@ -218,9 +224,9 @@ impl Driver {
                 let verdict = Verdict::Declined { status: 0 };
                 engine(Input::Done { exchange, outcome: Outcome { verdict, drain: None } })
             }
-            Heard::Answered(exchange, errand, answer) => {
-                self.exchanges
-                    .tell(exchange, errand, answer, |outcome| engine(Input::Done { exchange, outcome }))
+            Heard::Answered { exchange, errand, covers, answer } => {
+                let engine = |outcome: Outcome<'_>| engine(Input::Done { exchange, outcome });
+                self.exchanges.tell(exchange, errand, covers, answer, engine)
             }
         }
     }
@@ -268,8 +274,8 @@ impl Driver {
         self.exchanges.settle();
     }
 
-    /// The body for the oldest heartbeat that was not told of yet.
-    pub(super) fn adopted(&mut self) -> Option<Arc<[u8]>> {
+    /// What belongs to the oldest heartbeat that was not told of yet.
+    pub(super) fn adopted(&mut self) -> Option<Adopted> {
         self.exchanges.adopted()
     }
 
