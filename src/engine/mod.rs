@@ -30,6 +30,7 @@ mod io;
 mod location;
 mod memory;
 mod network;
+mod owners;
 mod queue;
 mod snapshot;
 mod tuning;
@@ -50,6 +51,7 @@ use context::Context;
 use in_force::InForce;
 use location::Location;
 use network::Network;
+use owners::Owner;
 use queue::Queue;
 
 use crate::settings::Settings;
@@ -250,32 +252,30 @@ impl Engine {
                 cx.tell(Event::CannotRemember { version });
             }
             Input::Command(command) => self.command(command),
-            Input::Probed { probe, answer } => {
-                let known = location.as_mut().is_some_and(|location| location.probed(cx, probe, answer));
-                cx.queue.stale_inputs += u64::from(!known);
-            }
-            Input::Resolved { query, ref answer } => {
-                let looked_up = answer.as_ref().map(|addresses| *addresses);
-                let known = attachment.handle(cx, input.clone())
-                    || location.as_mut().is_some_and(|location| location.resolved(cx, query, looked_up));
-                cx.queue.stale_inputs += u64::from(!known);
-            }
-            // The questions of the location have the limit of their round.
-            Input::LookUp { .. } => _ = attachment.handle(cx, input),
-            Input::Connected { .. }
+            Input::LookUp { .. }
+            | Input::Resolved { .. }
+            | Input::Connected { .. }
             | Input::Secured { .. }
             | Input::Lost { .. }
             | Input::FirstByte { .. }
             | Input::Done { .. }
-            | Input::Told { .. } => {
-                if !attachment.handle(cx, input) {
-                    cx.queue.stale_inputs += 1;
-                }
+            | Input::Told { .. }
+            | Input::Probed { .. } => {
+                let known = match cx.queue.owner_of(&input) {
+                    Some(Owner::Location) => {
+                        location.as_mut().is_some_and(|location| location.handle(cx, input))
+                    }
+                    Some(owner) => attachment.handle(cx, owner, input),
+                    None => false,
+                };
+                cx.queue.stale_inputs += u64::from(!known);
             }
         }
         self.settle();
         self.remember();
         self.release();
+        let idle = self.location.is_none() && !self.attachment.is_talking();
+        debug_assert!(!idle || self.queue.under_way() == 0, "an id was not given up");
     }
 
     /// The next thing to do to the world.
@@ -502,7 +502,7 @@ mod tests {
             ("network", size_of::<Network>(), 24),
             ("attachment", size_of::<Attachment>(), 448),
             ("agenda", size_of::<Agenda>(), 128),
-            ("queue", size_of::<Queue>(), 80),
+            ("queue", size_of::<Queue>(), 104),
             ("memory", size_of::<Memory>(), 32),
             ("action", size_of::<Action>(), 96),
             ("event", size_of::<Event>(), 64),

@@ -1,8 +1,9 @@
-//! What waits to be drained, and the counters ids come from.
+//! What waits to be drained, the counter ids come from, and whose they are.
 
 use std::collections::VecDeque;
 
-use super::{Action, Ending, Event};
+use super::owners::{Owner, Owners};
+use super::{Action, Ending, Event, Input};
 use crate::words::{ExchangeId, LinkId, ProbeId, QueryId};
 
 /// Room that stays when all is drained: enough for a heartbeat, so that steady beats allocate nothing. What a
@@ -15,6 +16,7 @@ pub(super) struct Queue {
     actions: VecDeque<Action>,
     events: VecDeque<Event>,
     last_id: u64,
+    owners: Owners,
     pub(super) stale_inputs: u64,
 }
 
@@ -27,28 +29,61 @@ impl Queue {
         self.events.push_back(event);
     }
 
+    // --- giving up ---
+
     pub(super) fn close(&mut self, link: LinkId, reason: Ending) {
+        self.owners.remove(link.0);
         self.act(Action::Close { link, reason });
     }
 
     pub(super) fn abandon(&mut self, exchange: ExchangeId, reason: Ending) {
+        self.owners.remove(exchange.0);
         self.act(Action::Abandon { exchange, reason });
     }
 
-    pub(super) fn next_link(&mut self) -> LinkId {
-        LinkId(self.next_id())
+    /// What cannot be called off, a look-up or an exchange whose link is gone, is not waited for any more.
+    pub(super) fn forget(&mut self, id: u64) {
+        self.owners.remove(id);
     }
 
-    pub(super) fn next_exchange(&mut self) -> ExchangeId {
-        ExchangeId(self.next_id())
+    // --- ids ---
+
+    pub(super) fn next_link(&mut self, owner: Owner) -> LinkId {
+        LinkId(self.next_owned(owner))
     }
 
-    pub(super) fn next_query(&mut self) -> QueryId {
-        QueryId(self.next_id())
+    pub(super) fn next_exchange(&mut self, owner: Owner) -> ExchangeId {
+        ExchangeId(self.next_owned(owner))
     }
 
+    pub(super) fn next_query(&mut self, owner: Owner) -> QueryId {
+        QueryId(self.next_owned(owner))
+    }
+
+    /// Only the location probes, so it needs no place in the table.
     pub(super) fn next_probe(&mut self) -> ProbeId {
         ProbeId(self.next_id())
+    }
+
+    /// From now on another part hears of this link, exchange or look-up.
+    pub(super) fn hand_over(&mut self, id: u64, to: Owner) {
+        self.owners.hand_over(id, to);
+    }
+
+    /// Who hears this input; `None`: what it names was given up, or never was.
+    pub(super) fn owner_of(&mut self, input: &Input<'_>) -> Option<Owner> {
+        self.owners.of(input)
+    }
+
+    /// How many links, exchanges and look-ups are under way.
+    pub(super) fn under_way(&self) -> usize {
+        self.owners.len()
+    }
+
+    fn next_owned(&mut self, owner: Owner) -> u64 {
+        let id = self.next_id();
+        self.owners.add(id, owner);
+        id
     }
 
     /// One counter for everything: an id of one kind never equals one of another in a log.

@@ -15,6 +15,7 @@ use std::time::Duration;
 use super::Tuning;
 use super::roster::Member;
 use crate::engine::context::Context;
+use crate::engine::owners::Owner;
 use crate::engine::{Action, Ending, Input, MAX_ADDRESSES, Turn};
 use crate::settings::{Protocol, Server};
 use crate::words::{
@@ -77,6 +78,8 @@ pub(super) struct Attempt {
     pub(super) progress: Option<Moment>,
     /// Whether it began on a link that had served before.
     pub(super) reused: bool,
+    /// The part that hears of it.
+    owner: Owner,
     stage: Stage,
     /// The settings whose policy the newest link was dialled under; the target's may be newer.
     dialled_under: SettingsId,
@@ -147,20 +150,26 @@ impl Attempt {
     // --- beginning ---
 
     /// Begins with a name look-up or a dial.
-    pub(super) fn begin(cx: &mut Context<'_>, target: Target, errand: Errand) -> Self {
-        let mut attempt = Self::new(cx.now, target, errand, false);
+    pub(super) fn begin(cx: &mut Context<'_>, owner: Owner, target: Target, errand: Errand) -> Self {
+        let mut attempt = Self::new(cx.now, owner, target, errand, false);
         attempt.take_route(cx);
         attempt
     }
 
     /// Begins with an exchange on a link that stands.
-    pub(super) fn on_link(cx: &mut Context<'_>, target: Target, errand: Errand, link: Link) -> Self {
-        let mut attempt = Self::new(cx.now, target, errand, true);
+    pub(super) fn on_link(
+        cx: &mut Context<'_>,
+        owner: Owner,
+        target: Target,
+        errand: Errand,
+        link: Link,
+    ) -> Self {
+        let mut attempt = Self::new(cx.now, owner, target, errand, true);
         attempt.exchange(cx, link);
         attempt
     }
 
-    fn new(started: Moment, target: Target, errand: Errand, reused: bool) -> Self {
+    fn new(started: Moment, owner: Owner, target: Target, errand: Errand, reused: bool) -> Self {
         Self {
             dialled_under: target.policy.settings,
             target,
@@ -169,6 +178,7 @@ impl Attempt {
             connect_time: None,
             progress: None,
             reused,
+            owner,
             stage: Stage::Ended,
             repeated: false,
             routes_failed: 0,
@@ -296,6 +306,9 @@ impl Attempt {
             }
             (Input::Lost { failure, .. }, Stage::Connecting { .. }) => self.route_failed(cx, failure),
             (Input::Lost { failure, .. }, _) => {
+                if let Some(exchange) = self.exchange_id() {
+                    cx.queue.forget(exchange.0);
+                }
                 self.stage = Stage::Ended;
                 Step::Failed { failure, drain: None }
             }
@@ -321,6 +334,7 @@ impl Attempt {
         if cause == Cause::NameTimeout
             && let Some(address) = self.target.last_good
         {
+            self.forget_query(cx);
             self.dial(cx, &[address]);
             return None;
         }
@@ -339,8 +353,20 @@ impl Attempt {
         }
     }
 
+    /// From now on another part hears of it.
+    pub(super) fn hand_over(&mut self, cx: &mut Context<'_>, to: Owner) {
+        self.owner = to;
+        let query = self.query().map(|query| query.0);
+        let link = self.link().map(|link| link.0);
+        let exchange = self.exchange_id().map(|exchange| exchange.0);
+        for id in [query, link, exchange].into_iter().flatten() {
+            cx.queue.hand_over(id, to);
+        }
+    }
+
     /// Drops whatever is under way. Nothing will be heard of it any more.
     pub(super) fn give_up(&mut self, cx: &mut Context<'_>, reason: Ending) {
+        self.forget_query(cx);
         if let Some(exchange) = self.exchange_id() {
             cx.queue.abandon(exchange, reason);
         }
@@ -357,6 +383,21 @@ impl Attempt {
     }
 
     // --- helpers ---
+
+    fn query(&self) -> Option<QueryId> {
+        match self.stage {
+            Stage::Resolving { query, .. } => Some(query),
+            Stage::Connecting { .. } | Stage::Securing { .. } | Stage::Exchanging { .. } | Stage::Ended => {
+                None
+            }
+        }
+    }
+
+    fn forget_query(&mut self, cx: &mut Context<'_>) {
+        if let Some(query) = self.query() {
+            cx.queue.forget(query.0);
+        }
+    }
 
     fn link(&self) -> Option<LinkId> {
         match self.stage {
@@ -421,7 +462,7 @@ impl Attempt {
                 }
             }
             (Route::Direct, Host::Name(host)) => {
-                let query = cx.queue.next_query();
+                let query = cx.queue.next_query(self.owner);
                 cx.act(Action::Resolve { query, host });
                 self.stage = Stage::Resolving { query, since: Some(cx.now) };
             }
@@ -456,7 +497,7 @@ impl Attempt {
 
     fn dial_to(&mut self, cx: &mut Context<'_>, to: Arc<[SocketAddr]>) {
         cx.guard.spend(cx.now, &cx.tuning.attachment);
-        let link = cx.queue.next_link();
+        let link = cx.queue.next_link(self.owner);
         self.dialled_under = self.target.policy.settings;
         cx.act(Action::Dial {
             link,
@@ -470,7 +511,7 @@ impl Attempt {
     }
 
     fn exchange(&mut self, cx: &mut Context<'_>, link: Link) {
-        let exchange = cx.queue.next_exchange();
+        let exchange = cx.queue.next_exchange(self.owner);
         self.stage = Stage::Exchanging { link, exchange, since: cx.now, first_byte: None };
         let (deadline, _) = self.limit(&cx.tuning.attachment);
         cx.act(Action::Exchange { exchange, link: link.id, errand: self.errand, deadline });

@@ -10,6 +10,7 @@ use super::race::Race;
 use super::{Attachment, Phase};
 use crate::engine::context::Context;
 use crate::engine::event::{Next, span};
+use crate::engine::owners::Owner;
 use crate::engine::{Action, Ending, Event, Input, Why};
 use crate::words::{Cause, Errand, Failure, FailureClass, Moment, Purpose};
 
@@ -225,8 +226,8 @@ impl Attachment {
             active.link.take()
         });
         let attempt = match link {
-            Some(link) => Attempt::on_link(cx, target, errand, link),
-            None => self.servers.begin_target(cx, target, errand),
+            Some(link) => Attempt::on_link(cx, Owner::Heartbeat, target, errand, link),
+            None => self.servers.begin_target(cx, Owner::Heartbeat, target, errand),
         };
         if let Some(active) = self.active_mut() {
             active.talk = Talk::Beat { attempt, retried, doubted: false };
@@ -261,9 +262,10 @@ impl Attachment {
             }
             return;
         }
-        let Talk::Beat { attempt, .. } = std::mem::replace(&mut active.talk, Talk::Quiet) else {
+        let Talk::Beat { mut attempt, .. } = std::mem::replace(&mut active.talk, Talk::Quiet) else {
             return;
         };
+        attempt.hand_over(cx, Owner::Search);
         let servers = plan.len();
         let mut race = Race::new(cx.queue.next_id(), why, cx.now, plan).beside(attempt, member, stagger);
         if second_opinion {
@@ -370,10 +372,13 @@ impl Attachment {
     }
 
     /// What was under way when the engine began to stop.
-    pub(super) fn stopping_input(&mut self, cx: &mut Context<'_>, input: Input<'_>) {
+    pub(super) fn stopping_input(&mut self, cx: &mut Context<'_>, input: Input<'_>) -> bool {
         let Phase::Stopping { attempt, .. } = &mut self.phase else {
-            return;
+            return false;
         };
+        if !attempt.is_about(&input) {
+            return false;
+        }
         match attempt.handle(cx, input) {
             Step::Nothing | Step::Progress | Step::Told(_) => {}
             Step::Answered(answer) => {
@@ -385,6 +390,7 @@ impl Attachment {
             }
             Step::Declined { .. } | Step::Failed { .. } => self.transition_to_stopped(cx),
         }
+        true
     }
 }
 

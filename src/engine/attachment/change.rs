@@ -10,6 +10,7 @@ use super::race::Race;
 use super::roster::{Member, Roster};
 use super::{Attachment, Fact, Phase};
 use crate::engine::context::Context;
+use crate::engine::owners::Owner;
 use crate::engine::{Ending, NetworkChange, Why};
 use crate::settings::{Effective, Server, Settings};
 use crate::words::{FailureClass, Moment, ServerId, SettingsId};
@@ -374,7 +375,10 @@ impl Attachment {
         }
         let running = self.active_mut().and_then(|active| active.take_exchange());
         match running.filter(|_| !grace.is_zero()) {
-            Some(attempt) => self.transition_to_stopping(cx, cx.now + grace, Box::new(attempt)),
+            Some(mut attempt) => {
+                attempt.hand_over(cx, Owner::Farewell);
+                self.transition_to_stopping(cx, cx.now + grace, Box::new(attempt));
+            }
             None => self.transition_to_stopped(cx),
         }
     }

@@ -16,6 +16,7 @@ use super::attempt::{Attempt, Step};
 use super::roster::Member;
 use super::servers::Servers;
 use crate::engine::context::Context;
+use crate::engine::owners::Owner;
 use crate::engine::{Ending, Event, Input};
 use crate::words::{Cause, Errand, Failure, FailureClass, Moment, Purpose, ServerId, SettingsId};
 
@@ -372,7 +373,7 @@ impl Prospect {
             Some(floor) => self.due = floor,
             None => {
                 let errand = Errand::Heartbeat { purpose: Purpose::Probe };
-                self.probe = Some(Box::new(servers.begin(cx, &self.member, errand)));
+                self.probe = Some(Box::new(servers.begin(cx, Owner::Failback, &self.member, errand)));
             }
         }
         false

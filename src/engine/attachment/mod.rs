@@ -54,6 +54,7 @@ pub(super) use tuning::Tuning;
 
 use super::context::Context;
 use super::event::span;
+use super::owners::Owner;
 use super::{Ending, Event, Input, State, Why};
 use crate::settings::Server;
 use crate::words::{AgentId, CertificatePolicyId, Medium, Moment, Proof, Route, ServerId, SettingsId};
@@ -199,6 +200,11 @@ impl Attachment {
         attempts || stream || self.failback.refers_to(settings)
     }
 
+    /// Whether a link, an exchange or a look-up may be under way.
+    pub(super) fn is_talking(&self) -> bool {
+        matches!(self.phase, Phase::Sweeping(_) | Phase::Attached(_) | Phase::Stopping { .. })
+    }
+
     pub(super) fn is_attached(&self) -> bool {
         matches!(self.phase, Phase::Attached(_))
     }
@@ -240,34 +246,28 @@ impl Attachment {
 
     // --- handle ---
 
-    /// Takes anything that came from a link or a resolver. `false`: it named something given up.
-    pub(super) fn handle(&mut self, cx: &mut Context<'_>, input: Input<'_>) -> bool {
-        let known = self.take_input(cx, input);
+    /// Takes what its owner hears of a link, an exchange or a look-up. `false`: it named something given up.
+    pub(super) fn handle(&mut self, cx: &mut Context<'_>, owner: Owner, input: Input<'_>) -> bool {
+        let known = match owner {
+            Owner::Search => self.search_input(cx, input),
+            Owner::Heartbeat => self.beat_input(cx, input),
+            Owner::Stream => self.stream_input(cx, input),
+            Owner::Failback => self.failback.handle(cx, &mut self.servers, input),
+            Owner::Farewell => self.stopping_input(cx, input),
+            Owner::Location => false,
+        };
         self.heed_floors(cx);
         known
     }
 
-    fn take_input(&mut self, cx: &mut Context<'_>, input: Input<'_>) -> bool {
-        match &mut self.phase {
-            Phase::Sweeping(race) => {
-                if self.servers.race_input(cx, race, input.clone()) {
-                    return true;
-                }
-            }
-            Phase::Attached(active) => {
-                if let Talk::Racing(race) = &mut active.talk
-                    && self.servers.race_input(cx, race, input.clone())
-                {
-                    return true;
-                }
-                if self.beat_input(cx, input.clone()) || self.stream_input(cx, input.clone()) {
-                    return true;
-                }
-            }
-            Phase::Stopping { attempt, .. } if attempt.is_about(&input) => {
-                self.stopping_input(cx, input);
-                return true;
-            }
+    /// Hands an input to the search. `false`: it is about none.
+    fn search_input(&mut self, cx: &mut Context<'_>, input: Input<'_>) -> bool {
+        let race = match &mut self.phase {
+            Phase::Sweeping(race) => Some(race),
+            Phase::Attached(active) => match &mut active.talk {
+                Talk::Racing(race) => Some(race),
+                Talk::Quiet | Talk::Beat { .. } => None,
+            },
             Phase::Starting { .. }
             | Phase::Disabled
             | Phase::Waiting { .. }
@@ -275,9 +275,9 @@ impl Attachment {
             | Phase::Captive { .. }
             | Phase::Rejected { .. }
             | Phase::Stopping { .. }
-            | Phase::Stopped => {}
-        }
-        self.failback.handle(cx, &mut self.servers, input)
+            | Phase::Stopped => None,
+        };
+        race.is_some_and(|race| self.servers.race_input(cx, race, input))
     }
 
     /// Does whatever is due.
@@ -380,6 +380,7 @@ impl Attachment {
             on_probation: why == Why::BetterServer,
             fresh_look: false,
         };
+        cx.queue.hand_over(held.link.id.0, Owner::Heartbeat);
         active.patience.record(held.first_byte);
         let server = self.servers.id(active.record());
         let priority = Some(usize::from(active.member.priority) + 1);

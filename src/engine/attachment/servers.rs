@@ -13,6 +13,7 @@ use super::race::{Held, Race, Runner, Step};
 use super::roster::{Member, Roster};
 use crate::engine::context::Context;
 use crate::engine::event::Next;
+use crate::engine::owners::Owner;
 use crate::engine::{Ending, Event, Input, Why};
 use crate::words::{AgentId, Cause, Errand, Failure, FailureClass, Moment, Purpose, Route, ServerId};
 
@@ -157,16 +158,28 @@ impl Servers {
 
     // --- attempts ---
 
-    pub(super) fn begin(&mut self, cx: &mut Context<'_>, member: &Member, errand: Errand) -> Attempt {
+    pub(super) fn begin(
+        &mut self,
+        cx: &mut Context<'_>,
+        owner: Owner,
+        member: &Member,
+        errand: Errand,
+    ) -> Attempt {
         let target = self.target(cx, member);
-        self.begin_target(cx, target, errand)
+        self.begin_target(cx, owner, target, errand)
     }
 
-    pub(super) fn begin_target(&mut self, cx: &mut Context<'_>, target: Target, errand: Errand) -> Attempt {
+    pub(super) fn begin_target(
+        &mut self,
+        cx: &mut Context<'_>,
+        owner: Owner,
+        target: Target,
+        errand: Errand,
+    ) -> Attempt {
         if let Some(record) = self.records.get_mut(target.record) {
             record.last_start = Some(cx.now);
         }
-        Attempt::begin(cx, target, errand)
+        Attempt::begin(cx, owner, target, errand)
     }
 
     pub(super) fn target(&self, cx: &Context<'_>, member: &Member) -> Target {
@@ -316,7 +329,7 @@ impl Servers {
                 Step::Start(entry) => {
                     let stagger = self.stagger(tuning);
                     let errand = Errand::Heartbeat { purpose: Purpose::Attach { sweep: race.sweep } };
-                    let attempt = self.begin(cx, &entry.member, errand);
+                    let attempt = self.begin(cx, Owner::Search, &entry.member, errand);
                     race.started(attempt, entry.member, stagger, tuning);
                 }
                 Step::Evict(index) => race.evicted(index).attempt.give_up(cx, Ending::Evicted),

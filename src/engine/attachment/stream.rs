@@ -7,6 +7,7 @@ use super::attempt::Step;
 use super::{Attachment, Fact, Tuning};
 use crate::engine::context::Context;
 use crate::engine::event::{Told, span};
+use crate::engine::owners::Owner;
 use crate::engine::{Ending, Event, Input};
 use crate::words::{Errand, FailureClass, Moment, News};
 
@@ -29,7 +30,7 @@ impl Attachment {
             return self.facts.add(Fact::StreamLost { was_open: false });
         }
         self.stream_is_open = false;
-        self.stream = Some(Box::new(self.servers.begin_target(cx, target, Errand::Listen)));
+        self.stream = Some(Box::new(self.servers.begin_target(cx, Owner::Stream, target, Errand::Listen)));
     }
 
     /// Ends the stream; nobody is told.
@@ -39,6 +40,7 @@ impl Attachment {
         }
     }
 
+    /// Hands an input to the stream. `false`: it is not about it.
     pub(super) fn stream_input(&mut self, cx: &mut Context<'_>, input: Input<'_>) -> bool {
         let Some(stream) = self.stream.as_mut().filter(|stream| stream.is_about(&input)) else {
             return false;

@@ -13,6 +13,7 @@ use super::{Attachment, Fact, Leave, Phase, Talk};
 use crate::engine::context::Context;
 use crate::engine::event::span;
 use crate::engine::network::{Blame, Sign};
+use crate::engine::owners::Owner;
 use crate::engine::{Action, Ending, Event, Why};
 use crate::words::{Cause, Evidence, Failure, FailureClass};
 
@@ -238,6 +239,7 @@ impl Attachment {
             active.talk = Talk::Quiet;
             active.patience.record(held.first_byte);
             active.link = held.open.then_some(held.link);
+            cx.queue.hand_over(held.link.id.0, Owner::Heartbeat);
         } else {
             self.transition_to_attached(cx, winner.member, held, &race);
         }

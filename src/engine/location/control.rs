@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Tuning;
 use super::evidence::Controlled;
 use crate::engine::context::Context;
+use crate::engine::owners::Owner;
 use crate::engine::{Action, Reached, Target};
 use crate::settings::{ReferenceServer, Settings};
 use crate::words::{Cause, Failure, FailureClass, Host, Moment, ProbeId, Proof, QueryId};
@@ -29,6 +30,13 @@ pub(super) struct Control {
 pub(super) struct LookUp(Option<(QueryId, Arc<str>)>);
 
 impl LookUp {
+    /// It is not waited for any more.
+    pub(super) fn forget(&mut self, cx: &mut Context<'_>) {
+        if let Some((query, _)) = self.0.take() {
+            cx.queue.forget(query.0);
+        }
+    }
+
     /// Whether this ends the one that is under way.
     pub(super) fn ends(&mut self, query: QueryId) -> bool {
         let ours = self.0.as_ref().is_some_and(|(under_way, _)| *under_way == query);
@@ -97,7 +105,7 @@ impl Control {
             // Reserved never to exist (RFC 6761); a random label, so that nobody can prepare for it; absolute, because a
             // search list may lead any name to an office.
             let name: Arc<str> = format!("h{:013x}.invalid.", cx.chance.below(1 << 52)).into();
-            let query = cx.queue.next_query();
+            let query = cx.queue.next_query(Owner::Location);
             cx.queue.act(Action::Resolve { query, host: name.clone() });
             (query, name)
         });

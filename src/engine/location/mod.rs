@@ -42,7 +42,7 @@ use super::attachment::Fact;
 use super::attachment::balance::phase_hash;
 use super::context::Context;
 use super::tuning::tuning;
-use super::{Event, NetworkChange, Reached};
+use super::{Event, Input, NetworkChange, Reached};
 use crate::settings::{Settings, Situation};
 use crate::words::{AgentId, Failure, Moment, ProbeId, Proof, QueryId, SettingsId};
 
@@ -292,27 +292,38 @@ impl Location {
         self.interval = interval;
     }
 
-    /// `false`: nothing here asked that.
-    pub(super) fn resolved(
-        &mut self,
-        cx: &mut Context<'_>,
-        query: QueryId,
-        answer: Result<&[IpAddr], &Failure>,
-    ) -> bool {
+    /// Takes the answer to a look-up or a probe. `false`: nothing here asked that.
+    pub(super) fn handle(&mut self, cx: &mut Context<'_>, input: Input<'_>) -> bool {
+        match input {
+            Input::Resolved { query, answer } => self.resolved(cx, query, answer),
+            Input::Probed { probe, answer } => self.probed(cx, probe, answer),
+            // Names have the limit of their round, whenever their look-ups begin.
+            Input::LookUp { .. } => true,
+            Input::Timeout
+            | Input::Connected { .. }
+            | Input::Secured { .. }
+            | Input::Lost { .. }
+            | Input::FirstByte { .. }
+            | Input::Done { .. }
+            | Input::Told { .. }
+            | Input::Network(_)
+            | Input::Resumed
+            | Input::ClockStepped
+            | Input::Remembered(_)
+            | Input::CannotRemember(_)
+            | Input::Command(_) => false,
+        }
+    }
+
+    fn resolved(&mut self, cx: &mut Context<'_>, query: QueryId, answer: Result<&[IpAddr], Failure>) -> bool {
         let ours = self.look_up.ends(query);
         let Some(round) = &mut self.round else { return ours };
-        let known = round.resolved(query, answer);
+        let known = round.resolved(query, answer.as_ref().copied());
         self.drive(cx);
         known || ours
     }
 
-    /// `false`: nothing here asked that.
-    pub(super) fn probed(
-        &mut self,
-        cx: &mut Context<'_>,
-        probe: ProbeId,
-        answer: Result<Reached, Failure>,
-    ) -> bool {
+    fn probed(&mut self, cx: &mut Context<'_>, probe: ProbeId, answer: Result<Reached, Failure>) -> bool {
         let Some(round) = &mut self.round else { return false };
         let known = round.probed(cx, probe, answer);
         self.drive(cx);
@@ -353,6 +364,7 @@ impl Location {
     /// Drops whatever is under way, for good.
     pub(super) fn stop(&mut self, cx: &mut Context<'_>) {
         self.give_up_round(cx);
+        self.look_up.forget(cx);
         // Nobody asks any more.
         cx.network.saw_control(cx.now, false);
         self.due = None;
@@ -416,7 +428,7 @@ impl Location {
                 }
                 self.evidence = Some(Box::new(round.evidence(cx.now, cx.in_force.settings(), finding)));
                 if round.is_over() {
-                    self.round = None;
+                    self.end_round(cx);
                 }
                 self.found(cx, finding, started, by_lead);
             }
@@ -425,10 +437,16 @@ impl Location {
                 if round.is_by_lead() {
                     self.management.exchange = None;
                 }
-                self.round = None;
+                self.end_round(cx);
                 self.revoked(cx, finding);
             }
-            Progress::Over => self.round = None,
+            Progress::Over => self.end_round(cx),
+        }
+    }
+
+    fn end_round(&mut self, cx: &mut Context<'_>) {
+        if let Some(mut round) = self.round.take() {
+            round.forget_names(cx);
         }
     }
 

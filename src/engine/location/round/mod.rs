@@ -21,6 +21,7 @@ use super::control::{Control, LookUp};
 use super::evidence::{Finding, Trigger};
 use super::management::Exchange;
 use crate::engine::context::Context;
+use crate::engine::owners::Owner;
 use crate::engine::{Action, Reached, Target};
 use crate::settings::Settings;
 use crate::words::{Cause, Failure, Host, Moment, ProbeId, Proof, QueryId, SettingsId};
@@ -83,7 +84,7 @@ impl Round {
             let names = match &server.host {
                 Host::Address(address) => Names::Known([Some(*address), None]),
                 Host::Name(host) => {
-                    let query = cx.queue.next_query();
+                    let query = cx.queue.next_query(Owner::Location);
                     cx.act(Action::Resolve { query, host: host.clone() });
                     Names::Resolving(query)
                 }
@@ -247,6 +248,16 @@ impl Round {
     pub(super) fn give_up(&mut self, cx: &mut Context<'_>) {
         self.drop_tries(cx);
         self.control.give_up(cx);
+        self.forget_names(cx);
+    }
+
+    /// The round is over. Names that are still looked up came too late.
+    pub(super) fn forget_names(&mut self, cx: &mut Context<'_>) {
+        for server in &self.servers {
+            if let Names::Resolving(query) = server.names {
+                cx.queue.forget(query.0);
+            }
+        }
     }
 
     // --- starts ---
@@ -328,7 +339,8 @@ impl Round {
         }
         if over || self.started + tuning.name_limit <= cx.now {
             for server in &mut self.servers {
-                if matches!(server.names, Names::Resolving(_)) {
+                if let Names::Resolving(query) = server.names {
+                    cx.queue.forget(query.0);
                     server.names = Names::Failed(Cause::NameTimeout.into());
                 }
             }
