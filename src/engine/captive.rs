@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::Why;
-use super::network::Tuning;
+use super::tuning::network::Tuning;
 use crate::words::Moment;
 
 /// See the module.

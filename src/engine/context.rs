@@ -1,7 +1,7 @@
 //! What every part is lent while it handles an input.
 
-use super::attachment::{Guard, Present};
 use super::chance::Chance;
+use super::guard::{Guard, Present};
 use super::in_force::InForce;
 use super::network::Network;
 use super::queue::Queue;

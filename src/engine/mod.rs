@@ -25,29 +25,35 @@ mod chance;
 mod context;
 mod event;
 mod explain;
+mod fact;
+mod guard;
 mod in_force;
 mod io;
 mod location;
 mod memory;
 mod network;
 mod owners;
+mod phase;
 mod queue;
 mod snapshot;
 mod tuning;
+mod why;
 
 use std::sync::Arc;
 
-pub use event::{Event, Next, Told, Why};
+pub use event::{Event, Next, Told};
 pub use io::{Action, Command, Ending, Input, MAX_ADDRESSES, NetworkChange, Reached, Target, Turn};
 pub use location::{Asked, Controlled, Evidence, Finding, LocationSnapshot, Reply, Trigger, WhyLocation};
 pub use memory::{Away, LeftOut, LeftOutReason, Memory, Proven, ServerMemory};
 pub use snapshot::{ServerSnapshot, Snapshot, State, Whereabouts};
 pub use tuning::{BadTuning, Tuning};
+pub use why::Why;
 
 use agenda::{Agenda, Need};
-use attachment::{Attachment, Guard, Present};
+use attachment::Attachment;
 use chance::Chance;
 use context::Context;
+use guard::{Guard, Present};
 use in_force::InForce;
 use location::Location;
 use network::Network;

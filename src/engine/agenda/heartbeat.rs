@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
-use crate::engine::attachment::balance::phase_hash;
 use crate::engine::context::Context;
+use crate::engine::phase::phase;
 use crate::words::{AgentId, Moment};
 
 /// See the module.
@@ -150,11 +150,6 @@ impl Heartbeat {
 /// T′: with a jitter of ±2 % and what is skipped after a success no gap is longer than T.
 fn period(interval: Duration) -> Duration {
     interval / 25 * 24
-}
-
-fn phase(agent: &AgentId, interval: Duration) -> Duration {
-    let nanos = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
-    Duration::from_nanos(((u128::from(phase_hash(agent)) * u128::from(nanos)) >> 64) as u64)
 }
 
 fn times(interval: Duration, count: u64) -> Duration {

@@ -18,7 +18,7 @@ use crate::words::{AgentId, ServerId};
 
 /// The published key of the hash: bytes of "homing: balance ". It separates this use of the hash
 /// from others; it is no secret.
-const KEY: [u8; 16] = *b"homing: balance ";
+pub(in crate::engine) const KEY: [u8; 16] = *b"homing: balance ";
 
 /// What the ranking of one server needs. Ordered best first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,13 +59,6 @@ fn hash(agent: &AgentId, id: &ServerId) -> u64 {
     hasher.write(agent.as_str().as_bytes());
     hasher.write(&[0]);
     hasher.write(id.as_str().as_bytes());
-    hasher.finish()
-}
-
-/// A hash of the agent alone, for its phase.
-pub(in crate::engine) fn phase_hash(agent: &AgentId) -> u64 {
-    let mut hasher = SipHasher24::new_with_key(&KEY);
-    hasher.write(agent.as_str().as_bytes());
     hasher.finish()
 }
 

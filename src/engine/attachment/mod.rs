@@ -33,10 +33,7 @@ mod roster;
 mod servers;
 mod stream;
 mod sweep;
-mod tuning;
 
-use std::collections::VecDeque;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,20 +41,20 @@ use active::{Active, FirstBytes, Leave, Reached, Talk};
 use announced::Announced;
 use attempt::Attempt;
 use backoff::Moves;
-pub(super) use backoff::{Guard, Present};
 use failback::Failback;
 use hunger::Hunger;
 use race::{Held, Race};
 use roster::Member;
 use servers::Servers;
-pub(super) use tuning::Tuning;
 
 use super::context::Context;
 use super::event::span;
+use super::fact::{Fact, Facts};
+use super::guard::Present;
 use super::owners::Owner;
+use super::tuning::attachment::Tuning;
 use super::{Ending, Event, Input, State, Why};
-use crate::settings::Server;
-use crate::words::{AgentId, CertificatePolicyId, Medium, Moment, Proof, Route, ServerId, SettingsId};
+use crate::words::{AgentId, Moment, Route, SettingsId};
 
 /// See the module.
 #[derive(Debug)]
@@ -104,41 +101,6 @@ enum Phase {
     Rejected { until: Moment },
     Stopping { until: Moment, attempt: Box<Attempt> },
     Stopped,
-}
-
-/// What the other parts learn.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fact {
-    /// The agent is attached to another server than before.
-    Attached { server: ServerId },
-    /// It is attached to none.
-    Detached,
-    /// A heartbeat exchange with the server in use succeeded. `peer`: where it is, unless a proxy led there.
-    Proved {
-        server: Arc<Server>,
-        policy: CertificatePolicyId,
-        proof: Proof,
-        peer: Option<IpAddr>,
-        medium: Medium,
-    },
-    /// The event stream is open.
-    StreamOpened,
-    /// The event stream is gone; `true`: it had been open.
-    StreamLost { was_open: bool },
-    /// The server does not offer one.
-    StreamDeclined,
-    /// The machine or its network woke up: look soon whether the server is still there.
-    Refresh { resumed: bool },
-}
-
-/// Facts in the order they came about; one input causes only a few.
-#[derive(Debug, Default)]
-pub(super) struct Facts(VecDeque<Fact>);
-
-impl Facts {
-    fn add(&mut self, fact: Fact) {
-        self.0.push_back(fact);
-    }
 }
 
 impl Attachment {
@@ -336,7 +298,7 @@ impl Attachment {
 
     /// What the other parts have to learn, oldest first.
     pub(super) fn poll_fact(&mut self) -> Option<Fact> {
-        self.facts.0.pop_front()
+        self.facts.poll()
     }
 
     /// Whether something happened since this was last asked that may have changed the memory.

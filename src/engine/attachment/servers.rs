@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::attempt::{Answer, Attempt, Step as Progress, Target};
-use super::backoff::Present;
 use super::health::{Record, Throttle, smooth};
 use super::plan::{self, Entry, Request};
 use super::race::{Held, Race, Runner, Step};
 use super::roster::{Member, Roster};
 use crate::engine::context::Context;
 use crate::engine::event::Next;
+use crate::engine::guard::Present;
 use crate::engine::owners::Owner;
 use crate::engine::{Ending, Event, Input, Why};
 use crate::words::{AgentId, Cause, Errand, Failure, FailureClass, Moment, Purpose, Route, ServerId};

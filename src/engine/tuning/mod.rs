@@ -1,6 +1,12 @@
 //! The constants of the rules, as values: what a program may change, and what a demonstration scales.
 //!
-//! Each part keeps its own constants beside its rules; here they are put together and read from JSON.
+//! Each part's constants have a file; here they are put together and read from JSON.
+
+pub(super) mod agenda;
+pub(super) mod attachment;
+mod durations;
+pub(super) mod location;
+pub(super) mod network;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +15,6 @@ use std::time::Duration;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::{agenda, attachment, location, network};
 use crate::words::{Span, Unreadable, read_object};
 
 /// All constants of the engine. The program gives them, not the settings document.
@@ -208,31 +213,6 @@ fn check_scale(time_scale: f64) -> Result<(), BadTuning> {
     }
     Err(BadTuning::OutOfRange { path: "time_scale", value: time_scale.to_string(), range: "0.01 to 1" })
 }
-
-/// Declares the durations a part is tuned by: one line each, with its default and the reason for it.
-macro_rules! tuning {
-    ($part:literal, $( $(#[$doc:meta])* $name:ident: $milliseconds:literal ms, )+) => {
-        /// The durations of this part; defaults in its source, beside their reasons.
-        #[derive(Clone, Debug, PartialEq)]
-        pub(in crate::engine) struct Tuning {
-            $( $(#[$doc])* pub(in crate::engine) $name: std::time::Duration, )+
-        }
-
-        impl Default for Tuning {
-            fn default() -> Self {
-                Self { $( $name: std::time::Duration::from_millis($milliseconds), )+ }
-            }
-        }
-
-        impl Tuning {
-            /// Every duration, with its path.
-            pub(in crate::engine) fn durations(&mut self) -> impl Iterator<Item = (&'static str, &mut std::time::Duration)> {
-                [ $( (concat!($part, ".", stringify!($name)), &mut self.$name), )+ ].into_iter()
-            }
-        }
-    };
-}
-pub(super) use tuning;
 
 #[cfg(test)]
 mod tests {

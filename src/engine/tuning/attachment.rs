@@ -1,8 +1,8 @@
 //! The constants of the attachment's rules, each with the reason for it.
 
-use crate::engine::tuning::tuning;
+use super::durations::durations;
 
-tuning! { "attachment",
+durations! { "attachment",
     /// S: over how long a fleet spreads when connections in use are lost. 1 s suits some thousand agents on a
     /// server; a large fleet on few servers wants more: fleet size / (attempts a second the servers bear).
     spread: 1_000 ms,

@@ -1,16 +1,9 @@
-//! Who may know whom.
-//!
-//! The library is a house of floors, each a folder under `src/`. A floor knows the floors named beside it in
-//! [`FLOORS`] and no other; and only some floors may touch the world outside the process ([`RESOURCES`]), so that
-//! what decides can be replayed from its inputs. The sources are read as tokens: comments and strings do not count,
-//! the insides of macros do. What stands under `#[cfg(test)]` is not shipped and is not looked at.
-#![allow(clippy::unwrap_used, reason = "a test that cannot read the sources has to fail")]
+//! A floor knows the floors named beside it in [`FLOORS`] and no other; and only some floors may touch the world outside
+//! the process ([`RESOURCES`]), so that what decides can be replayed from its inputs.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use proc_macro2::TokenStream;
 
-use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use super::reading::{Walk, module_of, sources, test_files};
 
 /// Each floor, and the floors it may know. A floor always knows itself.
 const FLOORS: &[(&str, &[&str])] = &[
@@ -58,15 +51,10 @@ const RESOURCES: &[(&str, &str)] = &[
 
 #[test]
 fn every_floor_knows_only_the_floors_it_may_know() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut sources = Vec::new();
-    collect(&root.join("src"), &mut sources);
-    assert!(sources.len() >= 10, "these are not the sources: {sources:?}");
     let mut skipped = Vec::new();
     let mut found = Vec::new();
-    for path in &sources {
-        let name = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
-        let reading = read(&name, &fs::read_to_string(path).unwrap());
+    for (name, source) in sources() {
+        let reading = read(&name, &source);
         skipped.extend(reading.test_files);
         found.push((name, reading.violations));
     }
@@ -74,18 +62,6 @@ fn every_floor_knows_only_the_floors_it_may_know() {
     let violations: Vec<String> =
         found.into_iter().filter(|(name, _)| shipped(name)).flat_map(|(_, violations)| violations).collect();
     assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));
-}
-
-fn collect(folder: &Path, sources: &mut Vec<PathBuf>) {
-    let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    entries.sort();
-    for path in entries {
-        if path.is_dir() {
-            collect(&path, sources);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            sources.push(path);
-        }
-    }
 }
 
 /// What one file says.
@@ -115,14 +91,7 @@ fn read(name: &str, source: &str) -> Reading {
     };
     let mut walk = Walk::default();
     walk.level(tokens, &module);
-    let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let inside =
-        if name.ends_with("/mod.rs") { folder.to_owned() } else { name.trim_end_matches(".rs").to_owned() };
-    reading.test_files.extend(
-        walk.test_modules
-            .iter()
-            .flat_map(|test| [format!("{inside}/{test}.rs"), format!("{inside}/{test}/")]),
-    );
+    reading.test_files = test_files(name, &walk);
     for mention in &walk.mentions {
         let path = mention.resolved(&walk.aliases);
         if let Some(what) = objection(floor, known, &path) {
@@ -133,13 +102,6 @@ fn read(name: &str, source: &str) -> Reading {
         }
     }
     reading
-}
-
-/// The module a file is: `src/engine/race.rs` is `engine::race`; the root of the crate is empty.
-fn module_of(name: &str) -> Vec<String> {
-    let inner = name.trim_start_matches("src/").trim_end_matches(".rs");
-    let inner = inner.strip_suffix("/mod").unwrap_or(inner);
-    if inner == "lib" { Vec::new() } else { inner.split('/').map(str::to_owned).collect() }
 }
 
 /// Why this floor may not name that path.
@@ -167,183 +129,6 @@ fn objection(floor: &str, known: &[&str], path: &[String]) -> Option<String> {
         let glob = *last == "*" && !module.is_empty() && resource.starts_with(module);
         (same.starts_with(&resource) || glob).then(|| format!("`{floor}` may not touch {what}"))
     })
-}
-
-/// One path as it stands in the source.
-struct Mention {
-    line: usize,
-    path: Vec<String>,
-    /// Inside a `use`: names nothing that another `use` of the file brought in by chance.
-    import: bool,
-}
-
-impl Mention {
-    /// The path with the file's own aliases undone.
-    fn resolved(&self, aliases: &BTreeMap<String, Vec<String>>) -> Vec<String> {
-        let mut path = self.path.clone();
-        // More links than a chain of aliases in one file ever has.
-        for _ in 0..8 {
-            let Some(target) = path.first().and_then(|first| aliases.get(first)) else { break };
-            if self.import && *target == path || target.first() == path.first() {
-                break;
-            }
-            path = [target.as_slice(), &path[1..]].concat();
-        }
-        path
-    }
-}
-
-/// Collects the paths of one file.
-#[derive(Default)]
-struct Walk {
-    mentions: Vec<Mention>,
-    aliases: BTreeMap<String, Vec<String>>,
-    test_modules: Vec<String>,
-}
-
-impl Walk {
-    /// One level of braces; `module` is where it stands.
-    fn level(&mut self, tokens: TokenStream, module: &[String]) {
-        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-        let mut at = 0;
-        while at < tokens.len() {
-            if let Some(end) = self.test_item(&tokens, at) {
-                at = end;
-                continue;
-            }
-            match &tokens[at] {
-                TokenTree::Ident(word) if word == "mod" => {
-                    if let [TokenTree::Ident(name), TokenTree::Group(body), ..] = &tokens[at + 1..] {
-                        self.level(body.stream(), &[module, &[name.to_string()]].concat());
-                        at += 2;
-                    }
-                }
-                TokenTree::Ident(word) if word == "use" => {
-                    at = self.tree(&tokens, at + 1, &[], module);
-                    continue;
-                }
-                TokenTree::Ident(_) => {
-                    at = self.path(&tokens, at, module);
-                    continue;
-                }
-                TokenTree::Group(group) => self.level(group.stream(), module),
-                TokenTree::Punct(_) | TokenTree::Literal(_) => {}
-            }
-            at += 1;
-        }
-    }
-
-    /// The end of an item under `#[cfg(test)]` that begins here.
-    fn test_item(&mut self, tokens: &[TokenTree], at: usize) -> Option<usize> {
-        let (TokenTree::Punct(hash), TokenTree::Group(attribute)) = (tokens.get(at)?, tokens.get(at + 1)?)
-        else {
-            return None;
-        };
-        if hash.as_char() != '#' || !is_test(attribute) {
-            return None;
-        }
-        let rest = &tokens[at + 2..];
-        let ends = |token: &TokenTree| match token {
-            TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
-            TokenTree::Punct(punct) => punct.as_char() == ';',
-            TokenTree::Ident(_) | TokenTree::Literal(_) => false,
-        };
-        let length = rest.iter().position(ends).map_or(rest.len(), |position| position + 1);
-        let words: Vec<String> = rest[..length].iter().map(ToString::to_string).collect();
-        if let Some(position) = words.iter().position(|word| word == "mod")
-            && words.last().is_some_and(|last| last == ";")
-        {
-            self.test_modules.extend(words.get(position + 1).cloned());
-        }
-        Some(at + 2 + length)
-    }
-
-    /// A path in an expression, a type or a macro. Returns where it ends.
-    fn path(&mut self, tokens: &[TokenTree], mut at: usize, module: &[String]) -> usize {
-        let line = tokens[at].span().start().line;
-        let mut path = Vec::new();
-        while let Some(TokenTree::Ident(word)) = tokens.get(at) {
-            path.push(word.to_string());
-            at += 1;
-            if !is_double_colon(tokens, at) || !matches!(tokens.get(at + 2), Some(TokenTree::Ident(_))) {
-                break;
-            }
-            at += 2;
-        }
-        // A word alone was brought in by a `use`, which is looked at by itself.
-        if path.len() > 1 {
-            self.mentions.push(Mention { line, path: absolute(path, module), import: false });
-        }
-        at
-    }
-
-    /// One branch of a `use`. Returns where it ends.
-    fn tree(&mut self, tokens: &[TokenTree], mut at: usize, prefix: &[String], module: &[String]) -> usize {
-        let mut path = prefix.to_vec();
-        let mut line = 0;
-        let mut alias = None;
-        while let Some(token) = tokens.get(at) {
-            line = token.span().start().line;
-            match token {
-                TokenTree::Ident(word) if word == "as" => {
-                    alias = tokens.get(at + 1).map(ToString::to_string);
-                    at += 1;
-                }
-                TokenTree::Ident(word) => path.push(word.to_string()),
-                TokenTree::Group(group) => {
-                    let branches: Vec<TokenTree> = group.stream().into_iter().collect();
-                    let mut branch = 0;
-                    while branch < branches.len() {
-                        branch = self.tree(&branches, branch, &path, module) + 1;
-                    }
-                    return at + 1;
-                }
-                TokenTree::Punct(punct) if matches!(punct.as_char(), ';' | ',') => break,
-                TokenTree::Punct(punct) if punct.as_char() == '*' => path.push("*".to_owned()),
-                TokenTree::Punct(_) | TokenTree::Literal(_) => {}
-            }
-            at += 1;
-        }
-        if path.len() > 1 && path.last().is_some_and(|last| last == "self") {
-            path.pop();
-        }
-        if let Some(last) = path.last().cloned() {
-            let path = absolute(path, module);
-            if last != "*" {
-                self.aliases.insert(alias.unwrap_or(last), path.clone());
-            }
-            self.mentions.push(Mention { line, path, import: true });
-        }
-        at
-    }
-}
-
-/// `self` and `super` undone: such a path begins with `crate`.
-fn absolute(path: Vec<String>, module: &[String]) -> Vec<String> {
-    let mut here = module.to_vec();
-    let mut rest = path.as_slice();
-    match rest.first().map(String::as_str) {
-        Some("self") => rest = &rest[1..],
-        Some("super") => {
-            while rest.first().is_some_and(|word| word == "super") {
-                here.pop();
-                rest = &rest[1..];
-            }
-        }
-        _ => return path,
-    }
-    [&["crate".to_owned()], here.as_slice(), rest].concat()
-}
-
-fn is_double_colon(tokens: &[TokenTree], at: usize) -> bool {
-    let colon = |at: usize| matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == ':');
-    colon(at) && colon(at + 1)
-}
-
-/// `cfg(test)` or `cfg(all(test, …))`.
-fn is_test(attribute: &Group) -> bool {
-    let text: String = attribute.stream().to_string().split_whitespace().collect();
-    text == "cfg(test)" || text.starts_with("cfg(all(test,")
 }
 
 #[test]

@@ -1,0 +1,47 @@
+//! What the attachment lets the other parts know.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::settings::Server;
+use crate::words::{CertificatePolicyId, Medium, Proof, ServerId};
+
+/// What the other parts learn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fact {
+    /// The agent is attached to another server than before.
+    Attached { server: ServerId },
+    /// It is attached to none.
+    Detached,
+    /// A heartbeat exchange with the server in use succeeded. `peer`: where it is, unless a proxy led there.
+    Proved {
+        server: Arc<Server>,
+        policy: CertificatePolicyId,
+        proof: Proof,
+        peer: Option<IpAddr>,
+        medium: Medium,
+    },
+    /// The event stream is open.
+    StreamOpened,
+    /// The event stream is gone; `true`: it had been open.
+    StreamLost { was_open: bool },
+    /// The server does not offer one.
+    StreamDeclined,
+    /// The machine or its network woke up: look soon whether the server is still there.
+    Refresh { resumed: bool },
+}
+
+/// Facts in the order they came about; one input causes only a few.
+#[derive(Debug, Default)]
+pub(super) struct Facts(VecDeque<Fact>);
+
+impl Facts {
+    pub(super) fn add(&mut self, fact: Fact) {
+        self.0.push_back(fact);
+    }
+
+    pub(super) fn poll(&mut self) -> Option<Fact> {
+        self.0.pop_front()
+    }
+}
