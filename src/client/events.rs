@@ -286,15 +286,6 @@ mod tests {
     }
 
     #[test]
-    fn the_pages_say_how_much_waits() {
-        let events =
-            format!("| events that wait for the program | {},{:03};", CAPACITY / 1000, CAPACITY % 1000);
-        assert!(include_str!("../../SECURITY.md").contains(&events), "{events}");
-        let bodies = format!("and {} MiB of bodies", BODIES >> 20);
-        assert!(include_str!("../../docs/embedding.md").contains(&bodies), "{bodies}");
-    }
-
-    #[test]
     fn progress_is_lost_before_state_and_the_oldest_first() {
         let queue = EventQueue::default();
         queue.push(event(state(State::Attached)));

@@ -179,15 +179,3 @@ pub(super) fn files(policy: &CertificatePolicy) -> impl Iterator<Item = (String,
     });
     bundles.chain(lists).chain(client)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pages_say_how_large_a_file_may_be() {
-        let (most, lists) = (MAX_FILE >> 20, MAX_REVOCATIONS >> 20);
-        let row = format!("| a file that they name; one with revocation lists | {most} MiB; {lists} MiB |");
-        assert!(include_str!("../../SECURITY.md").contains(&row), "{row}");
-    }
-}

@@ -17,6 +17,12 @@ pub(super) struct Guard {
 
 const TENTHS: usize = 11;
 
+/// Dials in a window, however few servers there are: more than any search and every heartbeat of ten minutes need.
+const DIALS: usize = 100;
+
+/// And for each server, so that a long list can be searched.
+const DIALS_FOR_EACH: usize = 10;
+
 /// What says when a server may be dialled, beside what is known of the server.
 #[derive(Clone, Copy)]
 pub(super) struct Present<'a> {
@@ -29,7 +35,7 @@ impl Guard {
     /// From when on one more dial is within the limit for so many servers.
     pub(super) fn opens(&self, now: Moment, servers: usize, tuning: &Tuning) -> Moment {
         let tenth = self.tenth_of(now, tuning);
-        let most = u32::try_from(100 + 10 * servers).unwrap_or(u32::MAX);
+        let most = u32::try_from(DIALS + DIALS_FOR_EACH * servers).unwrap_or(u32::MAX);
         if self.counts.iter().map(|&count| u32::from(count)).sum::<u32>() < most {
             return now;
         }

@@ -128,6 +128,13 @@ mod tests {
     }
 
     #[test]
+    fn the_page_names_the_networks_of_homes() {
+        let networks = HOME_NETWORKS.map(|(network, length)| format!("{network}/{length}")).join(", ");
+        let page = include_str!("../../docs/settings.md");
+        assert!(page.contains(&format!("that home routers use ({networks})")), "{networks}");
+    }
+
+    #[test]
     fn what_is_meant_is_not_remarked_upon() {
         for servers in [
             r#"{ "address": "r.example", "ports": [21, 22] }, { "address": "m.example" }"#,

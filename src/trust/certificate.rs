@@ -84,21 +84,30 @@ pub enum Key {
     Other,
 }
 
+/// Bits of the smallest RSA key that withstands an attacker: NIST SP 800-57 part 1, since 2014.
+const LEAST_RSA: usize = 2048;
+
+/// Bits of the largest that *ring* verifies signatures with.
+const MOST_RSA: usize = 8192;
+
+/// The same for curves: as strong as RSA of 3072 bits, and no authority issues less.
+const LEAST_CURVE: usize = 256;
+
 impl Key {
     /// Whether signatures with it can be verified here: RSA up to 8192 bits, P-256, P-384, Ed25519. A weak one is not asked about.
     pub fn is_supported(self) -> bool {
         match self {
-            Self::Rsa(bits) => bits <= 8192,
+            Self::Rsa(bits) => bits <= MOST_RSA,
             Self::Curve(bits) => bits == 256 || bits == 384,
             Self::Other => false,
         }
     }
 
-    /// Too small to withstand an attacker: RSA below 2048 bits (NIST SP 800-57 part 1, since 2014), curves below 256.
+    /// Too small to withstand an attacker.
     pub fn is_weak(self) -> bool {
         match self {
-            Self::Rsa(bits) => bits < 2048,
-            Self::Curve(bits) => bits < 256,
+            Self::Rsa(bits) => bits < LEAST_RSA,
+            Self::Curve(bits) => bits < LEAST_CURVE,
             Self::Other => false,
         }
     }

@@ -153,3 +153,15 @@ fn the_page_has_every_reason_with_its_advice() {
         assert_eq!(old, table, "HOMING_BLESS=1 cargo test renews the table");
     }
 }
+
+#[test]
+fn a_certificate_is_evidence_about_the_clock_a_day_beyond_its_dates() {
+    let end = Timestamp(1_800_000_000);
+    let evidence = |seconds: i64| {
+        let subject = Bearer { name: "CN=mgmt.example".to_owned(), place: Place::Server };
+        let time = Time::new(Timestamp(end.0 + seconds));
+        RejectReason::Expired { subject, not_after: end, time }.failure().evidence
+    };
+    assert_eq!(evidence(24 * 3600), None, "it may just have been forgotten");
+    assert_eq!(evidence(24 * 3600 + 1), Some(crate::words::Evidence::ExpiredBefore(end.0)));
+}

@@ -168,7 +168,12 @@ mod tests {
         ] {
             assert_eq!(read(tag, text.as_bytes()).unwrap().to_string(), written);
         }
-        assert_eq!(Timestamp(1_767_225_600).to_string(), "2026-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn a_floor_lies_in_the_years_that_the_pages_name() {
+        assert_eq!(Timestamp::MADE.to_string(), "2026-01-01T00:00:00Z");
+        assert_eq!(HIGHEST_FLOOR.to_string(), "2100-01-01T00:00:00Z");
     }
 
     #[test]

@@ -36,10 +36,13 @@ pub enum Evidence {
     Portal,
 }
 
+/// Characters of a note: a line in a log, and no more of a peer's choosing than that.
+const NOTE: usize = 200;
+
 impl Failure {
     /// A failure with a note, cut to 200 characters: a peer may have a say in the text.
     pub fn noted(cause: Cause, note: impl fmt::Display) -> Self {
-        let note: String = note.to_string().chars().filter(|c| !c.is_control()).take(200).collect();
+        let note: String = note.to_string().chars().filter(|c| !c.is_control()).take(NOTE).collect();
         Self { cause, note: (!note.is_empty()).then(|| note.into()), evidence: None }
     }
 

@@ -13,9 +13,12 @@ use serde::{Deserialize, Deserializer, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct AgentId(Arc<str>);
 
+/// Bytes of an agent id: four times those of a UUID.
+const LONGEST: usize = 128;
+
 /// The text cannot be an agent id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an agent id is 1 to 128 visible ASCII characters (0x21 to 0x7E), without spaces")]
+#[error("an agent id is 1 to {LONGEST} visible ASCII characters (0x21 to 0x7E), without spaces")]
 pub struct BadAgentId;
 
 impl AgentId {
@@ -29,7 +32,7 @@ impl FromStr for AgentId {
     type Err = BadAgentId;
 
     fn from_str(text: &str) -> Result<Self, BadAgentId> {
-        let fits = (1..=128).contains(&text.len());
+        let fits = (1..=LONGEST).contains(&text.len());
         if !fits || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(BadAgentId);
         }

@@ -233,7 +233,14 @@ mod tests {
         let twice = message(r#"{"attachment":{"spread":"1s","spread":"2s"}}"#);
         assert!(twice.starts_with("attachment: duplicate field `spread`"), "{twice}");
         assert!(message(r#"{"attachment":[]}"#).contains("expected an object of durations"));
-        assert!(message(r#"{"time_scale":0}"#).starts_with("time_scale: 0 is out of range"));
+        for (text, range) in [
+            (r#"{"attachment":{"ceiling":"999ms"}}"#, "1s to 10m"),
+            (r#"{"attachment":{"ceiling":"601s"}}"#, "1s to 10m"),
+            (r#"{"time_scale":0.009}"#, "0.01 to 1"),
+            (r#"{"time_scale":1.1}"#, "0.01 to 1"),
+        ] {
+            assert!(message(text).ends_with(&format!(" is out of range; it must be {range}")), "{text}");
+        }
         assert!(message("nonsense").starts_with("tuning: expected"));
         assert!(message("[]").starts_with("tuning: invalid type: sequence, expected an object"));
         assert!(message("{} {}").starts_with("tuning: trailing"));
