@@ -58,9 +58,6 @@ impl RejectReason {
             Self::ChainTooLong { .. } => {
                 "raise `max_chain_depth` (6 at most), or issue from an authority nearer to the root"
             }
-            Self::PathLength { counts_self_issued: true, .. } => {
-                "add the newest certificate of the self-issued authority to a bundle of the policy, as a root"
-            }
             Self::PathLength { .. } => {
                 "issue from an authority nearer to the root, or reissue it with a larger path length"
             }
@@ -88,7 +85,7 @@ impl RejectReason {
                 "issue from an authority that may vouch for all of its names, or leave out those it may not"
             }
             Self::ConstraintNotCompared { .. } => {
-                "issue from an authority that constrains dNSName and iPAddress alone"
+                "issue from an authority without constraints of this kind, or leave out the names of this kind"
             }
             Self::WrongPurpose { subject } => match subject.place {
                 Place::Server => "reissue with the extended key usage serverAuth",

@@ -6,13 +6,14 @@
 
 use std::ops::Range;
 
-use rustls::pki_types::{CertificateDer, TrustAnchor};
+use rustls::pki_types::{CertificateDer, Der, TrustAnchor};
 use webpki::VerifiedPath;
 
 use super::certificate::{self, Certificate, Key, Unreadable};
+use super::der::{NotDer, Reader};
 use super::reject::Unfit;
 use super::time::Timestamp;
-use super::{der, diagnosis, names};
+use super::{constraint, der, diagnosis, names};
 
 /// Roots. The union of everything that was added.
 #[derive(Debug, Default)]
@@ -32,6 +33,8 @@ pub(super) struct Details {
     pub(super) signs_revocations: bool,
     /// How it calls its key.
     pub(super) key_id: Option<Vec<u8>>,
+    /// Content of its name constraints.
+    pub(super) name_constraints: Option<Vec<u8>>,
     /// How many certificates of authorities it allows below itself.
     pub(super) path_length: Option<usize>,
     /// What a strict private authority does otherwise.
@@ -55,7 +58,14 @@ impl Anchors {
         let anchor = webpki::anchor_from_trusted_cert(bytes).map_err(|error| {
             format!("{}: {}", certificate.called(), diagnosis::unreadable(&error, &certificate))
         })?;
-        self.anchors.push(anchor.to_owned());
+        let mut anchor = anchor.to_owned();
+        if let Some(left) = certificate.extensions.name_constraints.filter(|it| constraint::has_ours(it)) {
+            // webpki refuses what it does not compare; see `rendition`.
+            let left =
+                constraint::without_ours(left).map_err(|NotDer| "its name constraints cannot be read")?;
+            anchor.name_constraints = Some(left.into()).filter(|left: &Der<'_>| !left.is_empty());
+        }
+        self.anchors.push(anchor);
         self.details.push(Some(Details::of(&certificate)));
         Ok(())
     }
@@ -90,6 +100,12 @@ impl Anchors {
         self.anchors.iter().any(|anchor| anchor.subject.as_ref() == subject)
     }
 
+    /// Whether a root has this name and this key, a whole SubjectPublicKeyInfo.
+    pub(super) fn has(&self, subject: &[u8], key_info: &[u8]) -> bool {
+        let key = Reader::new(key_info).expect(der::SEQUENCE);
+        self.named(subject).any(|(anchor, _)| key == Ok(anchor.subject_public_key_info.as_ref()))
+    }
+
     /// Whether a root has this name in another spelling.
     pub(super) fn spells(&self, subject: &[u8]) -> bool {
         let name = names::canonical(subject);
@@ -122,6 +138,7 @@ impl Details {
             not_after: certificate.not_after,
             key: certificate.key,
             key_id: extensions.key_id.map(<[u8]>::to_vec),
+            name_constraints: extensions.name_constraints.map(<[u8]>::to_vec),
             signs_revocations: usage.is_none_or(|usage| usage.signs_revocations),
             path_length: extensions.basic_constraints.and_then(|constraints| constraints.path_length),
             unfit: unfit(certificate),

@@ -50,7 +50,7 @@ pub enum FindingKind {
     /// It stands in the bundle twice.
     Duplicate,
     /// It constrains names of a kind that is not honoured (RFC 5280 4.2.1.10): what it vouches for is
-    /// refused if it has such a name. Kinds: `directoryName`, `rfc822Name`, `uniformResourceIdentifier` and so on.
+    /// refused if it has such a name. Kinds: `otherName`, `registeredID` and so on.
     NameConstraint(String),
 }
 

@@ -1,8 +1,8 @@
 //! The fields of a certificate that decide (RFC 5280 4.1).
 
 use super::der::{self, NotDer, Reader, Value};
-use super::name;
 use super::time::{self, Timestamp};
+use super::{name, policies};
 
 /// A certificate, as far as the policy looks at it. Borrows the DER it was read from.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +18,8 @@ pub(super) struct Certificate<'a> {
     pub(super) not_after: Timestamp,
     /// Content of the subject's name.
     pub(super) subject: &'a [u8],
+    /// The subject's name as a value.
+    pub(super) whole_subject: &'a [u8],
     /// The whole SubjectPublicKeyInfo: what a pin is the hash of.
     pub(super) key_info: &'a [u8],
     pub(super) key: Key,
@@ -39,8 +41,12 @@ pub(super) struct Extensions<'a> {
     pub(super) name_constraints: Option<&'a [u8]>,
     /// The first critical one that nobody here knows.
     pub(super) unknown_critical: Option<&'a [u8]>,
-    /// The first critical one that webpki refuses: also those about policies.
+    /// The first critical one that is refused on every path.
     pub(super) refused: Option<&'a [u8]>,
+    /// It has critical policies, and they are understood.
+    pub(super) has_critical_policies: bool,
+    /// It demands that its policies, or those below it, decide.
+    pub(super) demands_policies: bool,
     /// Where the issuer's certificate can be had (authority information access).
     pub(super) names_its_issuer: bool,
     /// Content of the extended key usage.
@@ -147,7 +153,8 @@ impl<'a> Certificate<'a> {
         let no_date = |NotDer| Unreadable("its dates cannot be read");
         let not_before = instant(validity.any()?).map_err(no_date)?;
         let not_after = instant(validity.any()?).map_err(no_date)?;
-        let subject = fields.expect(der::SEQUENCE)?;
+        let whole_subject = fields.any()?;
+        let subject = Reader::new(whole_subject.whole).expect(der::SEQUENCE)?;
         let key_info = fields.any()?;
         if key_info.tag != der::SEQUENCE {
             return Err(NotDer.into());
@@ -169,6 +176,7 @@ impl<'a> Certificate<'a> {
             not_before,
             not_after,
             subject,
+            whole_subject: whole_subject.whole,
             key_info,
             key,
             algorithm,
@@ -226,7 +234,9 @@ impl<'a> Extensions<'a> {
             let name = extension.expect(der::OID)?;
             let is_critical = extension.flag()?;
             let value = Reader::new(extension.expect(der::OCTET_STRING)?);
-            if is_critical && !matches!(name, [0x55, 0x1d, 15 | 17 | 19 | 30 | 31 | 37]) {
+            if is_critical && policies::are_understood(name, value) {
+                found.has_critical_policies = true;
+            } else if is_critical && !matches!(name, [0x55, 0x1d, 15 | 17 | 19 | 30 | 31 | 37]) {
                 found.refused = found.refused.or(Some(name));
             }
             // Those of RFC 5280: of others there can be any number.
@@ -272,8 +282,9 @@ impl<'a> Extensions<'a> {
                     self.unknown_critical = self.unknown_critical.or(Some(name));
                 }
             }
+            [0x55, 0x1d, 36] => self.demands_policies = policies::are_demanded(value),
             // Key identifiers and policies: known, and nothing is read from them.
-            [0x55, 0x1d, 32 | 33 | 35 | 36 | 54] => {}
+            [0x55, 0x1d, 32 | 33 | 35 | 54] => {}
             _ if is_critical => self.unknown_critical = self.unknown_critical.or(Some(name)),
             _ => {}
         }
@@ -402,6 +413,20 @@ pub(super) fn common_name(content: &[u8]) -> Option<String> {
         }
     }
     found
+}
+
+/// The mail addresses in a name's content, as they are written.
+pub(super) fn mail_addresses(content: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut sets = Reader::new(content);
+    let sets = std::iter::from_fn(move || sets.expect(der::SET).ok());
+    sets.flat_map(|set| {
+        let mut attributes = Reader::new(set);
+        std::iter::from_fn(move || attributes.sequence().ok())
+    })
+    .filter_map(|mut attribute| {
+        let is_mail = attribute.expect(der::OID) == Ok(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1]);
+        attribute.any().ok().filter(|_| is_mail).map(|value| value.content)
+    })
 }
 
 /// What a person may be shown of a text that somebody else wrote.

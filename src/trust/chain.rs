@@ -7,16 +7,17 @@
 
 use std::cell::{Cell, RefCell};
 
-use rustls::pki_types::{CertificateDer, TrustAnchor};
+use rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor};
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 
 use super::anchors::Details;
 use super::certificate::Certificate;
 use super::policy::Policy;
 use super::reject::{Bearer, Place, RejectReason, Unfit};
-use super::revocation::Issuer;
+use super::rendition::{Changed, Shown, Through};
+use super::revocation::{Issuer, Kin};
 use super::time::{Time, Timestamp};
-use super::{certificate, der, diagnosis, pin, useful};
+use super::{certificate, constraint, der, diagnosis, pin, policies, useful};
 use crate::settings::PinState;
 
 /// What a verified path says.
@@ -33,17 +34,27 @@ pub(super) struct Path {
 }
 
 /// Finds a path that the policy accepts. `watch` is shown the certificates of that path, from the server up, and the place of its root.
+///
+/// `leaf` is what webpki is shown of the server's `own` certificate.
 pub(super) fn find(
     policy: &Policy,
+    own: &Shown<'_>,
     leaf: &EndEntityCert<'_>,
     others: &[CertificateDer<'_>],
     time: Time,
     watch: &dyn Fn(&[Certificate<'_>], Option<usize>),
 ) -> Result<Path, RejectReason> {
-    let useful = useful::select(policy, &leaf.der(), others)?;
+    let [first] = own.as_sent() else { return Err(RejectReason::NoCertificate) };
+    let useful = useful::select(policy, first, others)?;
+    let between = Shown::authorities(&useful, &policy.anchors);
+    let changed: Vec<Changed<'_>> = own.changed().chain(between.changed()).collect();
+    let kinds: Vec<Through<'_>> =
+        policy.algorithms().iter().map(|kind| Through { kind: *kind, changed: &changed }).collect();
+    let kinds: Vec<&dyn SignatureVerificationAlgorithm> = kinds.iter().map(|it| it as _).collect();
     let best: RefCell<Option<RejectReason>> = RefCell::new(None);
     let accepted = Cell::new(None);
-    let candidate = |path: &VerifiedPath<'_>| match judge(policy, path, time, watch) {
+    let sent = |shown: &CertificateDer<'_>| own.sent(shown).or_else(|| between.sent(shown));
+    let candidate = |path: &VerifiedPath<'_>| match judge(policy, path, &sent, others, time, watch) {
         Ok(path) => {
             accepted.set(Some(path));
             Ok(())
@@ -58,9 +69,9 @@ pub(super) fn find(
     };
     let verified = leaf
         .verify_for_usage(
-            policy.algorithms(),
+            &kinds,
             policy.anchors.as_slice(),
-            &useful,
+            between.shown(),
             time.verification().unix(),
             KeyUsage::server_auth(),
             // Revocation is looked up in the closure, where it is known which key issued what.
@@ -72,24 +83,25 @@ pub(super) fn find(
         (Ok(()), Some(path), _) => Ok(path),
         // A path that came as far as a root explains more than one that did not.
         (_, _, Some(reason)) => Err(reason),
-        (Err(error), _, None) => Err(diagnosis::of(&error, policy, &leaf.der(), others, time)),
+        (Err(error), _, None) => Err(diagnosis::of(&error, policy, first, others, time)),
         (Ok(()), None, None) => Err(RejectReason::TooComplex),
     }
 }
 
-/// Our own rules, for a path that webpki accepts.
-fn judge(
+/// Our own rules, for a path that webpki accepts. `sent` is what the server sent, of which webpki was shown something.
+fn judge<'a>(
     policy: &Policy,
     path: &VerifiedPath<'_>,
+    sent: &dyn Fn(&CertificateDer<'_>) -> Option<&'a CertificateDer<'a>>,
+    others: &[CertificateDer<'_>],
     time: Time,
     watch: &dyn Fn(&[Certificate<'_>], Option<usize>),
 ) -> Result<Path, RejectReason> {
-    let bytes: Vec<CertificateDer<'_>> = std::iter::once(path.end_entity().der())
-        .chain(path.intermediate_certificates().map(|between| between.der()))
-        .collect();
-    let mut chain: Vec<Certificate<'_>> = Vec::with_capacity(bytes.len());
-    for certificate in &bytes {
-        chain.push(read(certificate)?);
+    let shown = std::iter::once(path.end_entity().der())
+        .chain(path.intermediate_certificates().map(|between| between.der()));
+    let mut chain: Vec<Certificate<'_>> = Vec::new();
+    for shown in shown {
+        chain.push(read(sent(&shown).ok_or(RejectReason::NoCertificate)?)?);
     }
     for (certificate, place) in chain.iter().zip(places()) {
         check_certificate(policy, certificate, place)?;
@@ -101,9 +113,12 @@ fn judge(
     let place = policy.anchors.place(path);
     let root = policy.anchors.details(place);
     if let Some(root) = root {
-        check_root(policy, root, depth, time)?;
+        check_root(policy, root, &chain, time)?;
     }
-    check_revocation(policy, &chain, path.anchor(), root, time)?;
+    check_lengths(&chain)?;
+    check_policies(&chain)?;
+    check_constraints(&chain, root)?;
+    check_revocation(policy, &chain, path.anchor(), root, others, time)?;
     let not_before = chain.iter().map(|certificate| certificate.not_before).max();
     let not_after = chain
         .iter()
@@ -152,7 +167,12 @@ fn check_certificate(
 }
 
 /// What webpki leaves out of a root: everything but its name, its key and its name constraints.
-fn check_root(policy: &Policy, root: &Details, depth: usize, time: Time) -> Result<(), RejectReason> {
+fn check_root(
+    policy: &Policy,
+    root: &Details,
+    chain: &[Certificate<'_>],
+    time: Time,
+) -> Result<(), RejectReason> {
     let now = time.verification();
     let subject = || Bearer::root(root.subject.clone());
     if policy.enforces_root_validity() && (now < root.not_before || now > root.not_after) {
@@ -163,9 +183,58 @@ fn check_root(policy: &Policy, root: &Details, depth: usize, time: Time) -> Resu
         if let Some(problem) = root.unfit {
             return Err(RejectReason::NotStrict { subject: subject(), problem });
         }
-        if root.path_length.is_some_and(|most| depth > most) {
-            return Err(RejectReason::PathLength { subject: subject(), counts_self_issued: false });
+        if root.path_length.is_some_and(|most| counted(chain) > most) {
+            return Err(RejectReason::PathLength { subject: subject() });
         }
+    }
+    Ok(())
+}
+
+/// How many authorities there are below each one. Self-issued ones do not count (RFC 5280 6.1.4 (l)).
+fn check_lengths(chain: &[Certificate<'_>]) -> Result<(), RejectReason> {
+    let beyond = chain.iter().enumerate().find(|(place, _)| is_beyond_length(chain, *place));
+    match beyond {
+        Some((_, it)) => Err(RejectReason::PathLength { subject: Bearer::of(it, Place::Authority) }),
+        None => Ok(()),
+    }
+}
+
+/// Whether the authority at this place of a chain has more below it than it allows.
+pub(super) fn is_beyond_length(chain: &[Certificate<'_>], place: usize) -> bool {
+    let most = chain.get(place).and_then(|it| it.extensions.basic_constraints?.path_length);
+    most.is_some_and(|most| counted(chain.get(..place).unwrap_or_default()) > most)
+}
+
+/// The authorities of a chain that count.
+fn counted(chain: &[Certificate<'_>]) -> usize {
+    chain.iter().skip(1).filter(|it| !it.is_self_issued()).count()
+}
+
+/// Critical policies are refused where they could decide something: where a certificate of the path demands one.
+fn check_policies(chain: &[Certificate<'_>]) -> Result<(), RejectReason> {
+    let mut critical = chain.iter().zip(places()).filter(|(it, _)| it.extensions.has_critical_policies);
+    match critical.next() {
+        Some((it, place)) if chain.iter().any(|it| it.extensions.demands_policies) => {
+            let extension = der::extension_name(policies::POLICIES);
+            Err(RejectReason::UnknownExtension { subject: Bearer::of(it, place), extension })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The constraints of each authority on names that webpki does not compare, from the root down.
+fn check_constraints(chain: &[Certificate<'_>], root: Option<&Details>) -> Result<(), RejectReason> {
+    let of_root = root.and_then(|root| Some((root.name_constraints.as_deref()?, chain.len())));
+    let of_each = chain.iter().enumerate().rev();
+    let of_each = of_each.filter_map(|(place, it)| Some((it.extensions.name_constraints?, place)));
+    for (constraints, place) in of_root.into_iter().chain(of_each) {
+        let below = chain.get(..place).unwrap_or_default();
+        let issuer = || match chain.get(place) {
+            Some(authority) => certificate::name(authority.subject),
+            None => root.map(|root| root.subject.clone()).unwrap_or_default(),
+        };
+        constraint::check_ours(constraints, below)
+            .map_err(|broken| diagnosis::of_constraint(broken, below, issuer()))?;
     }
     Ok(())
 }
@@ -176,6 +245,7 @@ fn check_revocation(
     chain: &[Certificate<'_>],
     anchor: &TrustAnchor<'_>,
     root: Option<&Details>,
+    sent: &[CertificateDer<'_>],
     time: Time,
 ) -> Result<(), RejectReason> {
     let lists = &policy.revocations;
@@ -186,21 +256,9 @@ fn check_revocation(
     let root_key = der::wrap(der::SEQUENCE, anchor.subject_public_key_info.as_ref());
     let mut worst: Option<RejectReason> = None;
     for (number, (certificate, place)) in chain.iter().zip(places()).take(asked).enumerate() {
-        let issuer = match chain.get(number + 1) {
-            Some(above) => Issuer {
-                key_info: above.key_info,
-                key_id: above.extensions.key_id,
-                signs_revocations: above.extensions.key_usage.is_none_or(|usage| usage.signs_revocations),
-                place: Place::Authority,
-            },
-            None => Issuer {
-                key_info: &root_key,
-                key_id: root.and_then(|root| root.key_id.as_deref()),
-                signs_revocations: root.is_none_or(|root| root.signs_revocations),
-                place: Place::Root,
-            },
-        };
-        let found = lists.check(certificate, place, issuer, policy.algorithms(), &policy.anchors, time);
+        let above = chain.get(number + 1..).unwrap_or_default();
+        let issuer = issuer(above, &root_key, root, sent);
+        let found = lists.check(certificate, place, &issuer, policy, time);
         if let Err(reason) = found
             && worst.as_ref().is_none_or(|worst| reason.weight() > worst.weight())
         {
@@ -208,6 +266,36 @@ fn check_revocation(
         }
     }
     worst.map_or(Ok(()), Err)
+}
+
+/// The issuer of a certificate that has these above it, from its issuer up to the root, of which nothing but the key need be known.
+fn issuer<'a>(
+    above: &'a [Certificate<'a>],
+    root_key: &'a [u8],
+    root: Option<&'a Details>,
+    sent: &'a [CertificateDer<'a>],
+) -> Issuer<'a> {
+    let of_root = || Issuer {
+        key_info: root_key,
+        key_id: root.and_then(|root| root.key_id.as_deref()),
+        signs_revocations: root.is_none_or(|root| root.signs_revocations),
+        place: Place::Root,
+        kin: Kin { above: Vec::new(), sent },
+    };
+    let Some((first, above)) = above.split_first() else { return of_root() };
+    // A self-issued certificate is of the authority whose key is the next one on the path.
+    let next = first.is_self_issued().then(|| issuer(above, root_key, root, sent));
+    let kin = next.map_or(Vec::new(), |mut next| {
+        next.kin.above.extend(Some(next.key_info).filter(|_| next.signs_revocations));
+        next.kin.above
+    });
+    Issuer {
+        key_info: first.key_info,
+        key_id: first.extensions.key_id,
+        signs_revocations: first.extensions.key_usage.is_none_or(|usage| usage.signs_revocations),
+        place: Place::Authority,
+        kin: Kin { above: kin, sent },
+    }
 }
 
 fn check_pins(

@@ -10,6 +10,7 @@ use super::certificate::Certificate;
 use super::exact::Exact;
 use super::policy::{Mode, Policy};
 use super::reject::{Bearer, Place, RejectReason};
+use super::rendition::Shown;
 use super::time::{Time, Timestamp};
 use super::{chain, diagnosis, name, pin};
 use crate::settings::PinState;
@@ -120,10 +121,10 @@ pub(super) fn watched(
             let chain = match policy.exact(first) {
                 Some(exact) => self::exact(policy, exact, first, time),
                 None => {
+                    let own = Shown::server(first);
                     // Of what cannot be read nothing else is said.
-                    let leaf =
-                        EndEntityCert::try_from(first).map_err(|error| diagnosis::of_leaf(&error, first))?;
-                    path(policy, &leaf, others, time, watch)
+                    let leaf = own.end_entity().map_err(|error| diagnosis::of_leaf(&error, first))?;
+                    path(policy, &own, &leaf, others, time, watch)
                 }
             };
             (chain, policy.expected_name().or(dialled))
@@ -140,12 +141,13 @@ pub(super) fn watched(
 /// A chain to a root.
 fn path(
     policy: &Policy,
+    own: &Shown<'_>,
     leaf: &EndEntityCert<'_>,
     others: &[CertificateDer<'_>],
     time: Time,
     watch: &dyn Fn(&[Certificate<'_>], Option<usize>),
 ) -> Result<Accepted, RejectReason> {
-    let path = chain::find(policy, leaf, others, time, watch)?;
+    let path = chain::find(policy, own, leaf, others, time, watch)?;
     let (not_before, not_after) = (Some(path.not_before), Some(path.not_after));
     let demands_stapling = path.demands_stapling;
     Ok(Accepted { proof: policy.proof(), pin: path.pin, not_before, not_after, demands_stapling })

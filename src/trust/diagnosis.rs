@@ -11,11 +11,12 @@ use webpki::{EndEntityCert, Error};
 
 use super::anchors::Details;
 use super::certificate::{self, Certificate, Key, Unreadable};
-use super::constraint;
+use super::constraint::{self, Broken};
 use super::der;
 use super::names;
 use super::policy::Policy;
 use super::reject::{Bearer, Place, RejectReason};
+use super::rendition::rendition;
 use super::signature::{self, Signed};
 use super::time::{Time, Timestamp};
 
@@ -144,7 +145,10 @@ impl<'p> Walk<'_, 'p> {
             let root = Root {
                 key_info: anchor.subject_public_key_info.as_ref(),
                 subject: anchor.subject.as_ref(),
-                constraints: anchor.name_constraints.as_ref().map(AsRef::as_ref),
+                constraints: match details {
+                    Some(details) => details.name_constraints.as_deref(),
+                    None => anchor.name_constraints.as_ref().map(AsRef::as_ref),
+                },
                 details,
             };
             self.end(links, Some(root));
@@ -265,7 +269,8 @@ impl Look<'_> {
     ) -> Option<RejectReason> {
         let it = &link.read;
         let subject = || Bearer::of(it, place);
-        if let Err(error) = EndEntityCert::try_from(link.bytes) {
+        let shown = rendition(link.bytes);
+        if let Err(error) = EndEntityCert::try_from(shown.as_ref().unwrap_or(link.bytes)) {
             return Some(of_parsing(&error, link, place));
         }
         if let Some(reason) = self.validity(it, subject()) {
@@ -283,14 +288,9 @@ impl Look<'_> {
         if it.key.is_weak() {
             return Some(RejectReason::WeakKey { subject: subject(), key: it.key });
         }
-        let below = links.get(1..number).unwrap_or_default();
-        let most = it.extensions.basic_constraints.and_then(|constraints| constraints.path_length);
-        if let Some(most) = most.filter(|most| below.len() > *most) {
-            let counted = below.iter().filter(|link| !link.read.is_self_issued()).count();
-            return Some(RejectReason::PathLength {
-                subject: subject(),
-                counts_self_issued: counted <= most,
-            });
+        let chain: Vec<Certificate<'_>> = links.iter().map(|link| link.read).collect();
+        if super::chain::is_beyond_length(&chain, number) {
+            return Some(RejectReason::PathLength { subject: subject() });
         }
         if !it.is_for_servers() {
             return Some(RejectReason::WrongPurpose { subject: subject() });
@@ -323,24 +323,14 @@ impl Look<'_> {
     /// The constraints of each authority on what is below it, from the root down.
     fn constraints(&self, links: &[&Link<'_>], root: Root<'_>) -> Option<RejectReason> {
         let chain: Vec<Certificate<'_>> = links.iter().map(|link| link.read).collect();
-        let server = chain.first()?;
         let own = chain.iter().enumerate().skip(1).rev().filter_map(|(number, it)| {
             Some((it.extensions.name_constraints?, certificate::name(it.subject), number))
         });
         let of_root = root.constraints.map(|it| (it, certificate::name(root.subject), chain.len()));
-        for (content, issuer, number) in of_root.into_iter().chain(own) {
-            let subject = || Bearer::of(server, Place::Server);
-            match constraint::broken(content, chain.get(..number).unwrap_or_default()) {
-                Some(constraint::Broken::NotCompared(kind)) => {
-                    return Some(RejectReason::ConstraintNotCompared { subject: subject(), issuer, kind });
-                }
-                Some(constraint::Broken::Name) => {
-                    return Some(RejectReason::NameConstraints { subject: subject(), issuer });
-                }
-                None => {}
-            }
-        }
-        None
+        of_root.into_iter().chain(own).find_map(|(content, issuer, number)| {
+            let below = chain.get(..number).unwrap_or_default();
+            constraint::check_all(content, below).err().map(|broken| of_constraint(broken, below, issuer))
+        })
     }
 
     /// Why a way that ends at no root ends there.
@@ -376,6 +366,26 @@ impl Look<'_> {
         } else {
             RejectReason::UnknownIssuer { subject, issuer }
         })
+    }
+}
+
+/// The reason behind a constraint of this issuer that one of these certificates does not obey.
+pub(super) fn of_constraint(broken: Broken, below: &[Certificate<'_>], issuer: String) -> RejectReason {
+    let subject = |number: usize| {
+        let place = if number == 0 { Place::Server } else { Place::Authority };
+        let nameless = || Bearer { name: issuer.clone(), place };
+        below.get(number).map_or_else(nameless, |it| Bearer::of(it, place))
+    };
+    match broken {
+        Broken::Name(number) => RejectReason::NameConstraints { subject: subject(number), issuer },
+        Broken::NotCompared(number, kind) => {
+            RejectReason::ConstraintNotCompared { subject: subject(number), issuer, kind }
+        }
+        Broken::TooMany => RejectReason::TooComplex,
+        Broken::Unreadable => RejectReason::Malformed {
+            subject: Bearer { name: issuer, place: Place::Authority },
+            problem: "its name constraints cannot be read".to_owned(),
+        },
     }
 }
 

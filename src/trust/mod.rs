@@ -7,7 +7,7 @@
 //! with a [`TrustError`]; it is never enforced in part.
 //!
 //! The way of one certificate: [`check_certificate`] asks `chain` for a path to one of the `anchors` (webpki builds
-//! it; our rules stand in its closure), that asks `pin` and `revocation`, and `name` compares the name. What is not
+//! it; our rules stand in its closure; `rendition` is what it is shown), that asks `pin` and `revocation`, and `name` compares the name. What is not
 //! accepted is one [`RejectReason`]; where webpki says only no, `diagnosis` finds out what it
 //! meant. The same function answers rustls in the handshake (`verifier`), the link after the handshake, and a
 //! product with a TLS stack of its own.
@@ -39,11 +39,13 @@ mod on_the_wire;
 mod pem;
 mod phrase;
 mod pin;
+mod policies;
 mod policy;
 mod prepare;
 #[cfg(test)]
 mod reasons;
 mod reject;
+mod rendition;
 mod revocation;
 mod signature;
 mod time;

@@ -73,9 +73,8 @@ impl fmt::Display for RejectReason {
             Self::ChainTooLong { found, limit } => {
                 write!(f, "certificates between server and root: {found}; the policy allows {limit}")
             }
-            Self::PathLength { subject, counts_self_issued } => {
-                let counted = if *counts_self_issued { ", self-issued ones counted" } else { "" };
-                write!(f, "{subject}: more authorities below it than it allows{counted}")
+            Self::PathLength { subject } => {
+                write!(f, "{subject}: more authorities below it than it allows")
             }
             Self::TooComplex => f.write_str("too many ways through the certificates it sent"),
             Self::WeakKey { subject, key } => write!(f, "{subject}: {key}, which is too small"),

@@ -16,7 +16,7 @@ use super::exact::Exact;
 use super::identity::{Identity, IdentityError};
 use super::pin::Pins;
 use super::reject::{Place, RejectReason};
-use super::revocation::{Issuer, RevocationError, Revocations};
+use super::revocation::{Issuer, Kin, RevocationError, Revocations};
 use super::time::{Time, Timestamp};
 use crate::settings::{CertificatePolicy, Profile, Roots};
 use crate::words::{Host, Proof};
@@ -379,15 +379,14 @@ impl Policy {
         }
         let own = Some(certificate.key_info.to_vec()).filter(|_| certificate.is_self_issued());
         self.anchors.keys_of(certificate.issuer).chain(own).find_map(|key| {
-            let issuer = Issuer { key_info: &key, key_id: None, signs_revocations: true, place: Place::Root };
-            let found = self.revocations.check(
-                certificate,
-                Place::Server,
-                issuer,
-                self.algorithms(),
-                &self.anchors,
-                time,
-            );
+            let issuer = Issuer {
+                key_info: &key,
+                key_id: None,
+                signs_revocations: true,
+                place: Place::Root,
+                kin: Kin::default(),
+            };
+            let found = self.revocations.check(certificate, Place::Server, &issuer, self, time);
             found.err().filter(|reason| matches!(reason, RejectReason::Revoked { .. }))
         })
     }

@@ -119,8 +119,6 @@ pub enum RejectReason {
     PathLength {
         /// The authority.
         subject: Bearer,
-        /// Whether it would allow those that are not self-issued, which RFC 5280 does not count and homing does.
-        counts_self_issued: bool,
     },
     /// There are too many ways through what the server presented.
     TooComplex,
@@ -165,7 +163,7 @@ pub enum RejectReason {
         subject: Bearer,
         /// The authority.
         issuer: String,
-        /// What kind: `directoryName`, `uniformResourceIdentifier`, `rfc822Name` and so on.
+        /// What kind: `otherName`, `registeredID` and so on.
         kind: &'static str,
     },
     /// It is for another purpose than to be a server (RFC 5280 4.2.1.12).

@@ -47,6 +47,14 @@ pub(crate) fn name(common: &str, tag: u8) -> Vec<u8> {
     sequence(&[&value(0x31, &sequence(&[&oid(&[0x55, 4, 3]), &value(tag, common.as_bytes())]))])
 }
 
+/// A name of several parts: the number of each below id-at, its text, and of which type that is.
+pub(crate) fn directory(parts: &[(u8, &str, u8)]) -> Vec<u8> {
+    let part = |(kind, text, tag): &(u8, &str, u8)| {
+        value(0x31, &sequence(&[&oid(&[0x55, 4, *kind]), &value(*tag, text.as_bytes())]))
+    };
+    value(0x30, &parts.iter().flat_map(part).collect::<Vec<u8>>())
+}
+
 /// A key, and how to sign with it.
 #[derive(Clone)]
 pub(crate) struct Key(Arc<Inner>);

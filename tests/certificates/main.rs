@@ -3,8 +3,10 @@
 
 mod exceptions;
 mod forge;
+mod kin;
 mod lists;
 mod mischief;
 mod oracle;
 mod policies;
+mod renditions;
 mod world;

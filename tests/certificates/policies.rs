@@ -69,12 +69,6 @@ fn class(verdict: Result<Accepted, RejectReason>) -> String {
 #[test]
 fn everything_odd_about_a_bundle_is_told_with_its_place() {
     let usage_without = |params: &mut CertificateParams| params.key_usages = vec![KeyUsagePurpose::CrlSign];
-    let constrained = |params: &mut CertificateParams| {
-        params.name_constraints = Some(NameConstraints {
-            permitted_subtrees: vec![GeneralSubtree::Rfc822Name("example".to_owned())],
-            excluded_subtrees: Vec::new(),
-        });
-    };
     let critical = |params: &mut CertificateParams| {
         let mut unknown = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99_999], vec![5, 0]);
         unknown.set_criticality(true);
@@ -92,7 +86,6 @@ fn everything_odd_about_a_bundle_is_told_with_its_place() {
         (&|params| params.is_ca = IsCa::ExplicitNoCa, "its basic constraints say that it is no authority"),
         (&usage_without, "its key usage has no keyCertSign"),
         (&critical, "it has a critical extension that is not supported"),
-        (&constrained, "constrains names of the kind rfc822Name"),
     ] {
         let mut params = authority("odd");
         change(&mut params);

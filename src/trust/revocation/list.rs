@@ -39,6 +39,8 @@ pub(super) struct List {
     pub(super) scope: Scope,
     /// Which key signed it, by its own account (RFC 5280 5.2.1).
     key_id: Option<Vec<u8>>,
+    /// It is one of several, each for what one key issued.
+    pub(super) is_of_one_key: bool,
     /// Ordered by serial number.
     entries: Vec<Entry>,
     verified: Mutex<Vec<([u8; 32], Signed)>>,
@@ -148,6 +150,7 @@ impl List {
             base: extensions.base,
             scope: extensions.scope,
             key_id: extensions.key_id,
+            is_of_one_key: extensions.is_of_one_key,
             entries,
             verified: Mutex::default(),
             bytes: bytes.to_vec(),
@@ -289,6 +292,7 @@ struct Extensions {
     base: Option<Vec<u8>>,
     scope: Scope,
     key_id: Option<Vec<u8>>,
+    is_of_one_key: bool,
 }
 
 impl Extensions {
@@ -312,6 +316,8 @@ impl Extensions {
                 [0x55, 0x1d, 27] => found.base = Some(number(&mut value)?),
                 [0x55, 0x1d, 28] => found.scope = Scope::read(&mut value, issuer)?,
                 [0x55, 0x1d, 35] => found.key_id = value.sequence()?.optional(0x80)?.map(<[u8]>::to_vec),
+                // The version of its authority, which Windows' certificate services write: they keep one list for each key.
+                [0x2b, 6, 1, 4, 1, 0x82, 0x37, 21, 1] => found.is_of_one_key = true,
                 _ if is_critical => return Err(Unusable::UnknownExtension),
                 _ => {}
             }

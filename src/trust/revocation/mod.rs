@@ -5,27 +5,29 @@
 //!
 //! 1. is of the issuer's name, in whatever string type that is written,
 //! 2. is for certificates of this kind and of this distribution point,
-//! 3. is signed with the very key that issued the certificate: an authority that changed its key has two lists, and each speaks
-//!    for its own,
+//! 3. is signed with the very key that issued the certificate, or with a key of the same authority that is its `kin`: an authority that
+//!    changed its key without a certificate from one key for the other has two lists, and each speaks for its own,
 //! 4. is not of the future.
 //!
-//! Of the lists with one scope the newest counts, with the newest difference (delta list) that goes on from it. A
+//! Of the lists with one scope and one key the newest counts, with the newest difference (delta list) that goes on from it. A
 //! certificate is revoked when any of those says so, also one that is out of date, and in order when one that is current says nothing.
 //!
 //! Not supported, and refused when the policy is prepared: indirect lists, lists for some reasons only, differences without their
 //! list, version 1, critical extensions that are not known. Stapled OCSP answers are not looked at.
 
+mod kin;
 mod list;
 mod scope;
 
 use std::path::Path;
 
+use rustls::pki_types::CertificateRevocationListDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateRevocationListDer, SignatureVerificationAlgorithm};
 
+pub(super) use self::kin::Kin;
 use self::list::{Entered, List};
-use super::anchors::Anchors;
 use super::certificate::{self, Certificate};
+use super::policy::Policy;
 use super::reject::{Bearer, ListGap, Place, RejectReason};
 use super::signature::{self, Signed};
 use super::time::{Time, Timestamp};
@@ -41,7 +43,7 @@ pub(super) struct Revocations {
 }
 
 /// Who issued a certificate: what is needed to find and to verify its list.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Issuer<'a> {
     /// The whole SubjectPublicKeyInfo.
     pub(super) key_info: &'a [u8],
@@ -50,6 +52,18 @@ pub(super) struct Issuer<'a> {
     /// Whether its key usage allows lists.
     pub(super) signs_revocations: bool,
     pub(super) place: Place,
+    pub(super) kin: Kin<'a>,
+}
+
+/// What lists say of a certificate. The worst comes last, and the second worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Said {
+    /// There is none but a difference whose list is of the future.
+    Nothing,
+    /// Nothing bad, and they are out of date: this is when the next was due.
+    Old(Timestamp),
+    InOrder,
+    Revoked,
 }
 
 /// Why a revocation list cannot be used.
@@ -127,97 +141,106 @@ impl Revocations {
         self.rules.scope == RevocationScope::Server
     }
 
-    /// Whether the lists let a certificate pass that this issuer has issued. `anchors` are for the words alone.
+    /// Whether the lists let a certificate pass that this issuer has issued. The anchors of `policy` are for the words alone.
     pub(super) fn check(
         &self,
         certificate: &Certificate<'_>,
         place: Place,
-        issuer: Issuer<'_>,
-        algorithms: &[&'static dyn SignatureVerificationAlgorithm],
-        anchors: &Anchors,
+        issuer: &Issuer<'_>,
+        policy: &Policy,
         time: Time,
     ) -> Result<(), RejectReason> {
         let now = time.verification();
-        let subject = || Bearer::of(certificate, place);
+        let unknown = |gap| self.unknown(Bearer::of(certificate, place), certificate, gap, time);
         let name = names::canonical(certificate.issuer);
-        let named: Vec<&List> = self.lists.iter().filter(|list| list.is_of(&name)).collect();
-        if named.is_empty() {
-            return self.unknown(subject(), certificate, ListGap::NoList, time);
+        let mut covering: Vec<&List> = self.lists.iter().filter(|list| list.is_of(&name)).collect();
+        if covering.is_empty() {
+            return unknown(ListGap::NoList);
         }
-        let mut covering = named;
         covering.retain(|list| list.scope.covers(certificate));
         if covering.is_empty() {
-            return self.unknown(subject(), certificate, ListGap::OutOfScope, time);
+            return unknown(ListGap::OutOfScope);
         }
-        let signed = |list: &List| list.is_signed_with(issuer.key_info, algorithms);
-        let own: Vec<&List> = covering.iter().copied().filter(|list| signed(list) == Signed::Yes).collect();
-        if own.is_empty() {
-            let unsupported = covering.iter().find(|list| signed(list) == Signed::Unsupported);
-            let is_of_other_key = |list: &List| match list.claims(issuer.key_info, issuer.key_id) {
-                Some(claims) => !claims,
-                None => anchors
-                    .keys_of(certificate.issuer)
-                    .any(|key| list.is_signed_with(&key, algorithms) == Signed::Yes),
-            };
-            let issuer = certificate::name(certificate.issuer);
-            return match unsupported {
-                Some(list) if !is_of_other_key(list) => {
-                    Err(RejectReason::RevocationUnverifiable { issuer, algorithm: words(list) })
-                }
-                _ if covering.iter().all(|list| is_of_other_key(list)) => {
-                    self.unknown(subject(), certificate, ListGap::OtherKey, time)
-                }
-                _ => Err(RejectReason::RevocationForged { issuer }),
-            };
-        }
-        let present: Vec<&List> = own.iter().copied().filter(|list| list.this_update <= now).collect();
-        if present.is_empty() {
-            let first = own.iter().map(|list| list.this_update).min().unwrap_or(now);
-            return self.unknown(subject(), certificate, ListGap::Future(first), time);
-        }
-        if !issuer.signs_revocations {
+        let (own, others): (Vec<&List>, Vec<&List>) =
+            covering.into_iter().partition(|list| is_signed_with(list, issuer.key_info, policy));
+        let mut authentic = self.of_kin(&others, certificate, issuer, policy, now);
+        if issuer.signs_revocations && !own.is_empty() {
+            authentic.push(own);
+        } else if authentic.is_empty() && !own.is_empty() {
             let subject = Bearer { name: certificate::name(certificate.issuer), place: issuer.place };
             return Err(RejectReason::MayNotRevoke { subject });
         }
-        self.look_up(certificate, subject(), &present, time)
+        let Some(first) = authentic.iter().flatten().map(|list| list.this_update).min() else {
+            return match not_authentic(&others, certificate, issuer, policy) {
+                Some(reason) => Err(reason),
+                None => unknown(ListGap::OtherKey),
+            };
+        };
+        if now < first {
+            return unknown(ListGap::Future(first));
+        }
+        let said = authentic.iter().map(|lists| self.look_up(certificate, lists, now)).max();
+        let issuer = || certificate::name(certificate.issuer);
+        match said {
+            Some(Said::Revoked) => Err(RejectReason::Revoked { subject: Bearer::of(certificate, place) }),
+            Some(Said::InOrder) => Ok(()),
+            Some(Said::Old(next_update)) => {
+                Err(RejectReason::RevocationExpired { issuer: issuer(), next_update, time })
+            }
+            Some(Said::Nothing) | None => unknown(ListGap::NoList),
+        }
     }
 
-    /// What lists say that are all authentic, in scope and not of the future; the newest first.
-    fn look_up(
+    /// Which of these lists are signed with other keys of the issuer that are kin to the one that issued the certificate; those of each key
+    /// by themselves.
+    fn of_kin<'l>(
         &self,
+        lists: &[&'l List],
         certificate: &Certificate<'_>,
-        subject: Bearer,
-        lists: &[&List],
-        time: Time,
-    ) -> Result<(), RejectReason> {
-        let now = time.verification();
+        issuer: &Issuer<'_>,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Vec<Vec<&'l List>> {
+        let lists: Vec<&List> = lists.iter().copied().filter(|list| !list.is_of_one_key).collect();
+        if lists.is_empty() {
+            return Vec::new();
+        }
+        let is_revoked = |kin: &Certificate<'_>| {
+            let of_issuer = self.lists.iter().filter(|list| {
+                list.is_of(&names::canonical(kin.issuer))
+                    && list.scope.covers(kin)
+                    && is_signed_with(list, issuer.key_info, policy)
+            });
+            self.look_up(kin, &of_issuer.collect::<Vec<_>>(), now) == Said::Revoked
+        };
+        let below = issuer.kin.below(certificate.issuer, issuer.key_info, policy.algorithms(), now);
+        let below = below.iter().filter(|kin| !is_revoked(kin)).map(|kin| kin.key_info);
+        let keys = issuer.kin.above.iter().copied().chain(below);
+        keys.map(|key| lists.iter().copied().filter(|list| is_signed_with(list, key, policy)).collect())
+            .filter(|lists: &Vec<&List>| !lists.is_empty())
+            .collect()
+    }
+
+    /// What lists of one key say that are all authentic and in scope; the newest first.
+    fn look_up(&self, certificate: &Certificate<'_>, lists: &[&List], now: Timestamp) -> Said {
         let is_current = |list: &List| self.rules.allow_expired_lists || now < list.next_update;
-        let (mut is_known, mut latest) = (false, None);
-        let complete = lists.iter().filter(|list| !list.is_delta());
-        for (place, list) in complete.clone().enumerate() {
+        let present = || lists.iter().filter(|list| list.this_update <= now);
+        let complete = || present().filter(|list| !list.is_delta());
+        let mut said = Said::Nothing;
+        for (place, list) in complete().enumerate() {
             // The newest of its scope.
-            if complete.clone().take(place).any(|newer| newer.scope == list.scope) {
+            if complete().take(place).any(|newer| newer.scope == list.scope) {
                 continue;
             }
-            let delta = lists.iter().find(|delta| delta.scope == list.scope && delta.continues(list));
+            let delta = present().find(|delta| delta.scope == list.scope && delta.continues(list));
             let added = delta.map_or(Entered::No, |delta| delta.entered(certificate.serial));
             let is_lifted = added == Entered::Removed && delta.is_some_and(|delta| is_current(delta));
             if added == Entered::Revoked || (list.entered(certificate.serial) != Entered::No && !is_lifted) {
-                return Err(RejectReason::Revoked { subject });
+                return Said::Revoked;
             }
-            is_known |= is_current(list);
-            latest = latest.max(Some(list.next_update));
+            said = said.max(if is_current(list) { Said::InOrder } else { Said::Old(list.next_update) });
         }
-        match latest {
-            _ if is_known => Ok(()),
-            Some(next_update) => Err(RejectReason::RevocationExpired {
-                issuer: certificate::name(certificate.issuer),
-                next_update,
-                time,
-            }),
-            // Nothing but a difference whose list is of the future.
-            None => self.unknown(subject, certificate, ListGap::NoList, time),
-        }
+        said
     }
 
     /// No list says anything.
@@ -250,6 +273,34 @@ impl Revocations {
     /// The first instant after this one at which a list begins to count or ceases to.
     pub(super) fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
         self.lists.iter().flat_map(|list| [list.this_update, list.next_update]).filter(|at| *at > now).min()
+    }
+}
+
+fn is_signed_with(list: &List, key_info: &[u8], policy: &Policy) -> bool {
+    list.is_signed_with(key_info, policy.algorithms()) == Signed::Yes
+}
+
+/// What is wrong with lists that are signed neither with the key that issued the certificate nor with its kin; `None` when each is in order and
+/// of another key.
+fn not_authentic(
+    lists: &[&List],
+    certificate: &Certificate<'_>,
+    issuer: &Issuer<'_>,
+    policy: &Policy,
+) -> Option<RejectReason> {
+    let is_of_other_key = |list: &List| match list.claims(issuer.key_info, issuer.key_id) {
+        Some(claims) => !claims,
+        None => policy.anchors.keys_of(certificate.issuer).any(|key| is_signed_with(list, &key, policy)),
+    };
+    let is_unsupported =
+        |list: &List| list.is_signed_with(issuer.key_info, policy.algorithms()) == Signed::Unsupported;
+    let name = certificate::name(certificate.issuer);
+    match lists.iter().find(|list| is_unsupported(list)) {
+        Some(list) if !is_of_other_key(list) => {
+            Some(RejectReason::RevocationUnverifiable { issuer: name, algorithm: words(list) })
+        }
+        _ if lists.iter().all(|list| is_of_other_key(list)) => None,
+        _ => Some(RejectReason::RevocationForged { issuer: name }),
     }
 }
 
