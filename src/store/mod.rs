@@ -4,6 +4,8 @@
 //! remembers is one value, written when something has changed that a next life would act upon, so a
 //! quiet agent writes once a day. A store knows nothing of what is in a value.
 //!
+//! Reports that wait for a server are a queue and no value: `outbox` (feature `outbox`, on by default) keeps them.
+//!
 //! [`Folder`] keeps each value in a file of its own and is what most programs want. [`InMemory`] keeps
 //! them for the life of the process. A client that was given neither keeps nothing. A product with
 //! self-protected or encrypted storage implements the trait.
@@ -22,6 +24,8 @@
 mod faults;
 mod folder;
 mod in_memory;
+#[cfg(feature = "outbox")]
+pub mod outbox;
 mod system;
 #[cfg(unix)]
 mod way;

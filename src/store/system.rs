@@ -61,6 +61,12 @@ pub(super) trait System: Send {
         file.sync_all()
     }
 
+    /// Forces what is in a file to the disk, and of what is known about it only what is needed to read it.
+    #[cfg(feature = "outbox")]
+    fn sync_data(&mut self, file: &File) -> io::Result<()> {
+        file.sync_data()
+    }
+
     /// Puts a file in the place of another.
     fn rename(&mut self, folder: &Place, from: &str, to: &str) -> io::Result<()>;
 

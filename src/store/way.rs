@@ -39,7 +39,8 @@ pub(super) fn open(path: &Path, make: bool) -> io::Result<OwnedFd> {
     way.is_safe()?;
     if make && way.look(&last).is_err_and(|error| error == Errno::NOENT) {
         match mkdirat(&way.here, &*last, Mode::RWXU) {
-            Ok(()) | Err(Errno::EXIST) => {}
+            Ok(()) => way.sync(),
+            Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
         }
     }
@@ -134,6 +135,14 @@ impl Way {
         }
         self.put_first(target);
         Ok(())
+    }
+
+    /// Forces the name of a new folder to the disk. Where the folder above may not be read that is left to the system, as it would be
+    /// for a folder that the product made.
+    fn sync(&self) {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let here = openat(&self.here, ".", flags, Mode::empty());
+        let _ = here.and_then(rustix::fs::fsync);
     }
 
     fn look(&self, name: &OsStr) -> Result<Stat, Errno> {

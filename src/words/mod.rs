@@ -12,6 +12,7 @@ mod json;
 mod nearest;
 mod outcome;
 mod proof;
+mod report;
 mod time;
 
 pub use address::{BadHost, Host};
@@ -27,4 +28,5 @@ pub(crate) use json::{Object, Unreadable, read_object};
 pub(crate) use nearest::nearest;
 pub use outcome::{News, Outcome, Verdict};
 pub use proof::{Medium, Path, Proof, Route};
+pub use report::{Durability, Lane, Report, ReportId, ReportKind, Series, SubmitError};
 pub use time::Moment;

@@ -1,0 +1,296 @@
+//! One lane with its lock, and how its reports get to the disk: many with one sync.
+//!
+//! A thread that needs its report on the disk, and finds no other one writing, becomes the leader: it takes everything that waits to
+//! be written, writes and syncs it without holding the lock, and wakes the others. What was submitted meanwhile is the next
+//! leader's.
+//!
+//! A file that could not be written or synced is not touched again, because after a failed sync nobody knows what is in it. Its synced part
+//! stays, and the rest is written once more into a new file. Only what a sync has returned well for is called durable.
+
+use std::fs::File;
+use std::io;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::file::{self, HEADER, SegmentName};
+use super::lane::{Refused, State};
+use super::shelf::Shelf;
+use super::time::Now;
+use crate::words::{Durability, Lane, ReportKind};
+
+/// As many segments as one leader writes before another one gets a turn; they are copied meanwhile.
+const MOST_JOBS: usize = 4;
+
+/// See the module.
+pub(super) struct Line {
+    state: Mutex<State>,
+    flushed: Condvar,
+}
+
+/// What became of a submit.
+pub(super) struct Submitted {
+    pub(super) number: u64,
+    /// What is wrong, where it should be on the disk and is not.
+    pub(super) problem: Option<String>,
+    /// The writer should be called.
+    pub(super) call: bool,
+    /// Nothing waited before, or there is something to tell.
+    pub(super) news: bool,
+}
+
+impl Line {
+    pub(super) fn new(state: State) -> Self {
+        Self { state: Mutex::new(state), flushed: Condvar::new() }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a report, and forces it to the disk if that is wanted.
+    pub(super) fn submit(
+        &self,
+        now: Now,
+        (kind, body): (ReportKind, &[u8]),
+        durability: Durability,
+    ) -> Result<Submitted, Refused> {
+        let mut state = self.state();
+        let was_empty = state.account.waiting == 0;
+        let taken = state.append(now, kind, body);
+        let news = was_empty || state.lane() == Lane::Critical || !state.events.is_empty();
+        let number = taken?;
+        let problem = match durability {
+            Durability::Durable => {
+                let (after, problem) = self.until_safe(state, now, number);
+                state = after;
+                problem
+            }
+            Durability::Buffered => None,
+        };
+        let waits = durability == Durability::Buffered || problem.is_some();
+        let call = waits && !state.group.called && now.boot >= state.group.retry_at;
+        state.group.called |= call;
+        Ok(Submitted { number, problem, call, news })
+    }
+
+    /// Waits until this report is on the disk. What is wrong, if that is not to be.
+    fn until_safe<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        now: Now,
+        number: u64,
+    ) -> (MutexGuard<'a, State>, Option<String>) {
+        loop {
+            let group = &state.group;
+            if number <= group.synced_to || state.is_done_with(number) {
+                return (state, None);
+            }
+            if !group.attached || number <= group.failed_to {
+                let problem = group.problem.clone();
+                return (state, Some(problem));
+            }
+            state = match state.pen.take() {
+                Some(pen) => self.flush(state, pen, now),
+                None => self.flushed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    /// Writes and syncs all that waits to be. `Err`: what is wrong.
+    pub(super) fn flush_all(&self, now: Now) -> Result<(), String> {
+        let mut state = self.state();
+        state.group.called = false;
+        // Tried again, although it failed before.
+        state.group.failed_to = 0;
+        let target = state.next - 1;
+        let (state, problem) = self.until_safe(state, now, target);
+        drop(state);
+        problem.map_or(Ok(()), Err)
+    }
+
+    /// One turn of a leader.
+    fn flush<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        mut pen: Pen,
+        now: Now,
+    ) -> MutexGuard<'a, State> {
+        // Once more in a new file, if the present one fails.
+        for last_try in [false, true] {
+            let (jobs, target) = state.jobs(&pen);
+            drop(state);
+            let (done, result) = pen.carry_out(&jobs, now);
+            state = self.state();
+            state.carried_out(&jobs, done, &pen);
+            match result {
+                Ok(()) => {
+                    state.group.synced_to = state.group.synced_to.max(target);
+                    break;
+                }
+                Err(Failed::Folder(error)) => {
+                    state.group.failed_to = target;
+                    state.detach(&error.to_string());
+                    self.flushed.notify_all();
+                    return state;
+                }
+                Err(Failed::File(error)) if last_try => {
+                    state.group.failed_to = target;
+                    state.group.problem = error.to_string();
+                }
+                Err(Failed::File(_)) => {}
+            }
+        }
+        state.pen = Some(pen);
+        state.bury();
+        self.flushed.notify_all();
+        state
+    }
+}
+
+/// What is to be written to one file.
+pub(super) struct Job {
+    segment: u64,
+    name: SegmentName,
+    /// The file is a new one, and its header is to be written first.
+    create: bool,
+    bytes: Vec<u8>,
+}
+
+impl Job {
+    /// Bytes of entries.
+    fn data(&self) -> usize {
+        self.bytes.len() - if self.create { HEADER } else { 0 }
+    }
+}
+
+/// Why a turn has ended early.
+enum Failed {
+    /// The folder is not there any more, or not private.
+    Folder(io::Error),
+    /// A file cannot be written.
+    File(io::Error),
+}
+
+/// What writes the files of one lane.
+pub(super) struct Pen {
+    shelf: Shelf,
+    /// The file that is appended to, and its segment.
+    open: Option<(u64, File)>,
+    /// The second of the last look at the folder.
+    looked: u64,
+}
+
+impl Pen {
+    pub(super) fn new(shelf: Shelf, now: Now) -> Self {
+        Self { shelf, open: None, looked: now.boot }
+    }
+
+    /// Closes the file.
+    pub(super) fn put_down(&mut self) {
+        self.open = None;
+    }
+
+    /// Does the jobs in their order. Returns how many are done.
+    fn carry_out(&mut self, jobs: &[Job], now: Now) -> (usize, Result<(), Failed>) {
+        // A look is a call to the system, and a durable submit should be two. So a folder that was removed is noticed within a second.
+        if self.looked != now.boot {
+            self.looked = now.boot;
+            if let Err(failed) = self.look() {
+                return (0, Err(failed));
+            }
+        }
+        for (done, job) in jobs.iter().enumerate() {
+            if let Err(error) = self.carry_out_one(job) {
+                self.open = None;
+                if job.create {
+                    // What is left of it is harmless: a later file has the same numbers.
+                    let _ = self.shelf.remove(&job.name.to_string());
+                }
+                let failed = self.look().err().unwrap_or(Failed::File(error));
+                return (done, Err(failed));
+            }
+        }
+        (jobs.len(), Ok(()))
+    }
+
+    /// Whether the folder is still ours. A look that fails says nothing about that.
+    fn look(&mut self) -> Result<(), Failed> {
+        match self.shelf.look() {
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) =>
+            {
+                Err(Failed::Folder(error))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    fn carry_out_one(&mut self, job: &Job) -> io::Result<()> {
+        if job.create {
+            let file = self.shelf.create(&job.name.to_string(), &job.bytes)?;
+            self.open = Some((job.segment, file));
+            return Ok(());
+        }
+        match &mut self.open {
+            Some((segment, file)) if *segment == job.segment => self.shelf.append(file, &job.bytes),
+            Some(_) | None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+impl State {
+    /// What is to be written, and up to which report that makes everything safe.
+    fn jobs(&mut self, pen: &Pen) -> (Vec<Job>, u64) {
+        let open = pen.open.as_ref().map(|(segment, _)| *segment);
+        // What has a file that is not open any more goes on in a new one.
+        let mut index = 0;
+        while index < self.segments().len() {
+            let segment = &self.segments()[index];
+            if segment.disk.is_some() && Some(segment.id) != open && !segment.tail.is_empty() {
+                self.split(index);
+            }
+            index += 1;
+        }
+        let (lane, series, mut target) = (self.lane(), self.series(), self.next - 1);
+        let (opening, mut count) = (self.group.opening, self.group.count);
+        let mut jobs = Vec::new();
+        for segment in self.segments().iter_mut() {
+            if segment.tail.is_empty() || segment.is_spent() {
+                continue;
+            }
+            if jobs.len() == MOST_JOBS {
+                // Another turn's.
+                target = segment.first().saturating_sub(1);
+                break;
+            }
+            segment.in_flight = true;
+            let job = |name, create, bytes| Job { segment: segment.id, name, create, bytes };
+            jobs.push(match &segment.disk {
+                Some(disk) => job(disk.name, false, segment.tail.clone()),
+                None => {
+                    count += 1;
+                    let name = SegmentName { lane, opening, series, count };
+                    let mut bytes = Vec::with_capacity(HEADER + segment.tail.len());
+                    bytes.extend_from_slice(&file::header(series, segment.first()));
+                    bytes.extend_from_slice(&segment.tail);
+                    job(name, true, bytes)
+                }
+            });
+        }
+        self.group.count = count;
+        (jobs, target)
+    }
+
+    /// Notes what of the jobs is done; the others are given up.
+    fn carried_out(&mut self, jobs: &[Job], done: usize, pen: &Pen) {
+        for (position, job) in jobs.iter().enumerate() {
+            let Some(segment) = self.segments().iter_mut().find(|segment| segment.id == job.segment) else {
+                continue;
+            };
+            segment.in_flight = false;
+            if position < done {
+                segment.synced(job.name, HEADER as u64, job.data());
+            }
+        }
+        self.group.open = pen.open.as_ref().map(|(segment, _)| *segment);
+    }
+}

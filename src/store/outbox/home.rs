@@ -1,0 +1,214 @@
+//! The folder of an outbox: opened, locked, recovered, and kept tidy.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::event::OutboxEvent;
+use super::group::{Line, Pen};
+use super::head::{self, Head};
+use super::lane::Grave;
+use super::recovery::{self, Recovered};
+use super::shelf::{Shelf, Systems};
+use super::time::Now;
+use crate::platform::journal;
+use crate::store::system::{Found, Place, System};
+use crate::words::Lane;
+
+/// How long a folder that cannot be used is left alone by the thread, in seconds. A durable submit always tries a folder that was opened.
+const PATIENCE: u64 = 30;
+
+/// A folder with a file that cannot be read is tried this often before the file is given up. What is there must not be taken for
+/// lost because of a passing fault, and one bad file must not keep the others waiting for ever.
+const MOST_FAILED: u32 = 3;
+
+/// See the module.
+pub(super) struct Home {
+    path: PathBuf,
+    systems: Systems,
+    /// Here while the folder can be used.
+    open: Option<Open>,
+    /// It was there once; should it vanish, it is not made again.
+    used: bool,
+    /// It is not tried before this second.
+    retry_at: u64,
+    /// How often in a row it could not be read.
+    failed: u32,
+}
+
+struct Open {
+    shelf: Shelf,
+    opening: u32,
+    /// The head as it is on the disk.
+    head: Head,
+}
+
+impl Home {
+    pub(super) fn new(path: &Path, systems: Systems) -> Self {
+        // Put together anew, without a final slash: that would lead through a symbolic link.
+        let path = path.components().collect();
+        Self { path, systems, open: None, used: false, retry_at: 0, failed: 0 }
+    }
+
+    /// One pass: opens the folder if it is not, writes what waits in memory, the head, and removes what is not needed. What was noticed
+    /// goes to `events`. `thorough`: the head is also written for reports that were dropped alone, which would else be found again, and
+    /// dropped again, at the next opening.
+    pub(super) fn pass(
+        &mut self,
+        lines: &[Line; 4],
+        now: Now,
+        thorough: bool,
+        events: &mut Vec<OutboxEvent>,
+    ) -> Result<(), String> {
+        let done = self.attach(lines, now, events).and_then(|()| {
+            // First, because it may make room.
+            let tidied = self.tidy(lines, false);
+            let flushed: Vec<_> = lines.iter().map(|line| line.flush_all(now)).collect();
+            flushed.into_iter().collect::<Result<(), _>>().map_err(io::Error::other)?;
+            self.tidy(lines, thorough).and(tidied)
+        });
+        self.retry_at = if done.is_ok() { 0 } else { now.boot.saturating_add(PATIENCE) };
+        for line in lines {
+            let group = &mut line.state().group;
+            group.called = false;
+            group.retry_at = self.retry_at;
+            if let Err(error) = &done
+                && !group.attached
+            {
+                group.problem = self.told(error);
+            }
+        }
+        done.map_err(|error| self.told(&error))
+    }
+
+    pub(super) fn told(&self, error: &io::Error) -> String {
+        format!("the outbox folder {} cannot be used: {error}", self.path.display())
+    }
+
+    fn attach(&mut self, lines: &[Line; 4], now: Now, events: &mut Vec<OutboxEvent>) -> io::Result<()> {
+        if self.open.is_some() && lines.iter().all(|line| line.state().group.attached) {
+            return Ok(());
+        }
+        if self.open.take().is_some() {
+            for line in lines {
+                let mut state = line.state();
+                if state.group.attached && state.pen.is_none() {
+                    // A leader is at work, and finds out for itself.
+                    return Err(io::Error::new(io::ErrorKind::NotFound, "the folder was removed"));
+                }
+                if state.group.attached {
+                    state.detach("the folder was removed");
+                }
+            }
+        }
+        let (shelf, place, recovered) = self.enter(lines, now)?;
+        let Recovered { head, segments, spent, damaged, opening, events: told } = recovered;
+        events.extend(told);
+        let found = segments.into_iter().zip(spent).zip(damaged);
+        for (line, ((segments, spent), damaged)) in lines.iter().zip(found) {
+            let mut state = line.state();
+            state.adopt(segments, spent, damaged);
+            let (reader, pen) = (self.shelf(&place), Pen::new(self.shelf(&place), now));
+            state.attach(reader, pen, opening);
+        }
+        self.open = Some(Open { shelf, opening, head });
+        self.used = true;
+        Ok(())
+    }
+
+    fn shelf(&self, place: &Arc<Place>) -> Shelf {
+        Shelf::new((self.systems)(), Arc::clone(place))
+    }
+
+    /// Opens the folder for this outbox alone, and reads what is in it.
+    fn enter(&mut self, lines: &[Line; 4], now: Now) -> io::Result<(Shelf, Arc<Place>, Recovered)> {
+        let mut system = (self.systems)();
+        let place = system.open_folder(&self.path, !self.used)?;
+        if let Found::Refused(problem) = system.look_at_folder(&place)? {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("it {problem}")));
+        }
+        self.lock(&mut *system, &place)?;
+        let place = Arc::new(place);
+        let mut shelf = self.shelf(&place);
+        let granularities = Lane::ALL.map(|lane| lines[lane as usize].state().granularity());
+        let patient = self.failed < MOST_FAILED;
+        let recovered = recovery::recover(&mut shelf, now.boot, granularities, patient);
+        self.failed = if recovered.is_ok() { 0 } else { self.failed + 1 };
+        let recovered = recovered?;
+        Ok((shelf, place, recovered))
+    }
+
+    fn lock(&self, system: &mut dyn System, place: &Place) -> io::Result<()> {
+        match system.lock(place) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let problem = "it is in use by another outbox, in this process or another; give each a folder of its own";
+                Err(io::Error::new(io::ErrorKind::ResourceBusy, problem))
+            }
+            Err(error) => {
+                let path = self.path.display();
+                journal::tell!(
+                    Warn,
+                    "cannot lock the outbox folder {path}, so a second outbox would not be noticed: {error}"
+                );
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes the head, and then removes the files that it makes superfluous.
+    fn tidy(&mut self, lines: &[Line; 4], thorough: bool) -> io::Result<()> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let mut graves: Vec<Vec<Grave>> = Vec::new();
+        let mut head = Head { opening: open.opening, gone: Vec::new() };
+        let mut settled = false;
+        for (line, lane) in lines.iter().zip(Lane::ALL) {
+            let mut state = line.state();
+            settled |= std::mem::take(&mut state.settled);
+            head.gone.extend(state.gone().into_iter().map(|(series, number)| (lane, series, number)));
+            graves.push(state.take_graves());
+        }
+        let removes = graves.iter().any(|graves| !graves.is_empty());
+        if !removes && !settled && !thorough && head.opening == open.head.opening {
+            return Ok(());
+        }
+        let mut done = Ok(());
+        if head != open.head {
+            done = open.shelf.replace(head::NAME, &head.write());
+        }
+        // On a full disk there may be no room for a new head until something is removed. That costs a second delivery at worst.
+        let full = done.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::StorageFull);
+        if full && removes {
+            done = remove(&mut open.shelf, &mut graves)
+                .and_then(|()| open.shelf.replace(head::NAME, &head.write()));
+        }
+        let done = done.and_then(|()| {
+            open.head = head;
+            remove(&mut open.shelf, &mut graves)
+        });
+        for (line, graves) in lines.iter().zip(graves) {
+            let mut state = line.state();
+            state.settled |= done.is_err();
+            state.keep_graves(graves);
+        }
+        done
+    }
+}
+
+/// Removes the files, and forgets each that is removed.
+fn remove(shelf: &mut Shelf, graves: &mut [Vec<Grave>]) -> io::Result<()> {
+    if graves.iter().all(Vec::is_empty) {
+        return Ok(());
+    }
+    for graves in graves {
+        while let Some(grave) = graves.last() {
+            let name = grave.name.to_string();
+            match grave.aside {
+                true => recovery::put_aside(shelf, &name),
+                false => shelf.remove(&name)?,
+            }
+            graves.pop();
+        }
+    }
+    shelf.sync_folder()
+}

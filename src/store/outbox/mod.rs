@@ -1,0 +1,445 @@
+//! Reports that wait until a server has them.
+//!
+//! A security agent exists to report, and what it has to report must survive an outage and a reboot. An [`Outbox`] takes reports from any
+//! thread, keeps them in four lanes, and gives them out in batches until a server has acknowledged them. It stands beside the engine,
+//! which decides when a batch is sent and never sees one.
+//!
+//! # The life of a report
+//! 1. [`submit`](Outbox::submit) gives it a number: lane, series and number name it for ever. With
+//!    [`Durability::Durable`] it is on the disk when `submit` returns.
+//! 2. [`take`](Outbox::take) copies the oldest reports of a lane into a [`Batch`]. They wait on.
+//! 3. [`settle`](Outbox::settle) removes them, when a server has acknowledged them. What is sent again after a lost answer or a crash
+//!    has the same numbers, so that a server can tell.
+//!
+//! # What is promised
+//! A report whose durable submit returned `Ok` is given out until it is settled, or is counted as dropped for a bound of its lane (bytes, age).
+//! No crash and no loss of power loses it, as far as the disk keeps what it has said to be synced. Without a folder, the same holds
+//! for the life of the process.
+//!
+//! Each lane is bounded in bytes and age ([`Limits`]), and accounts for every report ([`LaneAccount`]).
+//!
+//! # The folder
+//! Private to the user of the process (0700, files 0600), for one outbox at a time, under the rules of [`Folder`](super::Folder).
+//! `docs/outbox-format.md` describes the files. A folder that cannot be used costs durability and nothing else: an event says
+//! what is the matter, the lanes go on in memory, a durable submit is an error, and the folder is tried again.
+//!
+//! # Inside
+//! `lane.rs` decides what waits and what is dropped, `segment.rs` knows where its bytes are, `entry.rs` and `file.rs` how they are written. `group.rs`
+//! writes for many threads at once, `recovery.rs` reads what an earlier process left, `home.rs` keeps the folder tidy on the thread of
+//! `writer.rs`.
+
+mod account;
+mod batch;
+mod entry;
+mod event;
+mod file;
+mod group;
+mod head;
+mod home;
+mod lane;
+mod learned;
+mod recovery;
+mod segment;
+mod shelf;
+#[cfg(test)]
+mod tests;
+mod time;
+mod writer;
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::SystemTime;
+
+pub use account::{Backlog, Dropped, LaneAccount, LaneLimits, Limits};
+pub use batch::{Batch, Waiting};
+pub use event::OutboxEvent;
+
+use event::Events;
+use group::{Line, Submitted};
+use home::Home;
+use lane::{Refused, State};
+use learned::Learned;
+use shelf::Systems;
+use time::{Clock, Now, system_clock};
+use writer::Writer;
+
+use super::system::Real;
+use crate::words::{Durability, Lane, Report, ReportId, Series, SubmitError};
+
+/// The largest body of a report, in bytes: 256 KiB. A lane that can hold less takes less.
+pub const MAX_REPORT: usize = entry::MAX_BODY;
+
+/// A report up to this size, body only, is never dropped because a server calls it too large: 16 KiB. A server that does that cannot be a
+/// server for reports.
+pub const NEVER_TOO_LARGE: usize = 16 * 1024;
+
+/// Reports that wait for a server. See the [module](self).
+///
+/// ```
+/// use homing::store::outbox::{Limits, Outbox};
+/// use homing::words::{Durability, Lane, Report, ReportKind};
+///
+/// let outbox = Outbox::in_memory(Limits::default());
+/// let report = Report { kind: ReportKind::RiskFound, body: b"eicar.com in /tmp".to_vec() };
+/// let id = outbox.submit(report, Durability::Buffered)?;
+///
+/// let batch = outbox.take(Lane::Critical, 64 * 1024).expect("one report waits");
+/// assert_eq!(batch.reports().next().unwrap().id, id);
+/// // … send `batch.body()`, and when the server acknowledged all of it:
+/// assert_eq!(outbox.settle(&batch, batch.last()), 1);
+/// assert!(outbox.take(Lane::Critical, 64 * 1024).is_none());
+/// # Ok::<(), homing::words::SubmitError>(())
+/// ```
+///
+/// # Threads
+/// Every method may be called from any thread. [`submit`](Self::submit) with [`Durability::Durable`], [`flush`](Self::flush), opening and dropping
+/// wait for the disk; [`take`](Self::take) may read from it. Nothing else does: what is not durable is written, and what is
+/// settled is removed, by a thread `homing-outbox`, which is there while there is something to do and ends after a second without. An
+/// outbox in memory has no thread.
+///
+/// A child made by `fork` must not use an outbox of its parent.
+///
+/// Dropping an outbox writes what waits in memory, as [`flush`](Self::flush) does.
+pub struct Outbox {
+    shared: Arc<Shared>,
+    writer: Option<Writer>,
+}
+
+/// What the callers' threads and the writer's have in common. Locks are taken in the order of the fields.
+struct Shared {
+    home: Option<Mutex<Home>>,
+    learned: Mutex<Learned>,
+    lines: [Line; 4],
+    series: Series,
+    trouble: Mutex<Trouble>,
+    troubled: AtomicBool,
+    clock: Clock,
+    on_news: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+/// What is the matter with the folder, and what else is to be told of it.
+#[derive(Default)]
+struct Trouble {
+    lanes: [bool; 4],
+    home: bool,
+    told: bool,
+    events: Events,
+}
+
+/// What to do after a server refused a batch as too large (`413`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TooLarge {
+    /// Take a batch of at most so many bytes: half as many.
+    Smaller {
+        /// For [`Outbox::take`].
+        at_most_bytes: usize,
+    },
+    /// The report was alone and larger than [`NEVER_TOO_LARGE`]: it is dropped, counted and told as [`OutboxEvent::TooLarge`].
+    Dropped {
+        /// Its name.
+        id: ReportId,
+    },
+    /// The report was alone and small. It waits on; what is wrong is the server.
+    ServerIsWrong,
+}
+
+impl Outbox {
+    /// An outbox that keeps its reports for the life of the process. A durable submit is an error that says so.
+    pub fn in_memory(limits: Limits) -> Self {
+        Self::with(None, &limits, system_clock(), true)
+    }
+
+    /// An outbox that keeps its reports in this folder, which is made if it is not there; the folder it lies in has to be. Reports that an
+    /// earlier process left there wait again.
+    ///
+    /// This does not fail. Where the folder cannot be used, the first [event](Self::poll_event) is [`OutboxEvent::NotStored`].
+    pub fn open(folder: impl AsRef<Path>, limits: Limits) -> Self {
+        let systems: Systems = Arc::new(|| Box::new(Real));
+        Self::with(Some(Home::new(folder.as_ref(), systems)), &limits, system_clock(), true)
+    }
+
+    fn with(home: Option<Home>, limits: &Limits, clock: Clock, with_a_thread: bool) -> Self {
+        let series = Series(random(0));
+        let lines = Lane::ALL.map(|lane| Line::new(State::new(lane, limits.of(lane), series)));
+        let shared = Shared {
+            home: home.map(Mutex::new),
+            learned: Mutex::new(Learned::new((random(1), random(2)), limits.applications_known)),
+            lines,
+            series,
+            trouble: Mutex::default(),
+            troubled: AtomicBool::new(false),
+            clock,
+            on_news: OnceLock::new(),
+        };
+        let shared = Arc::new(shared);
+        if shared.home.is_some() {
+            // A problem is told as an event.
+            let _ = shared.pass(false);
+        } else {
+            let problem = "the outbox has no folder";
+            shared.lines.iter().for_each(|line| problem.clone_into(&mut line.state().group.problem));
+        }
+        let work = Arc::clone(&shared);
+        let writer = (shared.home.is_some() && with_a_thread)
+            .then(|| Writer::new(Arc::new(move || drop(work.pass(false)))));
+        Self { shared, writer }
+    }
+
+    /// Calls this whenever a driver should look: a lane that was empty has a report, a critical report came, or an event waits.
+    ///
+    /// It is called on the thread that submits, or on `homing-outbox`, without a lock held. It should wake a loop and do nothing else. Only
+    /// the first call of this method counts.
+    pub fn on_news(&self, call: impl Fn() + Send + Sync + 'static) {
+        // A second one is left out, as documented.
+        let _ = self.shared.on_news.set(Box::new(call));
+    }
+
+    /// Takes a report, and returns its name.
+    ///
+    /// With [`Durability::Durable`] the calling thread waits until the report is on the disk. Threads that wait at the same time share one
+    /// sync for each lane.
+    ///
+    /// # Errors
+    /// After [`SubmitError::NotDurable`] the report waits in memory and will be sent; after every other error it was not taken.
+    pub fn submit(&self, report: Report, durability: Durability) -> Result<ReportId, SubmitError> {
+        let Report { kind, body } = report;
+        let lane = kind.lane();
+        let learned = if lane == Lane::Applications { Some(self.learn(&body)?) } else { None };
+        let line = self.shared.line(lane);
+        let submitted = line.submit(self.shared.now(), (kind, &body), durability);
+        let submitted = submitted.map_err(|refused| {
+            learned.into_iter().for_each(|digest| self.shared.learned().take_back(digest));
+            // A full critical lane is told as an event.
+            self.shared.call_news();
+            match refused {
+                Refused::TooLarge => {
+                    SubmitError::TooLarge { bytes: body.len(), most: line.state().most_body() }
+                }
+                Refused::Full => SubmitError::Full { lane },
+            }
+        })?;
+        let Submitted { number, problem, call, mut news } = submitted;
+        if durability == Durability::Durable && self.shared.home.is_some() {
+            news |= self.shared.note(Some(lane), problem.as_deref());
+        }
+        if news {
+            self.shared.call_news();
+        }
+        if call {
+            self.call_writer();
+        }
+        let id = ReportId { lane, series: self.shared.series, number };
+        problem.map_or(Ok(id), |problem| Err(SubmitError::NotDurable { id, problem }))
+    }
+
+    fn learn(&self, application: &[u8]) -> Result<u64, SubmitError> {
+        let mut learned = self.shared.learned();
+        if !learned.enabled {
+            return Err(SubmitError::NotLearning);
+        }
+        learned.note(application).ok_or(SubmitError::AlreadyLearned)
+    }
+
+    /// Opens or closes the lane of applications, which is closed at first. Reports that wait are not touched.
+    pub fn learn_applications(&self, enabled: bool) {
+        self.shared.learned().enabled = enabled;
+    }
+
+    /// Forgets which applications were reported, because the server asks for all of them again.
+    pub fn forget_applications(&self) {
+        self.shared.learned().forget();
+    }
+
+    /// Copies the oldest reports of a lane: all of one series, in a body of at most so many bytes, and one at least, whatever its size. `None`:
+    /// nothing waits, or it cannot be read at the moment.
+    ///
+    /// The reports wait on. Until something is settled or dropped, the next batch begins with the same report.
+    pub fn take(&self, lane: Lane, at_most_bytes: usize) -> Option<Batch> {
+        let mut state = self.shared.line(lane).state();
+        let batch = state.take(self.shared.now(), at_most_bytes);
+        let tidy = state.has_graves() && !std::mem::replace(&mut state.group.called, true);
+        drop(state);
+        if tidy {
+            self.call_writer();
+        }
+        batch
+    }
+
+    /// Settles the reports of a batch up to this number, which a server has acknowledged. Returns how many waited until now.
+    ///
+    /// A number that is not of the batch, from its first to its last, settles nothing.
+    pub fn settle(&self, batch: &Batch, up_to: u64) -> u64 {
+        if !(batch.first()..=batch.last()).contains(&up_to) {
+            return 0;
+        }
+        let settled = self.shared.line(batch.lane()).state().settle(batch.series(), up_to);
+        self.after_removal(settled > 0);
+        settled
+    }
+
+    /// Says what to do after a server refused this batch as too large, and drops the report if that is what to do.
+    pub fn too_large(&self, batch: &Batch) -> TooLarge {
+        if batch.len() > 1 {
+            return TooLarge::Smaller { at_most_bytes: batch.body().len() / 2 };
+        }
+        let Some(report) = batch.reports().next() else { return TooLarge::ServerIsWrong };
+        let (id, bytes) = (report.id, report.body.len());
+        if bytes <= NEVER_TOO_LARGE {
+            return TooLarge::ServerIsWrong;
+        }
+        let mut state = self.shared.line(batch.lane()).state();
+        if state.drop_refused(id.series, id.number) {
+            state.events.push(OutboxEvent::TooLarge { id, bytes });
+        }
+        drop(state);
+        self.after_removal(true);
+        TooLarge::Dropped { id }
+    }
+
+    fn after_removal(&self, removed: bool) {
+        if removed {
+            // It may have relieved the lane.
+            self.shared.call_news();
+            self.call_writer();
+        }
+    }
+
+    /// How much waits in a lane. Drops what is too old, and has the thread try a folder again that could not be used.
+    pub fn backlog(&self, lane: Lane) -> Backlog {
+        let now = self.shared.now();
+        let mut state = self.shared.line(lane).state();
+        state.drop_aged(now);
+        let group = &mut state.group;
+        let call =
+            group.retry_at != 0 && now.boot >= group.retry_at && !std::mem::replace(&mut group.called, true);
+        let backlog = Backlog { reports: state.account.waiting, bytes: state.account.waiting_bytes };
+        drop(state);
+        if call {
+            self.call_writer();
+        }
+        backlog
+    }
+
+    /// What became of the reports of a lane since this outbox was made.
+    pub fn account(&self, lane: Lane) -> LaneAccount {
+        self.shared.line(lane).state().account
+    }
+
+    /// The next thing the product should know; at most 64 wait for each lane, and of more the oldest are left out.
+    pub fn poll_event(&self) -> Option<OutboxEvent> {
+        let of_the_folder = self.shared.trouble().events.pop();
+        of_the_folder.or_else(|| self.shared.lines.iter().find_map(|line| line.state().events.pop()))
+    }
+
+    /// Writes all that waits in memory to the disk, and waits for that.
+    ///
+    /// # Errors
+    /// What is the matter with the folder. An outbox without one has nothing to write.
+    pub fn flush(&self) -> Result<(), String> {
+        self.shared.pass(true)
+    }
+
+    fn call_writer(&self) {
+        if let Some(writer) = &self.writer {
+            writer.call();
+        }
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        if let Some(writer) = &self.writer {
+            writer.close();
+        }
+        // What cannot be written now is lost with the process.
+        let _ = self.shared.pass(true);
+    }
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let accounts = Lane::ALL.map(|lane| (lane, self.account(lane)));
+        f.debug_map().entries(accounts).finish()
+    }
+}
+
+impl Shared {
+    fn line(&self, lane: Lane) -> &Line {
+        &self.lines[lane as usize]
+    }
+
+    fn now(&self) -> Now {
+        (self.clock)()
+    }
+
+    fn learned(&self) -> MutexGuard<'_, Learned> {
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn trouble(&self) -> MutexGuard<'_, Trouble> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn call_news(&self) {
+        if let Some(call) = self.on_news.get() {
+            call();
+        }
+    }
+
+    /// One pass over the folder.
+    fn pass(&self, thorough: bool) -> Result<(), String> {
+        let Some(home) = &self.home else { return Ok(()) };
+        let mut events = Vec::new();
+        let result = home.lock().unwrap_or_else(PoisonError::into_inner).pass(
+            &self.lines,
+            self.now(),
+            thorough,
+            &mut events,
+        );
+        let mut news = !events.is_empty();
+        events.into_iter().for_each(|event| self.trouble().events.push(event));
+        news |= self.note(None, result.as_ref().err().map(String::as_str));
+        if news {
+            self.call_news();
+        }
+        result
+    }
+
+    /// Notes how the folder did; `lane`: for one lane, else for all. Whether there is something new to tell.
+    fn note(&self, lane: Option<Lane>, problem: Option<&str>) -> bool {
+        if problem.is_none() && !self.troubled.load(Ordering::Relaxed) {
+            return false;
+        }
+        let mut trouble = self.trouble();
+        match lane {
+            Some(lane) => trouble.lanes[lane as usize] = problem.is_some(),
+            None => {
+                trouble.home = problem.is_some();
+                if problem.is_none() {
+                    trouble.lanes = [false; 4];
+                }
+            }
+        }
+        let troubled = trouble.home || trouble.lanes != [false; 4];
+        self.troubled.store(troubled, Ordering::Relaxed);
+        if troubled == trouble.told {
+            return false;
+        }
+        trouble.told = troubled;
+        trouble.events.push(match problem {
+            Some(problem) if troubled => OutboxEvent::NotStored { problem: problem.to_owned() },
+            Some(_) | None => OutboxEvent::Stored,
+        });
+        true
+    }
+}
+
+/// A number that no other opening draws: the keys are random in each process, and the time tells a child from its parent.
+fn random(salt: u8) -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let time = since.map_or(0, |since| since.as_nanos());
+    RandomState::new().hash_one((salt, time, std::process::id()))
+}

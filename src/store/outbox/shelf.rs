@@ -1,0 +1,115 @@
+//! The folder of an outbox as one of its threads uses it: the calls to the system, and the descriptor that all share.
+
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom};
+use std::sync::Arc;
+
+use crate::store::system::{Found, Place, System};
+
+/// Makes the calls to the system; tests let them fail.
+pub(super) type Systems = Arc<dyn Fn() -> Box<dyn System> + Send + Sync>;
+
+/// See the module.
+pub(super) struct Shelf {
+    system: Box<dyn System>,
+    place: Arc<Place>,
+}
+
+impl Shelf {
+    pub(super) fn new(system: Box<dyn System>, place: Arc<Place>) -> Self {
+        Self { system, place }
+    }
+
+    /// Whether the folder is still there and private.
+    pub(super) fn look(&mut self) -> io::Result<()> {
+        match self.system.look_at_folder(&self.place)? {
+            Found::Private => Ok(()),
+            Found::Gone => Err(io::Error::new(io::ErrorKind::NotFound, "the folder was removed")),
+            Found::Refused(problem) => {
+                Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("the folder {problem}")))
+            }
+        }
+    }
+
+    /// The names that may be ours: text.
+    pub(super) fn names(&mut self) -> io::Result<Vec<String>> {
+        let names = self.system.names(&self.place)?;
+        Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
+    }
+
+    /// Opens a file of ours for reading.
+    pub(super) fn open(&mut self, name: &str) -> io::Result<File> {
+        let file = self.system.open(&self.place, name).map_err(|error| match error.raw_os_error() {
+            // Links are not followed.
+            #[cfg(unix)]
+            Some(libc::ELOOP) => {
+                io::Error::new(io::ErrorKind::PermissionDenied, "the file is a symbolic link; remove it")
+            }
+            _ => error,
+        })?;
+        match self.system.look_at_file(&file)? {
+            Found::Private | Found::Gone => Ok(file),
+            Found::Refused(problem) => {
+                Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("the file {problem}")))
+            }
+        }
+    }
+
+    /// The file's bytes from the beginning, at most this many.
+    pub(super) fn read(&mut self, file: &mut File, most: u64) -> io::Result<Vec<u8>> {
+        self.system.read(file, most)
+    }
+
+    /// These bytes of a file; fewer where it ends.
+    pub(super) fn read_at(&mut self, file: &mut File, at: u64, length: u64) -> io::Result<Vec<u8>> {
+        file.seek(SeekFrom::Start(at))?;
+        self.system.read(file, length)
+    }
+
+    /// A new file with this in it, synced together with its name.
+    pub(super) fn create(&mut self, name: &str, bytes: &[u8]) -> io::Result<File> {
+        let mut file = self.system.create(&self.place, name)?;
+        self.append(&mut file, bytes)?;
+        self.system.sync_folder(&self.place)?;
+        Ok(file)
+    }
+
+    /// Appends, and forces what was appended to the disk.
+    pub(super) fn append(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        self.system.write(file, bytes)?;
+        self.system.sync_data(file)
+    }
+
+    /// Puts these bytes in the place of a file, at once or not at all, and forces that to the disk.
+    pub(super) fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let unfinished = format!("{name}{UNFINISHED}");
+        // One that a killed process left behind.
+        match self.system.remove(&self.place, &unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let mut file = self.system.create(&self.place, &unfinished)?;
+        self.append(&mut file, bytes)?;
+        self.system.rename(&self.place, &unfinished, name)?;
+        self.system.sync_folder(&self.place)
+    }
+
+    pub(super) fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        self.system.rename(&self.place, from, to)
+    }
+
+    /// Removes a file; one that is not there is removed.
+    pub(super) fn remove(&mut self, name: &str) -> io::Result<()> {
+        match self.system.remove(&self.place, name) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn sync_folder(&mut self) -> io::Result<()> {
+        self.system.sync_folder(&self.place)
+    }
+}
+
+/// The ending of a file that is being written.
+pub(super) const UNFINISHED: &str = ".new";

@@ -1,0 +1,124 @@
+//! The thread that writes what no submit waits for, and removes what no report needs. It is there while there is something to do.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::platform::quiet_threads;
+
+/// How long the thread stays without work: what follows a report mostly follows at once.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// The thread calls the system and little else.
+const STACK: usize = 256 << 10;
+
+/// See the module.
+pub(super) struct Writer {
+    desk: Arc<Desk>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    /// One pass over all there is to do.
+    work: Arc<dyn Fn() + Send + Sync>,
+}
+
+#[derive(Default)]
+struct Desk {
+    state: Mutex<State>,
+    called: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    wanted: bool,
+    /// There is a thread that will look.
+    running: bool,
+    closed: bool,
+}
+
+impl Writer {
+    pub(super) fn new(work: Arc<dyn Fn() + Send + Sync>) -> Self {
+        Self { desk: Arc::default(), thread: Mutex::new(None), work }
+    }
+
+    /// Has the thread make a pass soon. Where no thread can be made, the next call tries again.
+    pub(super) fn call(&self) {
+        let mut state = self.desk.state();
+        state.wanted = true;
+        if state.running || state.closed {
+            drop(state);
+            self.desk.called.notify_one();
+            return;
+        }
+        let (desk, work) = (Arc::clone(&self.desk), Arc::clone(&self.work));
+        let thread = thread::Builder::new().name("homing-outbox".to_owned()).stack_size(STACK);
+        let spawned = quiet_threads(|| {
+            thread.spawn(move || {
+                while desk.next() {
+                    work();
+                }
+            })
+        });
+        if let Ok(thread) = spawned {
+            state.running = true;
+            // The one before it has said that it looks no more.
+            *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        }
+    }
+
+    /// Waits until a pass under way has ended. There is no other after that.
+    pub(super) fn close(&self) {
+        self.desk.state().closed = true;
+        self.desk.called.notify_one();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // A panic in it was a bug in homing, and has been printed.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Desk {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there is work, before the thread has lingered in vain.
+    fn next(&self) -> bool {
+        let began = Instant::now();
+        let mut state = self.state();
+        loop {
+            let left = LINGER.saturating_sub(began.elapsed());
+            if state.closed || (!state.wanted && left.is_zero()) {
+                state.running = false;
+                return false;
+            }
+            if std::mem::take(&mut state.wanted) {
+                return true;
+            }
+            state = self.called.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn the_thread_ends_without_work_and_another_begins() {
+        let passes = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&passes);
+        let writer = Writer::new(Arc::new(move || {
+            count.fetch_add(1, Ordering::SeqCst);
+        }));
+        for life in 1..=2 {
+            writer.call();
+            writer.thread.lock().unwrap().take().unwrap().join().unwrap();
+            assert_eq!(passes.load(Ordering::SeqCst), life);
+        }
+        writer.close();
+        writer.call();
+        assert_eq!(passes.load(Ordering::SeqCst), 2);
+    }
+}
