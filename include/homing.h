@@ -1479,7 +1479,7 @@ typedef struct {
 #define HOMING_WAKE_ATTACHMENT 2
 
 // A heartbeat or a stream is due.
-#define HOMING_WAKE_AGENDA 3
+#define HOMING_WAKE_SCHEDULE 3
 
 // The reference servers are asked, or have had their time.
 #define HOMING_WAKE_LOCATION 4

@@ -22,19 +22,24 @@ pub(super) enum Fact {
         peer: Option<IpAddr>,
         medium: Medium,
     },
-    /// The event stream is open.
-    StreamOpened,
-    /// The event stream is gone; `true`: it had been open.
-    StreamLost { was_open: bool },
-    /// The server does not offer one.
-    StreamDeclined,
+    /// The event stream had been open, and is gone.
+    StreamLost,
     /// The machine or its network woke up: look soon whether the server is still there.
     Refresh { resumed: bool },
 }
 
 /// Facts in the order they came about; one input causes only a few.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Facts(VecDeque<Fact>);
+
+/// An attach has two. What more needed is given back.
+const ROOM: usize = 2;
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self(VecDeque::with_capacity(ROOM))
+    }
+}
 
 impl Facts {
     pub(super) fn add(&mut self, fact: Fact) {
@@ -42,6 +47,10 @@ impl Facts {
     }
 
     pub(super) fn poll(&mut self) -> Option<Fact> {
-        self.0.pop_front()
+        let oldest = self.0.pop_front();
+        if oldest.is_none() && self.0.capacity() > ROOM {
+            self.0.shrink_to(ROOM);
+        }
+        oldest
     }
 }

@@ -9,16 +9,17 @@
 //!             Input                                   Event  (tell the application)
 //!               │                                       ▲
 //!               ▼                                       │
-//!   network ─► attachment ─► location ─► agenda ────────┤
+//!   network ─► attachment ─► location ─► schedule ──────┤
 //!      whom     which          am I       what is       │
 //!    to blame   server        inside?     said, when    ▼
-//!                                                     Action (do this to the world)
+//!                │  ▲                                 Action (do this to the world)
+//!                ▼  │
+//!               session: what is said to the server in use
 //! ```
-//! Facts flow from left to right; only needs (a heartbeat, a stream) go back, once per input, and the settings of
+//! Facts flow from left to right; only needs (a heartbeat) go back, once per input, and the settings of
 //! the location the agent is in. Beside `location` there will stand `trial` (do the new settings work?): it
 //! listens to the same facts and gives settings in force.
 
-mod agenda;
 mod attachment;
 mod captive;
 mod chance;
@@ -35,6 +36,8 @@ mod network;
 mod owners;
 mod phase;
 mod queue;
+mod schedule;
+mod session;
 mod snapshot;
 mod tuning;
 mod why;
@@ -49,7 +52,6 @@ pub use snapshot::{ServerSnapshot, Snapshot, State, Whereabouts};
 pub use tuning::{BadTuning, Tuning};
 pub use why::Why;
 
-use agenda::{Agenda, Need};
 use attachment::Attachment;
 use chance::Chance;
 use context::Context;
@@ -59,6 +61,7 @@ use location::Location;
 use network::Network;
 use owners::Owner;
 use queue::Queue;
+use schedule::Schedule;
 
 use crate::settings::Settings;
 use crate::words::{AgentId, Moment, Route, SettingsId};
@@ -110,7 +113,7 @@ pub struct Engine {
     attachment: Attachment,
     /// `None` when the settings neither name reference servers nor have locations that follow from them.
     location: Option<Box<Location>>,
-    agenda: Agenda,
+    schedule: Schedule,
     memory: Memory,
     memory_version: u64,
     /// What the memory was when it was last asked to be stored, in a number; `None` when it could not be.
@@ -126,7 +129,7 @@ pub enum Wake {
     /// A limit, a start, a probe or the end of a wait.
     Attachment,
     /// A heartbeat or a stream is due.
-    Agenda,
+    Schedule,
     /// The reference servers are asked, or have had their time.
     Location,
 }
@@ -156,7 +159,7 @@ impl Engine {
             in_force: &in_force,
             guard: &mut guard,
         };
-        let agenda = Agenda::new(&agent, &effective, &cx);
+        let schedule = Schedule::new(&agent, &effective, &cx);
         if let Some(location) = &mut location {
             location.set_interval(tuning.scale(effective.heartbeat_interval.value));
         }
@@ -170,7 +173,7 @@ impl Engine {
             now,
             attachment,
             location,
-            agenda,
+            schedule,
             memory,
             memory_version: 0,
             memory_digest,
@@ -194,10 +197,10 @@ impl Engine {
         }
         let attachment = self.attachment.deadline(self.present());
         let attachment = attachment.map(|at| (at, Wake::Attachment));
-        let agenda = self.agenda.deadline().map(|at| (at, Wake::Agenda));
+        let schedule = self.schedule.deadline().map(|at| (at, Wake::Schedule));
         let location = self.location_deadline();
         let location = location.map(|at| (at, Wake::Location));
-        attachment.into_iter().chain(agenda).chain(location).min_by_key(|(at, _)| *at)
+        attachment.into_iter().chain(schedule).chain(location).min_by_key(|(at, _)| *at)
     }
 
     /// What must outlive the process, as of the last [`Action::Remember`].
@@ -208,7 +211,7 @@ impl Engine {
     /// Where the agent stands at this moment and why. [`Snapshot::explain`] puts it into words.
     pub fn snapshot(&self, now: Moment) -> Snapshot {
         let now = self.now.max(now);
-        let next_heartbeat = self.agenda.next_heartbeat().map(|at| event::span(at.after(now)));
+        let next_heartbeat = self.schedule.next_heartbeat().map(|at| event::span(at.after(now)));
         let stale_inputs = self.queue.stale_inputs;
         let settings = self.in_force.settings();
         let location = self.location.as_ref().map(|location| LocationSnapshot {
@@ -331,20 +334,20 @@ impl Engine {
         // What is decided may make the next thing due at once: a move that waited for a beat to end, say.
         for _ in 0..MOST_ROUNDS {
             let Self {
-                chance, queue, network, guard, tuning, in_force, attachment, agenda, location, ..
+                chance, queue, network, guard, tuning, in_force, attachment, schedule, location, ..
             } = self;
             let cx = &mut Context { now: self.now, chance, queue, tuning, network, in_force, guard };
-            exchange_facts(cx, attachment, location, agenda);
+            exchange_facts(cx, attachment, location, schedule);
             attachment.tick(cx);
             if let Some(location) = location {
                 location.tick(cx, attachment.floor());
             }
             attachment.heed_control(cx);
-            exchange_facts(cx, attachment, location, agenda);
+            exchange_facts(cx, attachment, location, schedule);
             let followed = self.follow_location();
             let location = self.location_deadline();
             let attachment = self.attachment.deadline(self.present());
-            let due = attachment.into_iter().chain(self.agenda.deadline()).chain(location);
+            let due = attachment.into_iter().chain(self.schedule.deadline()).chain(location);
             if !followed && due.min().is_none_or(|due| due > self.now) {
                 break;
             }
@@ -413,12 +416,13 @@ impl Engine {
         let name = self.in_force.chosen.clone().or_else(fitting);
         let another = name != self.in_force.location;
         self.in_force.location = name;
-        let Self { chance, queue, network, guard, tuning, in_force, attachment, agenda, location, .. } = self;
+        let Self { chance, queue, network, guard, tuning, in_force, attachment, schedule, location, .. } =
+            self;
         let cx = &mut Context { now: self.now, chance, queue, tuning, network, in_force, guard };
         if before.is_some() || another {
             let effective = cx.in_force.effective();
             attachment.reconfigure(cx, before, &effective);
-            agenda.reconfigure(cx, &self.agent, &effective);
+            schedule.reconfigure(cx, &self.agent, &effective);
             if let Some(location) = location {
                 location.set_interval(cx.tuning.scale(effective.heartbeat_interval.value));
             }
@@ -455,39 +459,33 @@ impl Engine {
     }
 }
 
-/// Facts go to the location and the agenda, whose needs go back to the attachment: once.
+/// Facts go to the location and the schedule, whose needs go back to the attachment: once.
 fn exchange_facts(
     cx: &mut Context<'_>,
     attachment: &mut Attachment,
     location: &mut Option<Box<Location>>,
-    agenda: &mut Agenda,
+    schedule: &mut Schedule,
 ) {
-    hear(cx, attachment, location, agenda);
-    while let Some(need) = agenda.poll_need(cx.now) {
-        match need {
-            Need::Beat => {
-                agenda.asked(cx);
-                attachment.beat(cx);
-            }
-            Need::Stream => attachment.open_stream(cx),
-            Need::NoStream => attachment.end_stream(cx, Ending::Reconfigured),
-        }
+    hear(cx, attachment, location, schedule);
+    if schedule.take_heartbeat(cx.now) {
+        schedule.asked(cx);
+        attachment.beat(cx);
     }
-    hear(cx, attachment, location, agenda);
-    attachment.settle(cx, agenda.next_heartbeat());
+    hear(cx, attachment, location, schedule);
+    attachment.settle(cx, schedule.next_heartbeat());
 }
 
 fn hear(
     cx: &mut Context<'_>,
     attachment: &mut Attachment,
     location: &mut Option<Box<Location>>,
-    agenda: &mut Agenda,
+    schedule: &mut Schedule,
 ) {
     while let Some(fact) = attachment.poll_fact() {
         if let Some(location) = location {
             location.hear(cx, &fact);
         }
-        agenda.hear(cx, fact);
+        schedule.hear(cx, fact);
     }
 }
 
@@ -507,7 +505,7 @@ mod tests {
         for (part, size, most) in [
             ("network", size_of::<Network>(), 24),
             ("attachment", size_of::<Attachment>(), 448),
-            ("agenda", size_of::<Agenda>(), 128),
+            ("schedule", size_of::<Schedule>(), 128),
             ("queue", size_of::<Queue>(), 104),
             ("memory", size_of::<Memory>(), 32),
             ("action", size_of::<Action>(), 96),

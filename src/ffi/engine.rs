@@ -83,7 +83,7 @@ pub const HOMING_WAKE_DRAIN: i32 = 1;
 /// A limit, a start, a probe or the end of a wait.
 pub const HOMING_WAKE_ATTACHMENT: i32 = 2;
 /// A heartbeat or a stream is due.
-pub const HOMING_WAKE_AGENDA: i32 = 3;
+pub const HOMING_WAKE_SCHEDULE: i32 = 3;
 /// The reference servers are asked, or have had their time.
 pub const HOMING_WAKE_LOCATION: i32 = 4;
 
@@ -328,7 +328,7 @@ const fn wake_code(value: Wake) -> i32 {
     match value {
         Wake::Drain => HOMING_WAKE_DRAIN,
         Wake::Attachment => HOMING_WAKE_ATTACHMENT,
-        Wake::Agenda => HOMING_WAKE_AGENDA,
+        Wake::Schedule => HOMING_WAKE_SCHEDULE,
         Wake::Location => HOMING_WAKE_LOCATION,
     }
 }

@@ -10,7 +10,6 @@ const LONGEST_FUNCTION: usize = 80;
 /// What is still to be split. An entry goes when its time has come, and none is added.
 const STILL_TOO_LONG: &[&str] = &[
     "src/client/builder.rs:",
-    "src/engine/attachment/attempt.rs: ",
     "src/engine/attachment/change.rs:",
     "src/engine/attachment/sweep.rs: ",
     "src/ffi/action.rs:",

@@ -168,7 +168,7 @@ mod twice {
                 0 => return None,
                 HOMING_WAKE_DRAIN => Wake::Drain,
                 HOMING_WAKE_ATTACHMENT => Wake::Attachment,
-                HOMING_WAKE_AGENDA => Wake::Agenda,
+                HOMING_WAKE_SCHEDULE => Wake::Schedule,
                 HOMING_WAKE_LOCATION => Wake::Location,
                 other => panic!("wake {other}"),
             };

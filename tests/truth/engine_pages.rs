@@ -140,8 +140,8 @@ fn the_rules_are_those_of_the_engine() {
             "no_gap_between_heartbeats_is_longer_than_the_interval",
         ),
         Code(
-            "one within {agenda.resume_spread s} s (or T/30), after a network change one within \
-             {agenda.network_spread s} s",
+            "one within {schedule.resume_spread s} s (or T/30), after a network change one within \
+             {schedule.network_spread s} s",
         ),
         // Promises.
         Test(

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::active::{Active, Again, Leave, Talk};
-use super::attempt::{Attempt, Step, Target};
+use super::active::{Active, Leave};
 use super::health::{Health, floor};
 use super::plan::{Entry, Request};
 use super::race::Race;
@@ -11,6 +10,7 @@ use super::{Attachment, Phase};
 use crate::engine::context::Context;
 use crate::engine::event::{Next, span};
 use crate::engine::owners::Owner;
+use crate::engine::session::{Answer, Attempt, Heard, Step, Target, Try};
 use crate::engine::{Action, Ending, Event, Input, Why};
 use crate::words::{Cause, Errand, Failure, FailureClass, Moment, Purpose};
 
@@ -23,14 +23,17 @@ impl Attachment {
         let Some(active) = self.active_mut() else {
             return;
         };
-        match (&active.talk, floor) {
+        let beside = active.search.as_ref().map(|race| race.incumbent.is_some());
+        match (beside, floor) {
             // The exchange that is planned is this one.
-            _ if active.again.is_some() => {}
+            _ if active.heartbeat.again().is_some() => {}
+            // What is under way is one.
+            _ if active.heartbeat.is_under_way() => {}
             // Nothing is said before the floor the server set, and nobody is dialled twice in a second.
-            (Talk::Quiet, Some(floor)) => active.again = Some(Again { at: floor, retried: false }),
-            (Talk::Quiet, None) => self.start_beat(cx, false),
-            (Talk::Racing(race), _) if race.incumbent.is_none() => active.beat_waits = true,
-            (Talk::Beat { .. } | Talk::Racing(_), _) => {}
+            (None, Some(floor)) => active.heartbeat.plan(floor, Try::First),
+            (None, None) => self.start_beat(cx, Try::First),
+            (Some(false), _) => active.heartbeat.owe(),
+            (Some(true), _) => {}
         }
     }
 
@@ -40,11 +43,8 @@ impl Attachment {
         let Some(active) = self.active_mut() else {
             return;
         };
-        if keep || !matches!(active.talk, Talk::Quiet) {
-            return;
-        }
-        if let Some(link) = active.link.take() {
-            cx.queue.close(link.id, Ending::Idle);
+        if !keep && active.is_quiet() {
+            active.heartbeat.close_link(cx, Ending::Idle);
         }
     }
 
@@ -55,71 +55,54 @@ impl Attachment {
         let Some(active) = self.active_mut() else {
             return false;
         };
-        if let Input::Lost { link, failure } = &input
-            && active.link.is_some_and(|kept| kept.id == *link)
-        {
-            // Between exchanges a server may close: nobody is charged, and the next exchange dials anew.
-            active.link = None;
+        if let Some(failure) = active.heartbeat.link_lost(&input) {
             if failure.class() == FailureClass::Limit {
                 self.idle_link_misused(cx, failure);
             }
             return true;
         }
-        let Talk::Beat { attempt, .. } = &mut active.talk else {
+        let Some(heard) = active.heartbeat.handle(cx, input) else {
             return false;
         };
-        if !attempt.is_about(&input) {
-            return false;
-        }
-        let connected = matches!(input, Input::Connected { .. });
-        let was_answering = attempt.is_answering();
-        let in_exchange = attempt.unanswered_since().is_some() || was_answering;
-        let (reused, connect_time) = (attempt.reused, attempt.connect_time);
-        match attempt.handle(cx, input) {
-            Step::Nothing | Step::Told(_) => {}
-            Step::Progress => {
-                if connected && let Some(time) = connect_time.or(attempt.connect_time) {
-                    let (record, route) = (attempt.target.record, attempt.route());
-                    self.servers.connected_in(record, time, route);
-                    cx.network.heard_somebody();
-                }
-            }
-            Step::Answered(answer) => {
-                active.link = Some(answer.link);
-                active.talk = Talk::Quiet;
-                active.patience.record(answer.first_byte);
-                let fresh_look = std::mem::take(&mut active.fresh_look);
+        match heard {
+            Heard::Nothing => {}
+            Heard::Connected { time, route } => {
                 let record = active.record();
-                let address = answer.link.looked_up(&active.member.server);
-                self.hunger.delivered(cx.now);
-                if fresh_look && answer.drain.is_none() {
-                    self.servers.end_drain(cx, record);
-                }
-                self.servers.succeed(cx, record, address);
-                self.memorable = true;
-                cx.act(Action::Adopt { exchange: answer.exchange });
-                let server = self.servers.id(record);
-                self.announced.settings(cx, &server, answer.settings);
-                self.announced.policy(cx, &server, answer.policy);
-                cx.tell(Event::Heartbeat { server, status: answer.status, elapsed: span(answer.elapsed) });
-                self.proved(cx, answer.link, answer.drain);
+                self.servers.connected_in(record, time, route);
+                cx.network.heard_somebody();
             }
-            Step::Declined { status, drain } => {
+            Heard::Answered(answer) => self.beat_answered(cx, answer),
+            Heard::Stale { drain } => {
                 self.drained(cx, drain);
-                self.beat_failed(cx, Cause::NotAManager { status }.into(), false);
+                self.start_beat(cx, Try::First);
             }
-            Step::Failed { failure, drain } => {
+            Heard::Failed { failure, drain, which, was_asked } => {
                 self.drained(cx, drain);
-                // A kept link that breaks before any answer was closed before we spoke: it says nothing of the server.
-                let stale = reused && !was_answering && is_broken(failure.class());
-                if stale {
-                    self.start_beat(cx, false);
-                } else {
-                    self.beat_failed(cx, failure, in_exchange);
-                }
+                self.beat_failed(cx, failure, which, was_asked);
             }
         }
         true
+    }
+
+    fn beat_answered(&mut self, cx: &mut Context<'_>, answer: Answer<'_>) {
+        let Some(active) = self.active_mut() else {
+            return;
+        };
+        let fresh_look = active.heartbeat.take_fresh_look();
+        let record = active.record();
+        let address = answer.link.looked_up(&active.member.server);
+        self.hunger.delivered(cx.now);
+        if fresh_look && answer.drain.is_none() {
+            self.servers.end_drain(cx, record);
+        }
+        self.servers.succeed(cx, record, address);
+        self.memorable = true;
+        cx.act(Action::Adopt { exchange: answer.exchange });
+        let server = self.servers.id(record);
+        self.announced.settings(cx, &server, answer.settings);
+        self.announced.policy(cx, &server, answer.policy);
+        cx.tell(Event::Heartbeat { server, status: answer.status, elapsed: span(answer.elapsed) });
+        self.proved(cx, answer.link, answer.drain);
     }
 
     /// Does whatever is due while attached.
@@ -133,26 +116,20 @@ impl Attachment {
         if unfed && !active.is_unfed() {
             active.leave = Some(Leave::new(cx.now, Why::Unfed));
         }
-        match &mut active.talk {
-            Talk::Beat { attempt, .. } if attempt.limit(&cx.tuning.attachment).0 <= cx.now => {
-                if let Some(failure) = attempt.expire(cx) {
-                    self.beat_failed(cx, failure, false);
-                }
+        if active.heartbeat.is_under_way() {
+            if let Some((failure, which)) = active.heartbeat.expire(cx) {
+                self.beat_failed(cx, failure, which, false);
+            } else if let Some((_, why)) =
+                active.heartbeat.doubt_at(stagger, &cx.tuning.attachment).filter(|&(at, _)| at <= cx.now)
+            {
+                self.doubt(cx, why);
             }
-            Talk::Beat { .. } => {
-                let doubt = active.doubt_at(stagger, &cx.tuning.attachment);
-                if let Some((_, why)) = doubt.filter(|&(at, _)| at <= cx.now) {
-                    self.doubt(cx, why);
-                }
-            }
-            Talk::Racing(_) => self.drive_beside(cx),
-            Talk::Quiet => {
-                if let Some(again) = active.again.filter(|again| again.at <= cx.now) {
-                    self.start_beat(cx, again.retried);
-                } else if let Some(leave) = active.leave.filter(|leave| leave.at <= cx.now) {
-                    self.move_away(cx, leave);
-                }
-            }
+        } else if active.search.is_some() {
+            self.drive_beside(cx);
+        } else if let Some(again) = active.heartbeat.again().filter(|again| again.at <= cx.now) {
+            self.start_beat(cx, again.which);
+        } else if let Some(leave) = active.leave.filter(|leave| leave.at <= cx.now) {
+            self.move_away(cx, leave);
         }
         self.tick_stream(cx);
         self.tick_failback(cx);
@@ -168,7 +145,7 @@ impl Attachment {
     /// Before when the server in use is not spoken to. On a kept link only what it asks for holds.
     fn beat_floor(&self, cx: &Context<'_>) -> Option<Moment> {
         let active = self.active()?;
-        match active.link {
+        match active.heartbeat.link() {
             Some(_) => self.servers.record(active.record())?.throttled_until(),
             None => Some(self.servers.opens(cx.present(), active.record(), false)),
         }
@@ -179,10 +156,7 @@ impl Attachment {
         let Some(active) = self.active_mut() else {
             return;
         };
-        active.fresh_look = true;
-        if let Some(link) = active.link.take() {
-            cx.queue.close(link.id, Ending::Moved);
-        }
+        active.heartbeat.look_afresh(cx);
         self.beat(cx);
     }
 
@@ -193,16 +167,11 @@ impl Attachment {
         let Some(better) = self.failback.tick(cx, &mut self.servers) else {
             return;
         };
-        let Some(active) = self.active_mut() else {
-            return;
-        };
-        if !matches!(active.talk, Talk::Quiet) {
-            return;
+        if self.active().is_some_and(Active::is_quiet) {
+            let plan = vec![Entry::new(better)];
+            let race = Race::new(cx.queue.next_id(), Why::BetterServer, cx.now, plan);
+            self.search_beside(cx, race);
         }
-        let plan = vec![Entry::new(better)];
-        let race = Race::new(cx.queue.next_id(), Why::BetterServer, cx.now, plan);
-        active.talk = Talk::Racing(Box::new(race));
-        self.drive_beside(cx);
     }
 
     /// The server in use, under the policy of the settings that named it last.
@@ -213,24 +182,21 @@ impl Attachment {
     }
 
     /// On the kept link where there is one, else on a fresh one.
-    fn start_beat(&mut self, cx: &mut Context<'_>, retried: bool) {
+    fn start_beat(&mut self, cx: &mut Context<'_>, which: Try) {
         let Some(target) = self.active_target(cx) else {
             return;
         };
         if let Some(floor) = self.beat_floor(cx).filter(|&floor| floor > cx.now) {
-            return self.again(floor, retried);
+            return self.again(floor, which);
         }
         let errand = Errand::Heartbeat { purpose: Purpose::Beat };
-        let link = self.active_mut().and_then(|active| {
-            active.again = None;
-            active.link.take()
-        });
+        let link = self.active_mut().and_then(|active| active.heartbeat.take_link());
         let attempt = match link {
             Some(link) => Attempt::on_link(cx, Owner::Heartbeat, target, errand, link),
             None => self.servers.begin_target(cx, Owner::Heartbeat, target, errand),
         };
         if let Some(active) = self.active_mut() {
-            active.talk = Talk::Beat { attempt, retried, doubted: false };
+            active.heartbeat.begin(attempt, which);
         }
     }
 
@@ -256,41 +222,33 @@ impl Attachment {
             return;
         };
         if plan.is_empty() {
-            // There is nobody else: its own limits decide.
-            if let Talk::Beat { doubted, .. } = &mut active.talk {
-                *doubted = true;
-            }
-            return;
+            return active.heartbeat.doubt();
         }
-        let Talk::Beat { mut attempt, .. } = std::mem::replace(&mut active.talk, Talk::Quiet) else {
+        let Some(attempt) = active.heartbeat.hand_over(cx, Owner::Search) else {
             return;
         };
-        attempt.hand_over(cx, Owner::Search);
         let servers = plan.len();
         let mut race = Race::new(cx.queue.next_id(), why, cx.now, plan).beside(attempt, member, stagger);
         if second_opinion {
             race = race.with_second_opinion(cx.now + stagger.min(tuning.second_opinion));
         }
-        active.talk = Talk::Racing(Box::new(race));
         cx.tell(Event::Sweeping { why, servers });
-        self.drive_beside(cx);
+        self.search_beside(cx, race);
     }
 
     /// The exchange with the server in use failed. What that means depends on the class.
-    fn beat_failed(&mut self, cx: &mut Context<'_>, failure: Failure, in_exchange: bool) {
+    fn beat_failed(&mut self, cx: &mut Context<'_>, failure: Failure, which: Try, was_asked: bool) {
         let Some(active) = self.active_mut() else {
             return;
         };
-        let retried = matches!(active.talk, Talk::Beat { retried: true, .. });
-        active.talk = Talk::Quiet;
-        active.fresh_look = false;
+        active.heartbeat.take_fresh_look();
         let (record, policy) = (active.record(), active.member.server.policy);
         self.hunger.failed();
         let tuning = &cx.tuning.attachment;
         let server = self.servers.id(record);
         self.memorable = true;
         match failure.class() {
-            FailureClass::Broken if !retried => {
+            FailureClass::Broken if which == Try::First => {
                 self.servers.charge(cx, record, policy, &failure);
                 if self.is_down(record) {
                     cx.tell(Event::attempt_failed(server, &failure, Next::NextServer));
@@ -298,8 +256,8 @@ impl Attachment {
                 }
                 cx.tell(Event::attempt_failed(server, &failure, Next::SameServer));
                 // A connection in use was lost, perhaps by everybody: come back spread.
-                let wait = if in_exchange { cx.chance.up_to(tuning.spread) } else { Duration::ZERO };
-                self.again(cx.now + wait, true);
+                let wait = if was_asked { cx.chance.up_to(tuning.spread) } else { Duration::ZERO };
+                self.again(cx.now + wait, Try::FreshLink);
             }
             FailureClass::ServerError | FailureClass::TooLarge | FailureClass::Misunderstood => {
                 self.servers.charge(cx, record, policy, &failure);
@@ -309,7 +267,7 @@ impl Attachment {
                 }
                 cx.tell(Event::attempt_failed(server, &failure, Next::SameServer));
                 let wait = cx.chance.between(tuning.recheck_least, tuning.recheck_most);
-                self.again(cx.now + wait, false);
+                self.again(cx.now + wait, Try::First);
             }
             FailureClass::Throttled => {
                 self.servers.charge(cx, record, policy, &failure);
@@ -319,7 +277,7 @@ impl Attachment {
                 let record = self.servers.record(record);
                 let until = record.and_then(|record| record.throttled_until()).unwrap_or(cx.now);
                 cx.tell(Event::attempt_failed(server, &failure, Next::Later));
-                self.again(until, false);
+                self.again(until, Try::First);
                 if asked > self.interval {
                     self.move_away(cx, Leave::new(cx.now, Why::ServerThrottled));
                 }
@@ -344,10 +302,10 @@ impl Attachment {
     }
 
     /// Between exchanges the server in use sent more than anybody should.
-    fn idle_link_misused(&mut self, cx: &mut Context<'_>, failure: &Failure) {
+    fn idle_link_misused(&mut self, cx: &mut Context<'_>, failure: Failure) {
         let Some(active) = self.active() else { return };
         let (record, policy) = (active.record(), active.member.server.policy);
-        self.servers.charge(cx, record, policy, failure);
+        self.servers.charge(cx, record, policy, &failure);
         self.memorable = true;
         let server = self.servers.id(record);
         if self
@@ -355,15 +313,15 @@ impl Attachment {
             .record(record)
             .is_some_and(|record| matches!(record.health, Health::Quarantined { .. }))
         {
-            cx.tell(Event::attempt_failed(server, failure, Next::NextServer));
-            return self.lose(cx, failure.clone(), true);
+            cx.tell(Event::attempt_failed(server, &failure, Next::NextServer));
+            return self.lose(cx, failure, true);
         }
-        cx.tell(Event::attempt_failed(server, failure, Next::SameServer));
+        cx.tell(Event::attempt_failed(server, &failure, Next::SameServer));
     }
 
-    fn again(&mut self, at: Moment, retried: bool) {
+    fn again(&mut self, at: Moment, which: Try) {
         if let Some(active) = self.active_mut() {
-            active.again = Some(Again { at, retried });
+            active.heartbeat.plan(at, which);
         }
     }
 
@@ -392,8 +350,4 @@ impl Attachment {
         }
         true
     }
-}
-
-fn is_broken(class: FailureClass) -> bool {
-    matches!(class, FailureClass::Broken | FailureClass::ClosedIdle)
 }

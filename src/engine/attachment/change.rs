@@ -3,16 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::active::{Active, Again, Leave, Talk};
+use super::active::{Active, Leave};
 use super::health::Record;
 use super::plan::Request;
 use super::race::Race;
 use super::roster::{Member, Roster};
-use super::{Attachment, Fact, Phase};
+use super::{Attachment, Phase};
 use crate::engine::context::Context;
+use crate::engine::fact::Fact;
 use crate::engine::owners::Owner;
+use crate::engine::session::{Stream, Try};
 use crate::engine::{Ending, NetworkChange, Why};
-use crate::settings::{Effective, Server, Settings};
+use crate::settings::{Effective, Mode, Server, Settings};
 use crate::words::{FailureClass, Moment, ServerId, SettingsId};
 
 impl Attachment {
@@ -24,13 +26,29 @@ impl Attachment {
             cx.in_force.settings().servers().iter().map(|id| Record::new(id.clone(), cx.now)).collect();
         self.servers.records = records;
         self.servers.roster = self.roster(effective);
-        self.set_interval(cx, effective);
+        self.follow(cx, effective);
         if !effective.enabled.value {
             self.transition_to_disabled(cx);
         }
     }
 
-    fn set_interval(&mut self, cx: &Context<'_>, effective: &Effective) {
+    /// What the settings say of how the server in use is talked to.
+    fn follow(&mut self, cx: &mut Context<'_>, effective: &Effective) {
+        self.mode = effective.mode.value;
+        if let Phase::Attached(active) = &mut self.phase {
+            match (self.mode, &mut active.stream) {
+                (Mode::Push, Some(_)) | (Mode::Pull, None) => {}
+                (Mode::Push, none) => {
+                    let mut stream = Stream::default();
+                    stream.want(cx.now);
+                    *none = Some(Box::new(stream));
+                }
+                (Mode::Pull, Some(stream)) => {
+                    stream.give_up(cx, Ending::Reconfigured);
+                    active.stream = None;
+                }
+            }
+        }
         self.interval = cx.tuning.scale(effective.heartbeat_interval.value);
         self.hunger.set_interval(self.interval, &cx.tuning.attachment);
     }
@@ -53,7 +71,7 @@ impl Attachment {
         let in_use = self.active().map(|active| self.servers.id(active.record()));
         let moved = self.carry_records_over(cx.now, new_settings, in_use);
         self.servers.roster = self.roster(effective);
-        self.set_interval(cx, effective);
+        self.follow(cx, effective);
         let change = Change { old_settings, new_settings, moved: &moved };
         let same = |server: &Server, other: &Server| change.is_same(server, other);
 
@@ -94,32 +112,29 @@ impl Attachment {
                 // Under another policy, or at another address: the place itself may be as it was.
                 let here = roster.of_record(record).filter(|_| change.record(active.record()).is_some());
                 let judged_anew = here.is_some_and(|listed| listed.is_same_place(&active.member));
-                match &mut active.talk {
-                    Talk::Racing(race) if race.incumbent.is_some() && still_listed.is_some() => {
+                match &mut active.search {
+                    None => {}
+                    Some(race) if race.incumbent.is_some() && still_listed.is_some() => {
                         retain(cx, race, &change, version, &goes_on);
                         race.renumber_failures(false, |_| None);
                     }
                     // Where the agent meant to move, and from where, is decided anew.
-                    Talk::Racing(race) => {
-                        if race.incumbent.is_some() || active.beat_waits {
-                            active.again = Some(Again { at: cx.now, retried: false });
+                    Some(race) => {
+                        let owed = active.heartbeat.take_owed();
+                        if race.incumbent.is_some() || owed {
+                            active.heartbeat.plan(cx.now, Try::First);
                         }
-                        active.beat_waits = false;
                         for mut runner in race.runners.drain(..) {
                             runner.give_up(cx, Ending::Reconfigured);
                         }
-                        active.talk = Talk::Quiet;
+                        active.search = None;
                     }
-                    Talk::Beat { attempt, .. } => match &still_listed {
-                        Some(member) => attempt.target.renumber(member, version),
-                        None => attempt.target.record = record,
-                    },
-                    Talk::Quiet => {}
                 }
-                if let Some(stream) = &mut self.stream {
+                let stream = active.stream.as_mut().and_then(|stream| stream.attempt_mut());
+                for attempt in active.heartbeat.attempt_mut().into_iter().chain(stream) {
                     match &still_listed {
-                        Some(member) => stream.target.renumber(member, version),
-                        None => stream.target.record = record,
+                        Some(member) => attempt.target.renumber(record, &member.server, version),
+                        None => attempt.target.record = record,
                     }
                 }
                 self.failback.retain(cx, version, &stays);
@@ -183,7 +198,7 @@ impl Attachment {
                 self.drive_sweep(cx);
             }
             Phase::Attached(active) => {
-                if let Talk::Racing(race) = &mut active.talk {
+                if let Some(race) = &mut active.search {
                     race.replan(plan);
                 }
                 let (listed, member) = (active.listed, active.member.clone());
@@ -276,18 +291,14 @@ impl Attachment {
     fn wake(&mut self, cx: &mut Context<'_>, why: Why) {
         match &mut self.phase {
             Phase::Attached(active) => {
-                let mut talk = std::mem::replace(&mut active.talk, Talk::Quiet);
-                match &mut talk {
-                    Talk::Quiet => {}
-                    Talk::Beat { attempt, .. } => attempt.give_up(cx, Ending::Stale),
-                    Talk::Racing(race) => self.servers.disband(cx, race, Ending::Stale),
+                if let Some(mut race) = active.search.take() {
+                    self.servers.disband(cx, &mut race, Ending::Stale);
                 }
-                if let Some(link) = active.link.take() {
-                    cx.queue.close(link.id, Ending::Stale);
+                active.heartbeat.give_up(cx, Ending::Stale);
+                if let Some(stream) = &mut active.stream {
+                    stream.rest(cx, Ending::Stale);
                 }
-                active.beat_waits = false;
                 self.failback.drop_probes(cx);
-                self.end_stream(cx, Ending::Stale);
                 self.facts.add(Fact::Refresh { resumed: why == Why::Resumed });
             }
             Phase::Sweeping(_) | Phase::Waiting { .. } | Phase::NoNetwork { .. } | Phase::Captive { .. } => {
@@ -357,7 +368,7 @@ impl Attachment {
             Phase::Rejected { .. } => self.sweep(cx, Why::NewCredentials),
             Phase::Waiting { .. } if refused => self.sweep(cx, Why::NewCredentials),
             Phase::Sweeping(_) => self.credentials_changed = true,
-            Phase::Attached(ref active) => self.credentials_changed = !matches!(active.talk, Talk::Quiet),
+            Phase::Attached(ref active) => self.credentials_changed = !active.is_quiet(),
             Phase::Starting { .. }
             | Phase::Waiting { .. }
             | Phase::NoNetwork { .. }
@@ -373,10 +384,12 @@ impl Attachment {
         if matches!(self.phase, Phase::Stopping { .. } | Phase::Stopped) {
             return;
         }
-        let running = self.active_mut().and_then(|active| active.take_exchange());
-        match running.filter(|_| !grace.is_zero()) {
-            Some(mut attempt) => {
-                attempt.hand_over(cx, Owner::Farewell);
+        let running = self
+            .active_mut()
+            .filter(|_| !grace.is_zero())
+            .and_then(|active| active.hand_exchange_over(cx, Owner::Farewell));
+        match running {
+            Some(attempt) => {
                 self.transition_to_stopping(cx, cx.now + grace, Box::new(attempt));
             }
             None => self.transition_to_stopped(cx),
@@ -464,7 +477,7 @@ fn retain(
     race.incumbent = race.incumbent.and_then(|record| change.record(record));
     race.runners.retain_mut(|runner| match stays(&runner.member) {
         Some(member) => {
-            runner.attempt.target.renumber(&member, settings);
+            runner.attempt.target.renumber(member.record.into(), &member.server, settings);
             runner.member = member;
             true
         }

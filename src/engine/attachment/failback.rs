@@ -12,11 +12,11 @@
 //! hour's stay sets that back. So a server that flaps, in whatever pattern, moves an agent twice an hour at most.
 
 use super::Tuning;
-use super::attempt::{Attempt, Step};
 use super::roster::Member;
 use super::servers::Servers;
 use crate::engine::context::Context;
 use crate::engine::owners::Owner;
+use crate::engine::session::{Attempt, Step};
 use crate::engine::{Ending, Event, Input};
 use crate::words::{Cause, Errand, Failure, FailureClass, Moment, Purpose, ServerId, SettingsId};
 
@@ -158,7 +158,7 @@ impl Failback {
         self.prospects.retain_mut(|prospect| match stays(&prospect.member) {
             Some(member) => {
                 if let Some(probe) = &mut prospect.probe {
-                    probe.target.renumber(&member, settings);
+                    probe.target.renumber(member.record.into(), &member.server, settings);
                 }
                 prospect.member = member;
                 true

@@ -17,8 +17,6 @@
 //! Each edge above is one `transition_to_*` function; it alone writes the phase, and it says why.
 
 mod active;
-mod announced;
-mod attempt;
 mod backoff;
 pub(super) mod balance;
 mod beat;
@@ -37,9 +35,7 @@ mod sweep;
 use std::sync::Arc;
 use std::time::Duration;
 
-use active::{Active, FirstBytes, Leave, Reached, Talk};
-use announced::Announced;
-use attempt::Attempt;
+use active::{Active, Leave, Reached};
 use backoff::Moves;
 use failback::Failback;
 use hunger::Hunger;
@@ -52,9 +48,11 @@ use super::event::span;
 use super::fact::{Fact, Facts};
 use super::guard::Present;
 use super::owners::Owner;
+use super::session::{Announced, Attempt, Heartbeat, Stream};
 use super::tuning::attachment::Tuning;
 use super::{Ending, Event, Input, State, Why};
-use crate::words::{AgentId, Moment, Route, SettingsId};
+use crate::settings::Mode;
+use crate::words::{AgentId, Moment, Route, ServerId, SettingsId};
 
 /// See the module.
 #[derive(Debug)]
@@ -62,11 +60,9 @@ pub(super) struct Attachment {
     servers: Servers,
     phase: Phase,
     failback: Failback,
-    /// The side link of push mode.
-    stream: Option<Box<Attempt>>,
-    /// Something was told on it.
-    stream_is_open: bool,
     announced: Announced,
+    /// Whether the server in use is asked for an event stream.
+    mode: Mode,
     /// T: the longest gap between heartbeats. A server that asks for more patience is left.
     interval: Duration,
     hunger: Hunger,
@@ -109,8 +105,7 @@ impl Attachment {
             servers: Servers::new(agent, routes),
             phase: Phase::Starting { at },
             failback: Failback::default(),
-            stream: None,
-            stream_is_open: false,
+            mode: Mode::Pull,
             announced: Announced::default(),
             interval: Duration::ZERO,
             hunger: Hunger::new(at),
@@ -158,8 +153,7 @@ impl Attachment {
             | Phase::Rejected { .. }
             | Phase::Stopped => false,
         };
-        let stream = self.stream.as_ref().is_some_and(|stream| stream.refers_to(settings));
-        attempts || stream || self.failback.refers_to(settings)
+        attempts || self.failback.refers_to(settings)
     }
 
     /// Whether a link, an exchange or a look-up may be under way.
@@ -184,26 +178,29 @@ impl Attachment {
             | Phase::Rejected { until } => Some(*until),
             Phase::Stopping { until, attempt } => Some(attempt.limit(tuning).0.min(*until)),
             Phase::Attached(active) => {
-                let quiet = matches!(active.talk, Talk::Quiet);
-                let talk = match &active.talk {
-                    Talk::Quiet => {
-                        let again = active.again.map(|again| again.at);
-                        let leave = active.leave.map(|leave| leave.at);
-                        let unfed = self.hunger.unfed_at().filter(|_| !active.is_unfed());
-                        again.into_iter().chain(leave).chain(unfed).min()
-                    }
-                    Talk::Beat { attempt, .. } => {
-                        let stagger = self.servers.stagger_beside(active.record(), tuning);
-                        let doubt = active.doubt_at(stagger, tuning).map(|(at, _)| at);
-                        doubt.into_iter().chain([attempt.limit(tuning).0]).min()
-                    }
-                    Talk::Racing(race) => self.servers.race_deadline(at, race),
-                };
+                let heartbeat = self.heartbeat_deadline(active, tuning);
+                let search = active.search.as_ref().and_then(|race| self.servers.race_deadline(at, race));
+                let quiet = active.is_quiet();
+                let moves = quiet.then(|| self.moves_at(active)).flatten();
                 let failback = self.failback.deadline(quiet, tuning);
-                let stream = self.stream_limit(tuning);
-                talk.into_iter().chain(failback).chain(stream).min()
+                let stream = active.stream.as_ref().and_then(|stream| stream.deadline(tuning));
+                [heartbeat, search, moves, failback, stream].into_iter().flatten().min()
             }
         }
+    }
+
+    /// When the heartbeat under way has taken too long or is doubted.
+    fn heartbeat_deadline(&self, active: &Active, tuning: &Tuning) -> Option<Moment> {
+        let stagger = self.servers.stagger_beside(active.record(), tuning);
+        active.heartbeat.limit(stagger, tuning)
+    }
+
+    /// When the server in use is asked again, or left, or has fed the agent nothing for too long.
+    fn moves_at(&self, active: &Active) -> Option<Moment> {
+        let again = active.heartbeat.again().map(|again| again.at);
+        let leave = active.leave.map(|leave| leave.at);
+        let unfed = self.hunger.unfed_at().filter(|_| !active.is_unfed());
+        again.into_iter().chain(leave).chain(unfed).min()
     }
 
     // --- handle ---
@@ -226,10 +223,7 @@ impl Attachment {
     fn search_input(&mut self, cx: &mut Context<'_>, input: Input<'_>) -> bool {
         let race = match &mut self.phase {
             Phase::Sweeping(race) => Some(race),
-            Phase::Attached(active) => match &mut active.talk {
-                Talk::Racing(race) => Some(race),
-                Talk::Quiet | Talk::Beat { .. } => None,
-            },
+            Phase::Attached(active) => active.search.as_mut(),
             Phase::Starting { .. }
             | Phase::Disabled
             | Phase::Waiting { .. }
@@ -320,30 +314,24 @@ impl Attachment {
         let why = race.why;
         let beside = matches!(why, Why::ServerSlow | Why::ServerSilent);
         let reason = if beside { Why::OtherServerAnswered } else { why };
-        let from = self.active().map(|active| self.servers.id(active.record()));
-        self.end_stream(cx, Ending::Moved);
+        let from = self.active_id();
         // An attempt may have begun at a place that settings have moved the server from meanwhile.
         let listed = self.servers.roster.of_record(member.record.into());
         let listed = listed.is_some_and(|listed| listed.is_same_place(&member));
         let spread = cx.tuning.attachment.settings_spread;
         let leave = (!listed).then(|| Leave::new(cx.now + cx.chance.up_to(spread), Why::NewSettings));
-        let mut active = Active {
+        let active = Active {
             policy: cx.in_force.certificate_policy(member.server.policy),
             member,
             listed,
             since: cx.now,
             reached: Reached::by(&held.link),
-            link: held.open.then_some(held.link),
-            talk: Talk::Quiet,
-            again: None,
-            beat_waits: false,
+            heartbeat: Heartbeat::new(cx, held.open.then_some(held.link), held.first_byte),
+            stream: (self.mode == Mode::Push).then(Box::<Stream>::default),
+            search: None,
             leave,
-            patience: FirstBytes::default(),
             on_probation: why == Why::BetterServer,
-            fresh_look: false,
         };
-        cx.queue.hand_over(held.link.id.0, Owner::Heartbeat);
-        active.patience.record(held.first_byte);
         let server = self.servers.id(active.record());
         let priority = Some(usize::from(active.member.priority) + 1);
         let at = Box::new(active.whereabouts());
@@ -422,11 +410,13 @@ impl Attachment {
         match std::mem::replace(&mut self.phase, next) {
             Phase::Sweeping(mut race) => self.servers.disband(cx, &mut race, ending),
             Phase::Attached(mut active) => {
-                self.end_talk(cx, &mut active, ending);
-                if let Some(link) = active.link.take() {
-                    cx.queue.close(link.id, ending);
+                active.heartbeat.give_up(cx, ending);
+                if let Some(race) = &mut active.search {
+                    self.servers.disband(cx, race, ending);
                 }
-                self.end_stream(cx, ending);
+                if let Some(stream) = &mut active.stream {
+                    stream.give_up(cx, ending);
+                }
                 cx.tell(Event::Detached { server: self.servers.id(active.record()), reason: why });
                 if !stays_attached {
                     self.failback.rest(cx, ending);
@@ -457,11 +447,7 @@ impl Attachment {
         if let Phase::Attached(active) = &mut self.phase { Some(active) } else { None }
     }
 
-    fn end_talk(&mut self, cx: &mut Context<'_>, active: &mut Active, reason: Ending) {
-        match std::mem::replace(&mut active.talk, Talk::Quiet) {
-            Talk::Quiet => {}
-            Talk::Beat { mut attempt, .. } => attempt.give_up(cx, reason),
-            Talk::Racing(mut race) => self.servers.disband(cx, &mut race, reason),
-        }
+    fn active_id(&self) -> Option<ServerId> {
+        self.active().map(|active| self.servers.id(active.record()))
     }
 }

@@ -12,10 +12,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Tuning;
-use super::attempt::{Attempt, Link};
 use super::plan::Entry;
 use super::roster::Member;
 use crate::engine::Why;
+use crate::engine::session::{Attempt, Link};
 use crate::words::{ExchangeId, Failure, FailureClass, Moment, SettingsId};
 
 /// More at once would look like a port scan, and would cost a small site its uplink.

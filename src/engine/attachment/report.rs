@@ -9,7 +9,7 @@ use super::active::Active;
 use super::backoff::{MOST_MISSES, Misses};
 use super::failback::Proof;
 use super::health::{Health, LastGood, Record, Throttle};
-use super::{Attachment, Phase, Talk};
+use super::{Attachment, Phase};
 use crate::engine::event::span;
 use crate::engine::memory::{LeftOut, LeftOutReason, Memory, Proven, ServerMemory};
 use crate::engine::{Away, ServerSnapshot, Snapshot, Why};
@@ -28,10 +28,10 @@ impl Attachment {
             Phase::Captive { until, why } => (Some(*until), Some(*why)),
             Phase::Rejected { until } => (Some(*until), Some(Why::Rejected)),
             Phase::Sweeping(race) => (None, Some(race.why)),
-            Phase::Attached(active) => match (&active.talk, active.leave) {
-                (Talk::Racing(race), _) => (None, Some(race.why)),
-                (Talk::Quiet | Talk::Beat { .. }, Some(leave)) => (Some(leave.at), Some(leave.why)),
-                (Talk::Quiet | Talk::Beat { .. }, None) => (None, None),
+            Phase::Attached(active) => match (&active.search, active.leave) {
+                (Some(race), _) => (None, Some(race.why)),
+                (None, Some(leave)) => (Some(leave.at), Some(leave.why)),
+                (None, None) => (None, None),
             },
             Phase::Disabled => (None, Some(Why::Disabled)),
             Phase::Stopping { .. } | Phase::Stopped => (None, Some(Why::Stopping)),

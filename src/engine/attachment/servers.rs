@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::attempt::{Answer, Attempt, Step as Progress, Target};
 use super::health::{Record, Throttle, smooth};
 use super::plan::{self, Entry, Request};
 use super::race::{Held, Race, Runner, Step};
@@ -14,6 +13,7 @@ use crate::engine::context::Context;
 use crate::engine::event::Next;
 use crate::engine::guard::Present;
 use crate::engine::owners::Owner;
+use crate::engine::session::{Answer, Attempt, Step as Progress, Target};
 use crate::engine::{Ending, Event, Input, Why};
 use crate::words::{AgentId, Cause, Errand, Failure, FailureClass, Moment, Purpose, Route, ServerId};
 

@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::active::{Again, Reached};
-use super::attempt::{Attempt, Link};
+use super::active::Reached;
 use super::backoff::{MOST_MISSES, delay};
 use super::plan::{LastResort, Request};
 use super::race::{Ended, Held, Race, Runner};
 use super::servers::Finish;
-use super::{Attachment, Fact, Leave, Phase, Talk};
+use super::{Attachment, Leave, Phase};
 use crate::engine::context::Context;
 use crate::engine::event::span;
+use crate::engine::fact::Fact;
 use crate::engine::network::{Blame, Sign};
-use crate::engine::owners::Owner;
+use crate::engine::session::{Link, Try};
 use crate::engine::{Action, Ending, Event, Why};
 use crate::words::{Cause, Evidence, Failure, FailureClass};
 
@@ -67,12 +67,8 @@ impl Attachment {
         };
         let record = active.record();
         // The race is driven on its own and put back.
-        let mut race = match std::mem::replace(&mut active.talk, Talk::Quiet) {
-            Talk::Racing(race) => race,
-            other @ (Talk::Quiet | Talk::Beat { .. }) => {
-                active.talk = other;
-                return;
-            }
+        let Some(mut race) = active.search.take() else {
+            return;
         };
         let finish = self.servers.drive(cx, &mut race);
         let beside = race.incumbent.is_some();
@@ -88,7 +84,7 @@ impl Attachment {
             }
             None => {
                 if let Some(active) = self.active_mut() {
-                    active.talk = Talk::Racing(race);
+                    active.search = Some(race);
                 }
             }
         }
@@ -180,7 +176,7 @@ impl Attachment {
             return;
         };
         active.leave = Some(Leave { at: cx.now + wait, tries, ..leave });
-        if drains && leave.tries == 0 && matches!(active.talk, Talk::Quiet) {
+        if drains && leave.tries == 0 && active.is_quiet() {
             // A balancer may have another one behind the same address.
             self.ask_on_a_fresh_link(cx);
         }
@@ -201,8 +197,16 @@ impl Attachment {
         };
         active.leave = Some(leave);
         let servers = plan.len();
-        active.talk = Talk::Racing(Box::new(Race::new(cx.queue.next_id(), leave.why, cx.now, plan)));
         cx.tell(Event::Sweeping { why: leave.why, servers });
+        let race = Race::new(cx.queue.next_id(), leave.why, cx.now, plan);
+        self.search_beside(cx, race);
+    }
+
+    /// Others are tried while the agent stays attached.
+    pub(super) fn search_beside(&mut self, cx: &mut Context<'_>, race: Race) {
+        if let Some(active) = self.active_mut() {
+            active.search = Some(Box::new(race));
+        }
         self.drive_beside(cx);
     }
 
@@ -236,10 +240,7 @@ impl Attachment {
             let Some(active) = self.active_mut() else {
                 return;
             };
-            active.talk = Talk::Quiet;
-            active.patience.record(held.first_byte);
-            active.link = held.open.then_some(held.link);
-            cx.queue.hand_over(held.link.id.0, Owner::Heartbeat);
+            active.heartbeat.answered(cx, held.open.then_some(held.link), held.first_byte);
         } else {
             self.transition_to_attached(cx, winner.member, held, &race);
         }
@@ -270,6 +271,9 @@ impl Attachment {
         }
         if let Some(active) = self.active_mut() {
             active.reached = Reached::by(&link);
+            if let Some(stream) = &mut active.stream {
+                stream.want(cx.now);
+            }
         }
         let Link { proof, address, medium, .. } = link;
         self.facts.add(Fact::Proved { server, policy, proof, peer: address, medium });
@@ -372,7 +376,6 @@ impl Attachment {
         let Some(active) = self.active_mut() else {
             return;
         };
-        active.talk = Talk::Quiet;
         if why != Why::BetterServer {
             let tries = active.leave.map_or(0, |leave| leave.tries);
             self.stay(cx, Leave { at: cx.now, why, tries });
@@ -380,7 +383,7 @@ impl Attachment {
         let Some(active) = self.active_mut() else {
             return;
         };
-        if std::mem::take(&mut active.beat_waits) {
+        if active.heartbeat.take_owed() {
             self.beat(cx);
         }
     }
@@ -480,17 +483,10 @@ impl Attachment {
         let Phase::Attached(active) = &mut self.phase else {
             return;
         };
-        let waits = match &mut active.talk {
-            Talk::Quiet => false,
-            Talk::Beat { attempt, .. } => {
-                let stops = floor.is_some_and(|floor| cx.now < floor) && !attempt.is_exchanging();
-                if stops {
-                    attempt.give_up(cx, Ending::Failed);
-                    active.talk = Talk::Quiet;
-                }
-                stops
-            }
-            Talk::Racing(race) => {
+        let throttled = floor.is_some_and(|floor| cx.now < floor);
+        let waits = match &mut active.search {
+            None => throttled && active.heartbeat.stop_unless_asked(cx),
+            Some(race) => {
                 let had = race.incumbent.is_some() && race.has(record);
                 self.servers.heed_floors(cx, race);
                 let stops = had && !race.has(record);
@@ -502,13 +498,10 @@ impl Attachment {
             }
         };
         if let Some(floor) = floor.filter(|_| waits) {
-            active.again = Some(Again { at: floor, retried: false });
+            active.heartbeat.plan(floor, Try::First);
         }
-        let stream_waits =
-            |stream: &Attempt| floor.is_some_and(|floor| cx.now < floor) && !stream.is_exchanging();
-        if self.stream.as_deref().is_some_and(stream_waits) {
-            self.end_stream(cx, Ending::Failed);
-            self.facts.add(Fact::StreamLost { was_open: false });
+        if let Some(stream) = active.stream.as_mut().filter(|_| throttled) {
+            stream.stop_unless_asked(cx);
         }
     }
 }

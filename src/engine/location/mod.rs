@@ -177,7 +177,7 @@ impl Location {
                     self.found_by_management(cx, situation, proof);
                 }
             }
-            Fact::StreamOpened | Fact::StreamLost { .. } | Fact::StreamDeclined | Fact::Refresh { .. } => {}
+            Fact::StreamLost | Fact::Refresh { .. } => {}
         }
     }
 

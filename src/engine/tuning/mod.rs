@@ -2,11 +2,11 @@
 //!
 //! Each part's constants have a file; here they are put together and read from JSON.
 
-pub(super) mod agenda;
 pub(super) mod attachment;
 mod durations;
 pub(super) mod location;
 pub(super) mod network;
+pub(super) mod schedule;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,7 +26,7 @@ pub struct Tuning {
     pub(super) network: network::Tuning,
     pub(super) attachment: attachment::Tuning,
     pub(super) location: location::Tuning,
-    pub(super) agenda: agenda::Tuning,
+    pub(super) schedule: schedule::Tuning,
     time_scale: f64,
 }
 
@@ -62,7 +62,7 @@ struct Document {
     network: Durations,
     attachment: Durations,
     location: Durations,
-    agenda: Durations,
+    schedule: Durations,
     time_scale: Option<f64>,
 }
 
@@ -100,7 +100,7 @@ impl Default for Tuning {
             network: network::Tuning::default(),
             attachment: attachment::Tuning::default(),
             location: location::Tuning::default(),
-            agenda: agenda::Tuning::default(),
+            schedule: schedule::Tuning::default(),
             time_scale: 1.0,
         }
     }
@@ -120,10 +120,14 @@ impl Tuning {
     pub fn parse(text: &[u8]) -> Result<Self, BadTuning> {
         let unreadable = |Unreadable { path, message }| BadTuning::Unreadable { path, message };
         let document = read_object(text, "tuning").map_err(unreadable)?;
-        let Document { network, attachment, location, agenda, time_scale } = document;
+        let Document { network, attachment, location, schedule, time_scale } = document;
         let mut tuning = Self::default();
-        let parts =
-            [("network", network), ("attachment", attachment), ("location", location), ("agenda", agenda)];
+        let parts = [
+            ("network", network),
+            ("attachment", attachment),
+            ("location", location),
+            ("schedule", schedule),
+        ];
         for (part, Durations(durations)) in parts {
             for (name, Span(value)) in durations {
                 tuning.set(format!("{part}.{name}"), value)?;
@@ -166,9 +170,9 @@ impl Tuning {
 
     /// Every duration, with its path.
     fn durations(&mut self) -> impl Iterator<Item = (&'static str, &mut Duration)> {
-        let Self { network, attachment, location, agenda, time_scale: _ } = self;
+        let Self { network, attachment, location, schedule, time_scale: _ } = self;
         let parts = network.durations().chain(attachment.durations());
-        parts.chain(location.durations()).chain(agenda.durations())
+        parts.chain(location.durations()).chain(schedule.durations())
     }
 
     /// The same tuning with every duration, and every duration of the settings, multiplied by this.

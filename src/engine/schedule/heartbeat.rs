@@ -91,7 +91,7 @@ impl Heartbeat {
 
     /// After suspend, or a network change: one beat soon, which is everything that was missed.
     pub(super) fn refresh(&mut self, cx: &mut Context<'_>, resumed: bool) {
-        let tuning = &cx.tuning.agenda;
+        let tuning = &cx.tuning.schedule;
         let at = if resumed {
             cx.now + cx.chance.up_to(tuning.resume_spread.min(self.interval / 30))
         } else {

@@ -8,19 +8,19 @@ use crate::words::ServerId;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Announced {
+pub(in crate::engine) struct Announced {
     settings: Option<Arc<str>>,
     policy: Option<Arc<str>>,
 }
 
 impl Announced {
-    pub(super) fn settings(&mut self, cx: &mut Context<'_>, server: &ServerId, tag: Option<&str>) {
+    pub(in crate::engine) fn settings(&mut self, cx: &mut Context<'_>, server: &ServerId, tag: Option<&str>) {
         if let Some(tag) = changed(&mut self.settings, tag) {
             cx.tell(Event::SettingsAnnounced { server: server.clone(), tag });
         }
     }
 
-    pub(super) fn policy(&mut self, cx: &mut Context<'_>, server: &ServerId, tag: Option<&str>) {
+    pub(in crate::engine) fn policy(&mut self, cx: &mut Context<'_>, server: &ServerId, tag: Option<&str>) {
         if let Some(tag) = changed(&mut self.policy, tag) {
             cx.tell(Event::PolicyAnnounced { server: server.clone(), tag });
         }

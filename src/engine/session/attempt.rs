@@ -12,72 +12,32 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Tuning;
-use super::roster::Member;
+use super::limits::Limits;
+use super::link::Link;
+use super::step::{Answer, Step, is_about_the_request, shows_portal};
+use super::target::{Target, interleaved};
 use crate::engine::context::Context;
 use crate::engine::owners::Owner;
-use crate::engine::{Action, Ending, Input, MAX_ADDRESSES, Turn};
-use crate::settings::{Protocol, Server};
+use crate::engine::tuning::attachment::Tuning;
+use crate::engine::{Action, Ending, Input, Turn};
+use crate::settings::Protocol;
 use crate::words::{
-    Cause, CertificatePolicyId, Errand, Evidence, ExchangeId, Failure, FailureClass, Host, LinkId, Medium,
-    Moment, News, Outcome, Proof, Purpose, QueryId, Route, SettingsId, Verdict,
+    Cause, Errand, Evidence, ExchangeId, Failure, FailureClass, Host, LinkId, Medium, Moment, Outcome, Proof,
+    QueryId, Route, SettingsId, Verdict,
 };
-
-/// Whom an attempt is for.
-#[derive(Clone, Debug)]
-pub(super) struct Target {
-    /// Which record of the attachment.
-    pub(super) record: usize,
-    pub(super) server: Arc<Server>,
-    pub(super) policy: CertificatePolicyId,
-    /// Where the name led when it last worked; used when it no longer resolves.
-    pub(super) last_good: Option<IpAddr>,
-    /// The ways there, in the program's order.
-    pub(super) routes: Arc<[Route]>,
-    /// Which of them is tried first: the one that last worked on this network.
-    pub(super) first_route: u8,
-}
-
-impl Target {
-    /// The settings changed and still name the server as it was: it goes by other numbers now.
-    pub(super) fn renumber(&mut self, member: &Member, settings: SettingsId) {
-        self.record = member.record.into();
-        self.server = member.server.clone();
-        self.policy = CertificatePolicyId { settings, index: member.server.policy };
-    }
-}
-
-/// A connection that stands, and who is at its other end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Link {
-    pub(super) id: LinkId,
-    /// The server's address; `None` behind a proxy.
-    pub(super) address: Option<IpAddr>,
-    pub(super) route: Route,
-    pub(super) proof: Proof,
-    /// What it runs over.
-    pub(super) medium: Medium,
-}
-
-impl Link {
-    /// Where the server's name led; `None` for a literal address, and when a proxy looked it up.
-    pub(super) fn looked_up(&self, server: &Server) -> Option<IpAddr> {
-        self.address.filter(|_| matches!(server.host, Host::Name(_)))
-    }
-}
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub(super) struct Attempt {
-    pub(super) target: Target,
-    pub(super) errand: Errand,
-    pub(super) started: Moment,
+pub(in crate::engine) struct Attempt {
+    pub(in crate::engine) target: Target,
+    pub(in crate::engine) errand: Errand,
+    pub(in crate::engine) started: Moment,
     /// How long the connection took; sets what counts as slow.
-    pub(super) connect_time: Option<Duration>,
+    pub(in crate::engine) connect_time: Option<Duration>,
     /// The newest sign of life.
-    pub(super) progress: Option<Moment>,
+    pub(in crate::engine) progress: Option<Moment>,
     /// Whether it began on a link that had served before.
-    pub(super) reused: bool,
+    pub(in crate::engine) reused: bool,
     /// The part that hears of it.
     owner: Owner,
     stage: Stage,
@@ -115,49 +75,23 @@ enum Stage {
     Ended,
 }
 
-/// What an input did to an attempt.
-#[derive(Debug)]
-pub(super) enum Step<'a> {
-    /// Nothing that matters to its owner.
-    Nothing,
-    /// A sign of life.
-    Progress,
-    /// A complete answer; the link stands.
-    Answered(Answer<'a>),
-    /// The server does not do this errand; the link stands.
-    Declined { status: u16, drain: Option<Duration> },
-    /// Something was said on the event stream.
-    Told(News<'a>),
-    /// It is over, and its link closed.
-    Failed { failure: Failure, drain: Option<Duration> },
-}
-
-/// A success.
-#[derive(Debug)]
-pub(super) struct Answer<'a> {
-    pub(super) exchange: ExchangeId,
-    pub(super) link: Link,
-    pub(super) status: u16,
-    pub(super) elapsed: Duration,
-    /// From the request to the first byte.
-    pub(super) first_byte: Duration,
-    pub(super) settings: Option<&'a str>,
-    pub(super) policy: Option<&'a str>,
-    pub(super) drain: Option<Duration>,
-}
-
 impl Attempt {
     // --- beginning ---
 
     /// Begins with a name look-up or a dial.
-    pub(super) fn begin(cx: &mut Context<'_>, owner: Owner, target: Target, errand: Errand) -> Self {
+    pub(in crate::engine) fn begin(
+        cx: &mut Context<'_>,
+        owner: Owner,
+        target: Target,
+        errand: Errand,
+    ) -> Self {
         let mut attempt = Self::new(cx.now, owner, target, errand, false);
         attempt.take_route(cx);
         attempt
     }
 
     /// Begins with an exchange on a link that stands.
-    pub(super) fn on_link(
+    pub(in crate::engine) fn on_link(
         cx: &mut Context<'_>,
         owner: Owner,
         target: Target,
@@ -189,7 +123,7 @@ impl Attempt {
     // --- getters ---
 
     /// Whether an input is about this attempt.
-    pub(super) fn is_about(&self, input: &Input<'_>) -> bool {
+    pub(in crate::engine) fn is_about(&self, input: &Input<'_>) -> bool {
         match *input {
             Input::Resolved { query, .. } | Input::LookUp { query, .. } => {
                 matches!(self.stage, Stage::Resolving { query: ours, .. } if ours == query)
@@ -212,7 +146,7 @@ impl Attempt {
     }
 
     /// When it will have taken too long, and what that is called.
-    pub(super) fn limit(&self, tuning: &Tuning) -> (Moment, Cause) {
+    pub(in crate::engine) fn limit(&self, tuning: &Tuning) -> (Moment, Cause) {
         let (end, cause) = match self.stage {
             Stage::Resolving { since: Some(since), .. } => (since + tuning.name_limit, Cause::NameTimeout),
             Stage::Resolving { since: None, .. } => (self.started + tuning.attempt_limit, Cause::NameTimeout),
@@ -221,28 +155,26 @@ impl Attempt {
             }
             Stage::Connecting { since, .. } => (since + tuning.connect_limit, Cause::ConnectTimeout),
             Stage::Securing { since, .. } => (since + tuning.tls_limit, Cause::TlsTimeout),
-            // A server that is too slow to be used is no better one.
-            Stage::Exchanging { since, first_byte: None, .. } if self.is_probe() => {
-                (since + tuning.silence_most, Cause::NoFirstByte)
+            Stage::Exchanging { since, first_byte: None, .. } => {
+                (since + Limits::of(self.errand, tuning).first_byte, Cause::NoFirstByte)
             }
-            Stage::Exchanging { since, first_byte, .. } => {
-                let cause = if first_byte.is_some() { Cause::ExchangeTimeout } else { Cause::NoFirstByte };
-                (since + tuning.exchange_limit, cause)
+            Stage::Exchanging { since, .. } => {
+                (since + Limits::of(self.errand, tuning).answer, Cause::ExchangeTimeout)
             }
-            Stage::Ended => return (Moment::from_nanos(u64::MAX), Cause::AttemptTimeout),
+            Stage::Ended => return (NEVER, Cause::AttemptTimeout),
         };
         let whole = self.started + tuning.attempt_limit;
         if whole < end { (whole, Cause::AttemptTimeout) } else { (end, cause) }
     }
 
     /// Which of the routes is taken.
-    pub(super) fn route(&self) -> u8 {
+    pub(in crate::engine) fn route(&self) -> u8 {
         let count = u8::try_from(self.target.routes.len()).unwrap_or(u8::MAX).max(1);
         (self.target.first_route + self.routes_failed) % count
     }
 
     /// Whether an answer has been asked for and none has begun.
-    pub(super) fn unanswered_since(&self) -> Option<Moment> {
+    pub(in crate::engine) fn unanswered_since(&self) -> Option<Moment> {
         match self.stage {
             Stage::Exchanging { since, first_byte: None, .. } => Some(since),
             Stage::Exchanging { .. }
@@ -254,17 +186,17 @@ impl Attempt {
     }
 
     /// Whether a request is out.
-    pub(super) fn is_exchanging(&self) -> bool {
+    pub(in crate::engine) fn is_exchanging(&self) -> bool {
         matches!(self.stage, Stage::Exchanging { .. })
     }
 
     /// Whether an answer has begun.
-    pub(super) fn is_answering(&self) -> bool {
+    pub(in crate::engine) fn is_answering(&self) -> bool {
         matches!(self.stage, Stage::Exchanging { first_byte: Some(_), .. })
     }
 
     /// Until when its last sign of life is fresh.
-    pub(super) fn fresh_until(&self, tuning: &Tuning) -> Option<Moment> {
+    pub(in crate::engine) fn fresh_until(&self, tuning: &Tuning) -> Option<Moment> {
         let twice = self.connect_time.unwrap_or_default() * 2;
         self.progress.map(|at| at + tuning.patience.max(twice))
     }
@@ -272,7 +204,7 @@ impl Attempt {
     // --- handle ---
 
     /// Takes an input that [is about](Self::is_about) this attempt.
-    pub(super) fn handle<'a>(&mut self, cx: &mut Context<'_>, input: Input<'a>) -> Step<'a> {
+    pub(in crate::engine) fn handle<'a>(&mut self, cx: &mut Context<'_>, input: Input<'a>) -> Step<'a> {
         match (input, self.stage.clone()) {
             (Input::Resolved { answer, .. }, Stage::Resolving { .. }) => self.resolved(cx, answer),
             (Input::LookUp { turn, .. }, Stage::Resolving { query, .. }) => {
@@ -329,7 +261,7 @@ impl Attempt {
     // --- endings ---
 
     /// It took too long: gives it up and says what that is called, unless there is another route to take.
-    pub(super) fn expire(&mut self, cx: &mut Context<'_>) -> Option<Failure> {
+    pub(in crate::engine) fn expire(&mut self, cx: &mut Context<'_>) -> Option<Failure> {
         let (_, cause) = self.limit(&cx.tuning.attachment);
         if cause == Cause::NameTimeout
             && let Some(address) = self.target.last_good
@@ -354,7 +286,7 @@ impl Attempt {
     }
 
     /// From now on another part hears of it.
-    pub(super) fn hand_over(&mut self, cx: &mut Context<'_>, to: Owner) {
+    pub(in crate::engine) fn hand_over(&mut self, cx: &mut Context<'_>, to: Owner) {
         self.owner = to;
         let query = self.query().map(|query| query.0);
         let link = self.link().map(|link| link.0);
@@ -365,7 +297,7 @@ impl Attempt {
     }
 
     /// Drops whatever is under way. Nothing will be heard of it any more.
-    pub(super) fn give_up(&mut self, cx: &mut Context<'_>, reason: Ending) {
+    pub(in crate::engine) fn give_up(&mut self, cx: &mut Context<'_>, reason: Ending) {
         self.forget_query(cx);
         if let Some(exchange) = self.exchange_id() {
             cx.queue.abandon(exchange, reason);
@@ -377,7 +309,7 @@ impl Attempt {
     }
 
     /// Whether it may still dial under a policy of these settings, or makes a handshake under one.
-    pub(super) fn refers_to(&self, settings: SettingsId) -> bool {
+    pub(in crate::engine) fn refers_to(&self, settings: SettingsId) -> bool {
         let is_shaking_hands = matches!(self.stage, Stage::Connecting { .. } | Stage::Securing { .. });
         self.target.policy.settings == settings || is_shaking_hands && self.dialled_under == settings
     }
@@ -433,10 +365,6 @@ impl Attempt {
             }
             None => self.route_failed(cx, failure),
         }
-    }
-
-    fn is_probe(&self) -> bool {
-        matches!(self.errand, Errand::Heartbeat { purpose: Purpose::Probe })
     }
 
     fn is_direct(&self) -> bool {
@@ -554,58 +482,11 @@ impl Attempt {
             }
             Verdict::Failed(mut failure) => {
                 cx.queue.close(link.id, Ending::Failed);
-                let page = failure.evidence == Some(Evidence::Portal) || is_redirect(failure.cause);
-                let portal = failure.cause == Cause::ServerError { status: NETWORK_AUTHENTICATION }
-                    // Over a verified link the server itself has said it.
-                    || (page && link.proof == Proof::Tcp);
-                failure.evidence = portal.then_some(Evidence::Portal);
+                failure.evidence = shows_portal(&failure, link.proof).then_some(Evidence::Portal);
                 Step::Failed { failure, drain }
             }
         }
     }
 }
 
-/// "Network Authentication Required", which only somebody in between may say (RFC 6585, section 6).
-const NETWORK_AUTHENTICATION: u16 = 511;
-
-/// Answers after which the same server is asked once more, on a fresh link: too large (the driver leaves the body out),
-/// too slow (408), meant for another server (421), too early (425).
-const fn is_about_the_request(cause: Cause) -> bool {
-    matches!(cause, Cause::TooLarge | Cause::Misunderstood { status: 408 | 421 | 425 })
-}
-
-const fn is_redirect(cause: Cause) -> bool {
-    matches!(cause, Cause::NotAManager { status: 300..=399 })
-}
-
-/// Both families in turn, beginning with that of the system's first choice (RFC 8305, section 4).
-fn interleaved(addresses: &[IpAddr]) -> impl Iterator<Item = IpAddr> {
-    let first_is_v6 = addresses.first().is_some_and(IpAddr::is_ipv6);
-    let mut preferred = addresses.iter().filter(move |address| address.is_ipv6() == first_is_v6);
-    let mut other = addresses.iter().filter(move |address| address.is_ipv6() != first_is_v6);
-    let mut turn = false;
-    std::iter::from_fn(move || {
-        turn = !turn;
-        if turn {
-            preferred.next().or_else(|| other.next())
-        } else {
-            other.next().or_else(|| preferred.next())
-        }
-    })
-    .take(MAX_ADDRESSES)
-    .copied()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn families_take_turns_and_the_number_is_bounded() {
-        let parse = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpAddr>>();
-        let mixed = parse(&["::1", "::2", "::3", "10.0.0.1"]);
-        assert_eq!(interleaved(&mixed).collect::<Vec<_>>(), parse(&["::1", "10.0.0.1", "::2", "::3"]));
-        let many = vec!["10.0.0.1".parse().unwrap(); 1000];
-        assert_eq!(interleaved(&many).count(), MAX_ADDRESSES);
-    }
-}
+const NEVER: Moment = Moment::from_nanos(u64::MAX);

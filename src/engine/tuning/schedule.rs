@@ -2,7 +2,7 @@
 
 use super::durations::durations;
 
-durations! { "agenda",
+durations! { "schedule",
     /// After suspend the first heartbeat comes within this, or within a thirtieth of the interval if that is less.
     resume_spread: 10_000 ms,
     /// After a network change the first heartbeat comes within this.

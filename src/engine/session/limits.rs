@@ -1,0 +1,30 @@
+//! How long a request may take. Each request brings its own limits.
+
+use std::time::Duration;
+
+use crate::engine::tuning::attachment::Tuning;
+use crate::words::{Errand, Purpose};
+
+/// See the module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// From the request to the first byte of its answer.
+    pub(super) first_byte: Duration,
+    /// From the request to the end of its answer. An event stream has opened by then, and may last for ever.
+    pub(super) answer: Duration,
+}
+
+impl Limits {
+    pub(super) fn of(errand: Errand, tuning: &Tuning) -> Self {
+        let usual = tuning.exchange_limit;
+        match errand {
+            // A server that is too slow to be used is no better one.
+            Errand::Heartbeat { purpose: Purpose::Probe } => {
+                Self { first_byte: tuning.silence_most, answer: usual }
+            }
+            Errand::Heartbeat { purpose: Purpose::Attach { .. } | Purpose::Beat } | Errand::Listen => {
+                Self { first_byte: usual, answer: usual }
+            }
+        }
+    }
+}

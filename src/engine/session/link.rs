@@ -1,0 +1,25 @@
+//! A connection that stands.
+
+use std::net::IpAddr;
+
+use crate::settings::Server;
+use crate::words::{Host, LinkId, Medium, Proof, Route};
+
+/// A connection that stands, and who is at its other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) struct Link {
+    pub(in crate::engine) id: LinkId,
+    /// The server's address; `None` behind a proxy.
+    pub(in crate::engine) address: Option<IpAddr>,
+    pub(in crate::engine) route: Route,
+    pub(in crate::engine) proof: Proof,
+    /// What it runs over.
+    pub(in crate::engine) medium: Medium,
+}
+
+impl Link {
+    /// Where the server's name led; `None` for a literal address, and when a proxy looked it up.
+    pub(in crate::engine) fn looked_up(&self, server: &Server) -> Option<IpAddr> {
+        self.address.filter(|_| matches!(server.host, Host::Name(_)))
+    }
+}

@@ -1,0 +1,31 @@
+//! What is said to the server in use.
+//!
+//! A session begins when the agent attaches and ends when it leaves. It holds the kept link and the conversations, each in
+//! a file of its own: what it is doing, its limits, and what came of it. A conversation says what happened; what that means
+//! for the server and for the agent is the attachment's to decide.
+//!
+//! ```text
+//!  attachment ── begin, give up ──► conversation ──► attempt ──► Resolve, Dial, Exchange
+//!      ▲                                 │              ▲
+//!      └──────── what came of it ────────┘              └── Resolved, Connected, Secured, Done, Lost
+//! ```
+//! A new request is a file here with its [limits], an [`Owner`](super::owners::Owner) for its ids, and a file in
+//! `net/protocol/homing` that puts it into bytes.
+
+mod announced;
+mod attempt;
+mod heartbeat;
+mod limits;
+mod link;
+mod patience;
+mod step;
+mod stream;
+mod target;
+
+pub(super) use announced::Announced;
+pub(super) use attempt::Attempt;
+pub(super) use heartbeat::{Heard, Heartbeat, Try};
+pub(super) use link::Link;
+pub(super) use step::{Answer, Step};
+pub(super) use stream::{Loss, Stream, Streamed};
+pub(super) use target::Target;
