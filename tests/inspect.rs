@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests and their helpers may fail like tests")]
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 
@@ -54,6 +55,17 @@ impl Site {
         version: &'static SupportedProtocolVersion,
         wants_client_certificate: bool,
     ) -> u16 {
+        self.server_showing(vec![certificate.der().clone()], key, version, wants_client_certificate)
+    }
+
+    /// The same with other certificates beside its own.
+    fn server_showing(
+        &self,
+        chain: Vec<CertificateDer<'static>>,
+        key: &KeyPair,
+        version: &'static SupportedProtocolVersion,
+        wants_client_certificate: bool,
+    ) -> u16 {
         let provider = Arc::new(ring::default_provider());
         let builder =
             ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(&[version]).unwrap();
@@ -66,7 +78,7 @@ impl Site {
             builder.with_no_client_auth()
         };
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let config = Arc::new(builder.with_single_cert(vec![certificate.der().clone()], key).unwrap());
+        let config = Arc::new(builder.with_single_cert(chain, key).unwrap());
         listen(move |socket| {
             let mut tls = ServerConnection::new(config).unwrap();
             // Whoever looks hangs up as soon as it has seen enough.
@@ -198,6 +210,87 @@ fn a_server_that_wants_a_certificate_of_ours_is_told_apart_from_one_that_is_not_
                 says(&text, &[words]);
             }
         }
+    }
+}
+
+/// A server of OpenSSL with a self-signed certificate of version 1, which rustls cannot read.
+struct Version1 {
+    folder: TempDir,
+    server: Child,
+    port: u16,
+}
+
+impl Version1 {
+    fn new(version: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let openssl = |arguments: &str| {
+            let mut command = Command::new("openssl");
+            command.args(arguments.split(' ')).current_dir(folder.path()).stdin(Stdio::null());
+            command.stderr(Stdio::null());
+            command
+        };
+        for arguments in [
+            "req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -subj /CN=old -out old.csr",
+            "x509 -req -in old.csr -signkey key.pem -days 3650 -out old.pem",
+        ] {
+            assert!(openssl(arguments).status().unwrap().success(), "{arguments}");
+        }
+        let text = openssl("x509 -in old.pem -noout -text").output().unwrap().stdout;
+        assert!(String::from_utf8_lossy(&text).contains("Version: 1 "), "this openssl makes no version 1");
+        let serve = format!("s_server -accept 127.0.0.1:0 -naccept 4 -cert old.pem -key key.pem {version}");
+        let mut server = openssl(&serve).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = io::BufReader::new(server.stdout.take().unwrap()).lines();
+        let port =
+            lines.map_while(Result::ok).find_map(|line| line.strip_prefix("ACCEPT 127.0.0.1:")?.parse().ok());
+        Self { folder, server, port: port.unwrap() }
+    }
+}
+
+impl Drop for Version1 {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+#[test]
+fn a_certificate_of_version_1_is_believed_by_its_pin() {
+    let site = Site::new();
+    for version in ["-tls1_2", "-tls1_3"] {
+        let server = Version1::new(version);
+        let (status, text) = site.inspect(server.port, &site.policy());
+        assert_eq!(status, 1, "{text}");
+        says(&text, &["reason      CN=old: it is not of version 3", "subject   CN=old"]);
+        let pin = text.lines().find_map(|line| line.strip_prefix("  pin       ")).unwrap().trim();
+        let other = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+        for (pin, expected, words) in [
+            (pin, 0, "verdict     accepted, a key of it is pinned"),
+            (other, 1, "none of its keys is pinned"),
+        ] {
+            let policy = json!({ "pin_only": true, "pins": [{ "sha256": pin }] });
+            let (status, text) = site.inspect(server.port, &policy);
+            assert_eq!(status, expected, "{text}");
+            says(&text, &[words]);
+            assert!(!text.contains("\nhandshake "), "{text}");
+        }
+        let policy = json!({ "roots": [{ "exact": server.folder.path().join("old.pem") }] });
+        let (status, text) = site.inspect(server.port, &policy);
+        assert_eq!(status, 1, "{text}");
+        says(&text, &["not for 127.0.0.1: common name only (old)"]);
+    }
+}
+
+#[test]
+fn a_server_that_shows_more_than_tls_takes_is_told_so() {
+    let site = Site::new();
+    let (certificate, key) = site.certificate("127.0.0.1", 2100);
+    let big = CertificateDer::from(vec![0x30; 50_000]);
+    let chain = [certificate.der().clone(), big.clone(), big];
+    for version in [&version::TLS12, &version::TLS13] {
+        let port = site.server_showing(chain.to_vec(), &key, version, false);
+        let (status, text) = site.inspect(port, &site.policy());
+        assert_eq!(status, 2, "{text}");
+        says(&text, &["what it shows is larger than 64 KiB: let it send fewer certificates"]);
     }
 }
 

@@ -2,6 +2,9 @@
 //! is believed is still there, and whatever is not believed has a reason in words.
 #![no_main]
 
+#[path = "company.rs"]
+mod company;
+
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -10,14 +13,9 @@ use homing::settings::{CertificatePolicy, Profile, Revocation, RevocationScope, 
 use homing::trust::{Material, Policy, Time, Timestamp, check_certificate};
 use homing::words::Host;
 use libfuzzer_sys::fuzz_target;
-use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer, KeyIdMethod,
-    KeyPair, KeyUsagePurpose, date_time_ymd,
-};
 use rustls_pki_types::CertificateDer;
 
-/// Within the validity of all that is made here.
-const NOW: Timestamp = Timestamp(1_800_000_000);
+use company::NOW;
 
 #[derive(Arbitrary, Debug)]
 enum Change {
@@ -105,31 +103,8 @@ fn apply(change: &Change, chain: &mut Vec<Vec<u8>>) {
 }
 
 fn company() -> Company {
-    let authority = |name: &str| {
-        let mut params = CertificateParams::new(Vec::new()).expect("no names");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        params.distinguished_name.push(DnType::CommonName, name);
-        params
-    };
-    let (root, root_key) = (authority("root"), key(1));
-    let pem = root.self_signed(&root_key).expect("a root").pem();
-    let above = Issuer::new(root, root_key);
-    let (middle, middle_key) = (authority("middle"), key(2));
-    let middle_certificate = middle.signed_by(&middle_key, &above).expect("an authority");
-    let below = Issuer::new(middle, middle_key);
-    let params = CertificateParams::new(vec!["mgmt.example".to_owned()]).expect("a name");
-    let server = params.signed_by(&key(3), &below).expect("a server");
-    let list = CertificateRevocationListParams {
-        this_update: date_time_ymd(2020, 1, 1),
-        next_update: date_time_ymd(2100, 1, 1),
-        crl_number: 1.into(),
-        issuing_distribution_point: None,
-        revoked_certs: Vec::new(),
-        key_identifier_method: KeyIdMethod::Sha256,
-    };
-    let list = list.signed_by(&below).expect("a list").pem().expect("a list");
-    let files = BTreeMap::from([("ca.pem".into(), pem.into_bytes()), ("x.crl".into(), list.into_bytes())]);
+    let company::Company { root, chain, list } = company::found();
+    let files = BTreeMap::from([("ca.pem".into(), root.into_bytes()), ("x.crl".into(), list)]);
     let material = Material { files, system: None };
     let standard =
         CertificatePolicy { roots: vec![Roots::Bundle("ca.pem".into())], ..CertificatePolicy::default() };
@@ -139,19 +114,11 @@ fn company() -> Company {
     let listed = CertificatePolicy { crls: vec!["x.crl".into()], revocation, ..standard.clone() };
     let policies = [standard, strict, listed]
         .map(|settings| Policy::new(&settings, &material, Time::new(NOW)).expect("a policy"));
-    let (chain, host) = ([&server, &middle_certificate].map(|it| it.der().clone()), "mgmt.example".parse());
-    let host = host.expect("a host");
+    let host = "mgmt.example".parse().expect("a host");
+    let shown = chain.each_ref().map(|it| CertificateDer::from(it.as_slice()));
     for policy in &policies {
         // Else nothing that is changed could have been believed.
-        check_certificate(policy, &chain, &host, Time::new(NOW)).expect("a good chain");
+        check_certificate(policy, &shown, &host, Time::new(NOW)).expect("a good chain");
     }
-    Company { chain: chain.map(|it| it.to_vec()).into(), policies, host }
-}
-
-/// The same in every run, so that what was found can be played again: Ed25519 signs without chance.
-fn key(seed: u8) -> KeyPair {
-    // PKCS#8 around 32 bytes of key (RFC 8410 7).
-    let mut der = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20".to_vec();
-    der.extend([seed; 32]);
-    KeyPair::try_from(der.as_slice()).expect("a key")
+    Company { chain: chain.into(), policies, host }
 }

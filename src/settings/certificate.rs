@@ -1,5 +1,6 @@
 //! How a server proves who it is.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -231,6 +232,12 @@ impl PolicyTable {
 }
 
 fn policy(text: document::Certificate, path: &str) -> Result<CertificatePolicy, SettingsError> {
+    let place = |field: &str| if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") };
+    let contradiction = |(field, problem)| {
+        let field: Cow<'static, str> = field;
+        SettingsError::Certificate { path: place(&field), problem }
+    };
+    contradictions(&text).map_err(contradiction)?;
     let document::Certificate {
         roots,
         pins,
@@ -247,82 +254,21 @@ fn policy(text: document::Certificate, path: &str) -> Result<CertificatePolicy, 
         danger_no_verification,
     } = text;
     let (pin_only, danger) = (pin_only.unwrap_or(false), danger_no_verification.unwrap_or(false));
-    let place = |field: &str| if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") };
-    let contradiction =
-        |field: &str, problem| Err(SettingsError::Certificate { path: place(field), problem });
-    let (pins, crls) = (pins.unwrap_or_default(), crls.unwrap_or_default());
-    let enforce_root_validity = enforce_root_validity.unwrap_or(false);
-    let profile = profile.map(|Word(profile)| profile).unwrap_or_default();
-    if danger {
-        let idle = [
-            ("roots", roots.is_some()),
-            ("pins", !pins.is_empty()),
-            ("pin_only", pin_only),
-            ("expected_name", expected_name.is_some()),
-            ("crls", !crls.is_empty()),
-            ("revocation", revocation.is_some()),
-            ("max_chain_depth", max_chain_depth.is_some()),
-            ("enforce_root_validity", enforce_root_validity),
-            ("profile", profile != Profile::Standard),
-        ];
-        if let Some((field, _)) = idle.into_iter().find(|(_, written)| *written) {
-            return contradiction(field, CertificateProblem::DangerWith(field));
-        }
-    }
-    if pin_only && roots.is_some() {
-        return contradiction("roots", CertificateProblem::PinOnlyWithRoots);
-    }
-    if pin_only {
-        let idle = [
-            ("crls", !crls.is_empty()),
-            ("max_chain_depth", max_chain_depth.is_some()),
-            ("enforce_root_validity", enforce_root_validity),
-            ("profile", profile != Profile::Standard),
-        ];
-        if let Some((field, _)) = idle.into_iter().find(|(_, written)| *written) {
-            return contradiction(field, CertificateProblem::PinOnlyWith(field));
-        }
-    }
-    if crls.is_empty() && revocation.is_some() {
-        return contradiction("revocation", CertificateProblem::RevocationWithoutLists);
-    }
     let roots = match roots {
-        Some(roots) if roots.is_empty() => return contradiction("roots", CertificateProblem::NoRoots),
         Some(roots) => roots.into_iter().map(Roots::from).collect(),
         None if pin_only || danger => Vec::new(),
         None => vec![Roots::Public],
     };
-    // The public roots are compiled in without their certificates: nothing is known of their dates and extensions.
-    if roots.contains(&Roots::Public) {
-        let wanted =
-            [("enforce_root_validity", enforce_root_validity), ("profile", profile != Profile::Standard)];
-        if let Some((field, _)) = wanted.into_iter().find(|(_, written)| *written) {
-            return contradiction(field, CertificateProblem::PublicWith(field));
-        }
-    }
-    for (field, what, found, limit) in [
-        ("roots", "roots", roots.len(), MAX_FILES),
-        ("pins", "pins", pins.len(), MAX_PINS),
-        ("crls", "revocation lists", crls.len(), MAX_FILES),
-    ] {
-        if found > limit {
-            return Err(SettingsError::TooMany { path: place(field), what, found, limit });
-        }
-    }
-    let mut known = BTreeSet::new();
-    if let Some(twice) = pins.iter().position(|Object(pin)| !known.insert(pin.sha256.0)) {
-        return contradiction(&format!("pins[{twice}].sha256"), CertificateProblem::PinTwice);
-    }
     let policy = CertificatePolicy {
         roots,
-        pins: pins.into_iter().map(|Object(pin)| pin.into()).collect(),
+        pins: pins.into_iter().flatten().map(|Object(pin)| pin.into()).collect(),
         pin_only,
         expected_name: expected_name.map(|name| name.0),
-        crls: crls.into_iter().map(|File(path)| path).collect(),
+        crls: crls.into_iter().flatten().map(|File(path)| path).collect(),
         revocation: revocation.map(|Object(revocation)| revocation.into()).unwrap_or_default(),
         max_chain_depth: max_chain_depth.map(|ChainDepth(depth)| depth),
-        enforce_root_validity,
-        profile,
+        enforce_root_validity: enforce_root_validity.unwrap_or(false),
+        profile: profile.map(|Word(profile)| profile).unwrap_or_default(),
         expiry_warning_days: expiry_warning_days.map_or(EXPIRY_WARNING_DAYS, |WarningDays(days)| days),
         client: client
             .map(|Object(client)| ClientCertificate { certificate: client.certificate.0, key: client.key.0 }),
@@ -330,10 +276,78 @@ fn policy(text: document::Certificate, path: &str) -> Result<CertificatePolicy, 
         danger_no_verification: danger,
         edition: 0,
     };
+    for (field, what, found, limit) in [
+        ("roots", "roots", policy.roots.len(), MAX_FILES),
+        ("pins", "pins", policy.pins.len(), MAX_PINS),
+        ("crls", "revocation lists", policy.crls.len(), MAX_FILES),
+    ] {
+        if found > limit {
+            return Err(SettingsError::TooMany { path: place(field), what, found, limit });
+        }
+    }
+    if let Some(twice) = twice(&policy.pins) {
+        return Err(contradiction((format!("pins[{twice}].sha256").into(), CertificateProblem::PinTwice)));
+    }
     if pin_only && !policy.has_usable_pin() {
-        return contradiction("pins", CertificateProblem::PinOnlyWithoutPins);
+        return Err(contradiction(("pins".into(), CertificateProblem::PinOnlyWithoutPins)));
     }
     Ok(policy)
+}
+
+/// The first pin of a key that was pinned before.
+fn twice(pins: &[Pin]) -> Option<usize> {
+    let mut known = BTreeSet::new();
+    pins.iter().position(|pin| !known.insert(pin.sha256))
+}
+
+/// The first field that contradicts another one, and how.
+fn contradictions(text: &document::Certificate) -> Result<(), (Cow<'static, str>, CertificateProblem)> {
+    use CertificateProblem::{
+        DangerWith, NoRoots, PinOnlyWith, PinOnlyWithRoots, PublicWith, RevocationWithoutLists,
+    };
+
+    let (has_pins, has_lists) = (any(text.pins.as_ref()), any(text.crls.as_ref()));
+    let (pin_only, danger) = (text.pin_only == Some(true), text.danger_no_verification == Some(true));
+    let fields = [
+        ("roots", text.roots.is_some()),
+        ("pins", has_pins),
+        ("pin_only", pin_only),
+        ("expected_name", text.expected_name.is_some()),
+        ("crls", has_lists),
+        ("revocation", text.revocation.is_some()),
+        ("max_chain_depth", text.max_chain_depth.is_some()),
+        ("enforce_root_validity", text.enforce_root_validity == Some(true)),
+        ("profile", text.profile.as_ref().is_some_and(|Word(profile)| *profile != Profile::Standard)),
+    ];
+    // The first of these that is written.
+    let first = |of: &[&str]| fields.iter().find(|(field, is_written)| *is_written && of.contains(field));
+    // The public roots are compiled in without their certificates: nothing is known of their dates and extensions.
+    let is_public = match &text.roots {
+        None => !pin_only && !danger,
+        Some(roots) => roots.iter().any(|root| matches!(root, document::Root::Public)),
+    };
+    let strictness = ["enforce_root_validity", "profile"];
+    let about_chains = ["crls", "max_chain_depth", "enforce_root_validity", "profile"];
+    let found = if danger && let Some((field, _)) = first(&fields.map(|(field, _)| field)) {
+        (*field, DangerWith(field))
+    } else if pin_only && text.roots.is_some() {
+        ("roots", PinOnlyWithRoots)
+    } else if pin_only && let Some((field, _)) = first(&about_chains) {
+        (*field, PinOnlyWith(field))
+    } else if !has_lists && text.revocation.is_some() {
+        ("revocation", RevocationWithoutLists)
+    } else if text.roots.as_ref().is_some_and(Vec::is_empty) {
+        ("roots", NoRoots)
+    } else if is_public && let Some((field, _)) = first(&strictness) {
+        (*field, PublicWith(field))
+    } else {
+        return Ok(());
+    };
+    Err((found.0.into(), found.1))
+}
+
+fn any<T>(list: Option<&Vec<T>>) -> bool {
+    list.is_some_and(|list| !list.is_empty())
 }
 
 impl From<document::Root> for Roots {

@@ -4,7 +4,10 @@
 //! is pinned or the very certificate is named, webpki is given this one, to compare names with it and to verify the signature of a handshake
 //! with its key. No signature *on* it is ever looked at.
 
+use std::borrow::Cow;
+
 use rustls::pki_types::CertificateDer;
+use webpki::EndEntityCert;
 
 use super::certificate::Certificate;
 use super::der;
@@ -33,4 +36,17 @@ pub(super) fn of(bytes: &[u8]) -> Option<CertificateDer<'static>> {
     let signature = der::wrap(der::BIT_STRING, &[0]);
     let whole = [der::wrap(der::SEQUENCE, &signed.concat()), algorithm, signature].concat();
     Some(der::wrap(der::SEQUENCE, &whole).into())
+}
+
+/// A certificate with the same key that rustls can read: itself, mostly.
+///
+/// For a product that has rustls shake hands and asks [`check_certificate`](super::check_certificate) about the chain. rustls verifies the signature of the
+/// handshake with the key of a certificate that it reads by itself, and it reads none of version 1, and none with a critical extension that webpki
+/// does not support. Such a one can be believed by a pin, as `exact`, or with critical policies: give `rustls::crypto::verify_tls13_signature`
+/// and `verify_tls12_signature` what this returns in its place. Nothing is judged here. Any thread.
+pub fn readable<'a>(certificate: &'a CertificateDer<'_>) -> Cow<'a, CertificateDer<'a>> {
+    match EndEntityCert::try_from(certificate) {
+        Ok(_) => Cow::Borrowed(certificate),
+        Err(_) => of(certificate).map_or(Cow::Borrowed(certificate), Cow::Owned),
+    }
 }

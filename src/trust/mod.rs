@@ -53,6 +53,7 @@ mod useful;
 mod verifier;
 mod vouching;
 
+pub use bare::readable;
 pub use bundle::{BundleError, Finding, FindingKind};
 pub(crate) use cause::failure;
 pub use certificate::Key;

@@ -19,7 +19,7 @@ use rustls::{ClientConnection, ServerConfig, ServerConnection, SupportedProtocol
 
 use super::*;
 use crate::settings::{CertificatePolicy, Pin, PinState, Revocation, RevocationScope, Roots};
-use crate::words::{Cause, Host};
+use crate::words::{Cause, Failure, Host};
 
 #[derive(Debug)]
 struct Then(i64);
@@ -216,8 +216,8 @@ fn plays() -> Vec<(Play, Result<(), Cause>)> {
     rows.into_iter().map(|(what, host, made, expected)| (made.play(what, host), expected)).collect()
 }
 
-/// What became of the handshake: nothing, or the cause of its failure.
-fn shake_hands(play: &Play, version: &'static SupportedProtocolVersion) -> Result<(), Cause> {
+/// What became of the handshake: nothing, or its failure.
+fn shake_hands(play: &Play, version: &'static SupportedProtocolVersion) -> Result<(), Failure> {
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[version])
         .unwrap()
@@ -235,17 +235,40 @@ fn shake_hands(play: &Play, version: &'static SupportedProtocolVersion) -> Resul
     let name = play.prepared.server_name(&play.host).unwrap();
     let mut tls = ClientConnection::new(play.prepared.config.clone(), name).unwrap();
     let shaken = tls.complete_io(&mut stream);
-    let asked_again = shaken.map_err(|error| cause(&error)).and_then(|_| {
-        play.prepared.judge(tls.peer_certificates(), &play.host).map_err(|failure| failure.cause)
-    });
+    let asked_again = shaken
+        .map_err(|error| failed(&error))
+        .and_then(|_| play.prepared.judge(tls.peer_certificates(), &play.host));
     drop(stream);
     server.join().unwrap();
     asked_again.map(|_| ())
 }
 
-fn cause(error: &io::Error) -> Cause {
+fn failed(error: &io::Error) -> Failure {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    failure(inner.unwrap_or_else(|| panic!("{error}"))).cause
+    failure(inner.unwrap_or_else(|| panic!("{error}")))
+}
+
+/// The cause alone.
+fn cause(shaken: Result<(), Failure>) -> Result<(), Cause> {
+    shaken.map_err(|failure| failure.cause)
+}
+
+#[test]
+fn certificates_that_are_too_large_together_say_so() {
+    let mut play = Made::new(1).play("large", "mgmt.example");
+    let big = CertificateDer::from(vec![0x30; 50_000]);
+    let key = play.server.key.clone();
+    play.chain.extend([big.clone(), big]);
+    play.server = Arc::new(CertifiedKey::new(play.chain.clone(), key));
+    for version in [&version::TLS12, &version::TLS13] {
+        let failure = shake_hands(&play, version).unwrap_err();
+        assert_eq!(failure.cause, Cause::BadCertificate);
+        let told = failure.to_string();
+        assert!(
+            told.contains("its certificates are larger than 64 KiB together; let the server send fewer"),
+            "{told}"
+        );
+    }
 }
 
 #[test]
@@ -255,7 +278,7 @@ fn a_handshake_ends_as_the_policy_says_in_both_versions_of_tls() {
         let verdict = check_certificate(&play.prepared.policy, &play.chain, &play.host, time);
         assert_eq!(verdict.map(|_| ()).map_err(|reason| reason.cause()), expected, "{}", play.what);
         for version in [&version::TLS12, &version::TLS13] {
-            assert_eq!(shake_hands(&play, version), expected, "{} in {version:?}", play.what);
+            assert_eq!(cause(shake_hands(&play, version)), expected, "{} in {version:?}", play.what);
         }
     }
 }
@@ -294,7 +317,7 @@ fn a_pinned_certificate_is_worth_nothing_without_its_key() {
             let prepared = prepare(&settings, &Material::default(), Arc::new(Then(NOW))).unwrap();
             let host = "mgmt.example".parse().unwrap();
             let play = Play { what: "pin", host, prepared, chain, server };
-            assert_eq!(shake_hands(&play, version), expected, "{version:?}");
+            assert_eq!(cause(shake_hands(&play, version)), expected, "{version:?}");
         }
     }
 }

@@ -3,7 +3,6 @@
 //! One verifier belongs to one policy and is shared by all its links, so it says nothing of any of them. rustls does not
 //! ask it again when a session is resumed; the link asks [`Prepared::judge`](super::Prepared::judge) after each handshake.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,10 +10,10 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
-use webpki::EndEntityCert;
 
+use super::bare::readable;
 use super::judge::Judge;
-use super::{bare, name};
+use super::name;
 
 /// Judges what servers present by a policy.
 pub(super) struct Verifier(pub(super) Arc<Judge>);
@@ -66,13 +65,5 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.policy().provider().signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// A certificate with the same key that rustls can read. Whether this one is believed was judged before, or will be.
-fn readable<'a>(certificate: &'a CertificateDer<'_>) -> Cow<'a, CertificateDer<'a>> {
-    match EndEntityCert::try_from(certificate) {
-        Ok(_) => Cow::Borrowed(certificate),
-        Err(_) => bare::of(certificate).map_or(Cow::Borrowed(certificate), Cow::Owned),
     }
 }

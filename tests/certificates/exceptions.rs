@@ -3,15 +3,13 @@
 use std::slice::from_ref;
 
 use homing::settings::{CertificatePolicy, Pin, PinState, Profile, Roots};
-use homing::trust::{
-    BundleError, Description, Material, Policy, RejectReason, Time, Timestamp, check_certificate,
-};
+use homing::trust::{BundleError, Material, Policy, RejectReason, Time, Timestamp, check_certificate};
 use rcgen::date_time_ymd;
 
 use crate::forge::{
     CLIENT_AUTH, Key, Kind, List, Made, extension, pem, purposes, sequence, shown, standard, value,
 };
-use crate::world::{NOW, World};
+use crate::world::{NOW, World, pin_of};
 
 const NAMES: &[(u8, &[u8])] = &[(0x82, b"mgmt.example")];
 
@@ -37,12 +35,6 @@ fn oddities() -> Vec<(&'static str, Made)> {
         ("basic constraints that cannot be read", with(standard(19, true, &[1, 2, 3]))),
         ("an extension twice", twice),
     ]
-}
-
-fn pin_of(certificate: &[u8]) -> Pin {
-    let text = Description::of(&shown(&[certificate.to_vec()])[0]).unwrap().pin;
-    let policy = format!(r#"{{ "pin_only": true, "pins": [{{ "sha256": "{text}" }}] }}"#);
-    CertificatePolicy::parse(policy.as_bytes()).unwrap().pins[0]
 }
 
 #[test]

@@ -81,6 +81,8 @@ pub(crate) enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Digest {
     Sha256,
+    /// With a key on P-256.
+    Sha512,
     Sha1,
 }
 
@@ -147,10 +149,12 @@ impl Key {
     fn algorithm(&self, digest: Digest) -> Vec<u8> {
         let kind: &[u8] = match (self.0.kind, digest) {
             (Kind::P256 | Kind::P521, Digest::Sha256) => &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2],
+            (Kind::P256, Digest::Sha512) => &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 4],
             (Kind::P384, Digest::Sha256) => &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 3],
             (Kind::P256 | Kind::P384 | Kind::P521, Digest::Sha1) => &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1],
             (Kind::Ed25519, _) => &[0x2b, 0x65, 0x70],
             (Kind::Rsa(_), Digest::Sha256) => &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 11],
+            (kind, Digest::Sha512) => panic!("{kind:?} with SHA-512"),
             (Kind::Rsa(_), Digest::Sha1) => &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 5],
         };
         let null: &[u8] = if matches!(self.0.kind, Kind::Rsa(_)) { &[5, 0] } else { &[] };
@@ -161,7 +165,11 @@ impl Key {
         match &self.0.pair {
             Some(pair) if digest == Digest::Sha256 => pair.sign(message).unwrap(),
             _ => {
-                let digest = if digest == Digest::Sha1 { "-sha1" } else { "-sha256" };
+                let digest = match digest {
+                    Digest::Sha1 => "-sha1",
+                    Digest::Sha256 => "-sha256",
+                    Digest::Sha512 => "-sha512",
+                };
                 openssl(
                     &["dgst", digest, "-sign", "key.pem", "message"],
                     &[("key.pem", self.0.pem.as_bytes()), ("message", message)],

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use homing::settings::{CertificatePolicy, Revocation, RevocationScope, Roots};
+use homing::settings::{CertificatePolicy, Pin, Revocation, RevocationScope, Roots};
 use homing::trust::{
-    Accepted, Material, Policy, RejectReason, Time, Timestamp, TrustError, check_certificate,
+    Accepted, Description, Material, Policy, RejectReason, Time, Timestamp, TrustError, check_certificate,
 };
 
 use crate::forge::{pem, shown};
@@ -93,4 +93,11 @@ pub(crate) fn class(verdict: &Result<Accepted, RejectReason>) -> String {
             text.split([' ', '(']).next().unwrap_or_default().to_owned()
         }
     }
+}
+
+/// The pin of the key of a certificate.
+pub(crate) fn pin_of(certificate: &[u8]) -> Pin {
+    let text = Description::of(&shown(&[certificate.to_vec()])[0]).unwrap().pin;
+    let policy = format!(r#"{{ "pin_only": true, "pins": [{{ "sha256": "{text}" }}] }}"#);
+    CertificatePolicy::parse(policy.as_bytes()).unwrap().pins[0]
 }

@@ -55,7 +55,7 @@ pub(super) fn keys() -> Vec<Case> {
         reason: "UnsupportedKey",
         named: "CN=root".to_owned(),
         advice: "issue from an authority with another key",
-        rule: Some(Rule::LargeKey),
+        rule: Some(Rule::Algorithm),
         cured: Some(Chain::new(1, Noise::Root).world()),
     });
     cases

@@ -173,7 +173,7 @@ pub(super) fn expected(
         Fault::WeakKey => ("WeakKey", place, "issue from an authority with a key", Some(Rule::WeakKey)),
         Fault::UnsupportedKey if is_server => return None,
         Fault::UnsupportedKey => {
-            ("UnsupportedKey", place, "issue from an authority with another key", Some(Rule::Curve))
+            ("UnsupportedKey", place, "issue from an authority with another key", Some(Rule::Algorithm))
         }
         Fault::Sha1 if is_root => ("accepted", place, "", None),
         Fault::Sha1 => ("WeakDigest", place, "reissue this certificate with SHA-256", Some(Rule::WeakDigest)),

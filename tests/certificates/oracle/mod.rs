@@ -3,6 +3,7 @@
 //! A fault says what has to come out: the reason, the certificate it names, a piece of the advice, and, where OpenSSL says otherwise, the rule
 //! why. The advice is followed: what it says is done, and then the server is believed.
 
+mod asked;
 mod case;
 mod chain;
 mod chains;
@@ -22,7 +23,7 @@ use crate::world::World;
 fn openssl_accepts(world: &World) -> Result<(), String> {
     let bundle =
         |certificates: &[Vec<u8>]| certificates.iter().map(|it| pem("CERTIFICATE", it)).collect::<String>();
-    let (own, others) = world.chain.split_first().unwrap();
+    let Some((own, others)) = world.chain.split_first() else { return Err("nothing to judge".to_owned()) };
     let (roots, others, own) = (bundle(&world.roots), bundle(others), pem("CERTIFICATE", own));
     let lists: String = world.lists.iter().map(|list| pem("X509 CRL", list)).collect();
     let is_address = world.host.parse::<std::net::IpAddr>().is_ok();
@@ -82,12 +83,19 @@ fn faults_of(case: &Case) -> Vec<String> {
 
 #[test]
 fn every_verdict_is_that_of_openssl_or_a_rule_says_why_and_the_advice_cures_it() {
-    let cases: Vec<Case> =
-        [chains::faults(), chains::keys(), lists::lists(), names::names(), situations::situations()]
-            .into_iter()
-            .flatten()
-            .collect();
+    let cases: Vec<Case> = [
+        chains::faults(),
+        chains::keys(),
+        lists::lists(),
+        names::names(),
+        situations::situations(),
+        asked::asked(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     assert!(cases.len() >= 300, "{}", cases.len());
+    rule::are_all_reasons(&cases.iter().map(|case| case.reason).collect::<Vec<_>>());
     rule::are_all(cases.iter().filter_map(|case| case.rule).collect());
     // Most of the time is spent in waiting for processes.
     let found: Vec<String> = thread::scope(|scope| {

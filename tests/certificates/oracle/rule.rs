@@ -12,11 +12,11 @@ pub(super) enum Rule {
     Spelling,
     WeakKey,
     WeakDigest,
-    Curve,
-    LargeKey,
+    Algorithm,
     Before1970,
     DemandedPolicy,
     Kin,
+    Asked,
 }
 
 impl Rule {
@@ -27,11 +27,11 @@ impl Rule {
         Self::Spelling,
         Self::WeakKey,
         Self::WeakDigest,
-        Self::Curve,
-        Self::LargeKey,
+        Self::Algorithm,
         Self::Before1970,
         Self::DemandedPolicy,
         Self::Kin,
+        Self::Asked,
     ];
 
     /// What is judged differently, and the rule.
@@ -55,8 +55,10 @@ impl Rule {
             ],
             Self::WeakKey => ["RSA keys below 2048 bits", "refused: they can be broken"],
             Self::WeakDigest => ["signatures with SHA-1", "refused: they can be forged"],
-            Self::Curve => ["signatures with keys on P-521", "refused: *ring* does not verify them"],
-            Self::LargeKey => ["RSA keys above 8192 bits", "refused: *ring* does not verify them"],
+            Self::Algorithm => [
+                "signatures with keys on P-521, with RSA keys above 8192 bits, with SHA-512 and a key on P-256",
+                "refused: *ring* does not verify them",
+            ],
             Self::Before1970 => {
                 ["certificates that begin before 1970", "refused: webpki does not read such dates"]
             }
@@ -68,7 +70,28 @@ impl Rule {
                 "a revocation list signed with another key of the authority, for which the issuing key has vouched",
                 "counts (RFC 5280 6.3.3 (f)); OpenSSL wants `-extended_crl` for it",
             ],
+            Self::Asked => [
+                "what a policy asks beside a path: pins, `max_chain_depth`, `profile`",
+                "refused where it is not so; OpenSSL is not asked",
+            ],
         }
+    }
+}
+
+/// Asserts that there is a case for every reason that the interface for C has a number for.
+pub(super) fn are_all_reasons(used: &[&str]) {
+    let header = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("include/homing.h")).unwrap();
+    let prefix = "#define HOMING_REJECT_";
+    let names = header.lines().filter_map(|line| line.strip_prefix(prefix)?.split(' ').next());
+    let reasons: Vec<String> = names
+        .map(|name| {
+            let word = |word: &str| format!("{}{}", &word[..1], word[1..].to_lowercase());
+            name.split('_').map(word).collect()
+        })
+        .collect();
+    assert!(reasons.len() > 30, "{reasons:?}");
+    for reason in reasons {
+        assert!(used.contains(&reason.as_str()), "no case is {reason}");
     }
 }
 
