@@ -48,7 +48,10 @@ fuzz_target!(|changes: Vec<Change>| {
         for time in [Time::new(NOW), Time::exactly(Timestamp(0)), Time::exactly(Timestamp(4_294_967_296))] {
             match check_certificate(policy, &certificates, &company.host, time) {
                 // Only who holds the keys can make another server's certificate that is believed.
-                Ok(_) => assert_eq!(chain.first(), company.chain.first()),
+                Ok(_) => {
+                    assert_eq!(chain.first(), company.chain.first());
+                    assert!(chain.contains(&company.chain[1]), "nobody else signed its authority");
+                }
                 Err(reason) => {
                     assert!(!reason.to_string().is_empty() && !reason.explain().is_empty());
                     assert!(!reason.to_string().chars().any(char::is_control));

@@ -2,8 +2,9 @@
 
 use homing::trust::Timestamp;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer, KeyIdMethod,
-    KeyPair, KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CustomExtension, DistinguishedName,
+    DnType, GeneralSubtree, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, NameConstraints,
+    date_time_ymd,
 };
 
 /// Within the validity of all that is made here.
@@ -30,11 +31,23 @@ pub fn found() -> Company {
     let (root, root_key) = (authority("root"), key(1));
     let pem = root.self_signed(&root_key).expect("a root").pem();
     let above = Issuer::new(root, root_key);
-    let (middle, middle_key) = (authority("middle"), key(2));
+    let (mut middle, middle_key) = (authority("middle"), key(2));
+    // What is judged by us and not by webpki.
+    let mut subject = DistinguishedName::new();
+    subject.push(DnType::CommonName, "server");
+    middle.name_constraints = Some(NameConstraints {
+        permitted_subtrees: vec![GeneralSubtree::DirectoryName(subject.clone())],
+        excluded_subtrees: Vec::new(),
+    });
+    let any_policy = b"\x30\x08\x30\x06\x06\x04\x55\x1d\x20\x00".to_vec();
+    let mut policies = CustomExtension::from_oid_content(&[2, 5, 29, 32], any_policy);
+    policies.set_criticality(true);
     let middle_certificate = middle.signed_by(&middle_key, &above).expect("an authority");
     let below = Issuer::new(middle, middle_key);
     let mut params = CertificateParams::new(vec!["mgmt.example".to_owned()]).expect("a name");
     params.serial_number = Some(7.into());
+    params.distinguished_name = subject;
+    params.custom_extensions = vec![policies];
     let server = params.signed_by(&key(3), &below).expect("a server");
     let list = CertificateRevocationListParams {
         this_update: date_time_ymd(2020, 1, 1),

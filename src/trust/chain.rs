@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnc
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 
 use super::anchors::Details;
-use super::certificate::Certificate;
+use super::certificate::{Certificate, Unreadable};
 use super::policy::Policy;
 use super::reject::{Bearer, Place, RejectReason, Unfit};
 use super::rendition::{Changed, Shown, Through};
@@ -92,7 +92,7 @@ pub(super) fn find(
 fn judge<'a>(
     policy: &Policy,
     path: &VerifiedPath<'_>,
-    sent: &dyn Fn(&CertificateDer<'_>) -> Option<&'a CertificateDer<'a>>,
+    sent: &dyn Fn(&CertificateDer<'_>) -> Option<Result<Certificate<'a>, Unreadable>>,
     others: &[CertificateDer<'_>],
     time: Time,
     watch: &dyn Fn(&[Certificate<'_>], Option<usize>),
@@ -101,7 +101,8 @@ fn judge<'a>(
         .chain(path.intermediate_certificates().map(|between| between.der()));
     let mut chain: Vec<Certificate<'_>> = Vec::new();
     for shown in shown {
-        chain.push(read(sent(&shown).ok_or(RejectReason::NoCertificate)?)?);
+        let read = sent(&shown).ok_or(RejectReason::NoCertificate)?;
+        chain.push(read.map_err(unreadable)?);
     }
     for (certificate, place) in chain.iter().zip(places()) {
         check_certificate(policy, certificate, place)?;
@@ -317,9 +318,9 @@ fn check_pins(
     policy.pins.check(keys.chain([(Bearer::root(subject), key)]))
 }
 
-fn read<'a>(bytes: &'a CertificateDer<'_>) -> Result<Certificate<'a>, RejectReason> {
-    Certificate::read(bytes).map_err(|unreadable| RejectReason::Malformed {
+fn unreadable(unreadable: Unreadable) -> RejectReason {
+    RejectReason::Malformed {
         subject: Bearer { name: "a certificate of the chain".to_owned(), place: Place::Authority },
         problem: unreadable.0.to_owned(),
-    })
+    }
 }

@@ -137,10 +137,11 @@ fn subtrees(content: &[u8]) -> Result<Vec<Subtree<'_>>, NotDer> {
             let mut fields = Reader::new(subtree.content);
             let base = fields.any()?;
             fields.end()?;
-            if subtree.tag != der::SEQUENCE {
+            let kind = base.tag & 0x1f;
+            let tag = if kind == DIRECTORY { 0xa0 | kind } else { 0x80 | kind };
+            if subtree.tag != der::SEQUENCE || (is_ours(kind) && base.tag != tag) {
                 return Err(NotDer);
             }
-            let kind = base.tag & 0x1f;
             found.push(Subtree { is_excluded, kind, base: base.content, whole: subtree.whole });
         }
     }

@@ -18,7 +18,7 @@ use rustls::pki_types::{
 use webpki::EndEntityCert;
 
 use super::anchors::Anchors;
-use super::certificate::Certificate;
+use super::certificate::{Certificate, Unreadable};
 use super::der::{self, NotDer, Reader};
 use super::{constraint, policies};
 
@@ -34,33 +34,42 @@ const NAME_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 30];
 /// Certificates, and what webpki is shown of each.
 pub(super) struct Shown<'a> {
     sent: &'a [CertificateDer<'a>],
+    read: Vec<Result<Certificate<'a>, Unreadable>>,
     shown: Cow<'a, [CertificateDer<'a>]>,
 }
 
 impl<'a> Shown<'a> {
     /// The certificate of a server.
     pub(super) fn server(sent: &'a CertificateDer<'a>) -> Self {
-        let rendition = rendition(sent);
-        let sent = std::slice::from_ref(sent);
-        Self { sent, shown: rendition.map_or(Cow::Borrowed(sent), |rendition| Cow::Owned(vec![rendition])) }
+        Self::with(std::slice::from_ref(sent), vec![Certificate::read(sent)], Lengths::Shown)
     }
 
     /// Certificates of authorities below these roots.
     pub(super) fn authorities(sent: &'a [CertificateDer<'a>], anchors: &Anchors) -> Self {
-        let read: Vec<_> = sent.iter().map(|sent| Certificate::read(sent).ok()).collect();
+        let read: Vec<_> = sent.iter().map(|sent| Certificate::read(sent)).collect();
         // The root itself is often sent too, and counts for nothing.
         let is_extra = |it: &Certificate<'_>| it.is_self_issued() && !anchors.has(it.subject, it.key_info);
         let lengths = if read.iter().flatten().any(is_extra) { Lengths::Left } else { Lengths::Shown };
-        let one = |(sent, read): (&CertificateDer<'_>, &Option<Certificate<'_>>)| {
-            read.and_then(|read| of(sent, &read, lengths))
+        Self::with(sent, read, lengths)
+    }
+
+    fn with(
+        sent: &'a [CertificateDer<'a>],
+        read: Vec<Result<Certificate<'a>, Unreadable>>,
+        lengths: Lengths,
+    ) -> Self {
+        let both = sent.iter().zip(&read);
+        let renditions: Vec<_> =
+            both.map(|(sent, read)| read.ok().and_then(|read| of(sent, &read, lengths))).collect();
+        let shown = if renditions.iter().all(Option::is_none) {
+            Cow::Borrowed(sent)
+        } else {
+            let shown = sent.iter().zip(renditions);
+            Cow::Owned(
+                shown.map(|(sent, it)| it.unwrap_or_else(|| CertificateDer::from(sent.as_ref()))).collect(),
+            )
         };
-        let renditions: Vec<_> = sent.iter().zip(&read).map(one).collect();
-        if renditions.iter().all(Option::is_none) {
-            return Self { sent, shown: Cow::Borrowed(sent) };
-        }
-        let shown = sent.iter().zip(renditions);
-        let shown = shown.map(|(sent, it)| it.unwrap_or_else(|| CertificateDer::from(sent.as_ref())));
-        Self { sent, shown: Cow::Owned(shown.collect()) }
+        Self { sent, read, shown }
     }
 
     pub(super) fn as_sent(&self) -> &'a [CertificateDer<'a>] {
@@ -76,10 +85,10 @@ impl<'a> Shown<'a> {
         self.shown.first().ok_or(webpki::Error::BadDer).and_then(EndEntityCert::try_from)
     }
 
-    /// What was sent, of which webpki was shown this.
-    pub(super) fn sent(&self, shown: &[u8]) -> Option<&'a CertificateDer<'a>> {
+    /// The certificate that was sent, of which webpki was shown this.
+    pub(super) fn sent(&self, shown: &[u8]) -> Option<Result<Certificate<'a>, Unreadable>> {
         let place = self.shown.iter().position(|it| std::ptr::eq(it.as_ref(), shown))?;
-        self.sent.get(place)
+        self.read.get(place).copied()
     }
 
     /// What is signed of each certificate that is shown otherwise than it was sent.

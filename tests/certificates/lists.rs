@@ -165,6 +165,11 @@ fn a_difference_is_taken_together_with_its_list() {
     // One that goes on from a later list, or ends no later, says nothing of this one.
     is(&scene.world(&[base.clone(), scene.list(&delta(6, 7).revoking(7, None))]), "accepted", "");
     is(&scene.world(&[revoking.clone(), scene.list(&delta(4, 5).revoking(7, Some(8)))]), "Revoked", "");
+    // What contradicts itself revokes.
+    for [first, then] in [[Some(8), Some(1)], [Some(1), Some(8)]] {
+        let both = scene.list(&delta(5, 6).revoking(7, first).revoking(7, then));
+        is(&scene.world(&[base.clone(), both]), "Revoked", "");
+    }
     // Out of date it lifts nothing and still revokes.
     let old = |list: List| scene.list(&list.dated("20260602000000Z", "20260603000000Z"));
     is(&scene.world(&[revoking, old(delta(5, 6).revoking(7, Some(8)))]), "Revoked", "");

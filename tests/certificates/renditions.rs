@@ -145,6 +145,11 @@ fn a_certificate_in_which_anything_is_odd_is_webpkis_matter() {
         let reason = world.verdict().unwrap_err().to_string();
         assert!(reason.starts_with("CN=between: ") || reason.contains("CN=between constrains"), "{reason}");
     }
+    // A base that is no name, below which a server without a subject has none that could break it.
+    let mut nameless = with(standard(30, true, &sequence(&[&value(0xa0, &sequence(&[&value(0x04, b"x")]))])));
+    let server = Made::server("", &Key::new(Kind::P256), NAMES);
+    nameless.chain[0] = server.signed_by(&scene().between);
+    assert_ne!(nameless.class(), "accepted");
     // Policies twice, policies that cannot be read, and what else is critical.
     let mut twice = scene();
     twice.between.extensions.extend([policies(), policies()]);
@@ -183,6 +188,20 @@ fn constraints_of_several_kinds_count_each_for_its_own() {
             assert_eq!(reason, "CN=server: has a name that CN=root may not vouch for");
         }
     }
+}
+
+#[test]
+fn a_directory_name_beside_the_names_of_hosts_has_to_be_within_too() {
+    let mut scene = scene();
+    scene.between.put(permitted(&[value(0xa4, &name("server", UTF8))]));
+    for (other, expected) in [("server", "accepted"), ("elsewhere", "NameConstraints")] {
+        let names = [NAMES[0], (0xa4, &name(other, UTF8))];
+        scene.server = Made::server("server", &scene.server.key, &names);
+        assert_eq!(scene.world().class(), expected);
+    }
+    // As a value of a type that no name has.
+    scene.server = Made::server("server", &scene.server.key, &[NAMES[0], (0x84, b"elsewhere")]);
+    assert_ne!(scene.world().class(), "accepted");
 }
 
 #[test]

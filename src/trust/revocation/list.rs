@@ -41,7 +41,7 @@ pub(super) struct List {
     key_id: Option<Vec<u8>>,
     /// It is one of several, each for what one key issued.
     pub(super) is_of_one_key: bool,
-    /// Ordered by serial number.
+    /// Ordered by serial number; of several with one number those come last that take it off the list.
     entries: Vec<Entry>,
     verified: Mutex<Vec<([u8; 32], Signed)>>,
 }
@@ -137,7 +137,7 @@ impl List {
         let extensions = fields.optional(0xa0)?.ok_or(Unusable::NoExtensions)?;
         fields.end()?;
         let extensions = Extensions::read(extensions, issuer)?;
-        entries.sort_unstable_by_key(|entry| entry.serial(bytes));
+        entries.sort_unstable_by_key(|entry| (entry.serial(bytes), entry.is_removed));
         Ok(Self {
             path: path.to_owned(),
             signed: place(signed.whole),
@@ -186,12 +186,11 @@ impl List {
     /// What it says of the certificate of its issuer with this serial number.
     pub(super) fn entered(&self, serial: &[u8]) -> Entered {
         let serial = digits(serial);
-        match self.entries.binary_search_by_key(&serial, |entry| entry.serial(&self.bytes)) {
-            Ok(place) => match self.entries.get(place) {
-                Some(Entry { is_removed: true, .. }) => Entered::Removed,
-                _ => Entered::Revoked,
-            },
-            Err(_) => Entered::No,
+        let place = self.entries.partition_point(|entry| entry.serial(&self.bytes) < serial);
+        match self.entries.get(place).filter(|entry| entry.serial(&self.bytes) == serial) {
+            Some(Entry { is_removed: true, .. }) => Entered::Removed,
+            Some(Entry { is_removed: false, .. }) => Entered::Revoked,
+            None => Entered::No,
         }
     }
 

@@ -7,6 +7,9 @@ use std::path::Path;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rule {
     Root,
+    Between,
+    Ways,
+    Namesake,
     AuthorityAsServer,
     CommonName,
     Spelling,
@@ -20,8 +23,11 @@ pub(super) enum Rule {
 }
 
 impl Rule {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 14] = [
         Self::Root,
+        Self::Between,
+        Self::Ways,
+        Self::Namesake,
         Self::AuthorityAsServer,
         Self::CommonName,
         Self::Spelling,
@@ -40,6 +46,18 @@ impl Rule {
             Self::Root => [
                 "a root that is outside its dates, or whose extensions do not allow what it did",
                 "accepted: of a root only the name, the key and the name constraints count (RFC 5280 6.1.1); the strict profile refuses it",
+            ],
+            Self::Between => [
+                "an authority in a bundle that is below a root which is in none",
+                "accepted: what a bundle names is a root; OpenSSL wants `-partial_chain` for it",
+            ],
+            Self::Ways => [
+                "two certificates of one authority, of which only one allows the names of the server",
+                "accepted: every path is tried; OpenSSL tries one",
+            ],
+            Self::Namesake => [
+                "a server with the same subject as its issuer",
+                "accepted: the signature says that it is another's; OpenSSL calls it self-signed",
             ],
             Self::AuthorityAsServer => [
                 "a certificate of an authority in the place of a server's",

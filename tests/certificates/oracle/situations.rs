@@ -4,11 +4,11 @@ use std::slice::from_ref;
 
 use super::case::{Case, key, right};
 use super::rule::Rule;
-use crate::forge::{Kind, Made, PRINTABLE, UTF8, directory, extension, sequence, standard, value};
+use crate::forge::{Kind, Made, PRINTABLE, UTF8, directory, extension, name, sequence, standard, value};
 use crate::world::World;
 
 pub(super) fn situations() -> Vec<Case> {
-    [cross_signed(), unknown_roots(), self_signed(), self_issued(), directories()]
+    [cross_signed(), unknown_roots(), self_signed(), self_issued(), directories(), several_paths()]
         .into_iter()
         .flatten()
         .collect()
@@ -190,5 +190,88 @@ fn directories() -> Vec<Case> {
             });
         }
     }
+    cases
+}
+
+/// One path that is not in order beside one that is, and servers and authorities in places where they are not expected.
+fn several_paths() -> Vec<Case> {
+    let root = Made::authority("root", &key(Kind::P256, 60));
+    let between = Made::authority("between", &key(Kind::P256, 65));
+    let server = Made::server("server", &key(Kind::P256, 62), NAMES);
+    let own = server.signed_by(&between);
+    let constrained = |common: &str| {
+        let mut made = between.clone();
+        let base = value(0xa4, &name(common, UTF8));
+        made.put(standard(30, true, &sequence(&[&value(0xa0, &sequence(&[&base]))])));
+        made.signed_by(&root)
+    };
+    let policies = standard(32, true, &sequence(&[&sequence(&[&value(0x06, &[0x55, 0x1d, 32, 0])])]));
+    let with_policies = |made: &Made| {
+        let mut made = made.clone();
+        made.put(policies.clone());
+        made
+    };
+    let mut demanding = Made::authority("stranger", &key(Kind::P256, 66));
+    demanding.put(standard(36, true, &sequence(&[&value(0x80, &[0])])));
+    let expired = Made { not_after: "20260101000000Z".to_owned(), ..between.clone() };
+    let namesake = Made { subject: root.subject.clone(), ..server.clone() };
+    let with = |chain: &[Vec<u8>]| World::new(&[root.self_signed()], chain);
+    let good = between.signed_by(&root);
+    let mut cases = Vec::new();
+    for (label, chain) in [
+        (
+            "the same authority, expired and renewed",
+            vec![own.clone(), expired.signed_by(&root), good.clone()],
+        ),
+        (
+            "the same authority, renewed and expired",
+            vec![own.clone(), good.clone(), expired.signed_by(&root)],
+        ),
+        ("not constrained, and to others", vec![own.clone(), good.clone(), constrained("elsewhere")]),
+        (
+            "critical policies everywhere, and a stranger who demands one",
+            vec![
+                with_policies(&server).signed_by(&between),
+                demanding.self_signed(),
+                with_policies(&between).signed_by(&root),
+            ],
+        ),
+        (
+            "a server with the key of its issuer",
+            vec![Made { key: root.key.clone(), ..server.clone() }.signed_by(&root)],
+        ),
+    ] {
+        cases.push(right(label.to_owned(), with(&chain)));
+    }
+    for (label, chain, rule) in [
+        (
+            "constrained to others, and not",
+            vec![own.clone(), constrained("elsewhere"), good.clone()],
+            Rule::Ways,
+        ),
+        (
+            "constrained to others, and to this",
+            vec![own.clone(), constrained("elsewhere"), constrained("server")],
+            Rule::Ways,
+        ),
+        ("a server with the name of its issuer", vec![namesake.signed_by(&root)], Rule::Namesake),
+    ] {
+        cases.push(Case { rule: Some(rule), ..right(label.to_owned(), with(&chain)) });
+    }
+    let mut in_bundle = right(
+        "an authority that is no root in the bundle".to_owned(),
+        World::new(from_ref(&good), &[own.clone(), good.clone()]),
+    );
+    in_bundle.rule = Some(Rule::Between);
+    cases.push(in_bundle);
+    cases.push(Case {
+        label: "every path is constrained to others".to_owned(),
+        world: with(&[own.clone(), constrained("elsewhere"), constrained("nowhere")]),
+        reason: "NameConstraints",
+        named: "CN=server".to_owned(),
+        advice: "issue from an authority that may vouch for all of its names",
+        rule: None,
+        cured: Some(with(&[own, good])),
+    });
     cases
 }
