@@ -24,6 +24,14 @@ impl Table {
         println!("  {what:<70} {:>14}   <= {most} {unit}{verdict}", with_unit(figure, unit));
     }
 
+    /// A figure that must reach its bar.
+    pub fn at_least(&mut self, what: &str, figure: f64, least: f64, unit: &str) {
+        let holds = figure >= least;
+        self.missed += usize::from(!holds);
+        let verdict = if holds { "" } else { "   MISSED" };
+        println!("  {what:<70} {:>14}   >= {least} {unit}{verdict}", with_unit(figure, unit));
+    }
+
     /// A figure without a bar.
     pub fn says(&self, what: &str, figure: impl Display) {
         println!("  {what:<70} {figure:>14}   none");

@@ -35,6 +35,7 @@ mod killed_processes;
 mod location_daemons;
 mod location_networks;
 mod looked_up_names;
+mod outbox;
 mod paths;
 mod poor_links;
 mod portals;

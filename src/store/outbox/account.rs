@@ -7,6 +7,9 @@ use serde::Serialize;
 use super::entry::{HEADER, MAX_BODY};
 use crate::words::Lane;
 
+/// As many applications are remembered as reported: more than a rich machine has.
+const APPLICATIONS: usize = 16_384;
+
 /// How much one lane may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LaneLimits {
@@ -56,7 +59,7 @@ impl Default for Limits {
             status: lane(1, 1),
             log: lane(16, 7),
             applications: lane(4, 30),
-            applications_known: 16_384,
+            applications_known: APPLICATIONS,
         }
     }
 }

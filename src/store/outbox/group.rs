@@ -90,8 +90,23 @@ impl Line {
             }
             state = match state.pen.take() {
                 Some(pen) => self.flush(state, pen, now),
-                None => self.flushed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => self.wait(state),
             };
+        }
+    }
+
+    /// Waits for the end of a leader's turn.
+    fn wait<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        state.group.waiters += 1;
+        state = self.flushed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        state.group.waiters -= 1;
+        state
+    }
+
+    /// Tells the others that a turn has ended. Where there are none that would be a call to the system for nothing.
+    fn wake(&self, state: &State) {
+        if state.group.waiters > 0 {
+            self.flushed.notify_all();
         }
     }
 
@@ -129,7 +144,7 @@ impl Line {
                 Err(Failed::Folder(error)) => {
                     state.group.failed_to = target;
                     state.detach(&error.to_string());
-                    self.flushed.notify_all();
+                    self.wake(&state);
                     return state;
                 }
                 Err(Failed::File(error)) if last_try => {
@@ -141,7 +156,7 @@ impl Line {
         }
         state.pen = Some(pen);
         state.bury();
-        self.flushed.notify_all();
+        self.wake(&state);
         state
     }
 }

@@ -65,6 +65,8 @@ pub(super) struct Group {
     /// Up to this number, the last try to write failed.
     pub(super) failed_to: u64,
     pub(super) problem: String,
+    /// Threads that wait for the end of a leader's turn.
+    pub(super) waiters: usize,
     /// The writer was called and has not looked yet.
     pub(super) called: bool,
     /// The writer is not called before this second.

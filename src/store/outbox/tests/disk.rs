@@ -24,7 +24,7 @@ pub(super) enum Fault {
 }
 
 #[derive(Clone)]
-pub(super) struct Disk(Arc<Mutex<State>>);
+pub(super) struct Disk(Arc<Mutex<State>>, Arc<Mutex<()>>);
 
 struct State {
     above: tempfile::TempDir,
@@ -53,7 +53,7 @@ struct FileState {
 
 impl Disk {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Mutex::new(State {
+        let state = Arc::new(Mutex::new(State {
             above: scratch(),
             life: 0,
             files: Vec::new(),
@@ -64,7 +64,13 @@ impl Disk {
             fault: None,
             off_at: usize::MAX,
             room: usize::MAX,
-        })))
+        }));
+        Self(state, Arc::default())
+    }
+
+    /// As long as this is held, no sync ends.
+    pub(super) fn hold_syncs(&self) -> MutexGuard<'_, ()> {
+        self.1.lock().unwrap()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -270,6 +276,8 @@ impl System for Disk {
     }
 
     fn sync_data(&mut self, file: &File) -> io::Result<()> {
+        self.call("sync_begins", |_| Ok(()))?;
+        drop(self.1.lock().unwrap());
         self.call("sync", |state| {
             let state = state.of(file);
             state.synced = state.bytes.len();

@@ -67,14 +67,24 @@ fn one_failed_sync_costs_a_new_file_and_no_promise() {
     submit(&outbox, ReportKind::RiskFound, "first");
     let before = disk.calls().len();
     submit(&outbox, ReportKind::RiskFound, "second");
-    assert_eq!(disk.calls()[before..], ["write", "sync"], "two calls for a durable submit");
-    disk.fault(1, Fault::Fails);
+    assert_eq!(disk.calls()[before..], ["write", "sync_begins", "sync"], "two calls for a durable submit");
+    disk.fault(2, Fault::Fails);
     let before = disk.calls().len();
     submit(&outbox, ReportKind::RiskFound, "third");
     let calls = &disk.calls()[before..];
     assert_eq!(
         calls,
-        ["write", "sync", "look_at_folder", "create", "write", "sync", "sync_folder"],
+        [
+            "write",
+            "sync_begins",
+            "sync",
+            "look_at_folder",
+            "create",
+            "write",
+            "sync_begins",
+            "sync",
+            "sync_folder"
+        ],
         "the old file is not touched again"
     );
     submit(&outbox, ReportKind::RiskFound, "fourth");
@@ -108,6 +118,30 @@ fn what_was_not_synced_is_not_claimed_and_is_written_when_the_disk_is_well_again
     let outbox = disk.open(&Limits::default(), &watch);
     let found = bodies(&outbox, Lane::Critical);
     assert_eq!(found, [b"first".as_slice(), b"second", b"third", b"fourth"]);
+}
+
+#[test]
+fn while_a_sync_hangs_everything_but_what_waits_for_it_goes_on() {
+    let disk = Disk::new();
+    let outbox = disk.open(&Limits::default(), &Watch::new());
+    submit(&outbox, ReportKind::RiskFound, "first");
+    let held = disk.hold_syncs();
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| submit(&outbox, ReportKind::RiskFound, "second"));
+        while disk.calls().last() != Some(&"sync_begins") {
+            std::thread::yield_now();
+        }
+        // All of this would hang if it waited for the disk.
+        let batch = outbox.take(Lane::Critical, 1000).unwrap();
+        assert_eq!(batch.last(), 2, "what is not synced yet can be sent");
+        assert_eq!(outbox.settle(&batch, 1), 1);
+        outbox.submit(report(ReportKind::RiskFound, "third"), Durability::Buffered).unwrap();
+        assert_eq!(outbox.backlog(Lane::Critical).reports, 2);
+        assert!(!waits.is_finished());
+        drop(held);
+        assert_eq!(waits.join().unwrap().number, 2);
+    });
+    assert_eq!(bodies(&outbox, Lane::Critical), [b"second".as_slice(), b"third"]);
 }
 
 #[test]
