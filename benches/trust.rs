@@ -25,8 +25,9 @@ use homing::settings::{CertificatePolicy, Roots};
 use homing::trust::{Material, Policy, Time, Timestamp, check_certificate, check_chain};
 use homing::words::Host;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    NameConstraints, SerialNumber,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CustomExtension, DistinguishedName,
+    DnType, GeneralSubtree, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, NameConstraints,
+    RevokedCertParams, SerialNumber, date_time_ymd,
 };
 use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
@@ -50,13 +51,23 @@ fn main() {
         beside_rustls(&mut table, intermediates);
     }
 
-    let mut table = Table::new("A bundle");
+    judged_by_us(&mut table);
+
+    let mut table = Table::new("A bundle and a list");
     let roots: String = (0..150).map(|_| root().0).collect();
     let read = (0..50).map(|_| timed(|| assert_eq!(policy(&roots).roots(), 150)));
     table.at_most(
         "150 roots: read, looked at and made a policy (median of 50)",
         milliseconds(median(read)),
         5.0,
+        "ms",
+    );
+    let list = list(100_000);
+    let read = (0..5).map(|_| timed(|| assert!(with_list(&roots, &list).remarks().is_empty())));
+    table.at_most(
+        "a revocation list of 100,000 entries: the same (median of 5)",
+        milliseconds(median(read)),
+        100.0,
         "ms",
     );
 
@@ -103,6 +114,19 @@ fn beside_rustls(table: &mut Table, intermediates: usize) {
     table.says("... homing, plain rustls", format!("{with_us:?}, {with_rustls:?}"));
 }
 
+/// The same chain with what webpki refuses and we judge: critical policies and constraints of directory names.
+fn judged_by_us(table: &mut Table) {
+    let ((root, chain), (other_root, other)) = (chain(1), constrained_chain());
+    let (plain, constrained) = (policy(&root), policy(&other_root));
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        without.push(timed(|| assert!(judge(black_box(&plain), &chain).is_ok())));
+        with.push(timed(|| assert!(judge(black_box(&constrained), &other).is_ok())));
+    }
+    let ratio = median(with.into_iter()).as_secs_f64() / median(without.into_iter()).as_secs_f64();
+    table.at_most("... with policies and constraints that webpki refuses / without", ratio, 1.2, "");
+}
+
 fn judge(policy: &Policy, chain: &[CertificateDer<'_>]) -> Result<(), homing::trust::RejectReason> {
     let dialled = Host::Name("mgmt.example".into());
     check_certificate(policy, chain, &dialled, Time::new(Timestamp(NOW))).map(|_| ())
@@ -125,9 +149,19 @@ fn milliseconds(time: Duration) -> f64 {
 }
 
 fn policy(roots: &str) -> Policy {
-    let settings =
-        CertificatePolicy { roots: vec![Roots::Bundle("ca.pem".into())], ..CertificatePolicy::default() };
-    let files = BTreeMap::from([("ca.pem".into(), roots.as_bytes().to_vec())]);
+    with_list(roots, &[])
+}
+
+/// A policy with these roots, and with this list if it is one.
+fn with_list(roots: &str, list: &[u8]) -> Policy {
+    let crls = if list.is_empty() { Vec::new() } else { vec!["x.crl".into()] };
+    let settings = CertificatePolicy {
+        roots: vec![Roots::Bundle("ca.pem".into())],
+        crls,
+        ..CertificatePolicy::default()
+    };
+    let files =
+        BTreeMap::from([("ca.pem".into(), roots.as_bytes().to_vec()), ("x.crl".into(), list.to_vec())]);
     Policy::new(&settings, &Material { files, system: None }, Time::new(Timestamp(NOW))).unwrap()
 }
 
@@ -178,6 +212,47 @@ fn ring_of_authorities(count: u64, own_keys: bool, way_out: bool) -> (String, Ve
         chain.push(authority("ring").signed_by(&key(), &above).unwrap().der().clone());
     }
     (root, chain)
+}
+
+/// A root, an authority that may vouch for some subjects, and a server with one of those and with critical policies.
+fn constrained_chain() -> (String, Vec<CertificateDer<'static>>) {
+    let (root, above) = root();
+    let mut params = authority("constrained");
+    let mut subject = DistinguishedName::new();
+    subject.push(DnType::OrganizationName, "Corp");
+    let permitted_subtrees = vec![GeneralSubtree::DirectoryName(subject.clone())];
+    params.name_constraints = Some(NameConstraints { permitted_subtrees, excluded_subtrees: Vec::new() });
+    let key = KeyPair::generate().unwrap();
+    let between = params.signed_by(&key, &above).unwrap().der().clone();
+    let mut params = CertificateParams::new(vec!["mgmt.example".to_owned()]).unwrap();
+    let any_policy = b"\x30\x08\x30\x06\x06\x04\x55\x1d\x20\x00".to_vec();
+    let mut policies = CustomExtension::from_oid_content(&[2, 5, 29, 32], any_policy);
+    policies.set_criticality(true);
+    params.custom_extensions = vec![policies];
+    params.distinguished_name = subject;
+    let server = params.signed_by(&KeyPair::generate().unwrap(), &Issuer::new(authority("constrained"), key));
+    (root, vec![server.unwrap().der().clone(), between])
+}
+
+/// A revocation list with so many entries.
+fn list(entries: u64) -> Vec<u8> {
+    let revoked = |serial: u64| RevokedCertParams {
+        serial_number: serial.into(),
+        revocation_time: date_time_ymd(2026, 1, 1),
+        reason_code: None,
+        invalidity_date: None,
+    };
+    let params = CertificateRevocationListParams {
+        this_update: date_time_ymd(2026, 1, 1),
+        next_update: date_time_ymd(2030, 1, 1),
+        crl_number: 1.into(),
+        issuing_distribution_point: None,
+        revoked_certs: (1..=entries).map(revoked).collect(),
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    let mut issuer = authority("root");
+    issuer.key_usages.push(KeyUsagePurpose::CrlSign);
+    params.signed_by(&Issuer::new(issuer, KeyPair::generate().unwrap())).unwrap().der().to_vec()
 }
 
 fn constrained_names() -> (String, Vec<CertificateDer<'static>>) {
