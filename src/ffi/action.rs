@@ -1,5 +1,6 @@
 //! What an engine wants done to the world.
 
+use std::net::SocketAddr;
 use std::ptr;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use super::proof::proof_code;
 use super::text::homing_text;
 use crate::engine::{Action, Ending, Target};
 use crate::settings::{Protocol, Server};
-use crate::words::{CertificatePolicyId, Errand, Host, Proof, Purpose, Route};
+use crate::words::{Errand, Host, Proof, Purpose, Route};
 
 /// There is nothing to do.
 pub const HOMING_ACTION_NONE: i32 = 0;
@@ -226,39 +227,17 @@ impl Current {
                 host: homing_text::new(self.name.insert(host)),
                 ..none
             },
-            Some(Action::Dial { link, server, certificate_policy, to, stagger, route }) => {
-                self.host.clear();
-                // Writing into a string does not fail.
-                let _ = std::fmt::Write::write_fmt(&mut self.host, format_args!("{}", server.host));
-                self.addresses.extend(to.iter().map(|address| homing_address::from(*address)));
-                let server = self.server.insert(server);
-                let CertificatePolicyId { settings, index } = certificate_policy;
-                homing_action {
-                    kind: HOMING_ACTION_DIAL,
-                    link: link.0,
-                    host: homing_text::new(&self.host),
-                    server: homing_text::new(server.id.as_str()),
-                    addresses: if self.addresses.is_empty() { ptr::null() } else { self.addresses.as_ptr() },
-                    address_count: self.addresses.len(),
-                    port: server.port.into(),
-                    is_tls: u32::from(server.protocol == Protocol::Https),
-                    route: match route {
-                        Route::Direct => HOMING_ROUTE_DIRECT,
-                        Route::Proxy(index) => index.into(),
-                    },
-                    stagger_ns: u64::try_from(stagger.as_nanos()).unwrap_or(u64::MAX),
-                    settings: settings.0,
-                    certificate_policy: index.into(),
-                    ..none
-                }
-            }
+            Some(Action::Dial { link, server, certificate_policy, to, stagger, route }) => homing_action {
+                kind: HOMING_ACTION_DIAL,
+                link: link.0,
+                route: route_code(route),
+                stagger_ns: u64::try_from(stagger.as_nanos()).unwrap_or(u64::MAX),
+                settings: certificate_policy.settings.0,
+                certificate_policy: certificate_policy.index.into(),
+                ..self.dialled(server, &to)
+            },
             Some(Action::Exchange { exchange, link, errand, deadline }) => {
-                let (errand, sweep) = match errand {
-                    Errand::Heartbeat { purpose: Purpose::Attach { sweep } } => (HOMING_ERRAND_ATTACH, sweep),
-                    Errand::Heartbeat { purpose: Purpose::Beat } => (HOMING_ERRAND_BEAT, 0),
-                    Errand::Heartbeat { purpose: Purpose::Probe } => (HOMING_ERRAND_PROBE, 0),
-                    Errand::Listen => (HOMING_ERRAND_LISTEN, 0),
-                };
+                let (errand, sweep) = errand_code(errand);
                 let deadline_ns = deadline.as_nanos();
                 let (kind, exchange, link) = (HOMING_ACTION_EXCHANGE, exchange.0, link.0);
                 homing_action { kind, exchange, link, errand, sweep, deadline_ns, ..none }
@@ -275,35 +254,15 @@ impl Current {
             Some(Action::Close { link, reason }) => {
                 homing_action { kind: HOMING_ACTION_CLOSE, link: link.0, ending: ending_code(reason), ..none }
             }
-            Some(Action::Probe { probe, target, to, proof, deadline }) => {
-                self.addresses.push(homing_address::from(to));
-                let (reference, host, policy) = match target {
-                    Target::Control { like } => (0, like.map(Host::Address), None),
-                    Target::Management { host, certificate_policy } => {
-                        (HOMING_REFERENCE_MANAGEMENT, Some(host), Some(certificate_policy))
-                    }
-                    Target::Reference { server, host, certificate_policy } => {
-                        (u32::from(server) + 1, Some(host), Some(certificate_policy))
-                    }
-                };
-                self.host = host.as_ref().map(Host::to_string).unwrap_or_default();
-                homing_action {
-                    kind: HOMING_ACTION_PROBE,
-                    probe: probe.0,
-                    host: if host.is_some() { homing_text::new(&self.host) } else { homing_text::NONE },
-                    addresses: self.addresses.as_ptr(),
-                    address_count: self.addresses.len(),
-                    port: to.port().into(),
-                    is_tls: u32::from(proof > Proof::Tcp),
-                    route: HOMING_ROUTE_DIRECT,
-                    deadline_ns: deadline.as_nanos(),
-                    settings: policy.map_or(0, |policy| policy.settings.0),
-                    certificate_policy: policy.map_or(0, |policy| policy.index.into()),
-                    proof: proof_code(proof),
-                    reference,
-                    ..none
-                }
-            }
+            Some(Action::Probe { probe, target, to, proof, deadline }) => homing_action {
+                kind: HOMING_ACTION_PROBE,
+                probe: probe.0,
+                is_tls: u32::from(proof > Proof::Tcp),
+                route: HOMING_ROUTE_DIRECT,
+                deadline_ns: deadline.as_nanos(),
+                proof: proof_code(proof),
+                ..self.asked(target, to)
+            },
             Some(Action::CancelProbe { probe }) => {
                 homing_action { kind: HOMING_ACTION_CANCEL_PROBE, probe: probe.0, ..none }
             }
@@ -314,6 +273,65 @@ impl Current {
                 homing_action { kind: HOMING_ACTION_REMEMBER, version, ..none }
             }
         }
+    }
+
+    /// Which server is dialled, and at which addresses.
+    fn dialled(&mut self, server: Arc<Server>, to: &[SocketAddr]) -> homing_action {
+        self.host = server.host.to_string();
+        self.addresses.extend(to.iter().map(|address| homing_address::from(*address)));
+        let server = self.server.insert(server);
+        homing_action {
+            host: homing_text::new(&self.host),
+            server: homing_text::new(server.id.as_str()),
+            addresses: if self.addresses.is_empty() { ptr::null() } else { self.addresses.as_ptr() },
+            address_count: self.addresses.len(),
+            port: server.port.into(),
+            is_tls: u32::from(server.protocol == Protocol::Https),
+            ..homing_action::NONE
+        }
+    }
+
+    /// Which server is probed, at which address, and under which policy.
+    fn asked(&mut self, target: Target, to: SocketAddr) -> homing_action {
+        self.addresses.push(homing_address::from(to));
+        let (reference, host, policy) = match target {
+            Target::Control { like } => (0, like.map(Host::Address), None),
+            Target::Management { host, certificate_policy } => {
+                (HOMING_REFERENCE_MANAGEMENT, Some(host), Some(certificate_policy))
+            }
+            Target::Reference { server, host, certificate_policy } => {
+                (u32::from(server) + 1, Some(host), Some(certificate_policy))
+            }
+        };
+        self.host = host.as_ref().map(Host::to_string).unwrap_or_default();
+        homing_action {
+            host: if host.is_some() { homing_text::new(&self.host) } else { homing_text::NONE },
+            addresses: self.addresses.as_ptr(),
+            address_count: self.addresses.len(),
+            port: to.port().into(),
+            settings: policy.map_or(0, |policy| policy.settings.0),
+            certificate_policy: policy.map_or(0, |policy| policy.index.into()),
+            reference,
+            ..homing_action::NONE
+        }
+    }
+}
+
+const fn route_code(value: Route) -> i32 {
+    match value {
+        Route::Direct => HOMING_ROUTE_DIRECT,
+        // At most eight.
+        Route::Proxy(index) => index as i32,
+    }
+}
+
+/// And which search an attempt belongs to.
+const fn errand_code(value: Errand) -> (i32, u64) {
+    match value {
+        Errand::Heartbeat { purpose: Purpose::Attach { sweep } } => (HOMING_ERRAND_ATTACH, sweep),
+        Errand::Heartbeat { purpose: Purpose::Beat } => (HOMING_ERRAND_BEAT, 0),
+        Errand::Heartbeat { purpose: Purpose::Probe } => (HOMING_ERRAND_PROBE, 0),
+        Errand::Listen => (HOMING_ERRAND_LISTEN, 0),
     }
 }
 
