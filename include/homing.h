@@ -328,6 +328,15 @@ size_t homing_settings_lint_count(const homing_settings *settings);
 homing_text homing_settings_lint(const homing_settings *settings,
                                  size_t index);
 
+// How many fields ask for something that this version does not do. A client tells each as
+// HOMING_EVENT_SETTINGS_WARNING when it puts the settings in force. 0 for NULL.
+size_t homing_settings_not_enforced_count(const homing_settings *settings);
+
+// One of them: where, and what happens instead. No text for an index beyond the last. The view lives until the settings
+// are freed.
+homing_text homing_settings_not_enforced(const homing_settings *settings,
+                                         size_t index);
+
 // How many servers the document names, each counted once. 0 for NULL.
 size_t homing_settings_server_count(const homing_settings *settings);
 
@@ -352,6 +361,12 @@ homing_text homing_settings_location(const homing_settings *settings,
 homing_status homing_settings_effective(const homing_settings *settings,
                                         const char *location,
                                         homing_string **out);
+
+// The same settings with communication switched off for the group and every location: the reference servers find out
+// where the machine is, and no management server is asked. For tools that answer this one question. The caller owns *out;
+// settings stay as they are.
+homing_status homing_settings_reference_servers_only(const homing_settings *settings,
+                                                     homing_settings **out);
 
 // Frees settings. NULL is fine.
 void homing_settings_free(homing_settings *settings);
@@ -915,7 +930,8 @@ homing_text homing_situation_name(int32_t situation);
 // The event stream with server ended; text says why. Heartbeats go on.
 #define HOMING_EVENT_PUSH_LOST 13
 
-// server does not offer an event stream; it is asked again in duration_ms.
+// server does not offer an event stream; it is asked again in duration_ms. Of a driven engine: the client of this
+// version asks no server for a stream, and tells "mode": "push" as HOMING_EVENT_SETTINGS_WARNING.
 #define HOMING_EVENT_PUSH_UNAVAILABLE 14
 
 // server has new content of the name text.

@@ -154,12 +154,22 @@ public:
 
     std::vector<std::string_view> warnings() const { return all(homing_settings_warning_count, homing_settings_warning); }
     std::vector<std::string_view> lints() const { return all(homing_settings_lint_count, homing_settings_lint); }
+    // What this version does not do, though the settings ask for it.
+    std::vector<std::string_view> not_enforced() const {
+        return all(homing_settings_not_enforced_count, homing_settings_not_enforced);
+    }
     std::vector<std::string_view> servers() const { return all(homing_settings_server_count, homing_settings_server); }
     std::vector<std::string_view> locations() const { return all(homing_settings_location_count, homing_settings_location); }
     // What is in force in a location, or for the group, as JSON.
     result<std::string> effective(const std::optional<std::string> &location = std::nullopt) const {
         return detail::text(
             [&](auto out) { return homing_settings_effective(get(), detail::pointer(location), out); });
+    }
+
+    // The same settings without communication: no management server is asked where the machine is.
+    result<settings> reference_servers_only() const {
+        return detail::made<settings, homing_settings>(
+            [&](auto out, auto) { return homing_settings_reference_servers_only(get(), out); });
     }
 
     const homing_settings *get() const noexcept { return handle_.get(); }

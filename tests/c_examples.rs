@@ -448,6 +448,32 @@ fn each_probe_gives_the_same_table_the_same_verdict_and_the_same_exit_code() {
 }
 
 #[test]
+fn no_probe_comes_near_a_management_server_unless_it_is_told_to() {
+    // It accepts connections and never says a word.
+    let manager = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    manager.set_nonblocking(true).unwrap();
+    let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let path = folder("reference").join("settings.json");
+    let server = json!({ "address": "127.0.0.1", "https_port": manager.local_addr().unwrap().port() });
+    let document = json!({
+        "server_lists": [{ "name": "l", "priorities": [{ "servers": [server] }] }],
+        "reference_servers": { "servers": [{ "address": "127.0.0.1", "ports": [closed] }] },
+        "locations": [{ "name": "on", "when": ["external"], "communication": { "enabled": true } }],
+    });
+    fs::write(&path, document.to_string()).unwrap();
+    for program in &probes() {
+        for (more, is_asked) in [(&[][..], false), (&["--with-management"], true)] {
+            let mut arguments = vec!["--settings", path.to_str().unwrap()];
+            arguments.extend(more);
+            assert_eq!(ask(program, &arguments).1, Some(1), "{program:?} {more:?}");
+            let connections = std::iter::from_fn(|| manager.accept().ok()).count();
+            assert_eq!(connections > 0, is_asked, "{program:?} {more:?}: {connections}");
+        }
+        assert_eq!(ask(program, &["--with-management", "127.0.0.1:1"]).1, Some(3), "{program:?}");
+    }
+}
+
+#[test]
 fn the_check_tells_verdict_reason_and_advice_and_ends_with_its_number() {
     let folder = folder("check");
     let at = |name: &str| folder.join(name).to_str().unwrap().to_owned();

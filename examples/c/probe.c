@@ -18,13 +18,17 @@ static int fail(const char *what, homing_status status, homing_error *error)
 
 static const char HELP[] =
     "Where is this machine? Asks reference servers, prints what each answered, and ends with the verdict.\n\n"
-    "Usage: probe [--json] [--watch] (--settings FILE | HOST:PORT,PORT ...)\n\n"
-    "  --settings FILE   ask the reference servers of these settings; paths in it are relative to the working folder\n"
-    "  HOST:PORT,PORT    ask these with bare connections; an IPv6 address in brackets: [2001:db8::1]:443\n"
-    "  --json            print events, one line of JSON each; the last one is the verdict\n"
-    "  --watch           go on, and print each round and each change of the verdict\n"
+    "Usage: probe [--json] [--watch] (--settings FILE [--with-management] | HOST:PORT,PORT ...)\n\n"
+    "  --settings FILE     ask the reference servers of these settings, and no other server; relative paths\n"
+    "                      in it begin at the working folder\n"
+    "  --with-management   attach to the management servers of these settings as well, as agent `probe`:\n"
+    "                      an exchange with one may show that the machine is inside\n"
+    "  HOST:PORT,PORT      ask these with bare connections; an IPv6 address in brackets: [2001:db8::1]:443\n"
+    "  --json              print events, one line of JSON each; the last one is the verdict\n"
+    "  --watch             go on, and print each round and each change of the verdict\n"
     "  --help\n\n"
-    "Exit status: 0 inside, 1 outside, 2 unknown (no network, or nobody to ask), 3 the settings or arguments are no good.\n";
+    "Exit status: 0 inside, 1 outside, 2 unknown (no network, or no reference server), 3 the settings or\n"
+    "arguments are no good.\n";
 
 static int misused(const char *argument)
 {
@@ -72,7 +76,8 @@ static int run(homing_client *client, bool json, bool watch)
         if (status != HOMING_OK)
             return fail("location", status, NULL);
         if (location.situation == HOMING_SITUATION_NONE) {
-            fputs("probe: these settings ask nobody\n", stderr);
+            fputs("probe: these settings have no reference servers, and no location that depends on where the machine is\n",
+                  stderr);
             return 2;
         }
         // The first round is all, whether or not there is a network; an exchange with the management server needs none.
@@ -119,7 +124,7 @@ static int run(homing_client *client, bool json, bool watch)
 
 int main(int count, char **arguments)
 {
-    bool json = false, watch = false, asked = false;
+    bool json = false, watch = false, asked = false, with_management = false;
     const char *file = NULL;
     static char document[65536] =
         "{\"server_lists\":[{\"name\":\"nobody\",\"priorities\":[{\"servers\":[{\"address\":\"management.invalid\"}]}]}],"
@@ -132,6 +137,8 @@ int main(int count, char **arguments)
             json = true;
         else if (strcmp(arguments[i], "--watch") == 0)
             watch = true;
+        else if (strcmp(arguments[i], "--with-management") == 0)
+            with_management = true;
         else if (strcmp(arguments[i], "--settings") == 0 && i + 1 < count)
             file = arguments[++i];
         else if (arguments[i][0] == '-' || !(asked = add(document, sizeof document - 4, arguments[i])))
@@ -139,6 +146,8 @@ int main(int count, char **arguments)
     }
     if (!file == !asked)
         return misused("write --settings FILE or servers");
+    if (with_management && !file)
+        return misused("--with-management goes with --settings FILE");
     strcat(document, "]}}");
 
     homing_error *error = NULL;
@@ -148,6 +157,13 @@ int main(int count, char **arguments)
                                                         &settings, &error);
     if (status != HOMING_OK)
         return fail("settings", status, error);
+    if (!with_management) {
+        homing_settings *all = settings;
+        status = homing_settings_reference_servers_only(all, &settings);
+        homing_settings_free(all);
+        if (status != HOMING_OK)
+            return fail("settings", status, NULL);
+    }
     homing_client *client;
     homing_options options = {.struct_size = sizeof options, .agent_id = "probe"};
     status = homing_client_start(settings, &options, &client, &error);

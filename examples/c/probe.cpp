@@ -19,15 +19,19 @@ static int fail(std::string_view what, const homing::failure &why) {
 
 static const char *const help = R"(Where is this machine? Asks reference servers, prints what each answered, and ends with the verdict.
 
-Usage: probe-cpp [--json] [--watch] (--settings FILE | HOST:PORT,PORT ...)
+Usage: probe-cpp [--json] [--watch] (--settings FILE [--with-management] | HOST:PORT,PORT ...)
 
-  --settings FILE   ask the reference servers of these settings; paths in it are relative to the working folder
-  HOST:PORT,PORT    ask these with bare connections; an IPv6 address in brackets: [2001:db8::1]:443
-  --json            print events, one line of JSON each; the last one is the verdict
-  --watch           go on, and print each round and each change of the verdict
+  --settings FILE     ask the reference servers of these settings, and no other server; relative paths
+                      in it begin at the working folder
+  --with-management   attach to the management servers of these settings as well, as agent `probe`:
+                      an exchange with one may show that the machine is inside
+  HOST:PORT,PORT      ask these with bare connections; an IPv6 address in brackets: [2001:db8::1]:443
+  --json              print events, one line of JSON each; the last one is the verdict
+  --watch             go on, and print each round and each change of the verdict
   --help
 
-Exit status: 0 inside, 1 outside, 2 unknown (no network, or nobody to ask), 3 the settings or arguments are no good.
+Exit status: 0 inside, 1 outside, 2 unknown (no network, or no reference server), 3 the settings or
+arguments are no good.
 )";
 
 static int misused(std::string_view argument) {
@@ -59,7 +63,7 @@ static int run(const homing::client &client, bool json, bool watch) {
             return fail("location", location.error());
         auto situation = location->situation;
         if (situation == HOMING_SITUATION_NONE) {
-            std::cerr << "probe: these settings ask nobody\n";
+            std::cerr << "probe: these settings have no reference servers, and no location that depends on where the machine is\n";
             return 2;
         }
         // The first round is all, whether or not there is a network; an exchange with the management server needs none.
@@ -99,7 +103,7 @@ static int run(const homing::client &client, bool json, bool watch) {
 }
 
 int main(int count, char **arguments) {
-    bool json = false, watch = false;
+    bool json = false, watch = false, with_management = false;
     std::string file, servers;
     for (int i = 1; i < count; i++) {
         std::string argument = arguments[i];
@@ -109,6 +113,8 @@ int main(int count, char **arguments) {
             json = true;
         else if (argument == "--watch")
             watch = true;
+        else if (argument == "--with-management")
+            with_management = true;
         else if (argument == "--settings" && i + 1 < count)
             file = arguments[++i];
         else if (auto one = argument[0] == '-' ? std::string() : server(argument); !one.empty())
@@ -118,10 +124,16 @@ int main(int count, char **arguments) {
     }
     if (file.empty() == servers.empty())
         return misused("write --settings FILE or servers");
+    if (with_management && file.empty())
+        return misused("--with-management goes with --settings FILE");
     auto document = R"({"server_lists":[{"name":"nobody","priorities":[{"servers":[{"address":"management.invalid"}]}]}],
         "group":{"communication":{"enabled":false}},"location":{"required_proof":"tcp"},
         "reference_servers":{"limit":320,"servers":[)" + servers + "]}}";
     auto settings = file.empty() ? homing::settings::parse(document) : homing::settings::read(file);
+    if (!settings)
+        return fail("settings", settings.error());
+    if (!with_management)
+        settings = settings->reference_servers_only();
     if (!settings)
         return fail("settings", settings.error());
     homing::options options;

@@ -116,7 +116,8 @@ pub enum Event {
         /// Why, in words.
         reason: String,
     },
-    /// The server does not offer an event stream; heartbeats alone carry the news.
+    /// The server does not offer an event stream; heartbeats alone carry the news. Of a driven engine: the client of this version
+    /// asks no server for a stream, and tells `"mode": "push"` as a [`SettingsWarning`](Self::SettingsWarning).
     PushUnavailable {
         /// Which server.
         server: ServerId,

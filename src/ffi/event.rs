@@ -55,7 +55,8 @@ pub const HOMING_EVENT_PROBED: i32 = 11;
 pub const HOMING_EVENT_PUSH_OPENED: i32 = 12;
 /// The event stream with `server` ended; `text` says why. Heartbeats go on.
 pub const HOMING_EVENT_PUSH_LOST: i32 = 13;
-/// `server` does not offer an event stream; it is asked again in `duration_ms`.
+/// `server` does not offer an event stream; it is asked again in `duration_ms`. Of a driven engine: the client of this
+/// version asks no server for a stream, and tells `"mode": "push"` as `HOMING_EVENT_SETTINGS_WARNING`.
 pub const HOMING_EVENT_PUSH_UNAVAILABLE: i32 = 14;
 /// `server` has new content of the name `text`.
 pub const HOMING_EVENT_TOLD_CONTENT: i32 = 15;
@@ -301,98 +302,115 @@ fn id(server: Option<&ServerId>) -> homing_text {
     homing_text::of(server.map(ServerId::as_str))
 }
 
+impl<'a> Parts<'a> {
+    /// A kind of event that has nothing more.
+    const fn of(kind: i32) -> Self {
+        Self {
+            kind,
+            server: None,
+            other_server: None,
+            state: 0,
+            reason: 0,
+            class: 0,
+            next: 0,
+            text: None,
+            priority: 0,
+            http_status: 0,
+            duration: None,
+            situation: 0,
+            location: None,
+            attached: false,
+        }
+    }
+
+    /// One that is about a server.
+    const fn about(kind: i32, server: &'a ServerId) -> Self {
+        Self { server: Some(server), ..Self::of(kind) }
+    }
+}
+
 fn parts(event: &Event) -> Parts<'_> {
-    let of = |kind| Parts {
-        kind,
-        server: None,
-        other_server: None,
-        state: 0,
-        reason: 0,
-        class: 0,
-        next: 0,
-        text: None,
-        priority: 0,
-        http_status: 0,
-        duration: None,
-        situation: 0,
-        location: None,
-        attached: false,
-    };
-    let about = |kind, server| Parts { server: Some(server), ..of(kind) };
     match event {
         Event::State { state, why } => {
-            Parts { state: state_code(*state), reason: reason_code(*why), ..of(HOMING_EVENT_STATE) }
+            Parts { state: state_code(*state), reason: reason_code(*why), ..Parts::of(HOMING_EVENT_STATE) }
         }
         Event::Sweeping { why, servers: _ } => {
-            Parts { reason: reason_code(*why), ..of(HOMING_EVENT_SWEEPING) }
+            Parts { reason: reason_code(*why), ..Parts::of(HOMING_EVENT_SWEEPING) }
         }
         Event::Attached { server, priority, elapsed, at: _ } => Parts {
             priority: priority.map_or(0, |priority| u32::try_from(priority).unwrap_or(u32::MAX)),
             duration: Some(*elapsed),
-            ..about(HOMING_EVENT_ATTACHED, server)
+            ..Parts::about(HOMING_EVENT_ATTACHED, server)
         },
         Event::Detached { server, reason } => {
-            Parts { reason: reason_code(*reason), ..about(HOMING_EVENT_DETACHED, server) }
+            Parts { reason: reason_code(*reason), ..Parts::about(HOMING_EVENT_DETACHED, server) }
         }
         Event::AttemptFailed { server, class, detail, next } => Parts {
             class: class_code(*class),
             text: Some(detail),
             next: next_code(*next),
-            ..about(HOMING_EVENT_ATTEMPT_FAILED, server)
+            ..Parts::about(HOMING_EVENT_ATTEMPT_FAILED, server)
         },
         Event::Heartbeat { server, status, elapsed } => Parts {
             http_status: (*status).into(),
             duration: Some(*elapsed),
-            ..about(HOMING_EVENT_HEARTBEAT, server)
+            ..Parts::about(HOMING_EVENT_HEARTBEAT, server)
         },
         Event::SettingsAnnounced { server, tag } => {
-            Parts { text: Some(tag), ..about(HOMING_EVENT_SETTINGS_ANNOUNCED, server) }
+            Parts { text: Some(tag), ..Parts::about(HOMING_EVENT_SETTINGS_ANNOUNCED, server) }
         }
         Event::PolicyAnnounced { server, tag } => {
-            Parts { text: Some(tag), ..about(HOMING_EVENT_POLICY_ANNOUNCED, server) }
+            Parts { text: Some(tag), ..Parts::about(HOMING_EVENT_POLICY_ANNOUNCED, server) }
         }
         Event::Waiting { until, why } => {
-            Parts { duration: Some(*until), reason: reason_code(*why), ..of(HOMING_EVENT_WAITING) }
+            Parts { duration: Some(*until), reason: reason_code(*why), ..Parts::of(HOMING_EVENT_WAITING) }
         }
         Event::Failback { from, to } => {
-            Parts { other_server: Some(to), ..about(HOMING_EVENT_FAILBACK, from) }
+            Parts { other_server: Some(to), ..Parts::about(HOMING_EVENT_FAILBACK, from) }
         }
         Event::Probed { server, failure } => {
-            Parts { text: failure.as_deref(), ..about(HOMING_EVENT_PROBED, server) }
+            Parts { text: failure.as_deref(), ..Parts::about(HOMING_EVENT_PROBED, server) }
         }
-        Event::PushOpened { server } => about(HOMING_EVENT_PUSH_OPENED, server),
+        Event::PushOpened { server } => Parts::about(HOMING_EVENT_PUSH_OPENED, server),
         Event::PushLost { server, reason } => {
-            Parts { text: Some(reason), ..about(HOMING_EVENT_PUSH_LOST, server) }
+            Parts { text: Some(reason), ..Parts::about(HOMING_EVENT_PUSH_LOST, server) }
         }
         Event::PushUnavailable { server, retry } => {
-            Parts { duration: Some(*retry), ..about(HOMING_EVENT_PUSH_UNAVAILABLE, server) }
+            Parts { duration: Some(*retry), ..Parts::about(HOMING_EVENT_PUSH_UNAVAILABLE, server) }
         }
         Event::Told { server, kind, name } => {
-            let kind = match kind {
-                Told::Content => HOMING_EVENT_TOLD_CONTENT,
-                Told::Command => HOMING_EVENT_TOLD_COMMAND,
-            };
-            Parts { text: name.as_deref(), ..about(kind, server) }
+            Parts { text: name.as_deref(), ..Parts::about(told_kind(*kind), server) }
         }
         Event::Location { situation, why: _, reason, location, attached } => Parts {
             text: Some(reason),
             situation: situation_code(*situation),
             location: location.as_deref(),
             attached: *attached,
-            ..of(HOMING_EVENT_LOCATION)
+            ..Parts::of(HOMING_EVENT_LOCATION)
         },
         Event::Round { attached, evidence } => {
-            Parts { duration: Some(evidence.elapsed), attached: *attached, ..of(HOMING_EVENT_ROUND) }
+            Parts { duration: Some(evidence.elapsed), attached: *attached, ..Parts::of(HOMING_EVENT_ROUND) }
         }
         Event::SettingsWarning { warning } => {
-            Parts { text: Some(warning), ..of(HOMING_EVENT_SETTINGS_WARNING) }
+            Parts { text: Some(warning), ..Parts::of(HOMING_EVENT_SETTINGS_WARNING) }
         }
-        Event::CannotRemember { version: _ } => of(HOMING_EVENT_CANNOT_REMEMBER),
-        Event::MemoryIgnored { reason } => Parts { text: Some(reason), ..of(HOMING_EVENT_MEMORY_IGNORED) },
-        Event::StoreProblem { problem } => Parts { text: Some(problem), ..of(HOMING_EVENT_STORE_PROBLEM) },
-        Event::Unverified { server } => about(HOMING_EVENT_UNVERIFIED, server),
-        Event::StatusTooLarge { server, size: _ } => about(HOMING_EVENT_STATUS_TOO_LARGE, server),
-        Event::Stopped {} => of(HOMING_EVENT_STOPPED),
+        Event::CannotRemember { version: _ } => Parts::of(HOMING_EVENT_CANNOT_REMEMBER),
+        Event::MemoryIgnored { reason } => {
+            Parts { text: Some(reason), ..Parts::of(HOMING_EVENT_MEMORY_IGNORED) }
+        }
+        Event::StoreProblem { problem } => {
+            Parts { text: Some(problem), ..Parts::of(HOMING_EVENT_STORE_PROBLEM) }
+        }
+        Event::Unverified { server } => Parts::about(HOMING_EVENT_UNVERIFIED, server),
+        Event::StatusTooLarge { server, size: _ } => Parts::about(HOMING_EVENT_STATUS_TOO_LARGE, server),
+        Event::Stopped {} => Parts::of(HOMING_EVENT_STOPPED),
+    }
+}
+
+const fn told_kind(told: Told) -> i32 {
+    match told {
+        Told::Content => HOMING_EVENT_TOLD_CONTENT,
+        Told::Command => HOMING_EVENT_TOLD_COMMAND,
     }
 }
 

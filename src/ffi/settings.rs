@@ -10,7 +10,7 @@ use super::status::{Failed, HOMING_ERROR_FILE, HOMING_ERROR_INTERNAL, HOMING_ERR
 use super::string::homing_string;
 use super::text::{self, homing_text};
 use crate::client::read_file;
-use crate::settings::{MAX_TEXT, Parsed, Settings, SettingsError, Source};
+use crate::settings::{Lint, MAX_TEXT, Parsed, Settings, SettingsError, Source};
 
 /// A settings document that was understood. It never changes; any number of threads, clients and engines may
 /// use one at the same time. Clients and engines keep what they need: it may be freed once they were made.
@@ -18,6 +18,7 @@ pub struct homing_settings {
     pub(super) settings: Arc<Settings>,
     warnings: Vec<String>,
     lints: Vec<String>,
+    not_enforced: Vec<String>,
 }
 
 impl From<Settings> for homing_settings {
@@ -29,9 +30,11 @@ impl From<Settings> for homing_settings {
 impl homing_settings {
     fn new(parsed: Parsed) -> Self {
         let Parsed { settings, warnings } = parsed;
+        let words = |lints: &[Lint]| lints.iter().map(ToString::to_string).collect();
         Self {
             warnings: warnings.iter().map(ToString::to_string).collect(),
-            lints: settings.lint().iter().map(ToString::to_string).collect(),
+            lints: words(&settings.lint()),
+            not_enforced: words(&settings.not_enforced()),
             settings: Arc::new(settings),
         }
     }
@@ -149,6 +152,29 @@ pub unsafe extern "C" fn homing_settings_lint(settings: *const homing_settings, 
     }
 }
 
+/// How many fields ask for something that this version does not do. A client tells each as
+/// `HOMING_EVENT_SETTINGS_WARNING` when it puts the settings in force. 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_settings_not_enforced_count(settings: *const homing_settings) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { view(settings, 0, |settings| settings.not_enforced.len()) }
+}
+
+/// One of them: where, and what happens instead. No text for an index beyond the last. The view lives until the settings
+/// are freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_settings_not_enforced(
+    settings: *const homing_settings,
+    index: usize,
+) -> homing_text {
+    // SAFETY: the caller's promise.
+    unsafe {
+        view(settings, homing_text::NONE, |settings| {
+            homing_text::of(settings.not_enforced.get(index).map(String::as_str))
+        })
+    }
+}
+
 /// How many servers the document names, each counted once. 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_settings_server_count(settings: *const homing_settings) -> usize {
@@ -213,6 +239,25 @@ pub unsafe extern "C" fn homing_settings_effective(
             let json = serde_json::to_string(&settings.settings.effective(location))
                 .map_err(|error| Failed::new(HOMING_ERROR_INTERNAL, error))?;
             out.give(homing_string::new(json));
+            Ok(())
+        })
+    }
+}
+
+/// The same settings with communication switched off for the group and every location: the reference servers find out
+/// where the machine is, and no management server is asked. For tools that answer this one question. The caller owns `*out`;
+/// `settings` stay as they are.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_settings_reference_servers_only(
+    settings: *const homing_settings,
+    out: *mut *mut homing_settings,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let out = Place::new(out, "out")?;
+            let settings = Settings::clone(&reference(settings, "settings")?.settings);
+            out.give(settings.reference_servers_only().into());
             Ok(())
         })
     }
