@@ -26,6 +26,8 @@ mod routes;
 #[path = "road/server.rs"]
 #[allow(dead_code, reason = "other tests need the rest of what a server can do")]
 mod server;
+#[path = "road/told.rs"]
+mod told;
 #[path = "road/too_large.rs"]
 mod too_large;
 #[cfg(target_os = "linux")]

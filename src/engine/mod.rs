@@ -366,7 +366,7 @@ impl Engine {
     /// The product's choice may be a location that the settings do not have, or no longer.
     fn warn_of_unknown_location(&mut self) {
         if let Some(unknown) = self.in_force.unknown_location() {
-            let warning = format!("{unknown}; the group's settings apply");
+            let warning = format!("the group's settings apply: {unknown}");
             self.queue.tell(Event::SettingsWarning { warning });
         }
     }

@@ -26,6 +26,16 @@ pub(super) fn not_enforced(settings: &Settings) -> Vec<Lint> {
     found.lints
 }
 
+/// The same settings without what no server could give to the client of this version: `push` pulls, as it is told. A
+/// program that drives the engine may offer a stream of its own, and keeps `push`.
+#[cfg(feature = "client")]
+pub(super) fn without_push(settings: &mut Settings) {
+    let levels = &mut settings.levels;
+    for share in levels.locations.iter_mut().map(|(_, share)| share).chain([&mut levels.group]) {
+        share.mode = share.mode.map(|_| Mode::Pull);
+    }
+}
+
 const PUSH: &str = "push is not there yet: the agent pulls, and hears of changes at its heartbeats";
 const REPORTS: &str = "reports are not there yet: nothing is uploaded but the status of a heartbeat";
 const LEARNING: &str =
