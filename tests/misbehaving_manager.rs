@@ -113,7 +113,7 @@ fn every_way_to_break_the_contract_has_its_class_and_the_next_server_is_taken() 
     for (how, class, words) in [
         ("refuse", Refused, "nothing listens"),
         ("status:401", NotAllowed, "status 401"),
-        ("status:403", WrongServer, "status 403"),
+        ("status:403", WrongServer, "status 403 without a `Homing-` field"),
         ("status:400", Misunderstood, "status 400"),
         ("status:413", TooLarge, "status 413"),
         ("status:404", WrongServer, "status 404"),

@@ -108,7 +108,7 @@ impl Why {
             Self::OutOfResources => "this machine is out of sockets, ports or memory",
             Self::NetworkChanged => "the network changed",
             Self::Resumed => "the machine was suspended and runs again",
-            Self::Rejected => "every server has rejected this agent (401 or 403)",
+            Self::Rejected => "every server has rejected this agent (401, or 403 with a `Homing-` field)",
             Self::NothingAvailable => {
                 "no server may be tried now: each asked for a pause, or is left out for its certificate or for rejecting the agent"
             }

@@ -306,13 +306,22 @@ impl fmt::Display for Cause {
             Self::Throttled { status, retry_after: None } => {
                 return write!(f, "status {status}: asks to wait");
             }
-            Self::NotAllowed { status } => return write!(f, "status {status}: it rejected this agent"),
+            Self::NotAllowed { status: 403 } => {
+                "status 403 with a `Homing-` field: the management server rejected this agent; look for it there"
+            }
+            Self::NotAllowed { status } => {
+                return write!(f, "status {status}: it rejected this agent; check the credentials");
+            }
             Self::TooLarge => "status 413: the status sent is larger than it takes",
             Self::Misunderstood { status } => {
                 return write!(f, "status {status}: it did not understand the request");
             }
             Self::ClientCertificateRefused => "it refuses our certificate",
             Self::NoFirstByte => "connected, but no answer comes",
+            Self::NotAManager { status: 403 } => {
+                "status 403 without a `Homing-` field: not from the management server, perhaps a maintenance page or a \
+                 firewall in front of it"
+            }
             Self::NotAManager { status } => {
                 return write!(
                     f,
@@ -355,6 +364,15 @@ mod tests {
         let note = failure.note.as_deref().unwrap();
         assert_eq!(note.chars().count(), 200);
         assert!(note.starts_with("SSH-2.0x"));
+    }
+
+    #[test]
+    fn each_kind_of_403_says_which_it_is() {
+        let words = |cause: Cause| cause.to_string();
+        let (from_server, from_others) =
+            (words(Cause::NotAllowed { status: 403 }), words(Cause::NotAManager { status: 403 }));
+        assert!(from_server.starts_with("status 403 with a `Homing-` field: "), "{from_server}");
+        assert!(from_others.starts_with("status 403 without a `Homing-` field: "), "{from_others}");
     }
 
     #[test]
