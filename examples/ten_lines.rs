@@ -1,13 +1,13 @@
 //! The ten lines of the README. `cargo run --example ten_lines` in a folder with a `settings.json`.
-#![allow(clippy::print_stdout, reason = "a program for people to run by hand")]
 
 use homing::{client::Client, settings::Settings};
+use std::io::Write;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings: Settings = std::fs::read_to_string("settings.json")?.parse()?;
     let client = Client::builder(settings).agent_id("laptop-0042".parse()?).status("all is well").start()?;
     for event in client.events() {
-        println!("{}", serde_json::to_string(&event)?);
+        writeln!(std::io::stdout(), "{}", serde_json::to_string(&event)?)?;
     }
     Ok(())
 }

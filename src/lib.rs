@@ -24,7 +24,7 @@
 //! - attaches to the agent's own server of the best priority that works, racing past dead ones;
 //! - balances a fleet within a priority without any coordination: every agent ranks the servers by a
 //!   weighted hash of its id;
-//! - makes heartbeats on a grid of its own phase, so that a fleet never arrives in one second;
+//! - makes heartbeats on a grid of its own phase, so that those of a fleet spread over the interval;
 //! - finds out in seconds that a server is silent, and asks another for a second opinion;
 //! - comes back to a better server when that has proved itself, new link first, damped;
 //! - blames the network when it is the network, and says why it is where it is

@@ -7,7 +7,7 @@ use homing::settings::{Protocol, ReferenceServer, Server, ServerList, Settings};
 use serde_json::{Value, json};
 
 use super::findings::Findings;
-use super::terminal::{Tone, painted, say, wrapped};
+use super::terminal::{Tone, page, painted, say, wrapped};
 
 /// Prints the page.
 pub(crate) fn print(file: &Path, findings: &Findings) {
@@ -39,7 +39,7 @@ pub(crate) fn print(file: &Path, findings: &Findings) {
 }
 
 fn heading(text: &str) {
-    say!("\n{}", painted(text, Tone::Heading));
+    say!("\n{}", painted(&wrapped(text, 0), Tone::Heading));
 }
 
 fn lists(settings: &Settings) {
@@ -55,12 +55,12 @@ fn lists(settings: &Settings) {
                 Protocol::Https => settings.policy_place(usize::from(server.policy)),
                 Protocol::Http => "not verified: plain http",
             };
-            say!(
+            page(&format!(
                 "  priority {}  {:<width$}  {address}  weight {}  {proof}",
                 priority + 1,
                 server.id.as_str(),
                 server.weight
-            );
+            ));
         }
     }
 }
@@ -85,7 +85,7 @@ fn references(settings: &Settings) {
     heading("reference servers");
     for ReferenceServer { host, ports, proof, .. } in servers {
         let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
-        say!("  {host}  ports {}  proof {}", ports.join(", "), proof.word());
+        page(&format!("  {host}  ports {}  proof {}", ports.join(", "), proof.word()));
     }
 }
 
@@ -96,7 +96,7 @@ fn levels(settings: &Settings) {
             None => "in force for the group, and the level that wrote it".to_owned(),
         });
         for (field, value, from) in effective(settings, place) {
-            say!("  {field:<32} {value:<24} {from}");
+            page(&format!("  {field:<32} {value:<24} {from}"));
         }
     }
 }

@@ -6,6 +6,9 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::wildcard_enum_match_arm)]
 
 mod lab;
+#[path = "../terminal/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the page of a probe is a table, which fits")]
+mod terminal;
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -145,7 +148,9 @@ fn watch(client: &Client, arguments: &Arguments) -> Result<Situation, Box<dyn Er
                 }
             }
             Event::Location { .. } => located = true,
-            Event::SettingsWarning { warning } if !json => eprintln!("warning: {warning}"),
+            Event::SettingsWarning { warning } if !json => {
+                eprintln!("warning: {}", terminal::wrapped(&warning, 9))
+            }
             _ => {}
         }
     }

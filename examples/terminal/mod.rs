@@ -66,6 +66,7 @@ pub(crate) fn wrapped(text: &str, column: usize) -> String {
     for word in text.split(' ') {
         let length = word.chars().count();
         if at > column && at + 1 + length > COLUMNS {
+            lines.truncate(lines.trim_end_matches(' ').len());
             lines.push('\n');
             lines.push_str(&" ".repeat(column));
             at = column;

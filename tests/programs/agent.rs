@@ -165,7 +165,10 @@ fn no_program_minds_when_nothing_reads_its_output() {
         program
     };
     let file = path.to_str().unwrap();
-    let programs: [(&str, Command); 9] = [
+    let mut ten_lines = with("ten_lines", &[]);
+    ten_lines.current_dir(folder.path());
+    let programs: [(&str, Command); 11] = [
+        ("ten_lines", ten_lines),
         ("the story", with("agent", &[])),
         ("agent", with("agent", &["--settings", file, "--for", "1s"])),
         ("agent --json", with("agent", &["--settings", file, "--for", "1s", "--json"])),
@@ -175,6 +178,7 @@ fn no_program_minds_when_nothing_reads_its_output() {
         ("check", with("check", &[file])),
         ("inspect --help", with("inspect", &["--help"])),
         ("manager --help", with("manager", &["--help"])),
+        ("drive", with("drive", &[file, "agent-1"])),
     ];
     for (name, mut program) in programs {
         let mut process = Running(
