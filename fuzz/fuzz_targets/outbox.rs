@@ -93,7 +93,8 @@ fn change(folder: &Path, change: Change) {
             }
         }
         Change::Add { name, bytes } => {
-            let names = ["head", "head.new", "head.aside", "log-00000001-0000000000000001-00000001"];
+            let names =
+                ["head", "head.new", "learned", "head.aside", "log-00000001-0000000000000001-00000001"];
             std::fs::write(folder.join(names[usize::from(name) % names.len()]), bytes).unwrap();
         }
     }

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::event::OutboxEvent;
 use super::group::{Line, Pen};
 use super::head::{self, Head};
 use super::lane::Grave;
+use super::learned::{self, Learned};
 use super::recovery::{self, Recovered};
 use super::shelf::{Shelf, Systems};
 use super::time::Now;
@@ -55,17 +56,20 @@ impl Home {
     /// dropped again, at the next opening.
     pub(super) fn pass(
         &mut self,
-        lines: &[Line; 4],
+        (lines, learned): (&[Line; 4], &Mutex<Learned>),
         now: Now,
         thorough: bool,
         events: &mut Vec<OutboxEvent>,
     ) -> Result<(), String> {
-        let done = self.attach(lines, now, events).and_then(|()| {
+        let done = self.attach((lines, learned), now, events).and_then(|()| {
+            // An application counts as reported only when its report is on the disk.
+            let applications = changed(learned, now, thorough);
             // First, because it may make room.
             let tidied = self.tidy(lines, false);
             let flushed: Vec<_> = lines.iter().map(|line| line.flush_all(now)).collect();
             flushed.into_iter().collect::<Result<(), _>>().map_err(io::Error::other)?;
-            self.tidy(lines, thorough).and(tidied)
+            self.tidy(lines, thorough).and(tidied)?;
+            self.keep(learned, applications)
         });
         self.retry_at = if done.is_ok() { 0 } else { now.boot.saturating_add(PATIENCE) };
         for line in lines {
@@ -85,7 +89,12 @@ impl Home {
         format!("the outbox folder {} cannot be used: {error}", self.path.display())
     }
 
-    fn attach(&mut self, lines: &[Line; 4], now: Now, events: &mut Vec<OutboxEvent>) -> io::Result<()> {
+    fn attach(
+        &mut self,
+        (lines, learned): (&[Line; 4], &Mutex<Learned>),
+        now: Now,
+        events: &mut Vec<OutboxEvent>,
+    ) -> io::Result<()> {
         if self.open.is_some() && lines.iter().all(|line| line.state().group.attached) {
             return Ok(());
         }
@@ -101,7 +110,8 @@ impl Home {
                 }
             }
         }
-        let (shelf, place, recovered) = self.enter(lines, now)?;
+        let (mut shelf, place, recovered) = self.enter(lines, now)?;
+        read_learned(&mut shelf, learned);
         let Recovered { head, segments, spent, damaged, opening, events: told } = recovered;
         events.extend(told);
         let found = segments.into_iter().zip(spent).zip(damaged);
@@ -156,6 +166,14 @@ impl Home {
         }
     }
 
+    /// Keeps what was learned.
+    fn keep(&mut self, learned: &Mutex<Learned>, applications: Option<Vec<u8>>) -> io::Result<()> {
+        let (Some(open), Some(applications)) = (&mut self.open, applications) else { return Ok(()) };
+        open.shelf.replace(learned::NAME, &applications).inspect_err(|_| {
+            learned.lock().unwrap_or_else(PoisonError::into_inner).changed = true;
+        })
+    }
+
     /// Writes the head, and then removes the files that it makes superfluous.
     fn tidy(&mut self, lines: &[Line; 4], thorough: bool) -> io::Result<()> {
         let Some(open) = &mut self.open else { return Ok(()) };
@@ -177,7 +195,9 @@ impl Home {
             done = open.shelf.replace(head::NAME, &head.write());
         }
         // On a full disk there may be no room for a new head until something is removed. That costs a second delivery at worst.
-        let full = done.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::StorageFull);
+        let full = done.as_ref().is_err_and(|error| {
+            matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        });
         if full && removes {
             done = remove(&mut open.shelf, &mut graves)
                 .and_then(|()| open.shelf.replace(head::NAME, &head.write()));
@@ -192,6 +212,20 @@ impl Home {
             state.keep_graves(graves);
         }
         done
+    }
+}
+
+/// What was learned, if that should be kept now.
+fn changed(learned: &Mutex<Learned>, now: Now, at_once: bool) -> Option<Vec<u8>> {
+    let mut learned = learned.lock().unwrap_or_else(PoisonError::into_inner);
+    learned.take_changed(now.boot, at_once)
+}
+
+/// A file that is missing or cannot be read costs a second report of each application.
+fn read_learned(shelf: &mut Shelf, learned: &Mutex<Learned>) {
+    let opened = shelf.open(learned::NAME);
+    if let Ok(bytes) = opened.and_then(|mut file| shelf.read(&mut file, learned::MOST_BYTES)) {
+        learned.lock().unwrap_or_else(PoisonError::into_inner).read(&bytes);
     }
 }
 

@@ -249,8 +249,12 @@ impl Outbox {
     }
 
     /// Forgets which applications were reported, because the server asks for all of them again.
+    ///
+    /// What was reported is kept in the folder, and written there once a minute at most. After a crash some applications may be reported
+    /// once more.
     pub fn forget_applications(&self) {
         self.shared.learned().forget();
+        self.call_writer();
     }
 
     /// Copies the oldest reports of a lane: all of one series, in a body of at most so many bytes, and one at least, whatever its size. `None`:
@@ -275,8 +279,12 @@ impl Outbox {
         if !(batch.first()..=batch.last()).contains(&up_to) {
             return 0;
         }
-        let settled = self.shared.line(batch.lane()).state().settle(batch.series(), up_to);
-        self.after_removal(settled > 0);
+        let mut state = self.shared.line(batch.lane()).state();
+        let settled = state.settle(batch.series(), up_to);
+        // It may have relieved the lane.
+        let news = !state.events.is_empty();
+        drop(state);
+        self.after_removal(settled > 0, news);
         settled
     }
 
@@ -295,14 +303,15 @@ impl Outbox {
             state.events.push(OutboxEvent::TooLarge { id, bytes });
         }
         drop(state);
-        self.after_removal(true);
+        self.after_removal(true, true);
         TooLarge::Dropped { id }
     }
 
-    fn after_removal(&self, removed: bool) {
-        if removed {
-            // It may have relieved the lane.
+    fn after_removal(&self, removed: bool, news: bool) {
+        if news {
             self.shared.call_news();
+        }
+        if removed {
             self.call_writer();
         }
     }
@@ -343,8 +352,10 @@ impl Outbox {
     }
 
     fn call_writer(&self) {
-        if let Some(writer) = &self.writer {
-            writer.call();
+        let Some(writer) = &self.writer else { return };
+        if !writer.call() {
+            // The next report tries again.
+            self.shared.lines.iter().for_each(|line| line.state().group.called = false);
         }
     }
 }
@@ -393,12 +404,9 @@ impl Shared {
     fn pass(&self, thorough: bool) -> Result<(), String> {
         let Some(home) = &self.home else { return Ok(()) };
         let mut events = Vec::new();
-        let result = home.lock().unwrap_or_else(PoisonError::into_inner).pass(
-            &self.lines,
-            self.now(),
-            thorough,
-            &mut events,
-        );
+        let mut home = home.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = home.pass((&self.lines, &self.learned), self.now(), thorough, &mut events);
+        drop(home);
         let mut news = !events.is_empty();
         events.into_iter().for_each(|event| self.trouble().events.push(event));
         news |= self.note(None, result.as_ref().err().map(String::as_str));

@@ -8,6 +8,7 @@ use std::io;
 use super::event::OutboxEvent;
 use super::file::{self, Found, SegmentName};
 use super::head::{self, Head, Unreadable};
+use super::learned;
 use super::segment::Segment;
 use super::shelf::{Shelf, UNFINISHED};
 use crate::words::Lane;
@@ -192,7 +193,8 @@ pub(super) fn put_aside(shelf: &mut Shelf, name: &str) {
 
 /// Removes what a killed process left behind, and what was aside for longest.
 fn tidy(shelf: &mut Shelf, names: &[String]) {
-    let is_ours = |name: &str| name == head::NAME || name.parse::<SegmentName>().is_ok();
+    let is_ours =
+        |name: &str| name == head::NAME || name == learned::NAME || name.parse::<SegmentName>().is_ok();
     for name in names {
         if name.strip_suffix(UNFINISHED).is_some_and(is_ours) {
             let _ = shelf.remove(name);

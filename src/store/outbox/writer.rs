@@ -1,10 +1,11 @@
 //! The thread that writes what no submit waits for, and removes what no report needs. It is there while there is something to do.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::platform::quiet_threads;
+use crate::platform::{journal, quiet_threads};
 
 /// How long the thread stays without work: what follows a report mostly follows at once.
 const LINGER: Duration = Duration::from_secs(1);
@@ -39,29 +40,31 @@ impl Writer {
         Self { desk: Arc::default(), thread: Mutex::new(None), work }
     }
 
-    /// Has the thread make a pass soon. Where no thread can be made, the next call tries again.
-    pub(super) fn call(&self) {
+    /// Has the thread make a pass soon. `false`: no thread can be made now.
+    pub(super) fn call(&self) -> bool {
         let mut state = self.desk.state();
         state.wanted = true;
         if state.running || state.closed {
             drop(state);
             self.desk.called.notify_one();
-            return;
+            return true;
         }
         let (desk, work) = (Arc::clone(&self.desk), Arc::clone(&self.work));
         let thread = thread::Builder::new().name("homing-outbox".to_owned()).stack_size(STACK);
         let spawned = quiet_threads(|| {
             thread.spawn(move || {
                 while desk.next() {
-                    work();
+                    if catch_unwind(AssertUnwindSafe(|| work())).is_err() {
+                        journal::tell!(Error, "the outbox could not be written, which is a bug in homing");
+                    }
                 }
             })
         });
-        if let Ok(thread) = spawned {
-            state.running = true;
-            // The one before it has said that it looks no more.
-            *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
-        }
+        let Ok(thread) = spawned else { return false };
+        state.running = true;
+        // The one before it has said that it looks no more.
+        *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        true
     }
 
     /// Waits until a pass under way has ended. There is no other after that.
@@ -70,7 +73,7 @@ impl Writer {
         self.desk.called.notify_one();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
-            // A panic in it was a bug in homing, and has been printed.
+            // It has caught its own panics.
             let _ = thread.join();
         }
     }

@@ -2,9 +2,12 @@
 
 mod bounds;
 mod damage;
+#[cfg(unix)]
 mod disk;
+#[cfg(unix)]
 mod faults;
 mod model;
+#[cfg(unix)]
 mod power;
 
 use std::path::Path;
@@ -204,6 +207,26 @@ fn an_application_is_reported_once_while_learning_is_on_and_again_after_a_reset(
     outbox.forget_applications();
     assert!(submit(b"editor").is_ok());
     assert_eq!(bodies(&outbox, Lane::Applications), [b"editor", b"editor"]);
+}
+
+#[test]
+fn an_application_is_not_reported_again_after_a_restart() {
+    let folder = scratch();
+    let path = folder.path().join("outbox");
+    let watch = Watch::new();
+    let learn = |outbox: &Outbox, body: &[u8]| {
+        outbox.learn_applications(true);
+        outbox.submit(report(ReportKind::Application, body), Durability::Buffered).map(drop)
+    };
+    let first = open(&path, &watch);
+    assert_eq!(learn(&first, b"editor"), Ok(()));
+    drop(first);
+    let second = open(&path, &watch);
+    assert_eq!(learn(&second, b"editor"), Err(SubmitError::AlreadyLearned));
+    assert_eq!(learn(&second, b"browser"), Ok(()));
+    second.forget_applications();
+    drop(second);
+    assert_eq!(learn(&open(&path, &watch), b"editor"), Ok(()));
 }
 
 #[test]
