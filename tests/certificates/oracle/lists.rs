@@ -6,7 +6,7 @@ use crate::forge::{Kind, List, Made, distribution_point, point, sequence, standa
 use crate::world::World;
 
 pub(super) fn lists() -> Vec<Case> {
-    [of_each_kind(), of_kin()].into_iter().flatten().collect()
+    [of_each_kind(), of_kin(), odd()].into_iter().flatten().collect()
 }
 
 /// A scope of lists: what it is called, the fields of its issuing distribution point, and which servers it is for.
@@ -158,4 +158,82 @@ fn of_kin() -> Vec<Case> {
             &[of_old, new.self_signed()],
         ),
     ]
+}
+
+/// Serial numbers, entries, dates and distribution points as few authorities write them.
+fn odd() -> Vec<Case> {
+    let root = Made::authority("root", &key(Kind::P384, 45));
+    let server = Made::server("server", &key(Kind::Ed25519, 46), &[(0x82, b"mgmt.example")]);
+    let entry = |serial: &[u8]| sequence(&[&value(0x02, serial), &value(0x17, b"250601000000Z")]);
+    let world = |server: &Made, list: &List| {
+        World::new(&[root.self_signed()], &[server.signed_by(&root)]).listing(&[list.signed_by(&root)])
+    };
+    let case = |label: &str, reason, advice, world: World| Case {
+        label: label.to_owned(),
+        world,
+        reason,
+        named: if reason == "RevocationExpired" { "CN=root".to_owned() } else { "CN=server".to_owned() },
+        advice,
+        rule: None,
+        cured: Some(world_of_another(&root, &server)),
+    };
+    let new_key = "issue a new certificate with a new key";
+    let mut cases = Vec::new();
+    let longest: Vec<u8> = (0..20).map(|digit| 0x7f - digit).collect();
+    for serial in [&longest[..], &[0x80, 1, 2], &[0, 0x80, 1], &[0]] {
+        let server = Made { serial: serial.to_vec(), ..server.clone() };
+        let revoking = |serial: &[u8]| List { revoked: entry(serial), ..List::new() };
+        cases.push(case(
+            &format!("serial {serial:x?}"),
+            "Revoked",
+            new_key,
+            world(&server, &revoking(serial)),
+        ));
+        let next = [&[1], serial].concat();
+        cases.push(right(format!("serial {serial:x?} beside another"), world(&server, &revoking(&next))));
+    }
+    // Ten thousand others, in no order, with the server's among them and without it.
+    let others = |without: u16| -> Vec<u8> {
+        let serial = |number: u16| [&[1][..], &number.wrapping_mul(7919).to_be_bytes()].concat();
+        (0..10_000).filter(|number| *number != without).flat_map(|number| entry(&serial(number))).collect()
+    };
+    let server_5000 =
+        Made { serial: [&[1][..], &5000_u16.wrapping_mul(7919).to_be_bytes()].concat(), ..server.clone() };
+    let many = |without| List { revoked: others(without), ..List::new() };
+    cases.push(case("among ten thousand", "Revoked", new_key, world(&server_5000, &many(10_000))));
+    cases.push(right("beside ten thousand".to_owned(), world(&server_5000, &many(5000))));
+    // A list that ended before it began; one for servers alone and for authorities alone at once.
+    let ended = List::new().dated("20260601000000Z", "20260101000000Z");
+    cases.push(case(
+        "ended before it began",
+        "RevocationExpired",
+        "fetch the present",
+        world(&server, &ended),
+    ));
+    let neither = List::new().with(distribution_point(&[&value(0x81, &[0xff]), &value(0x82, &[0xff])]));
+    cases.push(case("for neither", "RevocationUnknown", "add the list for this", world(&server, &neither)));
+    // Two distribution points, of which the list is one, and a list that is at two.
+    let (here, there) = (point("http://a.example/1.crl"), point("http://a.example/2.crl"));
+    let mut pointed = server.clone();
+    pointed.put(standard(31, false, &sequence(&[&sequence(&[&here]), &sequence(&[&there])])));
+    let at = |point: &[u8]| List::new().with(distribution_point(&[point]));
+    cases.push(right("at the second of two points".to_owned(), world(&pointed, &at(&there))));
+    let revoking = at(&there).revoking(7, Some(4));
+    cases.push(case("revoked at the second of two points", "Revoked", new_key, world(&pointed, &revoking)));
+    let both = value(
+        0xa0,
+        &value(0xa0, &[address("http://b.example/3.crl"), address("http://a.example/1.crl")].concat()),
+    );
+    cases.push(right("a list with two addresses".to_owned(), world(&pointed, &at(&both))));
+    cases
+}
+
+/// A server with another key and serial number, and a list that is in order.
+fn world_of_another(root: &Made, server: &Made) -> World {
+    let another = Made { serial: vec![8], key: key(Kind::P256, 47), ..server.clone() };
+    World::new(&[root.self_signed()], &[another.signed_by(root)]).listing(&[List::new().signed_by(root)])
+}
+
+fn address(text: &str) -> Vec<u8> {
+    value(0x86, text.as_bytes())
 }
