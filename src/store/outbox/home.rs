@@ -69,8 +69,12 @@ impl Home {
             let flushed: Vec<_> = lines.iter().map(|line| line.flush_all(now)).collect();
             flushed.into_iter().collect::<Result<(), _>>().map_err(io::Error::other)?;
             self.tidy(lines, thorough).and(tidied)?;
-            self.keep(learned, applications)
+            self.keep(applications)
         });
+        if done.is_err() {
+            // Whatever was to be kept of it.
+            learned.lock().unwrap_or_else(PoisonError::into_inner).changed = true;
+        }
         self.retry_at = if done.is_ok() { 0 } else { now.boot.saturating_add(PATIENCE) };
         for line in lines {
             let group = &mut line.state().group;
@@ -98,18 +102,19 @@ impl Home {
         if self.open.is_some() && lines.iter().all(|line| line.state().group.attached) {
             return Ok(());
         }
-        if self.open.take().is_some() {
-            for line in lines {
-                let mut state = line.state();
-                if state.group.attached && state.pen.is_none() {
-                    // A leader is at work, and finds out for itself.
-                    return Err(io::Error::new(io::ErrorKind::NotFound, "the folder was removed"));
-                }
-                if state.group.attached {
-                    state.detach("the folder was removed");
-                }
+        // One lane has found out that the folder is not usable any more, so the others must not use it either.
+        let problem = "the folder was removed";
+        for line in lines {
+            let mut state = line.state();
+            if state.group.attached && state.pen.is_none() {
+                // A leader is at work, and finds out for itself.
+                return Err(io::Error::new(io::ErrorKind::NotFound, problem));
+            }
+            if state.group.attached {
+                state.detach(problem);
             }
         }
+        self.open = None;
         let (mut shelf, place, recovered) = self.enter(lines, now)?;
         read_learned(&mut shelf, learned);
         let Recovered { head, segments, spent, damaged, opening, events: told } = recovered;
@@ -167,11 +172,9 @@ impl Home {
     }
 
     /// Keeps what was learned.
-    fn keep(&mut self, learned: &Mutex<Learned>, applications: Option<Vec<u8>>) -> io::Result<()> {
+    fn keep(&mut self, applications: Option<Vec<u8>>) -> io::Result<()> {
         let (Some(open), Some(applications)) = (&mut self.open, applications) else { return Ok(()) };
-        open.shelf.replace(learned::NAME, &applications).inspect_err(|_| {
-            learned.lock().unwrap_or_else(PoisonError::into_inner).changed = true;
-        })
+        open.shelf.replace(learned::NAME, &applications)
     }
 
     /// Writes the head, and then removes the files that it makes superfluous.

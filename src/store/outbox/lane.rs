@@ -10,7 +10,7 @@ use super::event::{Events, Ladder, OutboxEvent};
 use super::file::{MOST_BYTES, SegmentName};
 use super::group::Pen;
 use super::segment::Segment;
-use super::shelf::Shelf;
+use super::shelf::{Shelf, is_exhausted};
 use super::time::Now;
 use crate::words::{Lane, ReportKind, Series};
 
@@ -279,6 +279,9 @@ impl State {
 
     /// What is gone for good is given up at once; what may be readable later is tried again, and not for ever.
     fn cannot_read(&mut self, index: usize, error: &io::Error) {
+        if is_exhausted(error) {
+            return;
+        }
         self.failed_reads += 1;
         let gone = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof);
         if gone || self.failed_reads >= MOST_FAILED_READS {

@@ -10,7 +10,7 @@ use super::file::{self, Found, SegmentName};
 use super::head::{self, Head, Unreadable};
 use super::learned;
 use super::segment::Segment;
-use super::shelf::{Shelf, UNFINISHED};
+use super::shelf::{Shelf, UNFINISHED, is_exhausted};
 use crate::words::Lane;
 
 /// The ending of what was set aside.
@@ -92,7 +92,7 @@ fn read_head(shelf: &mut Shelf, patient: bool, events: &mut Vec<OutboxEvent>) ->
     let bytes = match opened.and_then(|mut file| shelf.read(&mut file, head::MOST_BYTES + 1)) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Head::default()),
-        Err(error) if patient => return Err(error),
+        Err(error) if patient || is_exhausted(&error) => return Err(error),
         Err(error) => {
             set_aside(shelf, head::NAME, Problem::new(format!("cannot be read: {error}")), events);
             return Ok(Head::default());
@@ -128,7 +128,7 @@ fn read_segment(
             let problem = Problem { stays: true, ..Problem::new(error.to_string()) };
             return Ok(Err(Some(problem)));
         }
-        Err(error) if patient => return Err(error),
+        Err(error) if patient || is_exhausted(&error) => return Err(error),
         Err(error) => {
             let problem = Problem { counts: true, ..Problem::new(format!("cannot be read: {error}")) };
             return Ok(Err(Some(problem)));

@@ -111,5 +111,14 @@ impl Shelf {
     }
 }
 
+/// The process or the system has too much open: that says nothing about a file.
+pub(super) fn is_exhausted(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let many_files = matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE));
+    #[cfg(not(unix))]
+    let many_files = false;
+    many_files || error.kind() == io::ErrorKind::OutOfMemory
+}
+
 /// The ending of a file that is being written.
 pub(super) const UNFINISHED: &str = ".new";

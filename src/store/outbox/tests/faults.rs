@@ -198,6 +198,31 @@ fn a_folder_that_vanishes_is_told_and_another_in_its_place_is_used() {
 }
 
 #[test]
+fn a_lane_that_finds_the_folder_gone_takes_the_others_along_and_none_has_a_report_twice() {
+    let above = scratch();
+    let path = above.path().join("outbox");
+    let watch = Watch::new();
+    let outbox = open(&path, &watch);
+    submit(&outbox, ReportKind::RiskFound, "lost");
+    submit(&outbox, ReportKind::Log, "lost");
+    std::fs::rename(&path, above.path().join("elsewhere")).unwrap();
+    // It still has its place, and goes on.
+    watch.pass(1);
+    submit(&outbox, ReportKind::Log, "lost as well");
+    std::fs::rename(above.path().join("elsewhere"), &path).unwrap();
+    std::fs::remove_dir_all(&path).unwrap();
+    watch.pass(1);
+    assert!(outbox.submit(report(ReportKind::Log, "in memory"), Durability::Durable).is_err());
+    std::fs::create_dir(&path).unwrap();
+    outbox.flush().unwrap();
+    submit(&outbox, ReportKind::RiskFound, "on the disk");
+    assert_eq!(bodies(&outbox, Lane::Log), [b"in memory"]);
+    assert_eq!(bodies(&outbox, Lane::Critical), [b"on the disk"]);
+    assert_eq!(outbox.account(Lane::Log).dropped.damaged, 2);
+    assert_exact(&outbox);
+}
+
+#[test]
 fn a_second_outbox_on_a_folder_runs_in_memory_until_the_first_has_ended() {
     let above = scratch();
     let path = above.path().join("outbox");
