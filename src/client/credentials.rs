@@ -91,6 +91,11 @@ impl Credentials {
     /// Bytes of all names and values together: the largest tickets in use are a few KiB.
     pub const MOST_BYTES: usize = 16 * 1024;
 
+    /// No fields yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Sets a field; an earlier value of the same name is replaced. The name may be written in any case.
     ///
     /// # Errors
