@@ -14,13 +14,14 @@ pub(super) enum Fact {
     Attached { server: ServerId },
     /// It is attached to none.
     Detached,
-    /// A heartbeat exchange with the server in use succeeded. `peer`: where it is, unless a proxy led there.
+    /// A heartbeat exchange with the server in use succeeded. `peer`: where it is, unless a proxy led there. `medium`:
+    /// what it ran over, unless the network changed meanwhile.
     Proved {
         server: Arc<Server>,
         policy: CertificatePolicyId,
         proof: Proof,
         peer: Option<IpAddr>,
-        medium: Medium,
+        medium: Option<Medium>,
     },
     /// The event stream had been open, and is gone.
     StreamLost,

@@ -1,6 +1,6 @@
 //! What follows from the location: the management server as evidence, tunnels, and the settings in force.
 
-use homing::engine::{Command, NetworkChange, Trigger, WhyLocation};
+use homing::engine::{Command, Event, NetworkChange, Trigger, WhyLocation};
 use homing::settings::Situation;
 use homing::words::{Medium, Route};
 
@@ -54,6 +54,24 @@ fn a_manager_that_is_reachable_from_outside_does_not_make_inside() {
         world.run(s(60));
         assert_eq!(world.situation(), Situation::External);
         assert_eq!(world.location().attached.unwrap().as_str(), "a");
+    }
+}
+
+#[test]
+fn a_link_that_was_made_before_the_network_changed_shows_nothing_of_the_new_one() {
+    for change in [NetworkChange::Changed, NetworkChange::Returned, NetworkChange::Elsewhere] {
+        let mut world = plan().start();
+        world.set_all(down()).run(s(1)).set_all(far(ms(5))).network(NetworkChange::Changed);
+        world.until(s(10), "a search", |event| matches!(event, Event::Sweeping { .. }));
+        // Its connection stands, over a cable; its answer comes over a tunnel.
+        world.run(ms(8));
+        assert_eq!((world.active(), world.open_links("a")), (None, 1), "{}", world.story());
+        world.medium = Medium::Tunnel;
+        world.network(change);
+        world.until_attached("a", s(1));
+        world.run(s(3600));
+        assert_eq!(world.verdicts().last().unwrap().1, Situation::External, "{}", world.story());
+        assert!(world.verdicts().iter().all(|(_, situation)| !situation.is_inside()), "{}", world.story());
     }
 }
 

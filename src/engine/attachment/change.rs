@@ -301,9 +301,11 @@ impl Attachment {
                 self.failback.drop_probes(cx);
                 self.facts.add(Fact::Refresh { resumed: why == Why::Resumed });
             }
-            Phase::Sweeping(_) | Phase::Waiting { .. } | Phase::NoNetwork { .. } | Phase::Captive { .. } => {
-                self.rearm(cx, why)
+            Phase::Sweeping(race) => {
+                race.network_changed();
+                self.rearm(cx, why);
             }
+            Phase::Waiting { .. } | Phase::NoNetwork { .. } | Phase::Captive { .. } => self.rearm(cx, why),
             Phase::Starting { .. }
             | Phase::Disabled
             | Phase::Rejected { .. }

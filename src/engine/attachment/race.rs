@@ -306,6 +306,16 @@ impl Race {
         self.evicted.clear();
     }
 
+    /// The network changed, or the machine slept: see [`Attempt::network_changed`].
+    pub(super) fn network_changed(&mut self) {
+        for runner in &mut self.runners {
+            runner.attempt.network_changed();
+            if let Some(held) = &mut runner.held {
+                held.link.is_stale = true;
+            }
+        }
+    }
+
     // --- what to do ---
 
     /// `opens`: from when on a server may be dialled, whatever the race says.

@@ -275,8 +275,12 @@ impl Attachment {
                 stream.want(cx.now);
             }
         }
-        let Link { proof, address, medium, .. } = link;
+        let Link { proof, address, medium, is_stale, .. } = link;
+        let medium = (!is_stale).then_some(medium);
         self.facts.add(Fact::Proved { server, policy, proof, peer: address, medium });
+        if is_stale {
+            self.drop_stale_link(cx);
+        }
         self.drained(cx, drain);
         let drains = self.servers.record(record).is_some_and(|record| record.is_draining());
         // It may no longer ask for what made the agent mean to leave.
@@ -286,6 +290,15 @@ impl Attachment {
             };
             active.leave = active.leave.filter(|leave| !over(leave.why));
         }
+    }
+
+    /// An answer came over a link that was made before the network changed. The server is well, and where the machine is
+    /// now a fresh link says.
+    fn drop_stale_link(&mut self, cx: &mut Context<'_>) {
+        if let Some(link) = self.active_mut().and_then(|active| active.link.take()) {
+            cx.queue.close(link.id, Ending::Stale);
+        }
+        self.facts.add(Fact::Refresh { resumed: false });
     }
 
     /// The server in use may have asked to be left within this time.

@@ -164,7 +164,9 @@ impl Location {
                 let at = cx.now + cx.chance.up_to(cx.tuning.attachment.spread);
                 self.schedule(at, Trigger::ServerLost);
             }
-            Fact::Proved { server, policy, proof, peer, medium } => {
+            // One that began before the network changed says nothing of where the machine is now.
+            Fact::Proved { medium: None, .. } => {}
+            Fact::Proved { server, policy, proof, peer, medium: Some(medium) } => {
                 self.management.exchange = Some(Box::new(Exchange {
                     at: cx.now,
                     proof: *proof,

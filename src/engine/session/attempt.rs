@@ -223,6 +223,7 @@ impl Attempt {
                     proof: Proof::Tcp,
                     // What is behind a proxy cannot be told.
                     medium: if is_direct { path.medium } else { Medium::Tunnel },
+                    is_stale: false,
                 };
                 self.progress = Some(cx.now);
                 match self.target.server.protocol {
@@ -255,6 +256,14 @@ impl Attempt {
             }
             (Input::Told { news, .. }, Stage::Exchanging { .. }) => Step::Told(news),
             _ => Step::Nothing,
+        }
+    }
+
+    /// The network changed, or the machine slept. A connection that stands may go on by another way.
+    pub(in crate::engine) fn network_changed(&mut self) {
+        match &mut self.stage {
+            Stage::Securing { link, .. } | Stage::Exchanging { link, .. } => link.is_stale = true,
+            Stage::Resolving { .. } | Stage::Connecting { .. } | Stage::Ended => {}
         }
     }
 

@@ -13,8 +13,10 @@ pub(in crate::engine) struct Link {
     pub(in crate::engine) address: Option<IpAddr>,
     pub(in crate::engine) route: Route,
     pub(in crate::engine) proof: Proof,
-    /// What it runs over.
+    /// What it ran over when it was made.
     pub(in crate::engine) medium: Medium,
+    /// The network changed, or the machine slept, since it was made: what it runs over now is not known.
+    pub(in crate::engine) is_stale: bool,
 }
 
 impl Link {

@@ -63,6 +63,8 @@ pub struct World {
     /// A firewall lets nothing out but through the proxy.
     pub direct_blocked: bool,
     pub inputs: u64,
+    /// When the last of them came.
+    heard: Moment,
     /// Open event streams.
     pub streams: BTreeMap<ExchangeId, (LinkId, String)>,
     /// Why names do not resolve at present.

@@ -153,6 +153,7 @@ impl Plan {
             proxy: Reach::Connects(ROUND_TRIP),
             direct_blocked: false,
             inputs: 0,
+            heard: now,
             streams: BTreeMap::new(),
             names_fail: None,
             look_up_time: ms(1),
