@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -36,11 +36,23 @@ pub(crate) struct Conditions<'a> {
     pub(crate) time_scale: f64,
     /// Before the scale.
     pub(crate) heartbeat: &'a str,
+    /// More parts of the settings, an object.
+    pub(crate) parts: Value,
+    /// Another place of the same program.
+    pub(crate) program: Option<PathBuf>,
 }
 
 impl Default for Conditions<'_> {
     fn default() -> Self {
-        Self { wrapper: &[], environment: &[], arguments: &[], time_scale: TIME_SCALE, heartbeat: "10s" }
+        Self {
+            wrapper: &[],
+            environment: &[],
+            arguments: &[],
+            time_scale: TIME_SCALE,
+            heartbeat: "10s",
+            parts: json!({}),
+            program: None,
+        }
     }
 }
 
@@ -76,11 +88,14 @@ impl Agent {
             path
         };
         let priorities: Vec<Value> = servers.iter().map(|server| json!({ "servers": [server] })).collect();
-        let settings = json!({
+        let mut settings = json!({
             "server_lists": [{ "name": "lab", "priorities": priorities }],
             "group": { "name": "lab", "server_list": "lab", "communication": { "heartbeat_interval": conditions.heartbeat } },
         });
-        let agent = example("agent");
+        for (name, part) in conditions.parts.as_object().unwrap() {
+            settings[name] = part.clone();
+        }
+        let agent = conditions.program.clone().unwrap_or_else(|| example("agent"));
         let mut command = match conditions.wrapper {
             [] => namespace.command(agent),
             [first, rest @ ..] => {
@@ -130,6 +145,17 @@ impl Agent {
         (0..count).map(beat).collect()
     }
 
+    /// Every event that comes within this time.
+    pub(crate) fn within(&self, time: Duration) -> Vec<Value> {
+        let mut events = Vec::new();
+        let none = self.process.line_within(time, |line| {
+            events.push(serde_json::from_str(line).unwrap());
+            None::<()>
+        });
+        assert_eq!(none, None);
+        events
+    }
+
     /// The event `awaited` comes, and none of the name `unwanted` before it.
     pub(crate) fn never(&self, unwanted: &str, awaited: &str) {
         let first = self.process.line(BOUND, awaited, |line| {
@@ -169,6 +195,10 @@ impl Agent {
     /// It goes on where it was frozen.
     pub(crate) fn thaw(&self) {
         self.process.signal(Signal::CONT);
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
     }
 
     /// Ctrl-C, and how it ended.

@@ -29,12 +29,14 @@ mod traveller;
 
 mod client_certificates;
 mod clocks;
+mod confined;
 mod dropped_packets;
 mod families;
 mod killed_processes;
 mod location_daemons;
 mod location_networks;
 mod looked_up_names;
+mod moves;
 mod outbox;
 mod paths;
 mod poor_links;

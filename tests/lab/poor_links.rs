@@ -78,7 +78,10 @@ fn a_link_that_comes_and_goes_costs_no_server_its_place() {
     let certificates = Certificates::new(folder.path(), &Cable::SERVERS);
     let managers =
         Cable::SERVERS.map(|address| Manager::start(&cable.servers, &certificates, address, "well"));
-    let agent = Agent::start(&cable.agent, folder.path(), &certificates.authority, &servers());
+    // Half of what they are in earnest: a machine that is busy with other tests must not look like a slow server.
+    let conditions = Conditions { time_scale: 0.5, ..Conditions::default() };
+    let agent =
+        Agent::start_under(&conditions, &cable.agent, folder.path(), &certificates.authority, &servers());
     agent.attaches_to(FIRST);
     for _ in 0..2 {
         cable.unplug();
@@ -89,5 +92,9 @@ fn a_link_that_comes_and_goes_costs_no_server_its_place() {
         agent.beats_calmly(FIRST, 1);
     }
     let attaches = managers.each_ref().map(|manager| manager.count(&cable.servers, "attach"));
-    assert_eq!(attaches, [3, 0, 0]);
+    let [first, others @ ..] = attaches;
+    assert_eq!(others, [0, 0], "no other server was needed");
+    // It attached three times. A search that is under way when the network returns is begun anew, and the first may have asked already:
+    // once for each return, because within the 30 s after it a search goes on.
+    assert!((3..=3 + 2).contains(&first), "{first}");
 }
