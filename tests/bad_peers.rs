@@ -11,12 +11,19 @@
 #[path = "road/listener.rs"]
 #[allow(dead_code, reason = "other tests ask more of it")]
 mod listener;
+#[cfg(target_os = "linux")]
+#[path = "bad_peers/memory.rs"]
+mod memory;
 #[path = "road/server.rs"]
 #[allow(dead_code, reason = "the tests need only some of what a server can do")]
 mod server;
 #[cfg(target_os = "linux")]
 #[path = "bad_peers/stages.rs"]
 mod stages;
+
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static METERED: memory::Metered = memory::Metered;
 
 use std::time::{Duration, Instant};
 
@@ -166,6 +173,35 @@ fn every_bad_answer_has_its_class_and_its_price_and_the_next_server_is_taken() {
         ),
         ("a chunk without a size", chunks("zz\r\n"), WrongServer, QUARANTINE),
         ("a chunk longer than its size", chunks("2\r\nhello\r\n"), WrongServer, QUARANTINE),
+        (
+            "two codings of chunks",
+            ok("Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
+            WrongServer,
+            QUARANTINE,
+        ),
+        ("a folded field", ok("X: a\r\n b\r\nContent-Length: 0\r\n\r\n"), WrongServer, QUARANTINE),
+        ("a field without a name", ok(": x\r\nContent-Length: 0\r\n\r\n"), WrongServer, QUARANTINE),
+        ("a space before the colon", ok("Content-Length : 5\r\n\r\nhello"), WrongServer, QUARANTINE),
+        ("a NUL in a field", ok("X: a\0b\r\nContent-Length: 0\r\n\r\n"), WrongServer, QUARANTINE),
+        (
+            "a bare carriage return",
+            ok("X: a\rHoming-Policy: 1\r\nContent-Length: 0\r\n\r\n"),
+            WrongServer,
+            QUARANTINE,
+        ),
+        ("a length with a sign", ok("Content-Length: +5\r\n\r\nhello"), WrongServer, QUARANTINE),
+        ("a length below nothing", ok("Content-Length: -5\r\n\r\nhello"), WrongServer, QUARANTINE),
+        ("a length in another base", ok("Content-Length: 0x5\r\n\r\nhello"), WrongServer, QUARANTINE),
+        ("a list of lengths", ok("Content-Length: 5, 6\r\n\r\nhello"), WrongServer, QUARANTINE),
+        (
+            "a length beyond all numbers",
+            ok("Content-Length: 18446744073709551616\r\n\r\nhello"),
+            WrongServer,
+            QUARANTINE,
+        ),
+        ("a status of four digits", status("2000 OK"), WrongServer, QUARANTINE),
+        ("HTTP/2", answers("\0\0\u{12}\u{4}\0\0\0\0\0"), WrongServer, QUARANTINE),
+        ("a page of HTTP/0.9", answers("<html>Room number?</html>"), WrongServer, QUARANTINE),
         ("401", status("401 Who"), NotAllowed, LEFT_OUT),
         ("403 of a manager", status("403 No\r\nHoming-Reason: no"), NotAllowed, LEFT_OUT),
         ("403 of something else", status("403 No"), WrongServer, QUARANTINE),
@@ -195,6 +231,20 @@ fn every_bad_answer_has_its_class_and_its_price_and_the_next_server_is_taken() {
         ("a flood of interim answers", answers("HTTP/1.1 102 Processing\r\n\r\n".repeat(1000)), Limit, THIRD),
         ("a body too long by announcement", ok("Content-Length: 99999999\r\n\r\n"), Limit, THIRD),
         ("a chunk too long by announcement", chunks("ffffffffff\r\n"), Limit, THIRD),
+        ("an extension of a chunk without end", chunks(&format!("1;{}", "x".repeat(16 << 20))), Limit, THIRD),
+        (
+            "a flood of chunks with extensions",
+            chunks(&format!("1;{}\r\nx\r\n", "x".repeat(60)).repeat(200_000)),
+            Limit,
+            THIRD,
+        ),
+        ("a size of zeros without end", chunks(&"0".repeat(16 << 20)), Limit, THIRD),
+        (
+            "interim answers with large heads",
+            answers(format!("HTTP/1.1 103 Hints\r\nX: {}\r\n\r\n", "x".repeat(15_000)).repeat(9)),
+            Limit,
+            THIRD,
+        ),
         ("a trailer without end", chunks(&format!("0\r\nX: {}", "x".repeat(1 << 20))), Limit, THIRD),
         ("no TLS where it is due", interrupts_tls("HTTP/1.1 400 Bad Request\r\n\r\n"), Broken, THIRD),
         (

@@ -1,5 +1,5 @@
 //! Servers that tire the agent out, at each stage of a connection over TLS: what each is taken for, what it is charged
-//! with, and how much work it makes for the client's thread.
+//! with, how much work it makes for the client's thread, and how much memory that holds.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -17,6 +17,7 @@ use ring::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use rustls::{ConnectionTrafficSecrets, ServerConfig, ServerConnection};
 
 use super::listener::Listener;
+use super::memory::Meter;
 use super::server::Authority;
 use super::{GOOD, LONG, Price, THIRD, charged};
 
@@ -47,6 +48,18 @@ enum Kind {
     Reset,
 }
 
+impl Kind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Flood(_) => "flood",
+            Self::Drip => "drip",
+            Self::Garbage => "garbage",
+            Self::Silence => "silence",
+            Self::Reset => "reset",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Record {
     Empty,
@@ -54,6 +67,8 @@ enum Record {
     Padding,
     Ticket,
     KeyUpdate,
+    /// A warning, of which TLS 1.3 knows one.
+    Alert,
 }
 
 /// Seals records as rustls would, which does not send what is wanted here.
@@ -65,6 +80,7 @@ struct Sealer {
 
 const DATA: u8 = 23;
 const HANDSHAKE: u8 = 22;
+const ALERT: u8 = 21;
 
 impl Sealer {
     fn new(connection: ServerConnection) -> Self {
@@ -97,6 +113,7 @@ impl Sealer {
         match record {
             Record::Empty => self.record(DATA, b"", 0),
             Record::OneByte => self.record(DATA, b"x", 0),
+            Record::Alert => self.record(ALERT, &[1, 90], 0),
             Record::Padding => self.record(DATA, b"", 16_000),
             Record::Ticket => {
                 let ticket =
@@ -215,6 +232,9 @@ fn work(thread: u32) -> (u64, Duration) {
     (switches.trim().parse().unwrap(), Duration::from_nanos(nanoseconds))
 }
 
+/// What the thread of a client holds at most: the connection, what a head may be, and the little that was announced of a body.
+const MEMORY: usize = 128 * 1024;
+
 /// What is expected: a failure and its price, or nothing at all.
 type Expected = Option<(FailureClass, Price)>;
 
@@ -235,6 +255,7 @@ fn meets(authority: &Authority, stage: Stage, kind: Kind, expected: Expected) ->
     });
     let tuning = br#"{ "attachment": { "tls_limit": "1s", "exchange_limit": "3s", "keep_alive": "3h" } }"#;
     let (sender, thread) = channel();
+    let memory = Meter::new();
     let client = Client::builder(settings.to_string().parse::<Settings>().unwrap())
         .agent_id("agent-1".parse().unwrap())
         .tuning(Tuning::parse(tuning).unwrap())
@@ -242,6 +263,7 @@ fn meets(authority: &Authority, stage: Stage, kind: Kind, expected: Expected) ->
         // So that what is sent is what is read, and little more.
         .socket_hook(|socket, _| socket2::SockRef::from(&socket).set_recv_buffer_size(4096))
         .on_thread_start(move || {
+            memory.enter();
             sender.send(rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs()).unwrap()
         })
         .seed(7)
@@ -258,6 +280,9 @@ fn meets(authority: &Authority, stage: Stage, kind: Kind, expected: Expected) ->
     let (turns, time) = work(thread);
     if turns > 700 || time > Duration::from_millis(500) {
         return Err(format!("{what}: {turns} turns, {time:?}"));
+    }
+    if memory.most() > MEMORY {
+        return Err(format!("{what}: {} bytes at once", memory.most()));
     }
     Ok(())
 }
@@ -279,7 +304,7 @@ fn first_failure(client: &Client, awaited: bool) -> Option<(FailureClass, String
 fn whatever_a_server_does_at_whatever_stage_has_its_class_its_price_and_an_end() {
     use FailureClass::{Broken, Limit};
     use Kind::{Drip, Flood, Garbage, Reset, Silence};
-    use Record::{Empty, KeyUpdate, OneByte, Padding, Ticket};
+    use Record::{Alert, Empty, KeyUpdate, OneByte, Padding, Ticket};
     use Stage::{AfterAnswer, BeforeHandshake, Idle, InBody, InHandshake, InHead};
     let (broken, limit) = (Some((Broken, THIRD)), Some((Limit, THIRD)));
     let authority = Authority::new();
@@ -305,6 +330,7 @@ fn whatever_a_server_does_at_whatever_stage_has_its_class_its_price_and_an_end()
     }
     // What speaks where nobody asked ends the connection.
     cases.extend([(Idle, Drip, None), (AfterAnswer, Drip, None)]);
+    cases.extend([Idle, InHead, InBody, AfterAnswer].map(|stage| (stage, Flood(Alert), limit)));
     for stage in [Idle, InHead, InBody, AfterAnswer] {
         let records = [Empty, Padding, Ticket, KeyUpdate];
         cases.extend(records.map(|record| (stage, Flood(record), limit)));
@@ -324,4 +350,9 @@ fn whatever_a_server_does_at_whatever_stage_has_its_class_its_price_and_an_end()
         running.into_iter().filter_map(failed).fold(String::new(), |all, one| all + &one + "\n")
     });
     assert!(wrong.is_empty(), "{wrong}");
+    // Each of the five kinds was met at each of the six stages.
+    let mut met: Vec<_> = cases.iter().map(|(stage, kind, _)| (*stage as u8, kind.name())).collect();
+    met.sort_unstable();
+    met.dedup();
+    assert_eq!(met.len(), 30, "{met:?}");
 }
