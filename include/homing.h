@@ -54,7 +54,7 @@
 //
 // Process. homing changes nothing process-wide: no signal handler, no locale, no environment, no global logger. A client
 // belongs to the process that started it. In a child, after fork or daemon, every function of a client of the parent
-// returns HOMING_ERROR_FORKED at once, homing_client_lost_events returns 0 and homing_client_free does nothing; the
+// returns HOMING_ERROR_FORKED at once, homing_client_lost_events and homing_client_lost_bodies return 0 and homing_client_free does nothing; the
 // parent notices nothing of it. All other handles are memory, and work in a child. A child that was made inside a callback
 // must not return from it. The shared library is never unloaded: dlclose leaves it in memory.
 
@@ -1197,6 +1197,10 @@ homing_status homing_client_waitable(const homing_client *client,
 
 // How many events had to make room for newer ones because nobody fetched them. 0 for NULL, and in a child.
 uint64_t homing_client_lost_events(const homing_client *client);
+
+// How many bodies of answers had to make room, for newer ones that nobody fetched or for larger ones of one search; their
+// events have none. 0 for NULL, and in a child.
+uint64_t homing_client_lost_bodies(const homing_client *client);
 
 // What is said with every heartbeat from now on: len bytes of the product's own, at most 16 MiB; the newest counts.
 homing_status homing_client_set_status(homing_client *client,

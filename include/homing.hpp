@@ -366,6 +366,7 @@ public:
         return detail::value(std::int64_t(-1), [&](auto out) { return homing_client_waitable(handle_, out); });
     }
     std::uint64_t lost_events() const noexcept { return homing_client_lost_events(handle_); }
+    std::uint64_t lost_bodies() const noexcept { return homing_client_lost_bodies(handle_); }
     result<done> stop(std::chrono::milliseconds grace) const { return call(homing_client_stop, detail::milliseconds(grace)); }
     // A failure with HOMING_ERROR_TIMEOUT says that its thread has not ended in time.
     result<done> join(std::chrono::milliseconds limit) const { return call(homing_client_join, detail::milliseconds(limit)); }

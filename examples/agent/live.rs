@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use homing::client::{Client, ClientEvent, LogLevel};
 use homing::engine::{Event, Tuning};
 use homing::settings::{Settings, Source};
-use homing::words::Span;
+use homing::words::{Printable, Span};
 use serde_json::{Value, json};
 
 use crate::arguments::Arguments;
@@ -46,7 +46,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let settings = settings(&arguments.settings, arguments.authority.as_deref())?;
     let id = arguments.id.clone().map_or_else(|| "example-agent".parse(), Ok)?;
     let tuning = match &arguments.tuning {
-        Some(path) => Tuning::parse(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))?,
+        Some(path) => {
+            Tuning::parse(&read(path)?).map_err(|error| format!("{}: {error}", Printable(path.display())))?
+        }
         None => Tuning::default(),
     };
     let mut teller = Teller { json: arguments.json, layout: layout(&settings, &tuning), attached: false };
@@ -61,7 +63,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     if let Some(folder) = &arguments.state {
         builder = builder.state_folder(folder);
     }
-    let client = builder.start().map_err(|error| format!("{}: {error}", arguments.settings.display()))?;
+    let client =
+        builder.start().map_err(|error| format!("{}: {error}", Printable(arguments.settings.display())))?;
 
     let end = arguments.duration.map(|duration| Instant::now() + duration);
     loop {
@@ -102,8 +105,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 fn reload(client: &Client, arguments: &Arguments) -> Result<Settings, Box<dyn Error>> {
     let path = &arguments.settings;
     let settings = settings(path, arguments.authority.as_deref())?;
-    client.reconfigure(settings.clone()).map_err(|error| format!("{}: {error}", path.display()))?;
-    eprintln!("agent: {} is read again", path.display());
+    client
+        .reconfigure(settings.clone())
+        .map_err(|error| format!("{}: {error}", Printable(path.display())))?;
+    eprintln!("agent: {} is read again", Printable(path.display()));
     Ok(settings)
 }
 
@@ -146,21 +151,21 @@ impl Teller {
 fn settings(path: &Path, authority: Option<&Path>) -> Result<Settings, Box<dyn Error>> {
     let mut text = read(path)?;
     if let Some(authority) = authority {
-        let mut document: Value =
-            serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+        let mut document: Value = serde_json::from_slice(&text)
+            .map_err(|error| format!("{}: {error}", Printable(path.display())))?;
         if let Some(fields) = document.as_object_mut() {
             fields.insert("certificate".to_owned(), json!({ "roots": [{ "bundle": authority }] }));
         }
         text = document.to_string().into_bytes();
     }
-    let parsed =
-        Settings::parse(&text, Source::Person).map_err(|error| format!("{}: {error}", path.display()))?;
+    let parsed = Settings::parse(&text, Source::Person)
+        .map_err(|error| format!("{}: {error}", Printable(path.display())))?;
     for warning in &parsed.warnings {
-        eprintln!("agent: {}: {warning}", path.display());
+        eprintln!("agent: {}: {warning}", Printable(path.display()));
     }
     Ok(parsed.settings)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
+    fs::read(path).map_err(|error| format!("{}: {error}", Printable(path.display())))
 }

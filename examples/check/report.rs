@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use homing::settings::{Protocol, ReferenceServer, Server, ServerList, Settings};
+use homing::words::Printable;
 use serde_json::{Value, json};
 
 use super::findings::Findings;
@@ -11,7 +12,7 @@ use super::terminal::{Tone, page, painted, say, wrapped};
 
 /// Prints the page.
 pub(crate) fn print(file: &Path, findings: &Findings) {
-    let file = file.display();
+    let file = Printable(file.display());
     for (what, tone, texts) in [
         ("error", Tone::Bad, &findings.errors),
         ("warning", Tone::Warning, &findings.warnings),
@@ -128,7 +129,7 @@ fn effective(settings: &Settings, place: Option<&str>) -> Vec<(String, String, S
 /// The findings as one JSON object.
 pub(crate) fn json(file: &Path, findings: &Findings) -> Value {
     let mut report = json!({
-        "file": file.display().to_string(),
+        "file": Printable(file.display()).to_string(),
         "status": findings.status(),
         "errors": findings.errors,
         "warnings": findings.warnings,

@@ -18,6 +18,7 @@ use arguments::{Arguments, HELP, Task};
 use homing::client::read_policy;
 use homing::settings::{CertificatePolicy, Protocol, Settings};
 use homing::trust::{Time, Timestamp};
+use homing::words::Printable;
 use lexopt::Parser;
 
 /// The certificate is believed.
@@ -64,7 +65,7 @@ fn policy(arguments: &Arguments) -> Result<(CertificatePolicy, String), Box<dyn 
     let Some(file) = file else {
         return Ok((CertificatePolicy::default(), "the default policy".to_owned()));
     };
-    let failed = |error: &dyn Error| format!("{}: {error}", file.display());
+    let failed = |error: &dyn Error| format!("{}: {error}", Printable(file.display()));
     let text = fs::read_to_string(file).map_err(|error| failed(&error))?;
     let settings: Settings = text.parse().map_err(|error| failed(&error))?;
     let managers = settings.lists().iter().flat_map(|list| list.servers()).map(|(_, server)| server);
@@ -77,7 +78,9 @@ fn policy(arguments: &Arguments) -> Result<(CertificatePolicy, String), Box<dyn 
         servers.find(|server| server.host == *host && server.ports.contains(port)).map(|server| server.policy)
     };
     let Some(index) = manager.or_else(reference).map(usize::from) else {
-        return Err(format!("{}: names no https server at {host}, port {port}", file.display()).into());
+        return Err(
+            format!("{}: names no https server at {host}, port {port}", Printable(file.display())).into()
+        );
     };
     let policy = settings.policies().get(index).ok_or("the settings lost a policy")?;
     Ok((policy.clone(), settings.policy_place(index).to_owned()))

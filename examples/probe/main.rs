@@ -18,6 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 use homing::client::Client;
 use homing::engine::Event;
 use homing::settings::{Settings, SettingsError, Situation};
+use homing::words::Printable;
 use lexopt::Arg;
 
 const HELP: &str = "\
@@ -80,7 +81,7 @@ fn run() -> Result<u8, Box<dyn Error>> {
         }
         (Some(_), [_, ..]) => return Err("write --settings or servers, not both; --help says more".into()),
         (Some(file), []) => {
-            (std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?, None)
+            (std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", Printable(file)))?, None)
         }
         (None, []) => {
             let lab = lab::Lab::new()?;
@@ -89,7 +90,7 @@ fn run() -> Result<u8, Box<dyn Error>> {
         (None, hosts) => (bare(hosts)?, None),
     };
     let named = |error| match &arguments.settings {
-        Some(file) => format!("{file}: {error}"),
+        Some(file) => format!("{}: {error}", Printable(file)),
         None => error,
     };
     let mut settings: Settings = settings.parse().map_err(|error: SettingsError| named(error.to_string()))?;
@@ -179,7 +180,7 @@ trait StringValue {
 
 impl StringValue for std::ffi::OsString {
     fn string_value(self) -> Result<String, Box<dyn Error>> {
-        self.into_string().map_err(|text| format!("{} is not UTF-8", text.display()).into())
+        self.into_string().map_err(|text| format!("{} is not UTF-8", Printable(text.display())).into())
     }
 }
 

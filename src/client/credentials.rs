@@ -4,6 +4,8 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+use crate::words::printable;
+
 /// Header fields sent with every exchange, such as `Authorization`.
 ///
 /// They are sent over verified TLS only: never to an `http` server, never where the settings say
@@ -101,7 +103,7 @@ impl Credentials {
     /// # Errors
     /// The field is not set, and an earlier value stays.
     pub fn set(&mut self, name: &str, secret: impl AsRef<[u8]>) -> Result<(), BadCredential> {
-        let shown = || -> Box<str> { name.chars().filter(|c| !c.is_control()).take(64).collect() };
+        let shown = || -> Box<str> { printable(name, 64).into() };
         let secret = secret.as_ref();
         // Before anything is copied.
         if name.len().saturating_add(secret.len()) > Self::MOST_BYTES {

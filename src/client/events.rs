@@ -13,6 +13,7 @@ use serde::{Serialize, Serializer};
 use super::Client;
 use crate::engine::Event;
 use crate::platform::{Flag, Waitable};
+use crate::words::is_unseen;
 
 /// Events that wait for an application that does not fetch them. At two or three events a beat that
 /// is a day and a half of a quiet agent, or several minutes of a very busy one, in about 200 KiB.
@@ -25,7 +26,8 @@ const BODIES: usize = 8 * 1024 * 1024;
 /// An [`Event`], when it happened, and the answer that belongs to it.
 ///
 /// Serialises to one flat JSON object: `{"at":1.25,"event":"heartbeat",…,"body":"…"}`, with `at` in
-/// seconds. A body that is not UTF-8 appears as `body_base64`, and `covers` only where it is not 0.
+/// seconds. A body that is not UTF-8, or holds characters that a person does not see ([`Printable`](crate::words::Printable)) other
+/// than tabs and line ends, appears as `body_base64`, and `covers` only where it is not 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientEvent {
@@ -33,7 +35,8 @@ pub struct ClientEvent {
     pub at: Duration,
     /// What happened.
     pub event: Event,
-    /// Beside [`Event::Heartbeat`]: the body of the server's answer.
+    /// Beside [`Event::Heartbeat`]: the body of the server's answer. `None` if it had to make room for others:
+    /// [`Client::lost_bodies`] counts these.
     pub body: Option<Arc<[u8]>>,
     /// Beside [`Event::Heartbeat`]: the number of the newest request that it covers, of those that
     /// [`Client::beat_now`] made; 0 when it covers none.
@@ -57,10 +60,12 @@ impl Serialize for ClientEvent {
         impl Serialize for Body<'_> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 let mut map = serializer.serialize_map(None)?;
-                match self.0.map(|body| (body, std::str::from_utf8(body))) {
+                let is_shown =
+                    |text: &&str| !text.contains(|c| is_unseen(c) && !matches!(c, '\t' | '\r' | '\n'));
+                match self.0.map(|body| (body, std::str::from_utf8(body).ok().filter(is_shown))) {
                     None => {}
-                    Some((_, Ok(text))) => map.serialize_entry("body", text)?,
-                    Some((body, Err(_))) => {
+                    Some((_, Some(text))) => map.serialize_entry("body", text)?,
+                    Some((body, None)) => {
                         let text = base64::engine::general_purpose::STANDARD.encode(body);
                         map.serialize_entry("body_base64", &text)?;
                     }
@@ -115,6 +120,8 @@ struct Inner {
     /// Bytes of their bodies.
     bodies: usize,
     lost: u64,
+    /// Bodies that made room, those of lost events included.
+    lost_bodies: u64,
     closed: bool,
 }
 
@@ -126,6 +133,7 @@ impl EventQueue {
             let victim = inner.least_useful(&event);
             if let Some(lost) = inner.events.remove(victim) {
                 inner.bodies -= lost.weight();
+                inner.lost_bodies += u64::from(lost.weight() > 0);
             }
             inner.lost += 1;
         }
@@ -176,6 +184,16 @@ impl EventQueue {
         self.lock().lost
     }
 
+    /// Bodies that had to make room.
+    pub(super) fn lost_bodies(&self) -> u64 {
+        self.lock().lost_bodies
+    }
+
+    /// A body was dropped before its event was told.
+    pub(super) fn body_lost(&self) {
+        self.lock().lost_bodies += 1;
+    }
+
     /// What is ready while events wait.
     pub(super) fn waitable(&self) -> io::Result<Waitable<'_>> {
         // Under the lock, so that no event comes between the look and the flag.
@@ -215,6 +233,7 @@ impl Inner {
                 return;
             }
             self.bodies -= event.weight();
+            self.lost_bodies += u64::from(event.weight() > 0);
             event.body = None;
         }
     }
@@ -327,10 +346,10 @@ mod tests {
         };
         for (pushed, waiting) in [
             (&[1, BODIES / 2, BODIES / 2 - 1][..], &[1, BODIES / 2, BODIES / 2 - 1][..]),
-            (&[1, BODIES / 2, BODIES / 2][..], &[0, BODIES / 2, BODIES / 2][..]),
-            (&[BODIES, 7][..], &[0, 7][..]),
-            (&[1, 2, 2 * BODIES][..], &[0, 0, 2 * BODIES][..]),
-            (&[2 * BODIES, 7][..], &[0, 7][..]),
+            (&[1, BODIES / 2, BODIES / 2][..], &[0, BODIES / 2, BODIES / 2][..]), // 1 lost
+            (&[BODIES, 7][..], &[0, 7][..]),                                      // 1
+            (&[1, 2, 2 * BODIES][..], &[0, 0, 2 * BODIES][..]),                   // 2
+            (&[2 * BODIES, 7][..], &[0, 7][..]),                                  // 1
         ] {
             for &size in pushed {
                 let mut answered = event(heartbeat(200));
@@ -339,6 +358,7 @@ mod tests {
             }
             assert_eq!(sizes(&queue), waiting);
         }
+        assert_eq!(queue.lost_bodies(), 5);
     }
 
     #[test]
@@ -380,6 +400,11 @@ mod tests {
         told.body = Some([0xff].as_slice().into());
         let line = serde_json::to_string(&told).unwrap();
         assert!(line.ends_with(r#""body_base64":"/w=="}"#), "{line}");
+        for (unseen, encoded) in [("\u{202e}", "4oCu"), ("a\u{85}", "YcKF"), ("\u{7f}", "fw==")] {
+            told.body = Some(unseen.as_bytes().into());
+            let line = serde_json::to_string(&told).unwrap();
+            assert!(line.ends_with(&format!(r#""body_base64":"{encoded}"}}"#)), "{line}");
+        }
         told.body = None;
         assert!(!serde_json::to_string(&told).unwrap().contains("body"));
     }

@@ -266,7 +266,8 @@ impl Client {
     ///
     /// At most 1,024 events wait. When they are not fetched, events that tell of progress make room,
     /// the oldest first; of changes of state the newest of each kind stays. Of the bodies that come with
-    /// them at most 8 MiB wait, or the newest; older ones are dropped, and their events stay.
+    /// them at most 8 MiB wait, or the newest; older ones are dropped and counted
+    /// ([`lost_bodies`](Self::lost_bodies)), and their events stay.
     ///
     /// With an event callback none ever comes. On the client's own thread, where events come from, it does not wait.
     ///
@@ -294,6 +295,13 @@ impl Client {
     /// How many events had to make room for newer ones because nobody fetched them.
     pub fn lost_events(&self) -> u64 {
         self.shared.events.lost()
+    }
+
+    /// How many bodies of answers had to make room: because nobody fetched the events they came with, or because larger ones
+    /// than 16 MiB in all waited for a search to end (only where [`Limits::body_bytes`](crate::net::Limits) was raised). Their
+    /// events say `None` for the body.
+    pub fn lost_bodies(&self) -> u64 {
+        self.shared.events.lost_bodies()
     }
 
     /// Whether the client has stopped and all its events were fetched: from now on

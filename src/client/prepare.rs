@@ -18,7 +18,7 @@ use super::trust_clock::TrustClock;
 use crate::platform::journal;
 use crate::settings::{CertificatePolicy, Roots, Settings};
 use crate::trust::{self, Material, Policy, Remark, Time, TrustError};
-use crate::words::SettingsId;
+use crate::words::{Printable, SettingsId};
 
 /// The largest bundle, certificate or key that is read: twenty times the bundle of all public authorities.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
@@ -46,7 +46,7 @@ pub(super) struct PreparedSettings {
 #[non_exhaustive]
 pub enum PrepareError {
     /// A file cannot be read.
-    #[error("{place}: cannot read {}: {source}{}", file.display(), whereabouts(file))]
+    #[error("{place}: cannot read {}: {source}{}", Printable(file.display()), whereabouts(file))]
     File {
         /// Where the settings name it.
         place: String,

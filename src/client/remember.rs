@@ -22,6 +22,7 @@ use crate::engine::{Away, Memory};
 use crate::platform::{callback, journal};
 use crate::store::{MAX_VALUE, Store};
 use crate::trust::Timestamp;
+use crate::words::{Printable, printable};
 
 /// The name of the value in the store.
 const NAME: &str = "memory";
@@ -81,7 +82,7 @@ impl Keeper {
     pub(super) fn load(&mut self, now: SystemTime) -> Earlier {
         let mut earlier = Earlier::nothing();
         if let Err(error) = guarded(callback::call(STORE, AFTER_A_PANIC, || self.store.check())) {
-            earlier.problems.push(format!("nothing can be kept for the next start: {error}"));
+            earlier.problems.push(format!("nothing can be kept for the next start: {}", Printable(error)));
         }
         match self.floor() {
             Ok(floor) => earlier.floor = floor,
@@ -136,7 +137,7 @@ impl Keeper {
 
     fn stored(&mut self, name: &str) -> Result<Option<Vec<u8>>, String> {
         let value = callback::call(STORE, AFTER_A_PANIC, || self.store.load(name));
-        guarded(value).map_err(|error| error.to_string())
+        guarded(value).map_err(|error| Printable(error).to_string())
     }
 
     /// Keeps a value for the next life.
@@ -221,7 +222,7 @@ fn open(value: &[u8], now: SystemTime) -> Result<(Memory, Away, Option<String>),
     struct Version {
         version: u32,
     }
-    let damaged = |error: serde_json::Error| format!("what was stored is damaged: {error}");
+    let damaged = |error: serde_json::Error| format!("what was stored is damaged: {}", printable(error, 200));
     let Version { version } = serde_json::from_slice(value).map_err(damaged)?;
     if version != VERSION {
         return Err(format!("what was stored is of format {version}; this is format {VERSION}"));

@@ -19,7 +19,7 @@ use super::trust_clock::TrustClock;
 use crate::engine::Event;
 use crate::platform::{Journal, journal, quiet_threads};
 use crate::settings::Settings;
-use crate::words::{Failure, FailureClass, Moment, SettingsId};
+use crate::words::{Failure, FailureClass, Moment, Printable, SettingsId};
 
 /// Between two looks. A search rejects the certificates of many servers within a second, and one look is enough for all of them.
 const PACE: Duration = Duration::from_secs(10);
@@ -116,7 +116,8 @@ impl Reread {
         if found.id != self.id {
             return (None, None);
         }
-        let files: Vec<String> = found.changed.keys().map(|file| file.display().to_string()).collect();
+        let files: Vec<String> =
+            found.changed.keys().map(|file| Printable(file.display()).to_string()).collect();
         // Files that cannot be used are looked at again when they have changed again.
         self.stamps.extend(found.changed);
         let files = files.join(", ");
@@ -158,7 +159,7 @@ impl Look {
         let made = (!changed.is_empty()).then(|| {
             let names = |policy: &_| prepare::files(policy).any(|(_, file, _)| changed.contains_key(file));
             let renewed = Arc::new(settings.renewed(names));
-            prepare::prepare(renewed, &clock).map_err(|error| error.to_string())
+            prepare::prepare(renewed, &clock).map_err(|error| Printable(error).to_string())
         });
         Found { id, changed, made }
     }

@@ -269,7 +269,10 @@ impl Worker {
             // Asked for when this one had its status already: the next one is for that.
             self.driver.hear(Heard::Command(Command::BeatNow));
         }
-        let body = adopted.map(|adopted| adopted.body);
+        if adopted.as_ref().is_some_and(|adopted| adopted.body.is_none()) {
+            self.client.shared.events.body_lost();
+        }
+        let body = adopted.and_then(|adopted| adopted.body);
         let event = ClientEvent { at: self.clock.now().since(self.started), event, body, covers };
         let Some(told) = &mut self.callback else { return self.client.shared.events.push(event) };
         callback::call("the event callback", "the client goes on", || told(&self.client, &event));

@@ -130,7 +130,7 @@ pub enum Event {
         server: ServerId,
         /// `content` or `command`.
         kind: Told,
-        /// Name of the content.
+        /// Name of the content, escaped as by [`Printable`](crate::words::Printable).
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<Arc<str>>,
     },

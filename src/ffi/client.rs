@@ -139,6 +139,14 @@ pub unsafe extern "C" fn homing_client_lost_events(client: *const homing_client)
     unsafe { with(client, |client| Ok(client.lost_events())) }.unwrap_or(0)
 }
 
+/// How many bodies of answers had to make room, for newer ones that nobody fetched or for larger ones of one search; their
+/// events have none. 0 for NULL, and in a child.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_client_lost_bodies(client: *const homing_client) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { with(client, |client| Ok(client.lost_bodies())) }.unwrap_or(0)
+}
+
 /// What is said with every heartbeat from now on: `len` bytes of the product's own, at most 16 MiB; the newest counts.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_client_set_status(

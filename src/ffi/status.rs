@@ -3,13 +3,14 @@
 //! Here is the one place where errors of the library become numbers.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use super::text::homing_text;
 use crate::client::{BadCredential, BadRoute, PrepareError, StartError};
 use crate::engine::BadTuning;
 use crate::net::BadLimits;
 use crate::settings::SettingsError;
-use crate::words::BadAgentId;
+use crate::words::{BadAgentId, Printable};
 
 /// What a function returns: `HOMING_OK`, or one of the negative numbers `HOMING_ERROR_…`.
 #[allow(non_camel_case_types, reason = "the name it has in C")]
@@ -66,8 +67,8 @@ pub(super) struct Failed {
 }
 
 impl Failed {
-    pub(super) fn new(status: homing_status, message: impl ToString) -> Self {
-        Self { status, message: Cow::Owned(message.to_string()) }
+    pub(super) fn new(status: homing_status, message: impl fmt::Display) -> Self {
+        Self { status, message: Cow::Owned(Printable(message).to_string()) }
     }
 
     /// The parameter of this name is NULL, or cannot point to what it should.

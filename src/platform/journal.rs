@@ -9,6 +9,8 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::words::Printable;
+
 /// How important a message is; the most important is the least of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LogLevel {
@@ -138,6 +140,8 @@ pub(crate) fn is_heard(level: LogLevel) -> bool {
 
 /// Says it, to whoever reads this thread's messages.
 pub(crate) fn say(level: LogLevel, target: &str, text: fmt::Arguments<'_>) {
+    // A line of a log is one line, whatever the names and errors in it hold.
+    let text = format_args!("{}", Printable(text));
     let heard = reader().is_some_and(|reader| reader.hear(level, text));
     if !heard {
         log::log!(target: target, level.elsewhere(), "{text}");

@@ -11,6 +11,7 @@ use serde_json::error::Category;
 use super::document::{Document, Header};
 use super::value::{Object, quoted};
 use super::{SettingsError, Source, Warning, WarningKind, field};
+use crate::words::printable;
 
 /// The largest settings that are read: 1 MiB holds several times the most that the other limits allow.
 pub const MAX_TEXT: usize = 1 << 20;
@@ -104,7 +105,7 @@ fn check_header(text: &str) -> Result<(), SettingsError> {
     if let Some(found) = version
         && found.as_u64() != Some(1)
     {
-        return Err(SettingsError::Version { found: found.to_string() });
+        return Err(SettingsError::Version { found: bounded(&found.to_string()) });
     }
     match requires.unwrap_or_default().first() {
         Some(name) => Err(SettingsError::Requirement { path: "requires[0]".to_owned(), name: quoted(name) }),
@@ -205,7 +206,7 @@ fn unknown_field(path: &str) -> SettingsError {
 }
 
 fn bounded(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(PROBLEM_CHARACTERS).collect()
+    printable(text, PROBLEM_CHARACTERS)
 }
 
 #[derive(Default)]

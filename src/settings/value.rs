@@ -16,7 +16,7 @@ use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 
 pub(super) use crate::words::Object;
-use crate::words::{Host, Span};
+use crate::words::{Host, Span, is_unseen, printable};
 
 /// Long enough for any name a person gives, short enough for a line of a log.
 const NAME_CHARACTERS: usize = 128;
@@ -116,7 +116,7 @@ impl<'de> Deserialize<'de> for WarningDays {
     }
 }
 
-/// A name that a person gave: 1 to 128 characters, none of them a control character.
+/// A name that a person gave: 1 to 128 characters, all of which are seen: it stands in events and logs as it was written.
 #[derive(Clone, Debug)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(extend("minLength" = 1, "maxLength" = NAME_CHARACTERS)))]
 pub(super) struct Name(#[cfg_attr(test, schemars(with = "String"))] pub(super) Arc<str>);
@@ -126,6 +126,10 @@ impl<'de> Deserialize<'de> for Name {
         let name = plain_text(deserializer, NAME_CHARACTERS)?;
         if name.is_empty() {
             return Err(D::Error::custom("is empty"));
+        }
+        if name.chars().any(is_unseen) {
+            let problem = "has a character that is not seen, which is shown here as an escape; leave it out";
+            return Err(D::Error::custom(format_args!("{} {problem}", quoted(&name))));
         }
         Ok(Self(name.into()))
     }
@@ -223,14 +227,9 @@ impl<'de> Deserialize<'de> for DownloadWindow {
     }
 }
 
-/// Text in quotes for an error: short, and without anything that disturbs a terminal.
+/// Text in quotes for an error: short, and with nothing in it that is not seen.
 pub(super) fn quoted(text: &str) -> String {
-    const SHOWN: usize = 60;
-    let mut shown: String = text.chars().take(SHOWN).map(|c| if c.is_control() { '�' } else { c }).collect();
-    if text.chars().nth(SHOWN).is_some() {
-        shown.push('…');
-    }
-    format!("`{shown}`")
+    format!("`{}`", printable(text, 60))
 }
 
 fn whole<'de, D: Deserializer<'de>>(

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::system::{Found, Place, Real, System};
 use super::{MAX_VALUE, Store, check_name, check_value};
 use crate::platform::journal;
+use crate::words::Printable;
 
 /// The ending of files that are being written. No name of a value has a full stop.
 const UNFINISHED: &str = "new";
@@ -100,11 +101,11 @@ impl Folder {
             Ok(true) => {}
             Ok(false) => {
                 let problem = "is in use by another client, in this process or another; give each client a folder of its own";
-                let message = format!("the state folder {} {problem}", self.path.display());
+                let message = format!("the state folder {} {problem}", Printable(self.path.display()));
                 return Err(io::Error::new(io::ErrorKind::ResourceBusy, message));
             }
             Err(error) => {
-                let path = self.path.display();
+                let path = Printable(self.path.display());
                 journal::tell!(
                     Warn,
                     "cannot lock the state folder {path}, so a second client would not be noticed: {error}"
@@ -216,11 +217,14 @@ fn is_unfinished(file: &str) -> bool {
 }
 
 fn cannot(what: &str, path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot {what} {}: {error}", path.display()))
+    io::Error::new(error.kind(), format!("cannot {what} {}: {error}", Printable(path.display())))
 }
 
 fn refusal(what: &str, path: &Path, problem: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::PermissionDenied, format!("the {what} {} {problem}", path.display()))
+    io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        format!("the {what} {} {problem}", Printable(path.display())),
+    )
 }
 
 #[cfg(test)]

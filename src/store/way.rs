@@ -17,6 +17,7 @@ use rustix::io::Errno;
 
 use super::system::Found;
 use crate::platform::effective_user;
+use crate::words::Printable;
 
 /// As many symbolic links as the kernel follows.
 const MOST_LINKS: usize = 40;
@@ -119,7 +120,7 @@ impl Way {
         if found.st_uid != 0 && found.st_uid != effective_user() {
             return Err(refusal(&format!(
                 "the symbolic link {} above it belongs to user {}; name the folder it leads to",
-                place.display(),
+                Printable(place.display()),
                 found.st_uid
             )));
         }
@@ -154,7 +155,7 @@ impl Way {
     fn is_safe(&self) -> io::Result<()> {
         let found = fstat(&self.here)?;
         let (owner, mode, we) = (found.st_uid, found.st_mode & 0o7777, effective_user());
-        let above = Path::new(&self.path).display();
+        let above = Printable(Path::new(&self.path).display());
         if owner != we && owner != 0 {
             return Err(refusal(&format!(
                 "the folder {above} above it belongs to user {owner} and the agent is user {we}; name a folder elsewhere"

@@ -3,6 +3,7 @@
 use super::der::{self, NotDer, Reader, Value};
 use super::time::{self, Timestamp};
 use super::{name, policies};
+use crate::words::printable;
 
 /// A certificate, as far as the policy looks at it. Borrows the DER it was read from.
 #[derive(Clone, Copy, Debug)]
@@ -199,7 +200,7 @@ impl<'a> Certificate<'a> {
         if names.is_empty() {
             NAMELESS.to_owned()
         } else {
-            shortened(&format!("the certificate for {}", names.join(", ")), 120)
+            printable(format_args!("the certificate for {}", names.join(", ")), 120)
         }
     }
 
@@ -363,7 +364,7 @@ pub(super) fn key(info: &[u8]) -> Result<Key, NotDer> {
 /// What is called that has no name.
 const NAMELESS: &str = "a certificate without a name";
 
-/// A name as people read it: `CN=mgmt.example, O=Company`. Without control characters, at most 120 characters.
+/// A name as people read it: `CN=mgmt.example, O=Company`. Escaped, at most 120 characters.
 pub(super) fn name(content: &[u8]) -> String {
     written(content).unwrap_or_else(|| NAMELESS.to_owned())
 }
@@ -397,7 +398,7 @@ fn written(content: &[u8]) -> Option<String> {
     }
     // Most specific first, as RFC 4514 writes it.
     parts.reverse();
-    (!parts.is_empty()).then(|| shortened(&parts.join(", "), 120))
+    (!parts.is_empty()).then(|| printable(parts.join(", "), 120))
 }
 
 /// The common name of a name's content.
@@ -408,7 +409,7 @@ pub(super) fn common_name(content: &[u8]) -> Option<String> {
         let mut attributes = Reader::new(set);
         while let Ok(mut attribute) = attributes.sequence() {
             if attribute.expect(der::OID) == Ok(&[0x55, 4, 3]) {
-                found = attribute.any().ok().map(|value| shortened(&text(value), 120));
+                found = attribute.any().ok().map(|value| printable(text(value), 120));
             }
         }
     }
@@ -427,15 +428,6 @@ pub(super) fn mail_addresses(content: &[u8]) -> impl Iterator<Item = &[u8]> {
         let is_mail = attribute.expect(der::OID) == Ok(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1]);
         attribute.any().ok().filter(|_| is_mail).map(|value| value.content)
     })
-}
-
-/// What a person may be shown of a text that somebody else wrote.
-pub(super) fn shortened(text: &str, most: usize) -> String {
-    let mut shown: String = text.chars().filter(|c| !c.is_control()).take(most).collect();
-    if text.chars().nth(most).is_some() {
-        shown.push('…');
-    }
-    shown
 }
 
 /// A text of any string type, at most 400 bytes of it.

@@ -13,7 +13,7 @@ use super::bare;
 use super::certificate::{self, Certificate};
 use super::der::Reader;
 use super::reject::{Bearer, NameMistake, RejectReason};
-use crate::words::Host;
+use crate::words::{Host, printable};
 
 /// Names of a certificate that a message lists: enough to see what it is for.
 const LISTED: usize = 16;
@@ -71,7 +71,7 @@ impl fmt::Display for Present {
 pub(super) fn present<'a>(certificate: &Certificate<'a>) -> impl Iterator<Item = Present> + use<'a> {
     let mut names = Reader::new(certificate.extensions.names.unwrap_or_default());
     std::iter::from_fn(move || names.any().ok()).filter_map(|name| match (name.tag, name.content) {
-        (0x82, name) => Some(Present::Name(certificate::shortened(&String::from_utf8_lossy(name), 80))),
+        (0x82, name) => Some(Present::Name(printable(String::from_utf8_lossy(name), 80))),
         (0x87, &[a, b, c, d]) => Some(Present::Address(IpAddr::from([a, b, c, d]))),
         (0x87, address) => <[u8; 16]>::try_from(address).ok().map(|address| Present::Address(address.into())),
         _ => None,

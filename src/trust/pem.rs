@@ -9,7 +9,7 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::{self, PemObject as _, SectionKind};
 use zeroize::Zeroizing;
 
-use super::certificate;
+use crate::words::printable;
 
 /// What a section begins with.
 const BEGIN: &[u8] = b"-----BEGIN ";
@@ -45,7 +45,7 @@ pub(super) fn labels(text: &[u8]) -> Result<Vec<String>, String> {
         // What is wrong with the rest of the line the parser says.
         let end = rest.iter().position(|byte| *byte == b'-').unwrap_or(rest.len());
         let label = String::from_utf8_lossy(rest.get(..end).unwrap_or_default());
-        labels.push(certificate::shortened(&label, 40));
+        labels.push(printable(label, 40));
     }
     Ok(labels)
 }
@@ -86,7 +86,7 @@ pub(super) fn words(error: &pem::Error) -> String {
         pem::Error::MissingSectionEnd { .. } => "its last section has no `-----END`",
         pem::Error::IllegalSectionStart { .. } => "something else follows in the line of a `-----BEGIN`",
         pem::Error::Base64Decode(_) => "a section is not Base64, or has no `-----END`",
-        _ => return certificate::shortened(&error.to_string(), 120),
+        _ => return printable(error, 120),
     };
     known.to_owned()
 }

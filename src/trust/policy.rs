@@ -19,7 +19,7 @@ use super::reject::{Place, RejectReason};
 use super::revocation::{Issuer, Kin, RevocationError, Revocations};
 use super::time::{Time, Timestamp};
 use crate::settings::{CertificatePolicy, Profile, Roots};
-use crate::words::{Host, Proof};
+use crate::words::{Host, Printable, Proof};
 
 /// What a policy names, read by whoever may read files.
 #[derive(Clone, Debug, Default)]
@@ -123,7 +123,7 @@ pub enum Remark {
 impl std::fmt::Display for Remark {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Bundle { path, finding } => write!(f, "{}: {finding}", path.display()),
+            Self::Bundle { path, finding } => write!(f, "{}: {finding}", Printable(path.display())),
             Self::System { source, count, unusable: 0 } => {
                 write!(f, "roots of the system, from {source}: {count}")
             }
@@ -134,12 +134,16 @@ impl std::fmt::Display for Remark {
                 )
             }
             Self::OldRevocationList { path, next_update } => {
-                write!(f, "{}: the revocation list should have been renewed {next_update}", path.display())
+                write!(
+                    f,
+                    "{}: the revocation list should have been renewed {next_update}",
+                    Printable(path.display())
+                )
             }
             Self::FutureRevocationList { path, this_update } => write!(
                 f,
                 "{}: the revocation list is dated {this_update} and not used until then; look at the clock of this machine, or fetch the present list",
-                path.display()
+                Printable(path.display())
             ),
             Self::Identity(FindingKind::Expired(when)) => {
                 write!(f, "the agent's own certificate expired {when}")
@@ -163,7 +167,7 @@ pub enum TrustError {
     #[error("it trusts nobody: no roots, no pins, and verification is not switched off")]
     NobodyTrusted,
     /// A bundle cannot be used.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", Printable(path.display()))]
     Bundle {
         /// The file.
         path: PathBuf,
@@ -177,7 +181,7 @@ pub enum TrustError {
         reason: String,
     },
     /// A revocation list cannot be used.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", Printable(path.display()))]
     Revocation {
         /// The file.
         path: PathBuf,
@@ -185,7 +189,7 @@ pub enum TrustError {
         source: RevocationError,
     },
     /// The agent's own certificate, or its key, cannot be used.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", Printable(path.display()))]
     Identity {
         /// The file.
         path: PathBuf,
@@ -403,7 +407,7 @@ impl Policy {
     pub(super) fn source(&self, place: usize) -> String {
         let source = self.sources.iter().find(|(_, places)| places.contains(&place));
         match source.map(|(source, _)| source) {
-            Some(Source::Bundle(path)) => path.display().to_string(),
+            Some(Source::Bundle(path)) => Printable(path.display()).to_string(),
             Some(Source::System(place)) => place.clone(),
             Some(Source::Public) | None => "public".to_owned(),
         }

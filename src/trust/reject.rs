@@ -4,9 +4,9 @@ use std::hash::Hasher;
 
 use siphasher::sip::SipHasher24;
 
-use super::certificate::{self, Certificate, Key};
+use super::certificate::{Certificate, Key};
 use super::time::{Time, Timestamp};
-use crate::words::{Cause, Evidence, Failure, Host};
+use crate::words::{Cause, Evidence, Failure, Host, printable};
 
 /// Characters of a reason that stand in the events of an agent: more than any has but those that list many names.
 const TOLD: usize = 300;
@@ -396,7 +396,7 @@ impl RejectReason {
 
     /// The failure of an attempt that ended with this; its note has the reason and what to do.
     pub fn failure(&self) -> Failure {
-        let note = format!("{}; {}", certificate::shortened(&self.to_string(), TOLD), self.explain());
+        let note = format!("{}; {}", printable(self, TOLD), self.explain());
         Failure { cause: self.cause(), note: Some(note.into()), evidence: self.evidence() }
     }
 

@@ -10,7 +10,7 @@ use super::check;
 use super::policy::{Mode, Policy};
 use super::reject::RejectReason;
 use super::time::Time;
-use crate::words::Host;
+use crate::words::{Host, Printable};
 
 /// The path from a server to what the policy trusts. Prints as `CN=server ← CN=Corp CA 2 (sent) ← CN=Corp CA 1 (ca1.pem)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +70,9 @@ pub fn vouched_by(
     let source = match policy.mode {
         Mode::DangerNoVerification => "not verified".to_owned(),
         Mode::PinOnly => "pinned".to_owned(),
-        Mode::Chain => policy.exact(first).map(|exact| exact.path.display().to_string()).unwrap_or_default(),
+        Mode::Chain => {
+            policy.exact(first).map(|exact| Printable(exact.path.display()).to_string()).unwrap_or_default()
+        }
     };
     Ok(Vouching { certificates: vec![own], root: None, source })
 }

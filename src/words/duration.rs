@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::printable::printable;
+
 /// A duration that reads and writes as text: `"300s"`, `"5m"`, `"1h 30m"`, `"250ms"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span(pub Duration);
@@ -54,7 +56,7 @@ impl FromStr for Span {
     type Err = BadDuration;
 
     fn from_str(text: &str) -> Result<Self, BadDuration> {
-        humantime::parse_duration(text).map(Self).map_err(|_| BadDuration { text: text.to_owned() })
+        humantime::parse_duration(text).map(Self).map_err(|_| BadDuration { text: printable(text, 60) })
     }
 }
 

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::printable::{Printable, printable};
+
 /// One failure: its cause, and what the library underneath said of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// What happened.
     pub cause: Cause,
-    /// The words of the system or of a library, if they add something. At most a line.
+    /// The words of the system or of a library, if they add something. At most a line; a peer may have a say in it, so
+    /// show it as `Display` of the failure does ([`Printable`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Box<str>>,
     /// What it says about more than one server, if the driver knows. Not kept beyond the life of the process.
@@ -40,9 +43,9 @@ pub enum Evidence {
 const NOTE: usize = 200;
 
 impl Failure {
-    /// A failure with a note, cut to 200 characters: a peer may have a say in the text.
+    /// A failure with a note, cut to 200 characters and escaped ([`Printable`]): a peer may have a say in the text.
     pub fn noted(cause: Cause, note: impl fmt::Display) -> Self {
-        let note: String = note.to_string().chars().filter(|c| !c.is_control()).take(NOTE).collect();
+        let note = printable(note, NOTE);
         Self { cause, note: (!note.is_empty()).then(|| note.into()), evidence: None }
     }
 
@@ -62,7 +65,8 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.cause.fmt(f)?;
         match &self.note {
-            Some(note) => write!(f, " ({note})"),
+            // A driver may have written it itself.
+            Some(note) => write!(f, " ({})", Printable(note)),
             None => Ok(()),
         }
     }
@@ -363,7 +367,9 @@ mod tests {
         let failure = Failure::noted(Cause::NotHttp, format!("SSH-2.0\r\n{}", "x".repeat(5000)));
         let note = failure.note.as_deref().unwrap();
         assert_eq!(note.chars().count(), 200);
-        assert!(note.starts_with("SSH-2.0x"));
+        assert!(note.starts_with(r"SSH-2.0\r\nx"), "{note}");
+        let bare = Failure { note: Some("a\u{202e}b\u{85}".into()), ..Cause::NotHttp.into() };
+        assert!(bare.to_string().ends_with(r"(a\u{202e}b\u{85})"), "{bare}");
     }
 
     #[test]

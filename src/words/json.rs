@@ -7,6 +7,11 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::printable::printable;
+
+/// Characters of a path or a message: either can quote the text.
+const SHOWN: usize = 300;
+
 /// Something written as `{ … }`. Derived code would also take `[ … ]`, field by field.
 #[derive(Debug)]
 pub(crate) struct Object<T>(pub(crate) T);
@@ -42,8 +47,8 @@ pub(crate) fn read_object<'de, T: Deserialize<'de>>(text: &'de [u8], name: &str)
     let mut reader = serde_json::Deserializer::from_slice(text);
     let unreadable = |path: String, error: serde_json::Error| Unreadable {
         // `serde_path_to_error` has no better names for the whole text, and for text that is no JSON.
-        path: if path == "." || path == "?" { name.to_owned() } else { path },
-        message: error.to_string(),
+        path: if path == "." || path == "?" { name.to_owned() } else { printable(path, SHOWN) },
+        message: printable(error, SHOWN),
     };
     let Object(value) = serde_path_to_error::deserialize(&mut reader)
         .map_err(|error| unreadable(error.path().to_string(), error.into_inner()))?;

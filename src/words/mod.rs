@@ -11,6 +11,7 @@ mod id;
 mod json;
 mod nearest;
 mod outcome;
+mod printable;
 mod proof;
 mod report;
 mod time;
@@ -27,6 +28,8 @@ pub use id::{
 pub(crate) use json::{Object, Unreadable, read_object};
 pub(crate) use nearest::nearest;
 pub use outcome::{News, Outcome, Verdict};
+pub use printable::Printable;
+pub(crate) use printable::{is_unseen, printable};
 pub use proof::{Medium, Path, Proof, Route};
 pub use report::{Durability, Lane, Report, ReportId, ReportKind, Series, SubmitError};
 pub use time::Moment;

@@ -21,7 +21,8 @@ pub enum Verdict<'a> {
     Success {
         /// HTTP status, or whatever number the product's protocol has; for the event only.
         status: u16,
-        /// The current entity tag of the settings, when the server named one.
+        /// The current entity tag of the settings, when the server named one. A tag with a character that is not seen
+        /// ([`Printable`](super::Printable)) counts as absent, here and below.
         settings: Option<&'a str>,
         /// The current entity tag of the policy, when the server named one.
         policy: Option<&'a str>,

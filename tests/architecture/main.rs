@@ -7,3 +7,4 @@ mod circles;
 mod floors;
 mod lengths;
 mod reading;
+mod texts;

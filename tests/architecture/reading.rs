@@ -20,7 +20,8 @@ pub fn sources() -> Vec<(String, String)> {
     paths.iter().map(read).collect()
 }
 
-fn collect(folder: &Path, sources: &mut Vec<PathBuf>) {
+/// The sources below a folder.
+pub fn collect(folder: &Path, sources: &mut Vec<PathBuf>) {
     let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     entries.sort();
     for path in entries {

@@ -63,6 +63,7 @@ static void all_are_refused(homing_client *it)
     check(homing_client_next_event(it, 60000, &next) == HOMING_ERROR_FORKED && !next);
     check(homing_client_waitable(it, &number) == HOMING_ERROR_FORKED && number == -1);
     check(homing_client_lost_events(it) == 0);
+    check(homing_client_lost_bodies(it) == 0);
     check(homing_client_set_status(it, bytes, 4) == HOMING_ERROR_FORKED);
     check(homing_client_set_header(it, "x-secret", bytes, 4, &error) == HOMING_ERROR_FORKED);
     check(homing_error_status(error) == HOMING_ERROR_FORKED && homing_error_message(error).len > 0);

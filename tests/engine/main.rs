@@ -35,4 +35,5 @@ mod rounds;
 mod routes;
 mod sweeping;
 mod unkind;
+mod unseen;
 mod world;

@@ -289,6 +289,11 @@ impl Authority {
         Self { issuer, name, years, day: 1, wants_client_certificates, demands_stapling, version }
     }
 
+    /// One whose certificates this issuer signs.
+    pub(crate) fn of(issuer: CertifiedIssuer<'static, KeyPair>) -> Self {
+        Self { issuer: Arc::new(issuer), ..Self::new() }
+    }
+
     pub(crate) fn named(&self, name: &str) -> Self {
         Self { name: name.to_owned(), ..self.clone() }
     }

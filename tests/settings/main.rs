@@ -223,7 +223,15 @@ fn names_are_unique_bounded_and_known_where_they_are_used() {
             "locations[0].server_list: there is no server list `Main`; did you mean `main`?",
         ),
         (r#""locations": [ { "name": "" } ]"#, "locations[0].name: is empty"),
-        (r#""group": { "name": "a\u0007b" }"#, "group.name: `a\u{fffd}b` has a control character"),
+        (r#""group": { "name": "a\u0007b" }"#, r"group.name: `a\u{7}b` has a control character"),
+        (
+            r#""group": { "name": "a\u202eb" }"#,
+            r"group.name: `a\u{202e}b` has a character that is not seen, which is shown here as an escape; leave it out",
+        ),
+        (
+            r#""locations": [ { "name": "Of\u200bfice" } ]"#,
+            r"locations[0].name: `Of\u{200b}fice` has a character that is not seen, which is shown here as an escape; leave it out",
+        ),
     ] {
         assert_refused(with(rest), expected);
     }

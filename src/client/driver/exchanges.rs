@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::Heard;
+use super::answers::{Adopted, Answers};
 use crate::client::status::{Said, Status};
 use crate::client::too_large::TooLarge;
 use crate::client::wallet::Wallet;
@@ -14,10 +14,6 @@ use crate::net::protocol::{Content, Protocol};
 use crate::net::{Answer, Exchange, Link};
 use crate::platform::journal;
 use crate::words::{Errand, ExchangeId, LinkId, Moment, Outcome, Purpose, Verdict};
-
-/// Answers kept until the engine says whether they count. It has at most ten attempts and a few
-/// probes under way, so more than this can only be answers it has forgotten.
-const ANSWERS: usize = 64;
 
 /// Sweeps whose body is kept for attempts still to come; there is one at a time.
 const SWEEPS: usize = 4;
@@ -31,20 +27,11 @@ pub(super) struct Exchanges {
     /// The exchange under way on each link.
     under_way: BTreeMap<LinkId, UnderWay>,
     /// Answers whose fate is open.
-    answers: BTreeMap<ExchangeId, Adopted>,
+    answers: Answers,
     /// Answers that count, for the events that tell of them.
     adopted: VecDeque<Adopted>,
     /// What is said in each sweep.
     sweeps: BTreeMap<u64, Said>,
-}
-
-/// What stands beside the event of a heartbeat.
-#[derive(Default)]
-pub(in crate::client) struct Adopted {
-    /// Of the answer.
-    pub(in crate::client) body: Arc<[u8]>,
-    /// The newest request for a heartbeat that it covers.
-    pub(in crate::client) covers: u64,
 }
 
 struct UnderWay {
@@ -79,7 +66,7 @@ impl Exchanges {
             too_large: TooLarge::default(),
             wallet,
             under_way: BTreeMap::new(),
-            answers: BTreeMap::new(),
+            answers: Answers::default(),
             adopted: VecDeque::new(),
             sweeps: BTreeMap::new(),
         }
@@ -135,7 +122,7 @@ impl Exchanges {
 
     pub(super) fn abandon(&mut self, exchange: ExchangeId) {
         self.under_way.retain(|_, under_way| under_way.id != exchange);
-        self.answers.remove(&exchange);
+        self.answers.take(exchange);
     }
 
     /// Lends out what an answer means. The body of a success is kept until the engine says whether it counts.
@@ -151,18 +138,14 @@ impl Exchanges {
         let succeeded = matches!(outcome.verdict, Verdict::Success { .. });
         let told = engine(outcome);
         if succeeded {
-            let body = answer.body.into_bytes().into();
-            self.answers.insert(exchange, Adopted { body, covers });
-            if self.answers.len() > ANSWERS {
-                self.answers.pop_first();
-            }
+            self.answers.keep(exchange, answer.body.into_bytes().into(), covers);
         }
         told
     }
 
     /// This answer counts.
     pub(super) fn adopt(&mut self, exchange: ExchangeId) {
-        self.adopted.push_back(self.answers.remove(&exchange).unwrap_or_default());
+        self.adopted.push_back(self.answers.take(exchange).unwrap_or_default());
     }
 
     /// What belongs to the oldest heartbeat that was not told of yet.

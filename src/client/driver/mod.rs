@@ -4,6 +4,7 @@
 //! questions to reference servers, `policies` the verifiers of all settings the engine may still refer to. This file
 //! joins them: it takes actions apart, and puts what was heard in one queue, in the order in which it happened.
 
+mod answers;
 mod exchanges;
 mod links;
 mod policies;
@@ -16,7 +17,8 @@ use std::time::Duration;
 
 use mio::Registry;
 
-use self::exchanges::{Adopted, Exchanges, Next};
+use self::answers::Adopted;
+use self::exchanges::{Exchanges, Next};
 use self::links::Links;
 use self::policies::Policies;
 use self::probes::Probes;

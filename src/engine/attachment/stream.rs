@@ -8,7 +8,7 @@ use crate::engine::event::{Told, span};
 use crate::engine::fact::Fact;
 use crate::engine::owners::Owner;
 use crate::engine::session::{Loss, Streamed};
-use crate::words::{Errand, FailureClass, News};
+use crate::words::{Errand, FailureClass, News, Printable};
 
 impl Attachment {
     /// Hands an input to the stream. `false`: it is not about it.
@@ -69,7 +69,8 @@ impl Attachment {
             News::Settings(tag) => self.announced.settings(cx, &server, Some(tag)),
             News::Policy(tag) => self.announced.policy(cx, &server, Some(tag)),
             News::Content(name) => {
-                cx.tell(Event::Told { server, kind: Told::Content, name: Some(name.into()) });
+                let name = Some(Printable(name).to_string().into());
+                cx.tell(Event::Told { server, kind: Told::Content, name });
             }
             News::Command => cx.tell(Event::Told { server, kind: Told::Command, name: None }),
             News::Drain(window) => self.drained(cx, Some(window)),

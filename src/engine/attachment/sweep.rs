@@ -295,8 +295,8 @@ impl Attachment {
     /// An answer came over a link that was made before the network changed. The server is well, and where the machine is
     /// now a fresh link says.
     fn drop_stale_link(&mut self, cx: &mut Context<'_>) {
-        if let Some(link) = self.active_mut().and_then(|active| active.link.take()) {
-            cx.queue.close(link.id, Ending::Stale);
+        if let Some(active) = self.active_mut() {
+            active.heartbeat.close_link(cx, Ending::Stale);
         }
         self.facts.add(Fact::Refresh { resumed: false });
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::Event;
 use crate::engine::context::Context;
-use crate::words::ServerId;
+use crate::words::{ServerId, is_unseen};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -28,7 +28,8 @@ impl Announced {
 }
 
 fn changed(known: &mut Option<Arc<str>>, tag: Option<&str>) -> Option<Arc<str>> {
-    let tag = tag.filter(|tag| known.as_deref() != Some(tag))?;
+    // What a person cannot be shown is no entity tag (RFC 9110, 8.8.3).
+    let tag = tag.filter(|tag| known.as_deref() != Some(tag) && !tag.chars().any(is_unseen))?;
     *known = Some(tag.into());
     known.clone()
 }

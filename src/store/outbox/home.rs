@@ -14,7 +14,7 @@ use super::shelf::{Shelf, Systems};
 use super::time::Now;
 use crate::platform::journal;
 use crate::store::system::{Found, Place, System};
-use crate::words::Lane;
+use crate::words::{Lane, Printable};
 
 /// How long a folder that cannot be used is left alone by the thread, in seconds. A durable submit always tries a folder that was opened.
 const PATIENCE: u64 = 30;
@@ -90,7 +90,7 @@ impl Home {
     }
 
     pub(super) fn told(&self, error: &io::Error) -> String {
-        format!("the outbox folder {} cannot be used: {error}", self.path.display())
+        format!("the outbox folder {} cannot be used: {error}", Printable(self.path.display()))
     }
 
     fn attach(
@@ -161,7 +161,7 @@ impl Home {
                 Err(io::Error::new(io::ErrorKind::ResourceBusy, problem))
             }
             Err(error) => {
-                let path = self.path.display();
+                let path = Printable(self.path.display());
                 journal::tell!(
                     Warn,
                     "cannot lock the outbox folder {path}, so a second outbox would not be noticed: {error}"
