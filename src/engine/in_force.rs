@@ -53,6 +53,14 @@ impl InForce {
         self.settings.check_location(self.chosen.as_deref()?).err()
     }
 
+    /// The location that the product has chosen, else the one that fits. A choice that the settings do not have is none.
+    pub(super) fn location_or(&self, fitting: impl FnOnce() -> Option<Arc<str>>) -> Option<Arc<str>> {
+        match &self.chosen {
+            Some(chosen) => self.settings.check_location(chosen).is_ok().then(|| chosen.clone()),
+            None => fitting(),
+        }
+    }
+
     // --- commands ---
 
     /// Puts other settings in force and returns those before them; `None`, and nothing changes, when the id still names

@@ -413,11 +413,7 @@ impl Engine {
     /// another document than that. Whether it is another location, which is told.
     fn put_in_force(&mut self, before: Option<&Settings>) -> bool {
         let fitting = || self.location.as_ref()?.fitting(self.in_force.settings());
-        let name = match &self.in_force.chosen {
-            // One that the settings do not have is none.
-            Some(chosen) => self.in_force.unknown_location().is_none().then(|| chosen.clone()),
-            None => fitting(),
-        };
+        let name = self.in_force.location_or(fitting);
         let another = name != self.in_force.location;
         self.in_force.location = name;
         let Self { chance, queue, network, guard, tuning, in_force, attachment, schedule, location, .. } =

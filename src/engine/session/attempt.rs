@@ -261,9 +261,8 @@ impl Attempt {
 
     /// The network changed, or the machine slept. A connection that stands may go on by another way.
     pub(in crate::engine) fn network_changed(&mut self) {
-        match &mut self.stage {
-            Stage::Securing { link, .. } | Stage::Exchanging { link, .. } => link.is_stale = true,
-            Stage::Resolving { .. } | Stage::Connecting { .. } | Stage::Ended => {}
+        if let Stage::Securing { link, .. } | Stage::Exchanging { link, .. } = &mut self.stage {
+            link.is_stale = true;
         }
     }
 
