@@ -18,6 +18,7 @@ mod connections;
 mod control;
 mod damped;
 mod delivery;
+mod endpoints;
 mod failback;
 mod flapping;
 mod fleet;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use homing::engine::{Command, NetworkChange};
-use homing::words::{Cause, Moment};
+use homing::words::{Cause, Moment, Route};
 
 use crate::flapping::moves_seldom;
 use crate::world::*;
@@ -86,11 +86,12 @@ fn any_plan(dice: &mut Dice) -> Plan {
     if dice.below(3) == 0 { plan.push() } else { plan }
 }
 
-/// The same plan without one of its servers, or with one of its priorities turned around.
-fn changed(dice: &mut Dice, plan: &Plan, rock: &str) -> Plan {
+/// The same plan with its first priorities, without one of its servers or with the priorities turned around.
+fn changed(dice: &mut Dice, plan: &Plan, first: &[Vec<String>], rock: &str) -> Plan {
     let mut new = priorities(&[]).interval(plan.interval).agent(&plan.agent).seed(plan.seed);
-    new.push = plan.push;
-    new.priorities.clone_from(&plan.priorities);
+    (new.push, new.names) = (plan.push, plan.names);
+    new.routes.clone_from(&plan.routes);
+    new.priorities = first.to_vec();
     let priority = dice.below(new.priorities.len() as u64) as usize;
     if dice.below(2) == 0 {
         new.priorities.rotate_left(1);
@@ -134,6 +135,38 @@ impl Watch {
     }
 }
 
+/// An endpoint that connects and leads nowhere.
+fn dead_end(dice: &mut Dice) -> Server {
+    match dice.below(6) {
+        0 => Server { reach: Reach::BadHandshake(Cause::UnknownIssuer), ..up() },
+        1 => Server { reach: Reach::BadHandshake(Cause::Reset), ..up() },
+        2 => mute(),
+        3 => silent(),
+        4 => status(404),
+        _ => status(502),
+    }
+}
+
+/// In a third of the worlds the good server is well by one of two ways only.
+fn start_with_endpoints(dice: &mut Dice, plan: Plan, rock: &str) -> World {
+    let (direct, proxy) = (Route::Direct, Route::Proxy(0));
+    match dice.below(9) {
+        0 | 1 => {
+            let routes = dice.one(&[[direct, proxy], [proxy, direct]]);
+            let mut world = plan.routes(&routes).start();
+            world.through_proxy = Some(dead_end(dice));
+            world
+        }
+        2 => {
+            let mut world = plan.named().start();
+            world.set(rock, dead_end(dice));
+            world.addresses = vec![([10, 0, 1, 1].into(), rock.to_owned(), up())];
+            world
+        }
+        _ => plan.start(),
+    }
+}
+
 /// Lives through a world in which one server is well, and returns the longest time without a delivered heartbeat.
 fn live_through(number: u64) -> Duration {
     let mut dice = Dice(number.wrapping_mul(0x5851_F42D_4C95_7F2D));
@@ -141,9 +174,8 @@ fn live_through(number: u64) -> Duration {
     let servers: Vec<String> = plan.priorities.iter().flatten().cloned().collect();
     let rock = servers[dice.below(servers.len() as u64) as usize].clone();
     let interval = plan.interval;
-    let first_plan = changed(&mut dice, &plan, &rock);
-    let first_plan = Plan { priorities: plan.priorities.clone(), ..first_plan };
-    let mut world = plan.start();
+    let priorities = plan.priorities.clone();
+    let mut world = start_with_endpoints(&mut dice, plan, &rock);
     for server in servers.iter().filter(|server| **server != rock) {
         world.set(server, any_server(&mut dice));
     }
@@ -167,7 +199,7 @@ fn live_through(number: u64) -> Duration {
             2 => _ = world.command(Command::BeatNow),
             3 => _ = world.command(Command::NewCredentials),
             4 => {
-                let new = changed(&mut dice, &first_plan, &rock);
+                let new = changed(&mut dice, &world.plan, &priorities, &rock);
                 world.reconfigure(new);
                 watch.settled = world.now;
             }

@@ -1,7 +1,7 @@
 //! A small HTTP proxy: reads one CONNECT, and does what its script says.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -14,6 +14,10 @@ pub(crate) enum Conduct {
     Opens(&'static str),
     /// The same, and says this as if the server had said it.
     OpensAndAdds(&'static str, &'static str),
+    /// Opens a way that leads to this place, wherever it was to lead.
+    LeadsTo(SocketAddr),
+    /// Opens the way and says nothing more.
+    FallsSilent,
     /// Says this and closes.
     Says(String),
     /// Says this, one byte each 20 ms, until the client leaves.
@@ -75,6 +79,11 @@ fn serve(mut client: &TcpStream, conduct: &Conduct, heads: &Mutex<Vec<String>>) 
                 thread::sleep(Duration::from_millis(20));
             }
             Ok(())
+        }
+        Conduct::LeadsTo(place) => pass(client, &place.to_string(), ESTABLISHED.as_bytes()),
+        Conduct::FallsSilent => {
+            client.write_all(ESTABLISHED.as_bytes())?;
+            io::copy(&mut client, &mut io::sink()).map(drop)
         }
         Conduct::Opens(answer) => pass(client, &target, answer.as_bytes()),
         Conduct::OpensAndAdds(answer, early) => {

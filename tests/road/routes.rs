@@ -122,6 +122,54 @@ fn a_proxy_that_does_not_open_the_way_is_passed_within_one_attempt() {
 }
 
 #[test]
+fn a_proxy_that_opens_the_way_and_leads_nowhere_is_passed_within_one_attempt() {
+    let (authority, its_own) = (Authority::new(), Authority::new());
+    let server = Server::tls("a", &authority, well);
+    let impostor = Server::tls("a", &its_own, well);
+    let broken = Server::tls("a", &authority, |_| {});
+    let place = |server: &Server| SocketAddr::from(([127, 0, 0, 1], server.port()));
+    for conduct in [
+        Conduct::Says(ESTABLISHED.to_owned()),
+        Conduct::FallsSilent,
+        Conduct::LeadsTo(place(&impostor)),
+        Conduct::LeadsTo(place(&broken)),
+    ] {
+        let proxy = Proxy::new(conduct);
+        let client =
+            through(&server, authority.policy(), vec![proxy.described().into(), RouteChoice::Direct]);
+        attaches_without_a_failure(&client);
+        assert_eq!(proxy.heads().len(), 1);
+        assert_eq!(client.snapshot().active_at.map(|at| at.route), Some(Route::Direct));
+    }
+    assert!(impostor.requests().is_empty(), "nothing is said to a server that is not believed");
+}
+
+#[test]
+fn a_direct_way_that_leads_to_another_is_passed_by_the_proxy_within_one_attempt() {
+    let (authority, its_own) = (Authority::new(), Authority::new());
+    let server = Server::tls("a", &authority, well);
+    let proxy = Proxy::new(Conduct::LeadsTo(SocketAddr::from(([127, 0, 0, 1], server.port()))));
+    for in_between in [Server::tls("a", &its_own, well), Server::tls("a", &authority, |_| {})] {
+        let routes = vec![RouteChoice::Direct, proxy.described().into()];
+        let client = through(&in_between, authority.policy(), routes);
+        attaches_without_a_failure(&client);
+        assert_eq!(client.snapshot().active_at.map(|at| at.route), Some(Route::Proxy(0)));
+    }
+}
+
+#[test]
+fn when_every_way_fails_the_words_name_each() {
+    let (authority, its_own) = (Authority::new(), Authority::new());
+    let server = Server::tls("a", &its_own, well);
+    let proxy = Proxy::new(Conduct::Says(ESTABLISHED.to_owned()));
+    let client = through(&server, authority.policy(), vec![RouteChoice::Direct, proxy.described().into()]);
+    let (class, detail) = failed(&client);
+    assert_eq!(class, FailureClass::Broken, "the mildest: {detail}");
+    let words = "by proxy 1; at 127.0.0.1: its certificate was issued by nobody";
+    assert!(detail.contains(words), "{detail}");
+}
+
+#[test]
 fn the_failure_of_the_only_proxy_is_named_and_no_server_is_charged() {
     let authority = Authority::new();
     let server = Server::tls("a", &authority, well);

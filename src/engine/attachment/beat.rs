@@ -66,9 +66,9 @@ impl Attachment {
         };
         match heard {
             Heard::Nothing => {}
-            Heard::Connected { time, route } => {
+            Heard::Connected { time } => {
                 let record = active.record();
-                self.servers.connected_in(record, time, route);
+                self.servers.connected_in(record, time);
                 cx.network.heard_somebody();
             }
             Heard::Answered(answer) => self.beat_answered(cx, answer),
@@ -90,12 +90,12 @@ impl Attachment {
         };
         let fresh_look = active.heartbeat.take_fresh_look();
         let record = active.record();
-        let address = answer.link.looked_up(&active.member.server);
+        let member = active.member.server.clone();
         self.hunger.delivered(cx.now);
         if fresh_look && answer.drain.is_none() {
             self.servers.end_drain(cx, record);
         }
-        self.servers.succeed(cx, record, address);
+        self.servers.succeed(cx, record, &member, &answer.link);
         self.memorable = true;
         cx.act(Action::Adopt { exchange: answer.exchange });
         let server = self.servers.id(record);

@@ -16,7 +16,7 @@ use super::roster::Member;
 use super::servers::Servers;
 use crate::engine::context::Context;
 use crate::engine::owners::Owner;
-use crate::engine::session::{Attempt, Step};
+use crate::engine::session::{Attempt, Link, Step};
 use crate::engine::{Ending, Event, Input};
 use crate::words::{Cause, Errand, Failure, FailureClass, Moment, Purpose, ServerId, SettingsId};
 
@@ -222,7 +222,7 @@ impl Failback {
         for prospect in &mut self.prospects {
             let record = servers.record(prospect.member.record.into());
             let throttled = record.is_some_and(|record| record.is_throttled(cx.now));
-            if throttled && prospect.probe.as_ref().is_some_and(|probe| !probe.is_exchanging()) {
+            if throttled && prospect.probe.as_mut().is_some_and(|probe| probe.heed_floor()) {
                 prospect.drop_probe(cx, Ending::Failed);
             }
         }
@@ -256,8 +256,7 @@ impl Failback {
                         prospect.failed(cx, servers, &Cause::Draining.into());
                     }
                     None => {
-                        let address = answer.link.looked_up(&prospect.member.server);
-                        prospect.succeeded(cx, servers, address, damping, rests_until);
+                        prospect.succeeded(cx, servers, &answer.link, damping, rests_until);
                     }
                 }
             }
@@ -383,14 +382,14 @@ impl Prospect {
         &mut self,
         cx: &mut Context<'_>,
         servers: &mut Servers,
-        address: Option<std::net::IpAddr>,
+        link: &Link,
         damping: u8,
         rests_until: Option<Moment>,
     ) {
         let record = usize::from(self.member.record);
         self.probe = None;
         (self.misses, self.throttled) = (0, 0);
-        servers.succeed(cx, record, address);
+        servers.succeed(cx, record, &self.member.server, link);
         cx.tell(Event::Probed { server: servers.id(record), failure: None });
         let proof = self.proof.get_or_insert(Proof { first: cx.now, count: 0 });
         proof.count = proof.count.saturating_add(1);

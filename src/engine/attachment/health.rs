@@ -68,6 +68,8 @@ pub(super) struct Record {
     connect_micros: u32,
     /// How often it was quarantined in a row.
     rung: u8,
+    /// The route by which it was last reached on this network, counted from 1; 0 is unknown.
+    route: u8,
     /// When an attempt on it was last begun.
     pub(super) last_start: Option<Moment>,
     /// When good service began, without a failure since.
@@ -88,6 +90,8 @@ pub(super) struct LastGood {
     pub(super) at: Moment,
     /// The clock may be younger than the address.
     pub(super) age: Duration,
+    /// On this network another address of the name was reached before it, and failed.
+    pub(super) preferred: bool,
 }
 
 impl LastGood {
@@ -106,6 +110,7 @@ impl Record {
             misses: Misses::default(),
             connect_micros: 0,
             rung: 0,
+            route: 0,
             last_start: None,
             service_since: None,
             last_limit: None,
@@ -127,7 +132,10 @@ impl Record {
 
     /// Another network: what was slow, and what a server or something in between showed, has to be learned anew.
     pub(super) fn forget_network(&mut self, now: Moment, another: bool) {
-        self.connect_micros = 0;
+        (self.connect_micros, self.route) = (0, 0);
+        if let Some(known) = &mut self.last_good {
+            known.preferred = false;
+        }
         if another {
             self.last_limit = None;
             self.pardon(now, |class, _| class != FailureClass::NotAllowed);
@@ -153,11 +161,27 @@ impl Record {
         self.last_good = Some(Box::new(known));
     }
 
-    pub(super) fn remember_address(&mut self, now: Moment, address: Option<IpAddr>) {
+    /// Whether that address is tried before others of its name.
+    pub(super) fn prefers_last_good(&self) -> bool {
+        self.last_good.as_ref().is_some_and(|known| known.preferred)
+    }
+
+    /// The route by which it was last reached on this network.
+    pub(super) fn good_route(&self) -> Option<u8> {
+        self.route.checked_sub(1)
+    }
+
+    pub(super) fn remember_route(&mut self, route: u8) {
+        self.route = route.saturating_add(1);
+    }
+
+    /// `detour`: another one of the name was reached before it, and failed.
+    pub(super) fn remember_address(&mut self, now: Moment, address: Option<IpAddr>, detour: bool) {
         let Some(address) = address else {
             return;
         };
-        let good = LastGood { address, at: now, age: Duration::ZERO };
+        let before = self.last_good.as_ref().is_some_and(|known| known.preferred && known.address == address);
+        let good = LastGood { address, at: now, age: Duration::ZERO, preferred: detour || before };
         match &mut self.last_good {
             Some(known) => **known = good,
             None => self.last_good = Some(Box::new(good)),

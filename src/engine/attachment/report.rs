@@ -222,7 +222,8 @@ impl Attachment {
             let throttle = known.left_out.and_then(|left_out| throttle(left_out, gone, now));
             record.restore(health, throttle, Misses::new(known.misses));
             if let Some((address, ago)) = known.last_good {
-                record.restore_address(LastGood { address, at: now, age: ago.0.saturating_add(gone) });
+                let age = ago.0.saturating_add(gone);
+                record.restore_address(LastGood { address, at: now, age, preferred: false });
             }
             if let Some(proof) = known.proof {
                 let first = now - proof.ago.0.saturating_add(gone);

@@ -1,7 +1,6 @@
 //! Every server of the settings with its record, the list in force, and how an attempt is begun,
 //! charged and raced.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +12,9 @@ use crate::engine::context::Context;
 use crate::engine::event::Next;
 use crate::engine::guard::Present;
 use crate::engine::owners::Owner;
-use crate::engine::session::{Answer, Attempt, Step as Progress, Target};
+use crate::engine::session::{Answer, Attempt, Endpoints, Link, Step as Progress, Target};
 use crate::engine::{Ending, Event, Input, Why};
+use crate::settings::Server;
 use crate::words::{AgentId, Cause, Errand, Failure, FailureClass, Moment, Purpose, Route, ServerId};
 
 /// See the module.
@@ -33,7 +33,7 @@ pub(super) struct Servers {
     pub(super) floor_heard: bool,
     /// The ways to the servers, in the program's order.
     routes: Arc<[Route]>,
-    /// The one that last worked on this network.
+    /// The one by which a server was last reached on this network; tried first for those of which nothing is known.
     good_route: u8,
 }
 
@@ -184,16 +184,15 @@ impl Servers {
 
     pub(super) fn target(&self, cx: &Context<'_>, member: &Member) -> Target {
         let record = usize::from(member.record);
+        let known = self.records.get(record);
+        let route = known.and_then(Record::good_route).unwrap_or(self.good_route);
         Target {
             record,
             server: member.server.clone(),
             policy: cx.in_force.certificate_policy(member.server.policy),
-            last_good: self
-                .records
-                .get(record)
-                .and_then(|record| record.last_good(cx.now, &cx.tuning.attachment)),
-            routes: self.routes.clone(),
-            first_route: self.good_route,
+            last_good: known.and_then(|record| record.last_good(cx.now, &cx.tuning.attachment)),
+            prefers_last_good: known.is_some_and(Record::prefers_last_good),
+            endpoints: Endpoints::new(self.routes.clone(), route),
         }
     }
 
@@ -207,9 +206,8 @@ impl Servers {
         }
     }
 
-    /// A connection to this server stood after this long, by this route.
-    pub(super) fn connected_in(&mut self, record: usize, time: Duration, route: u8) {
-        self.good_route = route;
+    /// A connection to this server stood after this long.
+    pub(super) fn connected_in(&mut self, record: usize, time: Duration) {
         self.connect_time = Some(self.connect_time.map_or(time, |smoothed| smooth(smoothed, time)));
         if let Some(record) = self.records.get_mut(record) {
             record.connected_in(time);
@@ -229,11 +227,15 @@ impl Servers {
         }
     }
 
-    pub(super) fn succeed(&mut self, cx: &mut Context<'_>, record: usize, address: Option<IpAddr>) {
+    /// An exchange with this server succeeded on this link.
+    pub(super) fn succeed(&mut self, cx: &mut Context<'_>, record: usize, server: &Server, link: &Link) {
         cx.network.believed_somebody();
+        let route = self.routes.iter().position(|&route| route == link.route).unwrap_or_default();
+        self.good_route = u8::try_from(route).unwrap_or_default();
         if let Some(record) = self.records.get_mut(record) {
             record.succeed(cx.now, &cx.tuning.attachment);
-            record.remember_address(cx.now, address);
+            record.remember_route(self.good_route);
+            record.remember_address(cx.now, link.looked_up(server), link.is_detour);
         }
     }
 
@@ -275,8 +277,8 @@ impl Servers {
         }
         let step = runner.attempt.handle(cx, input);
         if connected && let Some(time) = runner.attempt.connect_time {
-            let (record, route) = (runner.attempt.target.record, runner.attempt.route());
-            self.connected_in(record, time, route);
+            let record = runner.attempt.target.record;
+            self.connected_in(record, time);
             cx.network.heard_somebody();
         }
         match step {
@@ -348,13 +350,13 @@ impl Servers {
     /// A server asked for patience, whoever heard it: what has not yet asked it in this race does not.
     pub(super) fn heed_floors(&self, cx: &mut Context<'_>, race: &mut Race) {
         let now = cx.now;
-        let waits = |runner: &Runner| {
+        let stops = |runner: &mut Runner| {
             let record = self.records.get(runner.attempt.target.record);
             runner.held.is_none()
-                && !runner.attempt.is_exchanging()
                 && record.is_some_and(|record| record.is_throttled(now))
+                && runner.attempt.heed_floor()
         };
-        while let Some(index) = race.runners.iter().position(waits) {
+        while let Some(index) = race.runners.iter_mut().position(stops) {
             race.dropped(index).give_up(cx, Ending::Failed);
         }
     }

@@ -233,7 +233,7 @@ impl Attachment {
         if matches!(race.why, Why::ServerThrottled | Why::Unfed) {
             self.end_probation(cx);
         }
-        self.servers.succeed(cx, record, held.link.looked_up(&winner.member.server));
+        self.servers.succeed(cx, record, &winner.member.server, &held.link);
         cx.act(Action::Adopt { exchange: held.exchange });
         let answer = held.clone();
         if stays {

@@ -5,6 +5,8 @@
 //!   (names)                     (https)          ▲
 //!                              a kept link ──────┘
 //! ```
+//! When an endpoint fails, the next one is tried: see [`endpoints`](super::endpoints).
+//!
 //! An attempt knows its stage and its limits and nothing of other attempts: who may run when, and
 //! what a success is worth, is decided by its owner.
 
@@ -12,18 +14,20 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::endpoints::{Onward, interleaved, is_of_endpoint};
 use super::limits::Limits;
 use super::link::Link;
+use super::stage::Stage;
 use super::step::{Answer, Step, is_about_the_request, shows_portal};
-use super::target::{Target, interleaved};
+use super::target::Target;
 use crate::engine::context::Context;
 use crate::engine::owners::Owner;
 use crate::engine::tuning::attachment::Tuning;
 use crate::engine::{Action, Ending, Input, Turn};
 use crate::settings::Protocol;
 use crate::words::{
-    Cause, Errand, Evidence, ExchangeId, Failure, FailureClass, Host, LinkId, Medium, Moment, Outcome, Proof,
-    QueryId, Route, SettingsId, Verdict,
+    Cause, Errand, Evidence, ExchangeId, Failure, Host, Medium, Moment, Outcome, Proof, Route, SettingsId,
+    Verdict,
 };
 
 /// See the module.
@@ -45,34 +49,10 @@ pub(in crate::engine) struct Attempt {
     dialled_under: SettingsId,
     /// The server's answer was about the request, which was then repeated.
     repeated: bool,
-    /// How many routes have failed.
-    routes_failed: u8,
-    /// How a proxy failed, if one did.
-    proxy_failure: Option<Cause>,
-}
-
-#[derive(Clone, Debug)]
-enum Stage {
-    /// `since` is when the look-up began; `None` while it waits for others.
-    Resolving {
-        query: QueryId,
-        since: Option<Moment>,
-    },
-    Connecting {
-        link: LinkId,
-        since: Moment,
-    },
-    Securing {
-        link: Link,
-        since: Moment,
-    },
-    Exchanging {
-        link: Link,
-        exchange: ExchangeId,
-        since: Moment,
-        first_byte: Option<Moment>,
-    },
-    Ended,
+    /// The server has asked for patience meanwhile: nothing is asked again, anywhere.
+    stays: bool,
+    /// When the connection stood.
+    connected: Moment,
 }
 
 impl Attempt {
@@ -115,8 +95,8 @@ impl Attempt {
             owner,
             stage: Stage::Ended,
             repeated: false,
-            routes_failed: 0,
-            proxy_failure: None,
+            stays: false,
+            connected: started,
         }
     }
 
@@ -129,10 +109,10 @@ impl Attempt {
                 matches!(self.stage, Stage::Resolving { query: ours, .. } if ours == query)
             }
             Input::Connected { link, .. } | Input::Secured { link, .. } | Input::Lost { link, .. } => {
-                self.link() == Some(link)
+                self.stage.link() == Some(link)
             }
             Input::FirstByte { exchange } | Input::Done { exchange, .. } | Input::Told { exchange, .. } => {
-                self.exchange_id() == Some(exchange)
+                self.stage.exchange() == Some(exchange)
             }
             Input::Timeout
             | Input::Network(_)
@@ -150,13 +130,16 @@ impl Attempt {
         let (end, cause) = match self.stage {
             Stage::Resolving { since: Some(since), .. } => (since + tuning.name_limit, Cause::NameTimeout),
             Stage::Resolving { since: None, .. } => (self.started + tuning.attempt_limit, Cause::NameTimeout),
-            Stage::Connecting { since, .. } if self.has_other_route() => {
+            Stage::Connecting { since, .. } if self.target.endpoints.has_other_route() => {
                 (since + tuning.route_limit, Cause::ConnectTimeout)
             }
             Stage::Connecting { since, .. } => (since + tuning.connect_limit, Cause::ConnectTimeout),
-            Stage::Securing { since, .. } => (since + tuning.tls_limit, Cause::TlsTimeout),
+            Stage::Securing { since, .. } => {
+                (self.endpoint_limit(tuning).min(since + tuning.tls_limit), Cause::TlsTimeout)
+            }
             Stage::Exchanging { since, first_byte: None, .. } => {
-                (since + Limits::of(self.errand, tuning).first_byte, Cause::NoFirstByte)
+                let limit = since + Limits::of(self.errand, tuning).first_byte;
+                (self.endpoint_limit(tuning).min(limit), Cause::NoFirstByte)
             }
             Stage::Exchanging { since, .. } => {
                 (since + Limits::of(self.errand, tuning).answer, Cause::ExchangeTimeout)
@@ -165,12 +148,6 @@ impl Attempt {
         };
         let whole = self.started + tuning.attempt_limit;
         if whole < end { (whole, Cause::AttemptTimeout) } else { (end, cause) }
-    }
-
-    /// Which of the routes is taken.
-    pub(in crate::engine) fn route(&self) -> u8 {
-        let count = u8::try_from(self.target.routes.len()).unwrap_or(u8::MAX).max(1);
-        (self.target.first_route + self.routes_failed) % count
     }
 
     /// Whether an answer has been asked for and none has begun.
@@ -214,12 +191,16 @@ impl Attempt {
             }
             (Input::Connected { link, path }, Stage::Connecting { since, .. }) => {
                 self.connect_time = Some(cx.now.since(since));
-                let route = self.way();
-                let is_direct = route == Route::Direct;
+                self.connected = cx.now;
+                let endpoints = &mut self.target.endpoints;
+                let is_direct = endpoints.is_direct();
+                let address = is_direct.then(|| path.peer.ip());
+                endpoints.reached(address);
                 let link = Link {
                     id: link,
-                    address: is_direct.then(|| path.peer.ip()),
-                    route,
+                    address,
+                    route: endpoints.route(),
+                    is_detour: endpoints.is_detour(),
                     proof: Proof::Tcp,
                     // What is behind a proxy cannot be told.
                     medium: if is_direct { path.medium } else { Medium::Tunnel },
@@ -237,13 +218,12 @@ impl Attempt {
                 self.exchange(cx, Link { proof, ..link });
                 Step::Progress
             }
-            (Input::Lost { failure, .. }, Stage::Connecting { .. }) => self.route_failed(cx, failure),
+            (Input::Lost { failure, .. }, Stage::Connecting { .. }) => self.unreached(cx, failure),
             (Input::Lost { failure, .. }, _) => {
-                if let Some(exchange) = self.exchange_id() {
+                if let Some(exchange) = self.stage.exchange() {
                     cx.queue.forget(exchange.0);
                 }
-                self.stage = Stage::Ended;
-                Step::Failed { failure, drain: None }
+                self.endpoint_failed(cx, failure, None)
             }
             (Input::FirstByte { .. }, Stage::Exchanging { link, exchange, since, .. }) => {
                 self.progress = Some(cx.now);
@@ -280,12 +260,17 @@ impl Attempt {
         }
         let on_the_way = matches!(self.stage, Stage::Resolving { .. } | Stage::Connecting { .. });
         self.give_up(cx, Ending::Failed);
-        if !on_the_way || cause == Cause::AttemptTimeout {
-            return Some(cause.into());
+        if cause == Cause::AttemptTimeout {
+            self.target.endpoints.cut_short(cause.into());
+            return self.target.endpoints.verdict();
         }
         // A proxy that does not answer is not a server that does not answer.
-        let cause = if self.is_direct() { cause } else { Cause::ProxyUnreachable };
-        match self.route_failed(cx, cause.into()) {
+        let unreached = if self.target.endpoints.is_direct() { cause } else { Cause::ProxyUnreachable };
+        let step = match on_the_way {
+            true => self.unreached(cx, unreached.into()),
+            false => self.endpoint_failed(cx, cause.into(), None),
+        };
+        match step {
             Step::Failed { failure, .. } => Some(failure),
             Step::Nothing | Step::Progress | Step::Answered(_) | Step::Declined { .. } | Step::Told(_) => {
                 None
@@ -293,12 +278,19 @@ impl Attempt {
         }
     }
 
+    /// A floor of its server was heard. What has asked hears its answer, and asks nowhere else; whether it has not asked, and
+    /// is to stop.
+    pub(in crate::engine) fn heed_floor(&mut self) -> bool {
+        self.stays = true;
+        !self.is_exchanging()
+    }
+
     /// From now on another part hears of it.
     pub(in crate::engine) fn hand_over(&mut self, cx: &mut Context<'_>, to: Owner) {
         self.owner = to;
-        let query = self.query().map(|query| query.0);
-        let link = self.link().map(|link| link.0);
-        let exchange = self.exchange_id().map(|exchange| exchange.0);
+        let query = self.stage.query().map(|query| query.0);
+        let link = self.stage.link().map(|link| link.0);
+        let exchange = self.stage.exchange().map(|exchange| exchange.0);
         for id in [query, link, exchange].into_iter().flatten() {
             cx.queue.hand_over(id, to);
         }
@@ -307,10 +299,10 @@ impl Attempt {
     /// Drops whatever is under way. Nothing will be heard of it any more.
     pub(in crate::engine) fn give_up(&mut self, cx: &mut Context<'_>, reason: Ending) {
         self.forget_query(cx);
-        if let Some(exchange) = self.exchange_id() {
+        if let Some(exchange) = self.stage.exchange() {
             cx.queue.abandon(exchange, reason);
         }
-        if let Some(link) = self.link() {
+        if let Some(link) = self.stage.link() {
             cx.queue.close(link, reason);
         }
         self.stage = Stage::Ended;
@@ -324,35 +316,9 @@ impl Attempt {
 
     // --- helpers ---
 
-    fn query(&self) -> Option<QueryId> {
-        match self.stage {
-            Stage::Resolving { query, .. } => Some(query),
-            Stage::Connecting { .. } | Stage::Securing { .. } | Stage::Exchanging { .. } | Stage::Ended => {
-                None
-            }
-        }
-    }
-
     fn forget_query(&mut self, cx: &mut Context<'_>) {
-        if let Some(query) = self.query() {
+        if let Some(query) = self.stage.query() {
             cx.queue.forget(query.0);
-        }
-    }
-
-    fn link(&self) -> Option<LinkId> {
-        match self.stage {
-            Stage::Resolving { .. } | Stage::Ended => None,
-            Stage::Connecting { link, .. } => Some(link),
-            Stage::Securing { link, .. } | Stage::Exchanging { link, .. } => Some(link.id),
-        }
-    }
-
-    fn exchange_id(&self) -> Option<ExchangeId> {
-        match self.stage {
-            Stage::Exchanging { exchange, .. } => Some(exchange),
-            Stage::Resolving { .. } | Stage::Connecting { .. } | Stage::Securing { .. } | Stage::Ended => {
-                None
-            }
         }
     }
 
@@ -360,7 +326,13 @@ impl Attempt {
         let failure = match answer {
             Ok([]) => Cause::NameNotFound.into(),
             Ok(addresses) => {
-                self.dial(cx, addresses);
+                match self.target.last_good.filter(|_| self.target.prefers_last_good) {
+                    Some(good) if addresses.contains(&good) => {
+                        let others = addresses.iter().copied().filter(|&address| address != good);
+                        self.dial(cx, &std::iter::once(good).chain(others).collect::<Vec<_>>());
+                    }
+                    Some(_) | None => self.dial(cx, addresses),
+                }
                 return Step::Nothing;
             }
             Err(failure) => failure,
@@ -371,26 +343,27 @@ impl Attempt {
                 self.dial(cx, &[address]);
                 Step::Nothing
             }
-            None => self.route_failed(cx, failure),
+            None => self.unreached(cx, failure),
         }
     }
 
-    fn is_direct(&self) -> bool {
-        self.way() == Route::Direct
+    /// Until when a connection may lead to nothing while another endpoint is left.
+    fn endpoint_limit(&self, tuning: &Tuning) -> Moment {
+        if !self.may_walk() || !self.target.endpoints.has_other() {
+            return NEVER;
+        }
+        self.connected + tuning.endpoint_limit.max(self.connect_time.unwrap_or_default() * 6)
     }
 
-    fn way(&self) -> Route {
-        self.target.routes.get(usize::from(self.route())).copied().unwrap_or_default()
-    }
-
-    fn has_other_route(&self) -> bool {
-        usize::from(self.routes_failed) + 1 < self.target.routes.len()
+    /// Whether an endpoint that was reached and failed leads to the next. What breaks on a kept link, or instead of an event
+    /// stream, shows itself in the heartbeat on a fresh one that follows.
+    fn may_walk(&self) -> bool {
+        !self.reused && !self.stays && self.errand != Errand::Listen
     }
 
     /// Begins on the route whose turn it is.
     fn take_route(&mut self, cx: &mut Context<'_>) {
-        let route = self.target.routes.get(usize::from(self.route())).copied().unwrap_or_default();
-        match (route, self.target.server.host.clone()) {
+        match (self.target.endpoints.route(), self.target.server.host.clone()) {
             (Route::Direct, Host::Address(address)) | (Route::Proxy(_), Host::Address(address)) => {
                 match self.target.server.literal.clone() {
                     Some(to) => self.dial_to(cx, to),
@@ -407,28 +380,54 @@ impl Attempt {
         }
     }
 
-    /// This way leads nowhere: the next one, or the end. When a proxy was among the ways, the server
-    /// is not to blame.
-    fn route_failed<'a>(&mut self, cx: &mut Context<'_>, failure: Failure) -> Step<'a> {
-        if failure.class() == FailureClass::Proxy {
-            self.proxy_failure = Some(failure.cause);
+    /// Whether the request is made once more after such an answer.
+    fn repeats(&self, cause: Cause) -> bool {
+        is_about_the_request(cause) && !self.repeated && !self.stays
+    }
+
+    /// The present route could not be reached.
+    fn unreached<'a>(&mut self, cx: &mut Context<'_>, failure: Failure) -> Step<'a> {
+        let onward = self.target.endpoints.unreached(failure);
+        self.go_on(cx, onward)
+    }
+
+    /// The endpoint was reached and failed: on to the next, unless that was the server's own word.
+    fn endpoint_failed<'a>(
+        &mut self,
+        cx: &mut Context<'_>,
+        failure: Failure,
+        drain: Option<Duration>,
+    ) -> Step<'a> {
+        if !self.may_walk() || drain.is_some() || !is_of_endpoint(failure.cause) {
+            self.stage = Stage::Ended;
+            return Step::Failed { failure, drain };
         }
-        if self.has_other_route() {
-            self.routes_failed += 1;
-            self.take_route(cx);
-            return Step::Nothing;
-        }
+        let onward = self.target.endpoints.failed(failure, cx.chance);
+        self.go_on(cx, onward)
+    }
+
+    fn go_on<'a>(&mut self, cx: &mut Context<'_>, onward: Onward) -> Step<'a> {
         self.stage = Stage::Ended;
-        let failure = match self.proxy_failure {
-            Some(cause) if cause != failure.cause => Failure::noted(cause, &failure),
-            Some(_) | None => failure,
-        };
-        Step::Failed { failure, drain: None }
+        match onward {
+            Onward::Addresses(addresses) => self.dial(cx, &addresses),
+            Onward::Route => self.take_route(cx),
+            Onward::End => {
+                let failure = self.target.endpoints.verdict();
+                return Step::Failed {
+                    failure: failure.unwrap_or(Cause::AttemptTimeout.into()),
+                    drain: None,
+                };
+            }
+        }
+        Step::Nothing
     }
 
     fn dial(&mut self, cx: &mut Context<'_>, addresses: &[IpAddr]) {
         let port = self.target.server.port;
-        self.dial_to(cx, interleaved(addresses).map(|address| SocketAddr::new(address, port)).collect());
+        let addresses: Vec<IpAddr> = interleaved(addresses).collect();
+        let to = addresses.iter().map(|&address| SocketAddr::new(address, port)).collect();
+        self.target.endpoints.dialled(addresses);
+        self.dial_to(cx, to);
     }
 
     fn dial_to(&mut self, cx: &mut Context<'_>, to: Arc<[SocketAddr]>) {
@@ -441,7 +440,7 @@ impl Attempt {
             certificate_policy: self.target.policy,
             to,
             stagger: cx.tuning.attachment.address_stagger,
-            route: self.target.routes.get(usize::from(self.route())).copied().unwrap_or_default(),
+            route: self.target.endpoints.route(),
         });
         self.stage = Stage::Connecting { link, since: cx.now };
     }
@@ -482,7 +481,7 @@ impl Attempt {
                 cx.queue.close(link.id, Ending::Failed);
                 Step::Declined { status, drain }
             }
-            Verdict::Failed(failure) if is_about_the_request(failure.cause) && !self.repeated => {
+            Verdict::Failed(failure) if self.repeats(failure.cause) => {
                 cx.queue.close(link.id, Ending::Failed);
                 (self.repeated, self.reused) = (true, false);
                 self.take_route(cx);
@@ -491,7 +490,7 @@ impl Attempt {
             Verdict::Failed(mut failure) => {
                 cx.queue.close(link.id, Ending::Failed);
                 failure.evidence = shows_portal(&failure, link.proof).then_some(Evidence::Portal);
-                Step::Failed { failure, drain }
+                self.endpoint_failed(cx, failure, drain)
             }
         }
     }

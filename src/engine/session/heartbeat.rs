@@ -57,10 +57,9 @@ pub(in crate::engine) struct Again {
 #[derive(Debug)]
 pub(in crate::engine) enum Heard<'a> {
     Nothing,
-    /// A connection stands, after this long and by this route.
+    /// A connection stands, after this long.
     Connected {
         time: Duration,
-        route: u8,
     },
     Answered(Answer<'a>),
     /// The kept link was closed before a word was said on it. The exchange is to be made on a fresh one.
@@ -207,7 +206,7 @@ impl Heartbeat {
 
     /// A floor was heard: what has not asked yet stops for it. Whether it did.
     pub(in crate::engine) fn stop_unless_asked(&mut self, cx: &mut Context<'_>) -> bool {
-        let stops = self.exchange.as_ref().is_some_and(|exchange| !exchange.attempt.is_exchanging());
+        let stops = self.exchange.as_mut().is_some_and(|exchange| exchange.attempt.heed_floor());
         if stops {
             self.give_up_exchange(cx, Ending::Failed);
         }
@@ -256,7 +255,7 @@ impl Heartbeat {
         let was_asked = attempt.is_exchanging();
         Some(match attempt.handle(cx, input) {
             Step::Progress if connected => {
-                Heard::Connected { time: attempt.connect_time.unwrap_or_default(), route: attempt.route() }
+                Heard::Connected { time: attempt.connect_time.unwrap_or_default() }
             }
             Step::Nothing | Step::Progress | Step::Told(_) => Heard::Nothing,
             Step::Answered(answer) => {

@@ -12,6 +12,8 @@ pub(in crate::engine) struct Link {
     /// The server's address; `None` behind a proxy.
     pub(in crate::engine) address: Option<IpAddr>,
     pub(in crate::engine) route: Route,
+    /// Another endpoint of the server was reached before, and failed.
+    pub(in crate::engine) is_detour: bool,
     pub(in crate::engine) proof: Proof,
     /// What it ran over when it was made.
     pub(in crate::engine) medium: Medium,

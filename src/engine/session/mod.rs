@@ -14,16 +14,19 @@
 
 mod announced;
 mod attempt;
+mod endpoints;
 mod heartbeat;
 mod limits;
 mod link;
 mod patience;
+mod stage;
 mod step;
 mod stream;
 mod target;
 
 pub(super) use announced::Announced;
 pub(super) use attempt::Attempt;
+pub(super) use endpoints::Endpoints;
 pub(super) use heartbeat::{Heard, Heartbeat, Try};
 pub(super) use link::Link;
 pub(super) use step::{Answer, Step};

@@ -124,7 +124,7 @@ impl Stream {
 
     /// A floor was heard: what has not asked yet stops for it.
     pub(in crate::engine) fn stop_unless_asked(&mut self, cx: &mut Context<'_>) {
-        let waits = self.attempt().is_some_and(|attempt| !attempt.is_exchanging());
+        let waits = self.attempt_mut().is_some_and(Attempt::heed_floor);
         if waits {
             self.give_up(cx, Ending::Failed);
             self.lose(cx);

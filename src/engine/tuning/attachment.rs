@@ -18,7 +18,10 @@ durations! { "attachment",
     connect_limit: 10_000 ms,
     /// While another route is left, a route has this long to connect.
     route_limit: 3_000 ms,
-    /// Likewise a handshake.
+    /// While another endpoint of the server is left, an address that was reached has this long for everything above TCP, or
+    /// six times its connect time: four of them fit into an attempt.
+    endpoint_limit: 5_000 ms,
+    /// Nor will one whose handshake takes longer.
     tls_limit: 10_000 ms,
     /// A busy server may think for a while about the first exchange.
     exchange_limit: 15_000 ms,

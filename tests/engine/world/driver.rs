@@ -1,6 +1,6 @@
 //! The driver of a world: what the engine asks for is done as its servers behave, and what it tells is watched.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use homing::engine::{Action, Event, Input, Reached, Target, Turn};
@@ -10,7 +10,7 @@ use homing::words::{
     Verdict,
 };
 
-use super::server::{Answer, ROUND_TRIP, Reach};
+use super::server::{Answer, ROUND_TRIP, Reach, Server};
 use super::{World, s};
 use crate::places;
 
@@ -36,7 +36,7 @@ pub(super) enum Happening {
 #[derive(Clone, Debug)]
 pub(super) struct Link {
     pub(super) server: String,
-    pub(super) peer: std::net::SocketAddr,
+    pub(super) peer: SocketAddr,
     pub(super) ready: bool,
     pub(super) busy: bool,
     pub(super) https: bool,
@@ -97,7 +97,7 @@ impl World {
                 assert!(self.now >= floor, "{id} was dialled before its floor\n{}", self.story());
                 let https = server.protocol == Protocol::Https;
                 let peer = match route {
-                    Route::Direct => *to.first().expect("an address to dial"),
+                    Route::Direct => self.winner_of(&id, &to),
                     Route::Proxy(_) => PROXY.into(),
                 };
                 assert!(
@@ -105,7 +105,7 @@ impl World {
                     "{id} was looked for where the proxy is"
                 );
                 self.links.insert(link, Link { server: id.clone(), peer, ready: false, busy: false, https });
-                self.dialled(link, &id, route);
+                self.dialled(link, &id, peer, route);
             }
             Action::Exchange { exchange, link, errand, deadline } => {
                 assert!(deadline > self.now);
@@ -160,7 +160,7 @@ impl World {
     }
 
     /// A probe of a management server hears what its links would.
-    fn probed_manager(&mut self, probe: ProbeId, to: std::net::SocketAddr, proof: Proof) {
+    fn probed_manager(&mut self, probe: ProbeId, to: SocketAddr, proof: Proof) {
         let (id, &server) = {
             let index = match to.ip() {
                 IpAddr::V4(address) => address.to_bits() - 0x0A00_0001,
@@ -187,14 +187,31 @@ impl World {
         self.later(after, Happening::Probed(probe, answer));
     }
 
-    fn dialled(&mut self, link: LinkId, id: &str, route: Route) {
+    /// The first address that connects wins.
+    fn winner_of(&self, id: &str, to: &[SocketAddr]) -> SocketAddr {
+        let connects = |peer: &&SocketAddr| {
+            matches!(self.how(id, **peer).reach, Reach::Connects(_) | Reach::Mute(_) | Reach::BadHandshake(_))
+        };
+        *to.iter().find(connects).or(to.first()).expect("an address to dial")
+    }
+
+    /// How a server looks at this address, or through the proxy.
+    fn how(&self, id: &str, peer: SocketAddr) -> Server {
+        if peer == PROXY.into() {
+            return self.through_proxy.unwrap_or(self.servers[id]);
+        }
+        let there = self.addresses.iter().find(|(address, of, _)| *address == peer.ip() && of == id);
+        there.map_or(self.servers[id], |(_, _, how)| *how)
+    }
+
+    fn dialled(&mut self, link: LinkId, id: &str, peer: SocketAddr, route: Route) {
         if route != Route::Direct && !matches!(self.proxy, Reach::Connects(_)) {
             if let Reach::Refuses(after) = self.proxy {
                 self.later(after, Happening::Lost(link, Cause::ProxyUnreachable.into()));
             }
             return;
         }
-        let reach = match self.servers[id].reach {
+        let reach = match self.how(id, peer).reach {
             _ if self.cut_off => Reach::NoRoute,
             _ if route == Route::Direct && self.direct_blocked => Reach::Drops,
             reach => reach,
@@ -213,7 +230,7 @@ impl World {
     }
 
     fn exchanged(&mut self, exchange: ExchangeId, link: LinkId, id: &str, errand: Errand) {
-        let server = self.servers[id];
+        let server = self.how(id, self.links[&link].peer);
         let round_trip = match server.reach {
             Reach::Connects(round_trip) => round_trip,
             Reach::Refuses(after) => {
@@ -244,9 +261,12 @@ impl World {
             Happening::Resolved(query, id) => {
                 let index = self.servers.keys().position(|known| *known == id).unwrap();
                 let address: IpAddr = Ipv4Addr::from(0x0A00_0001 + index as u32).into();
+                let others =
+                    self.addresses.iter().filter(|(_, of, _)| *of == id).map(|(address, ..)| *address);
+                let addresses: Vec<IpAddr> = std::iter::once(address).chain(others).collect();
                 let answer = match self.names_fail {
                     Some(cause) => Err(cause.into()),
-                    None => Ok(std::slice::from_ref(&address)),
+                    None => Ok(addresses.as_slice()),
                 };
                 self.input(Input::Resolved { query, answer });
             }
@@ -270,7 +290,7 @@ impl World {
                     self.prepared.ends(link.0);
                 }
                 self.input(Input::Connected { link, path: Path { peer, medium: self.medium } });
-                match self.servers[&id].reach {
+                match self.how(&id, peer).reach {
                     Reach::Connects(round_trip) if https => self.later(round_trip, Happening::Secured(link)),
                     Reach::BadHandshake(cause) => self.later(ROUND_TRIP, Happening::Lost(link, cause.into())),
                     _ => {}
@@ -316,9 +336,9 @@ impl World {
             return;
         };
         state.busy = false;
-        let id = state.server.clone();
+        let (id, peer) = (state.server.clone(), state.peer);
         let good = Verdict::Success { status: 200, settings: Some("\"s1\""), policy: None };
-        let (verdict, drain) = match self.servers[&id].answer {
+        let (verdict, drain) = match self.how(&id, peer).answer {
             Answer::Drain(window) => (good, Some(window)),
             Answer::Fails(cause) => (Verdict::Failed(cause.into()), None),
             Answer::Gray(cause) if is_beat => (Verdict::Failed(cause.into()), None),

@@ -8,6 +8,7 @@ mod plan;
 mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +61,10 @@ pub struct World {
     cut_off: bool,
     /// How the proxy is: it connects, refuses, or drops.
     pub proxy: Reach,
+    /// How the servers look through the proxy, when not as they are.
+    pub through_proxy: Option<Server>,
+    /// Further addresses of names: of which server, and how it is there. Its first address is as the server is.
+    pub addresses: Vec<(IpAddr, String, Server)>,
     /// A firewall lets nothing out but through the proxy.
     pub direct_blocked: bool,
     pub inputs: u64,

@@ -151,6 +151,8 @@ impl Plan {
             floors: BTreeMap::new(),
             cut_off: false,
             proxy: Reach::Connects(ROUND_TRIP),
+            through_proxy: None,
+            addresses: Vec::new(),
             direct_blocked: false,
             inputs: 0,
             heard: now,
