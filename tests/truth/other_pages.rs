@@ -14,6 +14,11 @@ fn what_is_bounded_is_bounded_by_the_code() {
             "names_that_no_longer_resolve_lead_where_they_led",
         ),
         Code("never older than {location.evidence min words} minutes"),
+        Test("1,000 of the engine", "no_network_makes_a_machine_inside_that_may_not"),
+        Test("and 10 of real interfaces", "no_network_of_real_interfaces_makes_a_machine_inside_that_may_not"),
+        Other("20,000 and 200 in `.ci/campaign location`"),
+        Other("with mode 0700"),
+        Test("of at most 1.5 of 10", "the_unit_is_one_that_systemd_understands"),
         // What one server may send.
         Code("{limits.head_bytes KiB} KiB (`head_bytes`)"),
         Code("{limits.head_fields} (`head_fields`); never more than {net/head.FIELDS} are parsed"),
@@ -58,7 +63,7 @@ fn what_is_bounded_is_bounded_by_the_code() {
         ),
         Code(
             "| answers held until the engine says which of them counts | \
-             {client/driver/exchanges.ANSWERS} |",
+             {client/driver/answers.MOST}, with {client/driver/answers.BODIES MiB} MiB of bodies or the newest;",
         ),
         Code(
             "| {client/credentials.MOST_FIELDS} fields, {client/credentials.MOST_BYTES KiB} KiB; a name and a password for a \
@@ -86,8 +91,8 @@ fn what_is_bounded_is_bounded_by_the_code() {
         ),
         Code("| {settings/certificate.MAX_FILES} each; {settings/certificate.MAX_PINS} |"),
         Code(
-            "| 1 to {settings/value.NAME_CHARACTERS} characters; {settings/value.DESCRIPTION_CHARACTERS} characters; \
-             {settings/value.PATH_BYTES} bytes |",
+            "| 1 to {settings/value.NAME_CHARACTERS} characters, all of them seen; \
+             {settings/value.DESCRIPTION_CHARACTERS} characters; {settings/value.PATH_BYTES} bytes |",
         ),
         Code("| 0 to {settings/value.MAX_WEIGHT}; 1 to 65,535 |"),
         Code(
@@ -293,6 +298,7 @@ fn the_documentation_in_the_code_has_its_numbers() {
         ),
         Code("At most {client/events.CAPACITY} events wait"),
         Code("at most {client/events.BODIES MiB} MiB wait"),
+        Code("larger ones than {client/driver/answers.BODIES MiB} MiB in all"),
         Code("at most {client/ending.HELD_UP s words} seconds beyond the first grace"),
         Code(
             "waited for {client/ending.HELD_UP s words} seconds and {client/ending.HELD_UP s words} \
