@@ -915,6 +915,13 @@ homing_text homing_situation_name(int32_t situation);
 // server named a new entity tag of the policy: text.
 #define HOMING_EVENT_POLICY_ANNOUNCED 8
 
+// The policy of the product, from server: body, with the entity tag text. Confirm the tag when the product has taken it
+// over, or the next life of the agent brings it again.
+#define HOMING_EVENT_POLICY 26
+
+// The policy could not be read from server; text says why.
+#define HOMING_EVENT_POLICY_FAILED 27
+
 // No server is attached, and the next search begins in duration_ms; reason says why.
 #define HOMING_EVENT_WAITING 9
 
@@ -1249,6 +1256,12 @@ homing_status homing_client_resumed(homing_client *client);
 homing_status homing_client_beat_now(homing_client *client,
                                      uint64_t *number);
 
+// The product has taken the policy of this entity tag over for good; NUL-terminated UTF-8, at most 256 bytes. Until then a
+// policy that a HOMING_EVENT_POLICY brought is brought again by the next life of the agent; from then on it is not, and a
+// server that still has it is not asked for it. An empty or longer tag does nothing. Remembered where there is a store.
+homing_status homing_client_confirm_policy(homing_client *client,
+                                           const char *tag);
+
 // Finds out now where the machine is: asks the reference servers, whatever is known already.
 homing_status homing_client_probe_now(homing_client *client);
 
@@ -1400,6 +1413,10 @@ typedef struct {
 // GET /homing/v1/events: a stream that stays open. Who does not offer it says HOMING_VERDICT_DECLINED.
 #define HOMING_ERRAND_LISTEN 4
 
+// The policy is to be read: GET policy. known is sent as If-None-Match, and a 304 is then a success. The entity tag of
+// the answer is told as its policy. A driver that reads none declines.
+#define HOMING_ERRAND_POLICY 5
+
 // A connection of our own to the server's address; proxies are 0 to 7.
 #define HOMING_ROUTE_DIRECT (-1)
 
@@ -1429,6 +1446,9 @@ typedef struct {
 
 // The engine stops, or communication was switched off.
 #define HOMING_ENDING_STOPPED 9
+
+// The product has already what was asked for.
+#define HOMING_ENDING_UNCHANGED 10
 
 // A probe asks the management server the agent is attached to.
 #define HOMING_REFERENCE_MANAGEMENT 4294967295
@@ -1467,7 +1487,7 @@ typedef struct {
     uint32_t is_tls;
     // HOMING_ROUTE_DIRECT, or which proxy of the driver's list.
     int32_t route;
-    // HOMING_ERRAND_....
+    // HOMING_ERRAND_.... Decline those you do not know: later versions may ask for more.
     int32_t errand;
     // Which search an attempt belongs to.
     uint64_t sweep;
@@ -1487,6 +1507,8 @@ typedef struct {
     // Which reference server a probe asks, from 1; 0 when nobody may answer; HOMING_REFERENCE_MANAGEMENT: the management
     // server the agent is attached to, which is asked like a reference server.
     uint32_t reference;
+    // The entity tag of the policy that the product has; none when it has none.
+    homing_text known;
 } homing_action;
 
 // ------------------------------------------------------------------------------------------------
@@ -1687,6 +1709,12 @@ homing_status homing_engine_cannot_remember(homing_engine *engine,
 // a driver that has something newer to say asks again when that has ended.
 homing_status homing_engine_beat_now(homing_engine *engine,
                                      uint64_t now_ns);
+
+// The product has taken the policy of this entity tag over for good: NUL-terminated UTF-8, at most 256 bytes. An empty or
+// longer tag changes nothing and is counted as a stale input.
+homing_status homing_engine_confirm_policy(homing_engine *engine,
+                                           uint64_t now_ns,
+                                           const char *tag);
 
 // The driver has other credentials from now on: a server that refused the old ones has not refused these.
 homing_status homing_engine_new_credentials(homing_engine *engine,

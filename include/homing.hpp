@@ -347,6 +347,8 @@ public:
     result<std::uint64_t> beat_now() const {
         return detail::value(std::uint64_t(0), [&](auto out) { return homing_client_beat_now(handle_, out); });
     }
+    // The product has taken the policy of this entity tag over for good.
+    result<done> confirm_policy(const std::string &tag) const { return call(homing_client_confirm_policy, tag.c_str()); }
     result<done> probe_now() const { return call(homing_client_probe_now); }
     result<done> reconfigure(const settings &next) const { return try_call(homing_client_reconfigure, next.get()); }
     result<done> set_location(const std::optional<std::string> &location) const {

@@ -13,6 +13,8 @@ mod ending;
 mod journal;
 #[path = "road/listener.rs"]
 mod listener;
+#[path = "road/policy.rs"]
+mod policy;
 #[path = "road/proxy.rs"]
 mod proxy;
 #[path = "road/remember.rs"]
@@ -74,6 +76,11 @@ fn once(text: impl Into<String>) -> impl Fn(&mut Conversation<'_>) + Send + Sync
 
 /// Settings with one list: each server a priority of its own, all under this certificate policy.
 fn settings(servers: &[&Server], certificate: serde_json::Value) -> Settings {
+    document(servers, certificate).to_string().parse().unwrap()
+}
+
+/// The same as a document.
+fn document(servers: &[&Server], certificate: serde_json::Value) -> serde_json::Value {
     let priorities: Vec<_> = servers
         .iter()
         .map(|server| {
@@ -83,12 +90,11 @@ fn settings(servers: &[&Server], certificate: serde_json::Value) -> Settings {
             }] })
         })
         .collect();
-    let document = serde_json::json!({
+    serde_json::json!({
         "certificate": certificate,
         "server_lists": [{ "name": "main", "priorities": priorities }],
         "group": { "name": "g", "communication": { "heartbeat_interval": "10s" } },
-    });
-    document.to_string().parse().unwrap()
+    })
 }
 
 fn builder(settings: Settings) -> Builder {

@@ -274,6 +274,8 @@ impl World {
                     Errand::Heartbeat {
                         purpose: Purpose::Attach { .. } | Purpose::Beat | Purpose::Probe,
                     } => Happening::Answered(link, exchange),
+                    // No server of this bench names a policy.
+                    _ => return,
                 };
                 self.push(self.now + round_trip, number, answer);
             }

@@ -92,7 +92,11 @@ impl Line {
             Event::Heartbeat { server, status, elapsed } => {
                 Self::new("heartbeat", server, format!("{status} after {}", elapsed.brief()))
             }
-            Event::PolicyAnnounced { server, tag } => Self::new("policy", server, format!("is now {tag}")),
+            Event::PolicyAnnounced { .. } => return None,
+            Event::Policy { server, tag } => Self::new("policy", server, format!("is now {tag}")),
+            Event::PolicyFailed { server, reason } => {
+                Self::new("policy", server, format!("not read: {reason}"))
+            }
             Event::Waiting { until, why } => {
                 Self::new("WAITING", "", format!("{}: {}", layout.span(*until), why.explain()))
             }

@@ -192,7 +192,9 @@ static void race(struct agent *agent, struct link *link) {
 
 static void exchange(struct agent *agent, const homing_action *action) {
     struct link *link = link_of(agent, action->link);
-    if (action->errand == HOMING_ERRAND_LISTEN) {
+    const bool is_heartbeat = action->errand == HOMING_ERRAND_ATTACH || action->errand == HOMING_ERRAND_BEAT ||
+                              action->errand == HOMING_ERRAND_PROBE;
+    if (!is_heartbeat) { // this example says nothing else
         const homing_outcome declined = {.struct_size = sizeof declined, .verdict = HOMING_VERDICT_DECLINED};
         told(agent, homing_engine_done(agent->engine, platform_now_ns(), action->exchange, &declined),
              "homing_engine_done");

@@ -174,7 +174,9 @@ private:
     }
 
     void exchange(const homing_action &action) {
-        if (action.errand == HOMING_ERRAND_LISTEN) {
+        const bool is_heartbeat = action.errand == HOMING_ERRAND_ATTACH || action.errand == HOMING_ERRAND_BEAT ||
+                                  action.errand == HOMING_ERRAND_PROBE;
+        if (!is_heartbeat) { // this example says nothing else
             homing_outcome declined = {};
             declined.struct_size = sizeof declined;
             declined.verdict = HOMING_VERDICT_DECLINED;

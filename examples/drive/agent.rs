@@ -99,7 +99,8 @@ impl Agent {
                         link.say(exchange, request);
                     }
                 }
-                Action::Exchange { exchange, errand: Errand::Listen, .. } => {
+                // This example says nothing else.
+                Action::Exchange { exchange, .. } => {
                     let outcome = Outcome { verdict: Verdict::Declined { status: 0 }, drain: None };
                     self.engine.handle(now(), Input::Done { exchange, outcome });
                 }

@@ -35,8 +35,8 @@ pub struct ClientEvent {
     pub at: Duration,
     /// What happened.
     pub event: Event,
-    /// Beside [`Event::Heartbeat`]: the body of the server's answer. `None` if it had to make room for others:
-    /// [`Client::lost_bodies`] counts these.
+    /// Beside [`Event::Heartbeat`]: the body of the server's answer. Beside [`Event::Policy`]: the policy. `None` if it had to
+    /// make room for others: [`Client::lost_bodies`] counts these.
     pub body: Option<Arc<[u8]>>,
     /// Beside [`Event::Heartbeat`]: the number of the newest request that it covers, of those that
     /// [`Client::beat_now`] made; 0 when it covers none.
@@ -266,6 +266,8 @@ fn is_progress(event: &Event) -> bool {
         | Event::Detached { .. }
         | Event::SettingsAnnounced { .. }
         | Event::PolicyAnnounced { .. }
+        | Event::Policy { .. }
+        | Event::PolicyFailed { .. }
         | Event::Waiting { .. }
         | Event::PushOpened { .. }
         | Event::PushLost { .. }

@@ -236,6 +236,14 @@ impl Client {
         number
     }
 
+    /// The product has taken the policy of this entity tag over for good. Until then a policy that an
+    /// [`Event::Policy`](crate::engine::Event::Policy) brought is brought again by the next life of the agent; from then on
+    /// it is not, and a server that still has it is not asked for it. At most 256 bytes; an empty or longer tag does nothing.
+    /// Remembered where there is a store.
+    pub fn confirm_policy(&self, tag: &str) {
+        self.shared.send(Message::Command(Command::ConfirmPolicy(tag.into())));
+    }
+
     /// Finds out now where the machine is: asks the reference servers, whatever is known already. What they said
     /// comes as [`Event::Round`](crate::engine::Event::Round).
     pub fn probe_now(&self) {

@@ -263,9 +263,11 @@ impl Worker {
             self.keep_floor(floor);
         }
         self.stopped = matches!(event, Event::Stopped {});
-        let adopted = if matches!(event, Event::Heartbeat { .. }) { self.driver.adopted() } else { None };
+        let is_heartbeat = matches!(event, Event::Heartbeat { .. });
+        let has_body = is_heartbeat || matches!(event, Event::Policy { .. });
+        let adopted = if has_body { self.driver.adopted() } else { None };
         let covers = adopted.as_ref().map_or(0, |adopted| adopted.covers);
-        if adopted.is_some() && self.client.shared.status.wants_more(covers) {
+        if is_heartbeat && adopted.is_some() && self.client.shared.status.wants_more(covers) {
             // Asked for when this one had its status already: the next one is for that.
             self.driver.hear(Heard::Command(Command::BeatNow));
         }

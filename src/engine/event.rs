@@ -83,6 +83,22 @@ pub enum Event {
         /// The tag.
         tag: Arc<str>,
     },
+    /// The policy of the product, which the server named by a tag the product does not have. Its bytes come with the event
+    /// ([`ClientEvent::body`](crate::client::ClientEvent::body)). Told once in each life of the agent until the product
+    /// [confirms](super::Command::ConfirmPolicy) the tag.
+    Policy {
+        /// Which server.
+        server: ServerId,
+        /// Its entity tag.
+        tag: Arc<str>,
+    },
+    /// The policy could not be read. Unless the server has none it is tried again after the next heartbeat.
+    PolicyFailed {
+        /// Which server.
+        server: ServerId,
+        /// Why.
+        reason: String,
+    },
     /// No server is attached, and the next search begins later.
     Waiting {
         /// How long from now.

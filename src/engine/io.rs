@@ -170,6 +170,8 @@ pub enum Ending {
     Moved,
     /// A probe has its answer.
     Probed,
+    /// The product has already what was asked for.
+    Unchanged,
     /// The machine was suspended, or the network changed.
     Stale,
     /// The settings no longer name this server, or name it with other particulars.
@@ -188,6 +190,7 @@ impl Ending {
             Self::Idle => "the next exchange is too far off to keep it open",
             Self::Moved => "the agent moved to another server",
             Self::Probed => "the probe has its answer",
+            Self::Unchanged => "the product has it already",
             Self::Stale => "the machine slept or the network changed",
             Self::Reconfigured => "the settings changed",
             Self::Stopped => "communication ends",
@@ -319,6 +322,9 @@ pub enum Command {
     /// Use this location's settings from now on, wherever the machine is; `None`: those of the location that
     /// fits, or of the group.
     SetLocation(Option<Arc<str>>),
+    /// The product has taken the policy of this entity tag over for good: it is not handed over again after a restart. At
+    /// most 256 bytes; an empty or longer tag changes nothing and is counted as a stale input.
+    ConfirmPolicy(Arc<str>),
     /// The driver has other credentials from now on: a server that refused the old ones has not refused
     /// these. Nothing is said to a server in use, which had no objection.
     NewCredentials,

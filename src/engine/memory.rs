@@ -4,6 +4,7 @@
 //! and whoever stores it says how long it was away.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,8 @@ pub struct Memory {
     pub misses: u8,
     /// How often in a row the agent had to leave a server within an hour after it had come back to it.
     pub damping: u8,
+    /// The entity tag of the policy that the product has confirmed.
+    pub policy: Option<Arc<str>>,
     /// Servers of which something is known.
     pub servers: Vec<ServerMemory>,
 }
@@ -34,7 +37,8 @@ impl Memory {
         let mut servers: Vec<&ServerMemory> = self.servers.iter().collect();
         servers.sort_by_key(|server| server.worth());
         servers.truncate(servers.len() / 2);
-        Self { servers: servers.into_iter().cloned().collect(), ..*self }
+        let servers = servers.into_iter().cloned().collect();
+        Self { misses: self.misses, damping: self.damping, policy: self.policy.clone(), servers }
     }
 }
 

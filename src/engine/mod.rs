@@ -309,6 +309,7 @@ impl Engine {
         match command {
             Command::BeatNow => attachment.beat_now(cx),
             Command::NewCredentials => attachment.new_credentials(cx),
+            Command::ConfirmPolicy(tag) => attachment.confirm_policy(cx, tag),
             Command::ProbeNow => {
                 if let Some(location) = location {
                     location.probe_now(cx);

@@ -56,6 +56,9 @@ pub const HOMING_ERRAND_BEAT: i32 = 2;
 pub const HOMING_ERRAND_PROBE: i32 = 3;
 /// `GET /homing/v1/events`: a stream that stays open. Who does not offer it says `HOMING_VERDICT_DECLINED`.
 pub const HOMING_ERRAND_LISTEN: i32 = 4;
+/// The policy is to be read: `GET policy`. `known` is sent as `If-None-Match`, and a 304 is then a success. The entity tag of
+/// the answer is told as its policy. A driver that reads none declines.
+pub const HOMING_ERRAND_POLICY: i32 = 5;
 
 /// A connection of our own to the server's address; proxies are 0 to 7.
 pub const HOMING_ROUTE_DIRECT: i32 = -1;
@@ -78,6 +81,8 @@ pub const HOMING_ENDING_STALE: i32 = 7;
 pub const HOMING_ENDING_RECONFIGURED: i32 = 8;
 /// The engine stops, or communication was switched off.
 pub const HOMING_ENDING_STOPPED: i32 = 9;
+/// The product has already what was asked for.
+pub const HOMING_ENDING_UNCHANGED: i32 = 10;
 
 /// A probe asks the management server the agent is attached to.
 pub const HOMING_REFERENCE_MANAGEMENT: u32 = 0xFFFF_FFFF;
@@ -118,7 +123,7 @@ pub struct homing_action {
     pub is_tls: u32,
     /// `HOMING_ROUTE_DIRECT`, or which proxy of the driver's list.
     pub route: i32,
-    /// `HOMING_ERRAND_…`.
+    /// `HOMING_ERRAND_…`. Decline those you do not know: later versions may ask for more.
     pub errand: i32,
     /// Which search an attempt belongs to.
     pub sweep: u64,
@@ -138,6 +143,8 @@ pub struct homing_action {
     /// Which reference server a probe asks, from 1; 0 when nobody may answer; `HOMING_REFERENCE_MANAGEMENT`: the management
     /// server the agent is attached to, which is asked like a reference server.
     pub reference: u32,
+    /// The entity tag of the policy that the product has; none when it has none.
+    pub known: homing_text,
 }
 
 const TEXT: usize = size_of::<homing_text>();
@@ -166,7 +173,8 @@ const _: () = assert!(no_padding(
         4,
         8,
         4,
-        4
+        4,
+        TEXT
     ],
 ));
 
@@ -200,6 +208,7 @@ impl homing_action {
         probe: 0,
         proof: 0,
         reference: 0,
+        known: homing_text::NONE,
     };
 }
 
@@ -237,10 +246,14 @@ impl Current {
                 ..self.dialled(server, &to)
             },
             Some(Action::Exchange { exchange, link, errand, deadline }) => {
-                let (errand, sweep) = errand_code(errand);
+                if let Errand::Policy { known } = &errand {
+                    self.name.clone_from(known);
+                }
+                let known = homing_text::of(self.name.as_deref());
+                let (errand, sweep) = errand_code(&errand);
                 let deadline_ns = deadline.as_nanos();
                 let (kind, exchange, link) = (HOMING_ACTION_EXCHANGE, exchange.0, link.0);
-                homing_action { kind, exchange, link, errand, sweep, deadline_ns, ..none }
+                homing_action { kind, exchange, link, errand, sweep, deadline_ns, known, ..none }
             }
             Some(Action::Adopt { exchange }) => {
                 homing_action { kind: HOMING_ACTION_ADOPT, exchange: exchange.0, ..none }
@@ -326,12 +339,13 @@ const fn route_code(value: Route) -> i32 {
 }
 
 /// And which search an attempt belongs to.
-const fn errand_code(value: Errand) -> (i32, u64) {
+fn errand_code(value: &Errand) -> (i32, u64) {
     match value {
-        Errand::Heartbeat { purpose: Purpose::Attach { sweep } } => (HOMING_ERRAND_ATTACH, sweep),
+        Errand::Heartbeat { purpose: Purpose::Attach { sweep } } => (HOMING_ERRAND_ATTACH, *sweep),
         Errand::Heartbeat { purpose: Purpose::Beat } => (HOMING_ERRAND_BEAT, 0),
         Errand::Heartbeat { purpose: Purpose::Probe } => (HOMING_ERRAND_PROBE, 0),
         Errand::Listen => (HOMING_ERRAND_LISTEN, 0),
+        Errand::Policy { .. } => (HOMING_ERRAND_POLICY, 0),
     }
 }
 
@@ -343,6 +357,7 @@ const fn ending_code(value: Ending) -> i32 {
         Ending::Idle => HOMING_ENDING_IDLE,
         Ending::Moved => HOMING_ENDING_MOVED,
         Ending::Probed => HOMING_ENDING_PROBED,
+        Ending::Unchanged => HOMING_ENDING_UNCHANGED,
         Ending::Stale => HOMING_ENDING_STALE,
         Ending::Reconfigured => HOMING_ENDING_RECONFIGURED,
         Ending::Stopped => HOMING_ENDING_STOPPED,

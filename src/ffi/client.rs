@@ -275,6 +275,26 @@ pub unsafe extern "C" fn homing_client_beat_now(
     }
 }
 
+/// The product has taken the policy of this entity tag over for good; NUL-terminated UTF-8, at most 256 bytes. Until then a
+/// policy that a `HOMING_EVENT_POLICY` brought is brought again by the next life of the agent; from then on it is not, and a
+/// server that still has it is not asked for it. An empty or longer tag does nothing. Remembered where there is a store.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_client_confirm_policy(
+    client: *mut homing_client,
+    tag: *const c_char,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let tag = text::required(tag, "tag")?;
+            with(client, |client| {
+                client.confirm_policy(tag);
+                Ok(())
+            })
+        })
+    }
+}
+
 /// Finds out now where the machine is: asks the reference servers, whatever is known already.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_client_probe_now(client: *mut homing_client) -> homing_status {

@@ -45,6 +45,11 @@ pub const HOMING_EVENT_HEARTBEAT: i32 = 6;
 pub const HOMING_EVENT_SETTINGS_ANNOUNCED: i32 = 7;
 /// `server` named a new entity tag of the policy: `text`.
 pub const HOMING_EVENT_POLICY_ANNOUNCED: i32 = 8;
+/// The policy of the product, from `server`: `body`, with the entity tag `text`. Confirm the tag when the product has taken it
+/// over, or the next life of the agent brings it again.
+pub const HOMING_EVENT_POLICY: i32 = 26;
+/// The policy could not be read from `server`; `text` says why.
+pub const HOMING_EVENT_POLICY_FAILED: i32 = 27;
 /// No server is attached, and the next search begins in `duration_ms`; `reason` says why.
 pub const HOMING_EVENT_WAITING: i32 = 9;
 /// The agent goes back from `server` to `other_server`, which is better or its own.
@@ -327,6 +332,11 @@ impl<'a> Parts<'a> {
     const fn about(kind: i32, server: &'a ServerId) -> Self {
         Self { server: Some(server), ..Self::of(kind) }
     }
+
+    /// One that is about a server and has something to say of it.
+    const fn says(kind: i32, server: &'a ServerId, text: &'a str) -> Self {
+        Self { text: Some(text), ..Self::about(kind, server) }
+    }
 }
 
 fn parts(event: &Event) -> Parts<'_> {
@@ -356,12 +366,10 @@ fn parts(event: &Event) -> Parts<'_> {
             duration: Some(*elapsed),
             ..Parts::about(HOMING_EVENT_HEARTBEAT, server)
         },
-        Event::SettingsAnnounced { server, tag } => {
-            Parts { text: Some(tag), ..Parts::about(HOMING_EVENT_SETTINGS_ANNOUNCED, server) }
-        }
-        Event::PolicyAnnounced { server, tag } => {
-            Parts { text: Some(tag), ..Parts::about(HOMING_EVENT_POLICY_ANNOUNCED, server) }
-        }
+        Event::SettingsAnnounced { server, tag } => Parts::says(HOMING_EVENT_SETTINGS_ANNOUNCED, server, tag),
+        Event::PolicyAnnounced { server, tag } => Parts::says(HOMING_EVENT_POLICY_ANNOUNCED, server, tag),
+        Event::Policy { server, tag } => Parts::says(HOMING_EVENT_POLICY, server, tag),
+        Event::PolicyFailed { server, reason } => Parts::says(HOMING_EVENT_POLICY_FAILED, server, reason),
         Event::Waiting { until, why } => {
             Parts { duration: Some(*until), reason: reason_code(*why), ..Parts::of(HOMING_EVENT_WAITING) }
         }
@@ -372,9 +380,7 @@ fn parts(event: &Event) -> Parts<'_> {
             Parts { text: failure.as_deref(), ..Parts::about(HOMING_EVENT_PROBED, server) }
         }
         Event::PushOpened { server } => Parts::about(HOMING_EVENT_PUSH_OPENED, server),
-        Event::PushLost { server, reason } => {
-            Parts { text: Some(reason), ..Parts::about(HOMING_EVENT_PUSH_LOST, server) }
-        }
+        Event::PushLost { server, reason } => Parts::says(HOMING_EVENT_PUSH_LOST, server, reason),
         Event::PushUnavailable { server, retry } => {
             Parts { duration: Some(*retry), ..Parts::about(HOMING_EVENT_PUSH_UNAVAILABLE, server) }
         }

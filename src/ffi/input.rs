@@ -317,6 +317,23 @@ pub unsafe extern "C" fn homing_engine_beat_now(engine: *mut homing_engine, now_
     unsafe { status(|| hear(engine, now_ns, Input::Command(Command::BeatNow))) }
 }
 
+/// The product has taken the policy of this entity tag over for good: NUL-terminated UTF-8, at most 256 bytes. An empty or
+/// longer tag changes nothing and is counted as a stale input.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_confirm_policy(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    tag: *const c_char,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let tag = text::required(tag, "tag")?.into();
+            hear(engine, now_ns, Input::Command(Command::ConfirmPolicy(tag)))
+        })
+    }
+}
+
 /// The driver has other credentials from now on: a server that refused the old ones has not refused these.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_engine_new_credentials(

@@ -37,7 +37,7 @@ fn understood(answer: Answer, limits: &Limits, wall: SystemTime) -> (u16, Vec<u8
     let agent = "fuzzed".parse().expect("a valid id");
     let homing = Homing::new(agent, Arc::new(limits.clone()), 0);
     let errand = Errand::Heartbeat { purpose: Purpose::Beat };
-    let Outcome { verdict, .. } = homing.outcome(errand, &answer, wall);
+    let Outcome { verdict, .. } = homing.outcome(&errand, &answer, wall);
     match verdict {
         Verdict::Success { status, settings, policy } => {
             assert!((200..=299).contains(&status) && (settings.is_some() || policy.is_some()));

@@ -1,10 +1,13 @@
 //! Why something is said to a server.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 /// What the engine wants said on a link. It never knows the bytes: the driver turns an errand into
 /// a request and the answer into an [`Outcome`](crate::words::Outcome).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Errand {
     /// `POST /homing/v1/heartbeat`: the product's status goes up, its answer comes down.
     Heartbeat {
@@ -13,6 +16,11 @@ pub enum Errand {
     },
     /// `GET /homing/v1/events`: a stream that stays open and tells when something changed.
     Listen,
+    /// `GET /homing/v1/policy`: the policy of the product, which knows alone what it means.
+    Policy {
+        /// The entity tag of the one it has; the server answers 304 when that is still the one. Sent as `If-None-Match`.
+        known: Option<Arc<str>>,
+    },
 }
 
 /// What a heartbeat is for. Sent as `Homing-Purpose`.

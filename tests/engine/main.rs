@@ -27,6 +27,7 @@ mod mount;
 mod networks;
 mod patient_round;
 mod places;
+mod policy;
 mod prepared;
 mod promises;
 mod push;

@@ -420,6 +420,8 @@ mod twice {
                     Errand::Heartbeat { purpose: Purpose::Beat } => (HOMING_ERRAND_BEAT, 0),
                     Errand::Heartbeat { purpose: Purpose::Probe } => (HOMING_ERRAND_PROBE, 0),
                     Errand::Listen => (HOMING_ERRAND_LISTEN, 0),
+                    Errand::Policy { .. } => (HOMING_ERRAND_POLICY, 0),
+                    _ => unreachable!("{errand:?}"),
                 };
                 format!("exchange {} {} {errand} {sweep} {}", exchange.0, link.0, deadline.as_nanos())
             }

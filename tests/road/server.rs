@@ -235,7 +235,8 @@ impl Conversation<'_> {
             .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
             .collect();
         let mut request = Request { line, fields, body: Vec::new() };
-        request.body.resize(request.field("content-length").unwrap().parse().unwrap(), 0);
+        let length = request.field("content-length").map_or(0, |length| length.parse().unwrap());
+        request.body.resize(length, 0);
         self.stream.read_exact(&mut request.body).ok()?;
         self.inner.requests.lock().unwrap().push(request.clone());
         Some(request)

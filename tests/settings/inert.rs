@@ -104,7 +104,7 @@ fn fates() -> Vec<(&'static str, Fate)> {
         ("location.control", Shown("a_control_of_one_family_leaves_the_other_its_default")),
         ("group.name", ForPeople),
         ("group.server_list", Shown("names_are_unique_bounded_and_known_where_they_are_used")),
-        ("group.download_from_management_server", Told(json!(false))),
+        ("group.download_from_management_server", Shown("policies_are_not_read_where_the_settings_say_so")),
         ("group.accept_settings_over_http", Told(json!(false))),
         ("group.reconnection.keep_group", Told(json!(true))),
         ("group.reconnection.keep_mode", Told(json!(true))),

@@ -273,6 +273,7 @@ fn the_wire_is_spoken_as_its_page_says() {
             "every_attempt_of_a_sweep_has_its_key_whatever_the_server",
         ),
         Code("at most {limits.tag_bytes} bytes |"),
+        Code("({limits.body_bytes MiB} MiB unless the program says otherwise)"),
         Code(
             "left out for {attachment.not_allowed min} min | asks the others; when every server has \
              rejected it, it stops trying for {attachment.rejected_first min} min, growing to \

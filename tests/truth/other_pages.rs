@@ -287,6 +287,7 @@ fn the_documentation_in_the_code_has_its_numbers() {
     Page::read("src/lib.rs").goes_by(&[]);
     Page::read("src/client/mod.rs").goes_by(&[
         Code("takes more than {platform/callback.LONG s words} seconds is logged"),
+        Code("At most {engine/session/announced.LONGEST_TAG} bytes; an empty or longer tag"),
         Test(
             "about once a day, on a thread",
             "a_quiet_agent_writes_once_a_day_so_that_a_good_address_does_not_grow_old",
@@ -319,6 +320,7 @@ fn the_documentation_in_the_code_has_its_numbers() {
 fn the_header_has_the_numbers_of_the_code() {
     Page::read("include/homing.h").goes_by(&[
         Test("at least 128 KiB of stack left", "a_caller_needs_no_more_stack_than_is_promised"),
+        Code("UTF-8, at most {engine/session/announced.LONGEST_TAG} bytes."),
         Other("major << 16 | minor << 8 | patch"),
         Other("such as 0.1.0"),
         Code("1 to {words/id.LONGEST} visible ASCII characters"),

@@ -16,9 +16,9 @@ pub(crate) enum Words {
 }
 
 /// Statuses of HTTP: names, not numbers.
-const STATUSES: [&str; 22] = [
-    "200", "304", "400", "401", "403", "404", "405", "407", "408", "409", "410", "412", "413", "416", "421",
-    "422", "425", "429", "500", "503", "511", "501",
+const STATUSES: [&str; 23] = [
+    "200", "304", "400", "401", "403", "404", "405", "406", "407", "408", "409", "410", "412", "413", "416",
+    "421", "422", "425", "429", "500", "503", "511", "501",
 ];
 
 /// What a page says, without code, the targets of links and the way its lines break.

@@ -79,7 +79,7 @@ impl Exchanges {
 
     /// Does an errand on a link that is free.
     pub(super) fn begin(&mut self, id: ExchangeId, errand: Errand, link: &mut Link, now: Moment) -> Next {
-        let Said { status, covers } = self.said(errand);
+        let Said { status, covers } = self.said(&errand);
         let held = self.too_large.holds(&link.server().id, status.len(), now);
         let content = if held { Content::Omitted } else { Content::Status(status) };
         self.say(UnderWay { id, errand, content, covers, credentials: None, begun: false }, link, true)
@@ -134,7 +134,7 @@ impl Exchanges {
         answer: Answer,
         engine: impl FnOnce(Outcome<'_>) -> T,
     ) -> T {
-        let outcome = self.protocol.outcome(errand, &answer, SystemTime::now());
+        let outcome = self.protocol.outcome(&errand, &answer, SystemTime::now());
         let succeeded = matches!(outcome.verdict, Verdict::Success { .. });
         let told = engine(outcome);
         if succeeded {
@@ -196,7 +196,7 @@ impl Exchanges {
     /// Says it on this link, with the newest credentials. If they are refused, others may be tried when
     /// `renewable`.
     fn say(&mut self, mut under_way: UnderWay, link: &mut Link, renewable: bool) -> Next {
-        let UnderWay { id, errand, ref content, .. } = under_way;
+        let UnderWay { id, ref errand, ref content, .. } = under_way;
         let Some(request) = self.protocol.request(errand, link.server(), content.clone()) else {
             return Next::Heard { heard: Heard::Declined(id), insists: false };
         };
@@ -211,12 +211,14 @@ impl Exchanges {
     }
 
     /// What is said: the newest status, the same for every attempt of one sweep, nothing in a probe.
-    fn said(&mut self, errand: Errand) -> Said {
+    fn said(&mut self, errand: &Errand) -> Said {
         match errand {
-            Errand::Heartbeat { purpose: Purpose::Probe } | Errand::Listen => Said::default(),
+            Errand::Heartbeat { purpose: Purpose::Probe } | Errand::Listen | Errand::Policy { .. } => {
+                Said::default()
+            }
             Errand::Heartbeat { purpose: Purpose::Beat } => self.status.newest(),
             Errand::Heartbeat { purpose: Purpose::Attach { sweep } } => {
-                let said = self.sweeps.entry(sweep).or_insert_with(|| self.status.newest()).clone();
+                let said = self.sweeps.entry(*sweep).or_insert_with(|| self.status.newest()).clone();
                 if self.sweeps.len() > SWEEPS {
                     self.sweeps.pop_first();
                 }

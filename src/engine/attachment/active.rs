@@ -6,7 +6,7 @@ use super::race::Race;
 use super::roster::Member;
 use crate::engine::context::Context;
 use crate::engine::owners::Owner;
-use crate::engine::session::{Attempt, Heartbeat, Link, Stream};
+use crate::engine::session::{Attempt, Heartbeat, Link, Policy, Stream};
 use crate::engine::{Whereabouts, Why};
 use crate::words::{CertificatePolicyId, Moment, Proof, Route, SettingsId};
 
@@ -24,6 +24,7 @@ pub(super) struct Active {
     pub(super) heartbeat: Heartbeat,
     /// The event stream of push mode.
     pub(super) stream: Option<Box<Stream>>,
+    pub(super) policy_read: Policy,
     /// Others are tried. The search may include an attempt on this server.
     pub(super) search: Option<Box<Race>>,
     /// The agent means to leave it.
@@ -83,6 +84,7 @@ impl Active {
     pub(super) fn refers_to(&self, settings: SettingsId) -> bool {
         self.policy.settings == settings
             || self.heartbeat.refers_to(settings)
+            || self.policy_read.refers_to(settings)
             || self.stream.as_ref().is_some_and(|stream| stream.refers_to(settings))
             || self.search.as_ref().is_some_and(|race| race.refers_to(settings))
     }

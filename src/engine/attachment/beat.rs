@@ -43,7 +43,7 @@ impl Attachment {
         let Some(active) = self.active_mut() else {
             return;
         };
-        if !keep && active.is_quiet() {
+        if !keep && active.is_quiet() && !active.policy_read.is_wanted() {
             active.heartbeat.close_link(cx, Ending::Idle);
         }
     }
@@ -131,6 +131,7 @@ impl Attachment {
         } else if let Some(leave) = active.leave.filter(|leave| leave.at <= cx.now) {
             self.move_away(cx, leave);
         }
+        self.tick_policy(cx);
         self.tick_stream(cx);
         self.tick_failback(cx);
     }

@@ -35,6 +35,7 @@ impl Attachment {
     /// What the settings say of how the server in use is talked to.
     fn follow(&mut self, cx: &mut Context<'_>, effective: &Effective) {
         self.mode = effective.mode.value;
+        self.reads_policies = effective.download_from_management_server.value;
         if let Phase::Attached(active) = &mut self.phase {
             match (self.mode, &mut active.stream) {
                 (Mode::Push, Some(_)) | (Mode::Pull, None) => {}
@@ -131,7 +132,8 @@ impl Attachment {
                     }
                 }
                 let stream = active.stream.as_mut().and_then(|stream| stream.attempt_mut());
-                for attempt in active.heartbeat.attempt_mut().into_iter().chain(stream) {
+                let policy = active.policy_read.attempt_mut();
+                for attempt in active.heartbeat.attempt_mut().into_iter().chain(stream).chain(policy) {
                     match &still_listed {
                         Some(member) => attempt.target.renumber(record, &member.server, version),
                         None => attempt.target.record = record,
@@ -295,6 +297,7 @@ impl Attachment {
                     self.servers.disband(cx, &mut race, Ending::Stale);
                 }
                 active.heartbeat.give_up(cx, Ending::Stale);
+                active.policy_read.give_up(cx, Ending::Stale);
                 if let Some(stream) = &mut active.stream {
                     stream.rest(cx, Ending::Stale);
                 }

@@ -25,6 +25,7 @@ mod failback;
 mod health;
 mod hunger;
 mod plan;
+mod policy;
 mod race;
 mod report;
 mod roster;
@@ -48,7 +49,7 @@ use super::event::span;
 use super::fact::{Fact, Facts};
 use super::guard::Present;
 use super::owners::Owner;
-use super::session::{Announced, Attempt, Heartbeat, Stream};
+use super::session::{Announced, Attempt, Heartbeat, Policy, Stream};
 use super::tuning::attachment::Tuning;
 use super::{Ending, Event, Input, State, Why};
 use crate::settings::Mode;
@@ -63,6 +64,8 @@ pub(super) struct Attachment {
     announced: Announced,
     /// Whether the server in use is asked for an event stream.
     mode: Mode,
+    /// Policies are read from the server in use.
+    reads_policies: bool,
     /// T: the longest gap between heartbeats. A server that asks for more patience is left.
     interval: Duration,
     hunger: Hunger,
@@ -106,6 +109,7 @@ impl Attachment {
             phase: Phase::Starting { at },
             failback: Failback::default(),
             mode: Mode::Pull,
+            reads_policies: false,
             announced: Announced::default(),
             interval: Duration::ZERO,
             hunger: Hunger::new(at),
@@ -184,7 +188,8 @@ impl Attachment {
                 let moves = quiet.then(|| self.moves_at(active)).flatten();
                 let failback = self.failback.deadline(quiet, tuning);
                 let stream = active.stream.as_ref().and_then(|stream| stream.deadline(tuning));
-                [heartbeat, search, moves, failback, stream].into_iter().flatten().min()
+                let policy = active.policy_read.deadline(tuning);
+                [heartbeat, search, moves, failback, stream, policy].into_iter().flatten().min()
             }
         }
     }
@@ -211,6 +216,7 @@ impl Attachment {
             Owner::Search => self.search_input(cx, input),
             Owner::Heartbeat => self.beat_input(cx, input),
             Owner::Stream => self.stream_input(cx, input),
+            Owner::Policy => self.policy_input(cx, input),
             Owner::Failback => self.failback.handle(cx, &mut self.servers, input),
             Owner::Farewell => self.stopping_input(cx, input),
             Owner::Location => false,
@@ -328,6 +334,7 @@ impl Attachment {
             reached: Reached::by(&held.link),
             heartbeat: Heartbeat::new(cx, held.open.then_some(held.link), held.first_byte),
             stream: (self.mode == Mode::Push).then(Box::<Stream>::default),
+            policy_read: Policy::default(),
             search: None,
             leave,
             on_probation: why == Why::BetterServer,
@@ -411,6 +418,7 @@ impl Attachment {
             Phase::Sweeping(mut race) => self.servers.disband(cx, &mut race, ending),
             Phase::Attached(mut active) => {
                 active.heartbeat.give_up(cx, ending);
+                active.policy_read.give_up(cx, ending);
                 if let Some(race) = &mut active.search {
                     self.servers.disband(cx, race, ending);
                 }

@@ -109,7 +109,12 @@ impl Attachment {
         });
         let mut servers: Vec<_> = remembered.chain(self.floors_elsewhere(now)).collect();
         servers.shrink_to_fit();
-        Memory { misses: self.misses, damping: self.failback.damping, servers }
+        Memory {
+            misses: self.misses,
+            damping: self.failback.damping,
+            policy: self.announced.confirmed_policy().cloned(),
+            servers,
+        }
     }
 
     fn server_memory(&self, index: usize, record: &Record, now: Moment) -> ServerMemory {
@@ -158,6 +163,7 @@ impl Attachment {
     pub(in crate::engine) fn memory_digest(&self, now: Moment) -> u64 {
         let mut digest = SipHasher13::new();
         (self.misses.min(TELLING_MISSES), self.failback.damping).hash(&mut digest);
+        self.announced.confirmed_policy().hash(&mut digest);
         for (index, record) in self.servers.records.iter().enumerate() {
             let left_out = match record.health {
                 Health::Quarantined { until, class: FailureClass::NotAllowed, .. } => Some((until, false)),
@@ -198,6 +204,9 @@ impl Attachment {
         };
         self.misses = memory.misses.min(MOST_MISSES);
         self.failback.damping = memory.damping;
+        if let Some(tag) = &memory.policy {
+            self.announced.confirm(tag.clone());
+        }
         for known in &memory.servers {
             let record = self.find(&known.id).and_then(|index| self.servers.records.get_mut(index));
             let Some(record) = record else {

@@ -275,6 +275,7 @@ impl Attachment {
                 stream.want(cx.now);
             }
         }
+        self.want_policy(cx);
         let Link { proof, address, medium, is_stale, .. } = link;
         let medium = (!is_stale).then_some(medium);
         self.facts.add(Fact::Proved { server, policy, proof, peer: address, medium });
@@ -513,8 +514,11 @@ impl Attachment {
         if let Some(floor) = floor.filter(|_| waits) {
             active.heartbeat.plan(floor, Try::First);
         }
-        if let Some(stream) = active.stream.as_mut().filter(|_| throttled) {
-            stream.stop_unless_asked(cx);
+        if throttled {
+            active.policy_read.stop_unless_asked(cx);
+            if let Some(stream) = &mut active.stream {
+                stream.stop_unless_asked(cx);
+            }
         }
     }
 }

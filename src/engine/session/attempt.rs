@@ -127,9 +127,10 @@ impl Attempt {
 
     /// When it will have taken too long, and what that is called.
     pub(in crate::engine) fn limit(&self, tuning: &Tuning) -> (Moment, Cause) {
+        let limits = Limits::of(&self.errand, tuning);
         let (end, cause) = match self.stage {
             Stage::Resolving { since: Some(since), .. } => (since + tuning.name_limit, Cause::NameTimeout),
-            Stage::Resolving { since: None, .. } => (self.started + tuning.attempt_limit, Cause::NameTimeout),
+            Stage::Resolving { since: None, .. } => (self.started + limits.whole, Cause::NameTimeout),
             Stage::Connecting { since, .. } if self.target.endpoints.has_other_route() => {
                 (since + tuning.route_limit, Cause::ConnectTimeout)
             }
@@ -138,15 +139,12 @@ impl Attempt {
                 (self.endpoint_limit(tuning).min(since + tuning.tls_limit), Cause::TlsTimeout)
             }
             Stage::Exchanging { since, first_byte: None, .. } => {
-                let limit = since + Limits::of(self.errand, tuning).first_byte;
-                (self.endpoint_limit(tuning).min(limit), Cause::NoFirstByte)
+                (self.endpoint_limit(tuning).min(since + limits.first_byte), Cause::NoFirstByte)
             }
-            Stage::Exchanging { since, .. } => {
-                (since + Limits::of(self.errand, tuning).answer, Cause::ExchangeTimeout)
-            }
+            Stage::Exchanging { since, .. } => (since + limits.answer, Cause::ExchangeTimeout),
             Stage::Ended => return (NEVER, Cause::AttemptTimeout),
         };
-        let whole = self.started + tuning.attempt_limit;
+        let whole = self.started + limits.whole;
         if whole < end { (whole, Cause::AttemptTimeout) } else { (end, cause) }
     }
 
@@ -449,7 +447,7 @@ impl Attempt {
         let exchange = cx.queue.next_exchange(self.owner);
         self.stage = Stage::Exchanging { link, exchange, since: cx.now, first_byte: None };
         let (deadline, _) = self.limit(&cx.tuning.attachment);
-        cx.act(Action::Exchange { exchange, link: link.id, errand: self.errand, deadline });
+        cx.act(Action::Exchange { exchange, link: link.id, errand: self.errand.clone(), deadline });
     }
 
     fn done<'a>(

@@ -151,6 +151,20 @@ impl Heartbeat {
         self.link.take()
     }
 
+    /// The kept link, for another request that gives it back.
+    pub(in crate::engine) fn lend_link(&mut self) -> Option<Link> {
+        if self.is_under_way() { None } else { self.link.take() }
+    }
+
+    /// A link that was lent, or made for another request, may serve the next exchange.
+    pub(in crate::engine) fn give_back(&mut self, cx: &mut Context<'_>, link: Link) {
+        if self.link.is_some() || self.is_under_way() {
+            return cx.queue.close(link.id, Ending::Idle);
+        }
+        cx.queue.hand_over(link.id.0, Owner::Heartbeat);
+        self.link = Some(link);
+    }
+
     pub(in crate::engine) fn begin(&mut self, attempt: Attempt, which: Try) {
         self.exchange = Some(Exchange { attempt, which, is_doubted: false });
     }

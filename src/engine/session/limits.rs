@@ -12,18 +12,24 @@ pub(super) struct Limits {
     pub(super) first_byte: Duration,
     /// From the request to the end of its answer. An event stream has opened by then, and may last for ever.
     pub(super) answer: Duration,
+    /// From the look-up of the name to the end of the answer.
+    pub(super) whole: Duration,
 }
 
 impl Limits {
-    pub(super) fn of(errand: Errand, tuning: &Tuning) -> Self {
-        let usual = tuning.exchange_limit;
+    pub(super) fn of(errand: &Errand, tuning: &Tuning) -> Self {
+        let (usual, whole) = (tuning.exchange_limit, tuning.attempt_limit);
         match errand {
             // A server that is too slow to be used is no better one.
             Errand::Heartbeat { purpose: Purpose::Probe } => {
-                Self { first_byte: tuning.silence_most, answer: usual }
+                Self { first_byte: tuning.silence_most, answer: usual, whole }
             }
             Errand::Heartbeat { purpose: Purpose::Attach { .. } | Purpose::Beat } | Errand::Listen => {
-                Self { first_byte: usual, answer: usual }
+                Self { first_byte: usual, answer: usual, whole }
+            }
+            Errand::Policy { .. } => {
+                let answer = tuning.document_limit;
+                Self { first_byte: usual, answer, whole: whole + answer }
             }
         }
     }

@@ -25,7 +25,9 @@ durations! { "attachment",
     tls_limit: 10_000 ms,
     /// A busy server may think for a while about the first exchange.
     exchange_limit: 15_000 ms,
-    /// All of it together.
+    /// A document of a mebibyte comes over a slow line within this.
+    document_limit: 60_000 ms,
+    /// All of it together, but for a document.
     attempt_limit: 20_000 ms,
     /// Resolvers retry at 5 s; a second round seldom helps.
     name_limit: 5_000 ms,

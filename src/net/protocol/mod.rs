@@ -47,8 +47,8 @@ impl Content {
 pub(crate) trait Protocol: Send {
     /// The request that does this errand at this server, with what the product has to say. `None`: this protocol has no
     /// such request.
-    fn request(&self, errand: Errand, server: &Server, content: Content) -> Option<Request>;
+    fn request(&self, errand: &Errand, server: &Server, content: Content) -> Option<Request>;
 
     /// What an answer to that request means. `wall` is the time of day, for a `Retry-After` that names a date.
-    fn outcome<'a>(&self, errand: Errand, answer: &'a Answer, wall: SystemTime) -> Outcome<'a>;
+    fn outcome<'a>(&self, errand: &Errand, answer: &'a Answer, wall: SystemTime) -> Outcome<'a>;
 }

@@ -115,8 +115,8 @@ impl World {
                 let id = state.server.clone();
                 let floor = self.floors.get(&id).copied().unwrap_or_default();
                 assert!(self.now >= floor, "{id} was spoken to before its floor\n{}", self.story());
-                self.beats.push((self.now, id.clone(), errand));
-                self.exchanges.insert(exchange, (link, errand));
+                self.beats.push((self.now, id.clone(), errand.clone()));
+                self.exchanges.insert(exchange, (link, errand.clone()));
                 self.exchanged(exchange, link, &id, errand);
             }
             Action::Adopt { exchange } => {

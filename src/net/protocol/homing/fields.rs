@@ -10,6 +10,8 @@ pub(super) const SETTINGS: &str = "Homing-Settings";
 pub(super) const POLICY: &str = "Homing-Policy";
 pub(super) const DRAIN: &str = "Homing-Drain";
 pub(super) const OMITTED: &str = "Homing-Omitted";
+pub(super) const ETAG: &str = "ETag";
+pub(super) const IF_NONE_MATCH: &str = "If-None-Match";
 pub(super) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// A whole number of seconds. What is too large to count is as long as can be.

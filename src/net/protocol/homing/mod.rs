@@ -2,6 +2,7 @@
 
 mod fields;
 mod heartbeat;
+mod policy;
 mod status;
 
 use std::sync::Arc;
@@ -43,16 +44,18 @@ impl Homing {
 }
 
 impl Protocol for Homing {
-    fn request(&self, errand: Errand, server: &Server, content: Content) -> Option<Request> {
+    fn request(&self, errand: &Errand, server: &Server, content: Content) -> Option<Request> {
         match errand {
-            Errand::Heartbeat { purpose } => Some(heartbeat::request(self, purpose, server, content)),
+            Errand::Heartbeat { purpose } => Some(heartbeat::request(self, *purpose, server, content)),
+            Errand::Policy { known } => Some(policy::request(self, known.as_deref(), server)),
             // Event streams are not spoken yet; heartbeats alone carry the news.
             Errand::Listen => None,
         }
     }
 
-    fn outcome<'a>(&self, errand: Errand, answer: &'a Answer, wall: SystemTime) -> Outcome<'a> {
+    fn outcome<'a>(&self, errand: &Errand, answer: &'a Answer, wall: SystemTime) -> Outcome<'a> {
         let verdict = match errand {
+            Errand::Policy { known } => policy::verdict(self, known.as_deref(), answer, wall),
             // Nothing else is asked.
             Errand::Heartbeat { .. } | Errand::Listen => heartbeat::verdict(self, answer, wall),
         };
@@ -87,7 +90,7 @@ mod tests {
     }
 
     fn outcome(answer: &Answer) -> Outcome<'_> {
-        homing().outcome(Errand::Heartbeat { purpose: Purpose::Beat }, answer, wall())
+        homing().outcome(&Errand::Heartbeat { purpose: Purpose::Beat }, answer, wall())
     }
 
     fn failed(answer: &Answer) -> Failure {
@@ -107,7 +110,7 @@ mod tests {
             literal: None,
         };
         let content = Content::Status(b"123".as_slice().into());
-        let request = homing().request(Errand::Heartbeat { purpose }, &server, content);
+        let request = homing().request(&Errand::Heartbeat { purpose }, &server, content);
         request.unwrap().head
     }
 

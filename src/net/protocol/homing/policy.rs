@@ -1,0 +1,46 @@
+//! `GET policy`: the product's policy, unless it is the one the product has.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::fields::{ETAG, IF_NONE_MATCH, tag};
+use super::{Homing, status};
+use crate::net::exchange::Answer;
+use crate::net::protocol::Request;
+use crate::net::sink::Sink;
+use crate::net::source::Source;
+use crate::settings::Server;
+use crate::words::Verdict;
+
+const PATH: &str = "/homing/v1/policy";
+
+/// Not modified (RFC 9110, section 15.4.5).
+const UNCHANGED: u16 = 304;
+
+pub(super) fn request(homing: &Homing, known: Option<&str>, server: &Server) -> Request {
+    let mut head = homing.begin("GET", PATH, server);
+    // A tag with a control character in it would end the line. None that was read from an answer has one.
+    if let Some(known) = known.filter(|known| !known.contains(|letter: char| letter.is_control())) {
+        head += &[IF_NONE_MATCH, ": ", known, "\r\n"].concat();
+    }
+    Request { head, source: Source::bytes(Arc::from([])), sink: Sink::memory(homing.limits.body_bytes) }
+}
+
+/// Any complete 2xx is the policy. 304 is a success where a tag was sent.
+pub(super) fn verdict<'a>(
+    homing: &Homing,
+    known: Option<&str>,
+    answer: &'a Answer,
+    wall: SystemTime,
+) -> Verdict<'a> {
+    let status = answer.status;
+    match status {
+        200..=299 => {
+            let policy = tag(answer, ETAG, homing.limits.tag_bytes);
+            Verdict::Success { status, settings: None, policy }
+        }
+        UNCHANGED if known.is_some() => Verdict::Success { status, settings: None, policy: None },
+        404..=406 | 409 | 410 | 412 | 413 | 416 | 422 | 501 => Verdict::Declined { status },
+        _ => Verdict::Failed(status::failure(answer, wall)),
+    }
+}

@@ -1,0 +1,188 @@
+//! The read of the policy: on which link, when, and what it leaves alone.
+
+use std::time::Duration;
+
+use homing::engine::{Action, Away, Command, Engine, Event, Input, Memory, Setup};
+use homing::settings::Settings;
+use homing::words::{Cause, Errand, ExchangeId, LinkId, Medium, Moment, Outcome, Path, Proof, Verdict};
+
+/// One agent at one server, driven by hand.
+struct Agent {
+    engine: Engine,
+    now: Moment,
+    actions: Vec<Action>,
+    events: Vec<Event>,
+}
+
+const SETTINGS: &str = r#"{ "server_lists": [{ "name": "main", "priorities": [{ "servers": [
+    { "address": "10.0.0.1", "id": "a" }] }] }],
+    "group": { "name": "g", "communication": { "heartbeat_interval": "60s" } } }"#;
+
+impl Agent {
+    fn new(memory: Memory) -> Self {
+        let settings: Settings = SETTINGS.parse().unwrap();
+        let setup = Setup::new(settings.into(), "agent-1".parse().unwrap());
+        let now = Moment::from_nanos(1_000_000_000);
+        let engine = Engine::new(setup, memory, Away::Unknown, 1, now);
+        Self { engine, now, actions: Vec::new(), events: Vec::new() }
+    }
+
+    fn input(&mut self, input: Input<'_>) {
+        self.engine.handle(self.now, input);
+        self.actions.extend(std::iter::from_fn(|| self.engine.poll_action()));
+        self.events.extend(std::iter::from_fn(|| self.engine.poll_event()));
+    }
+
+    /// The newest dial, which then stands and is verified.
+    fn connects(&mut self) -> LinkId {
+        let dial = |action: &Action| if let Action::Dial { link, .. } = action { Some(*link) } else { None };
+        let link = self.actions.drain(..).filter_map(|action| dial(&action)).next_back().expect("no dial");
+        let peer = "10.0.0.1:443".parse().unwrap();
+        self.input(Input::Connected { link, path: Path { peer, medium: Medium::Direct } });
+        self.input(Input::Secured { link, proof: Proof::Tls });
+        link
+    }
+
+    /// The only request that was made, and its link.
+    fn asks(&mut self) -> (ExchangeId, LinkId, Errand) {
+        let asked = |action: Action| match action {
+            Action::Exchange { exchange, link, errand, .. } => Some((exchange, link, errand)),
+            _ => None,
+        };
+        let found: Vec<_> = self.actions.drain(..).filter_map(asked).collect();
+        assert_eq!(found.len(), 1, "{found:?}");
+        found.into_iter().next().unwrap()
+    }
+
+    fn answers(&mut self, exchange: ExchangeId, status: u16, policy: Option<&str>) {
+        let verdict = Verdict::Success { status, settings: None, policy };
+        self.input(Input::Done { exchange, outcome: Outcome { verdict, drain: None } });
+    }
+
+    /// Lets time pass up to the next heartbeat.
+    fn next_beat(&mut self) -> (ExchangeId, LinkId, Errand) {
+        while !self
+            .actions
+            .iter()
+            .any(|action| matches!(action, Action::Exchange { .. } | Action::Dial { .. }))
+        {
+            let (at, _) = self.engine.deadline().unwrap();
+            self.now = at.max(self.now);
+            self.input(Input::Timeout);
+        }
+        self.asks()
+    }
+
+    fn policies(&mut self) -> Vec<String> {
+        let told = |event: Event| match event {
+            Event::Policy { tag, .. } => Some(tag.to_string()),
+            Event::PolicyFailed { reason, .. } => Some(format!("failed: {reason}")),
+            _ => None,
+        };
+        self.events.drain(..).filter_map(told).collect()
+    }
+}
+
+/// An agent whose attach was answered with this tag.
+fn attached(tag: &str, memory: Memory) -> (Agent, LinkId) {
+    let mut agent = Agent::new(memory);
+    agent.input(Input::Timeout);
+    let link = agent.connects();
+    let (exchange, _, errand) = agent.asks();
+    assert!(matches!(errand, Errand::Heartbeat { .. }));
+    agent.answers(exchange, 200, Some(tag));
+    (agent, link)
+}
+
+#[test]
+fn it_follows_the_heartbeat_on_the_kept_link_which_serves_the_next() {
+    let (mut agent, link) = attached("p1", Memory::default());
+    let (exchange, on, errand) = agent.asks();
+    assert_eq!((on, errand), (link, Errand::Policy { known: None }));
+    agent.answers(exchange, 200, Some("p1"));
+    assert_eq!(agent.policies(), ["p1"]);
+    let (exchange, on, errand) = agent.next_beat();
+    assert_eq!(on, link);
+    assert!(matches!(errand, Errand::Heartbeat { .. }));
+    agent.answers(exchange, 200, Some("p1"));
+    assert!(
+        !agent.actions.iter().any(|action| matches!(action, Action::Exchange { .. })),
+        "{:?}",
+        agent.actions
+    );
+}
+
+#[test]
+fn a_heartbeat_does_not_wait_for_a_read() {
+    let (mut agent, link) = attached("p1", Memory::default());
+    let (read, on, _) = agent.asks();
+    assert_eq!(on, link);
+    agent.now = agent.now + Duration::from_secs(10);
+    agent.input(Input::Command(Command::BeatNow));
+    let other = agent.connects();
+    let (beat, on, _) = agent.asks();
+    assert!(on == other && other != link);
+    agent.answers(beat, 200, Some("p1"));
+    assert_eq!(agent.policies(), [""; 0]);
+    agent.answers(read, 200, Some("p1"));
+    assert_eq!(agent.policies(), ["p1"]);
+    let closed = |action: &Action| if let Action::Close { link, .. } = action { Some(*link) } else { None };
+    let closed: Vec<_> = agent.actions.iter().filter_map(closed).collect();
+    assert_eq!(closed, [link], "one link is kept");
+}
+
+#[test]
+fn a_read_that_is_lost_costs_nothing_and_comes_again_after_the_next_heartbeat() {
+    let (mut agent, link) = attached("p1", Memory::default());
+    agent.asks();
+    agent.input(Input::Lost { link, failure: Cause::Reset.into() });
+    let told = agent.policies();
+    assert!(told.len() == 1 && told[0].starts_with("failed"), "{told:?}");
+    assert!(agent.engine.snapshot(agent.now).active.is_some());
+    while !agent.actions.iter().any(|action| matches!(action, Action::Dial { .. })) {
+        agent.now = agent.engine.deadline().unwrap().0.max(agent.now);
+        agent.input(Input::Timeout);
+    }
+    let link = agent.connects();
+    let (beat, _, _) = agent.asks();
+    agent.answers(beat, 200, Some("p1"));
+    let (_, on, errand) = agent.asks();
+    assert_eq!((on, errand), (link, Errand::Policy { known: None }));
+}
+
+#[test]
+fn what_was_confirmed_is_remembered_and_sent_as_known() {
+    let (mut agent, _) = attached("p1", Memory::default());
+    let (read, ..) = agent.asks();
+    agent.answers(read, 200, Some("p1"));
+    agent.input(Input::Command(Command::ConfirmPolicy("p1".into())));
+    let remembers = |action: &Action| matches!(action, Action::Remember { .. });
+    assert!(agent.actions.iter().any(remembers));
+    let memory = agent.engine.memory().clone();
+    assert_eq!(memory.policy.as_deref(), Some("p1"));
+    let (agent, _) = attached("p1", memory.clone());
+    assert!(!agent.actions.iter().any(|action| matches!(action, Action::Exchange { .. })));
+    let (mut agent, _) = attached("p2", memory);
+    assert_eq!(agent.asks().2, Errand::Policy { known: Some("p1".into()) });
+    let before = agent.engine.snapshot(agent.now).stale_inputs;
+    for tag in [String::new(), "x".repeat(257)] {
+        agent.input(Input::Command(Command::ConfirmPolicy(tag.into())));
+    }
+    assert_eq!(agent.engine.snapshot(agent.now).stale_inputs, before + 2);
+    assert_eq!(agent.engine.memory().policy.as_deref(), Some("p1"));
+}
+
+#[test]
+fn an_unchanged_policy_is_no_event_and_its_answer_is_dropped() {
+    let (mut agent, _) = attached("p1", Memory::default());
+    let (read, ..) = agent.asks();
+    agent.answers(read, 200, Some("other"));
+    assert_eq!(agent.policies(), ["other"]);
+    let (beat, ..) = agent.next_beat();
+    agent.answers(beat, 200, Some("p2"));
+    let (read, _, errand) = agent.asks();
+    assert_eq!(errand, Errand::Policy { known: Some("other".into()) });
+    agent.answers(read, 304, None);
+    assert_eq!(agent.policies(), [""; 0]);
+    assert!(agent.actions.iter().any(|action| matches!(action, Action::Abandon { .. })));
+}
