@@ -57,7 +57,7 @@ impl Default for Conditions<'_> {
 }
 
 impl Agent {
-    /// Starts it. Each server is one priority, best first.
+    /// Starts it. Each server is one priority, best first; so is each array of servers.
     pub(crate) fn start(namespace: &Namespace, folder: &Path, authority: &Path, servers: &[Value]) -> Self {
         Self::start_under(&Conditions::default(), namespace, folder, authority, servers)
     }
@@ -87,7 +87,11 @@ impl Agent {
             fs::write(&path, value.to_string()).unwrap();
             path
         };
-        let priorities: Vec<Value> = servers.iter().map(|server| json!({ "servers": [server] })).collect();
+        let priority = |one: &Value| match one.as_array() {
+            Some(servers) => json!({ "servers": servers }),
+            None => json!({ "servers": [one] }),
+        };
+        let priorities: Vec<Value> = servers.iter().map(priority).collect();
         let mut settings = json!({
             "server_lists": [{ "name": "lab", "priorities": priorities }],
             "group": { "name": "lab", "server_list": "lab", "communication": { "heartbeat_interval": conditions.heartbeat } },

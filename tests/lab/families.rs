@@ -25,11 +25,16 @@ struct Site {
 
 impl Site {
     fn new() -> Self {
+        Self::behaving("well", "well")
+    }
+
+    /// How the manager at each address behaves.
+    fn behaving(ipv4: &str, ipv6: &str) -> Self {
         let folder = tempdir().unwrap();
         let cable = Cable::new();
         let certificates = Certificates::new(folder.path(), &[NAME]);
-        let start = |address| Manager::start(&cable.servers, &certificates, address, "well");
-        let (ipv4, ipv6) = (start(IPV4), start(IPV6));
+        let start = |address, behaviour| Manager::start(&cable.servers, &certificates, address, behaviour);
+        let (ipv4, ipv6) = (start(IPV4, ipv4), start(IPV6, ipv6));
         cable.agent.names(&[(NAME, &[IPV6, IPV4])]);
         Self { folder, cable, certificates, ipv4, ipv6 }
     }
@@ -85,4 +90,19 @@ fn broken_ipv4_beside_good_ipv6_is_no_failure() {
     let _agent = site.attach();
     assert!(site.cable.dropped_packets() > 0, "nobody tried IPv4");
     assert_eq!(site.attached(), (0, 1));
+}
+
+#[test]
+fn an_address_that_answers_and_is_not_the_server_is_no_failure_beside_one_that_is() {
+    for behaviour in ["wrong-certificate", "status:502", "html", "silent"] {
+        // The system puts IPv6 first.
+        let site = Site::behaving("well", behaviour);
+        let _agent = site.attach();
+        assert_eq!(site.ipv4.count(&site.cable.servers, "attach"), 1, "{behaviour}");
+
+        let site = Site::behaving(behaviour, "well");
+        site.cable.agent.etc("gai.conf", "precedence ::ffff:0:0/96 100\n");
+        let _agent = site.attach();
+        assert_eq!(site.ipv6.count(&site.cable.servers, "attach"), 1, "{behaviour}");
+    }
 }

@@ -1,5 +1,7 @@
 //! Names that dnsmasq answers for: slowly, with nothing, with the wrong thing, or with more than is true.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
@@ -8,6 +10,7 @@ use crate::certificates::Certificates;
 use crate::manager::Manager;
 use crate::name_server::NameServer;
 use crate::namespace::Cable;
+use crate::process::Process;
 
 const FIRST: &str = Cable::SERVERS[0];
 const SECOND: &str = Cable::SERVERS[1];
@@ -103,4 +106,36 @@ fn of_two_addresses_of_a_name_the_dead_one_is_no_failure() {
     agent.beats_calmly(NAME, 3);
     assert!(cable.dropped_packets() > 0, "nobody tried the dead address");
     assert_eq!((names.asked_for(NAME), alive.count(&cable.servers, "attach")), (1, 1));
+}
+
+#[test]
+fn names_of_a_zone_whose_name_server_is_silent_do_not_hold_up_the_others() {
+    const BIND: &str = "import socket, time\n\
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
+        s.bind((\"127.0.0.2\", 53))\nprint(\"silent\", flush=True)\ntime.sleep(600)";
+    let folder = tempdir().unwrap();
+    let cable = Cable::new();
+    let certificates = Certificates::new(folder.path(), &["e.lab", "f.lab"]);
+    let managers = [FIRST, SECOND].map(|at| Manager::start(&cable.servers, &certificates, at, "well"));
+    let silent = Process::start(cable.agent.command("python3").args(["-c", BIND]));
+    silent.line(Duration::from_secs(10), "it is bound", |line| (line == "silent").then_some(()));
+    let records = [format!("--host-record=e.lab,{FIRST}"), format!("--host-record=f.lab,{SECOND}")];
+    let names = NameServer::start(
+        &cable.agent,
+        folder.path(),
+        &["--server=/silent/127.0.0.2", &records[0], &records[1]],
+    );
+    // As a system has it that nobody has told anything.
+    cable.agent.name_servers(&[NameServer::ADDRESS], "timeout:5 attempts:2");
+    let priorities = [["a.silent", "b.silent"], ["c.silent", "d.silent"], ["e.lab", "f.lab"]];
+    let priorities = priorities.map(|names| Value::Array(servers(names).to_vec()));
+    let begun = Instant::now();
+    let conditions = Conditions { time_scale: 1.0, ..Conditions::default() };
+    let agent =
+        Agent::start_under(&conditions, &cable.agent, folder.path(), &certificates.authority, &priorities);
+    agent.event("attached", |_| true);
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(names.asked_for("a.silent") > 0, "the zone was not asked");
+    let attached: u64 = managers.iter().map(|manager| manager.count(&cable.servers, "attach")).sum();
+    assert!(attached >= 1);
 }

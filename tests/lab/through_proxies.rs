@@ -93,3 +93,32 @@ fn a_wrong_password_and_a_forbidden_port_are_told_and_passed() {
         }
     }
 }
+
+/// The name of a server that the agent and the proxy know under different addresses.
+const NAME: &str = "manager.lab";
+
+#[test]
+fn a_way_that_opens_and_leads_to_another_is_passed_by_the_next() {
+    for behaviour in ["wrong-certificate", "status:502", "silent"] {
+        for (agent_finds, proxy_finds, first) in [(PROXY, SERVER, "direct"), (SERVER, PROXY, "proxy")] {
+            let folder = tempdir().unwrap();
+            let cable = Cable::new();
+            cable.agent.names(&[(NAME, &[agent_finds])]);
+            cable.servers.names(&[(NAME, &[proxy_finds])]);
+            let certificates = Certificates::new(folder.path(), &[NAME]);
+            let well = Manager::start(&cable.servers, &certificates, SERVER, "well");
+            let _other = Manager::start(&cable.servers, &certificates, PROXY, behaviour);
+            let _proxy = Proxy::start(Kind::Squid, &cable.servers, folder.path(), PROXY, false, PAGE);
+            let site = (folder, cable, certificates);
+            let proxy = route("");
+            let routes = if first == "direct" { ["direct", &proxy] } else { [&proxy, "direct"] };
+            let routes: Vec<&str> = routes.iter().flat_map(|route| ["--route", route]).collect();
+            let server = json!({ "address": NAME, "id": "behind" });
+            let agent =
+                Agent::start_with(&site.1.agent, site.0.path(), &site.2.authority, &[server], &routes);
+            agent.never("attempt_failed", "attached");
+            agent.beats_calmly("behind", 2);
+            assert_eq!(well.count(&site.1.servers, "attach"), 1, "{behaviour}, {first} first");
+        }
+    }
+}
