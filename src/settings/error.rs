@@ -5,7 +5,7 @@ use std::fmt;
 /// Why a text is not settings. Nothing of such a text is used.
 ///
 /// Where a place in the document is to blame, the message begins with it:
-/// `server_lists[0].priorities[1].servers[2].https_port: 0 is not a port`.
+/// `server_lists[0].priorities[1].servers[2].https_port: 0 is not a port; write 1 to 65535`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {

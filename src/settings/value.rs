@@ -59,7 +59,8 @@ impl<'de> Deserialize<'de> for Port {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let number = serde_json::Number::deserialize(deserializer)?;
         let port = number.as_u64().and_then(|number| u16::try_from(number).ok()).filter(|port| *port != 0);
-        port.map(Self).ok_or_else(|| D::Error::custom(format_args!("{number} is not a port")))
+        port.map(Self)
+            .ok_or_else(|| D::Error::custom(format_args!("{number} is not a port; write 1 to 65535")))
     }
 }
 

@@ -153,13 +153,16 @@ fn there_are_at_most_64_lists_64_locations_and_256_priorities() {
 fn a_port_is_a_number_from_1_to_65535_and_the_error_says_where() {
     let text = r#"{ "server_lists": [ { "name": "main", "priorities": [ {}, { "servers": [
         { "address": "a" }, { "address": "b" }, { "address": "c", "https_port": 0 } ] } ] } ] }"#;
-    assert_refused(text, "server_lists[0].priorities[1].servers[2].https_port: 0 is not a port");
+    assert_refused(
+        text,
+        "server_lists[0].priorities[1].servers[2].https_port: 0 is not a port; write 1 to 65535",
+    );
     for (port, expected) in [
-        ("0", "0 is not a port"),
-        ("65536", "65536 is not a port"),
-        ("-1", "-1 is not a port"),
-        ("443.5", "443.5 is not a port"),
-        ("18446744073709551616", "1.8446744073709552e+19 is not a port"),
+        ("0", "0 is not a port; write 1 to 65535"),
+        ("65536", "65536 is not a port; write 1 to 65535"),
+        ("-1", "-1 is not a port; write 1 to 65535"),
+        ("443.5", "443.5 is not a port; write 1 to 65535"),
+        ("18446744073709551616", "1.8446744073709552e+19 is not a port; write 1 to 65535"),
         ("\"443\"", "invalid type: string \"443\", expected a JSON number"),
         ("true", "invalid type: boolean `true`, expected a JSON number"),
         ("1", "accepted"),
@@ -497,8 +500,8 @@ fn nobody_guesses_about_certificates_and_proofs() {
              name a bundle or a pin instead, or ask for `tcp`",
         ),
         (r#""ports": []"#, "ports: at least one port is needed; leave `ports` out for 443"),
-        (r#""ports": [443, 0]"#, "ports[1]: 0 is not a port"),
-        (r#""ports": [65536]"#, "ports[0]: 65536 is not a port"),
+        (r#""ports": [443, 0]"#, "ports[1]: 0 is not a port; write 1 to 65535"),
+        (r#""ports": [65536]"#, "ports[0]: 65536 is not a port; write 1 to 65535"),
         (r#""ports": ["80-90"]"#, "ports[0]: invalid type: string \"80-90\", expected a JSON number"),
         (r#""ports": 443"#, "ports: invalid type: integer `443`, expected a list `[ … ]`"),
         (r#""ports": [443, 8443, 443]"#, "ports[2]: 443 stands twice; remove one of the two"),
