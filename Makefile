@@ -29,7 +29,9 @@ MINOR := $(word 2,$(subst ., ,$(VERSION)))
 ABI := $(if $(filter 0,$(MAJOR)),0.$(MINOR),$(MAJOR))
 
 SYSTEM := $(or $(TARGET),$(shell $(RUSTC) -vV | sed -n 's/^host: //p'))
-ifneq (,$(findstring -linux-,$(SYSTEM)))
+ifeq (,$(SYSTEM))
+$(error no Rust toolchain: `$(RUSTC) -vV` does not work. Install one from https://rustup.rs, or say where it is with RUSTC=… CARGO=…)
+else ifneq (,$(findstring -linux-,$(SYSTEM)))
 SONAME := libhoming.so.$(ABI)
 FULL := libhoming.so.$(VERSION)
 PLAIN := libhoming.so
