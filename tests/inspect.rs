@@ -303,7 +303,13 @@ fn what_cannot_be_seen_is_neither_believed_nor_rejected() {
         let _ = socket.read(&mut [0; 1000]);
         let _ = socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
     });
-    for (port, words) in [(closed, "cannot be reached"), (plain, "no TLS handshake")] {
+    for (port, words) in [
+        (closed, "see whether the server runs, and at which port"),
+        (
+            plain,
+            "no TLS handshake: received corrupt message of type InvalidContentType; what answers does not speak TLS",
+        ),
+    ] {
         let (status, text) = site.inspect(port, &site.policy());
         assert_eq!(status, 2, "{text}");
         says(&text, &[words, "127.0.0.1"]);

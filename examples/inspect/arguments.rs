@@ -61,7 +61,7 @@ fn target(text: &str) -> Result<(Host, u16), String> {
     let port = match port {
         None => DEFAULT_HTTPS_PORT,
         Some(port) => match port.parse() {
-            Ok(0) | Err(_) => return Err(format!("`{port}` is no port")),
+            Ok(0) | Err(_) => return Err(format!("`{port}` is no port; write 1 to 65535")),
             Ok(port) => port,
         },
     };

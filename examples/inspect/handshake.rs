@@ -96,6 +96,9 @@ fn hint(error: &io::Error) -> &'static str {
         Some(rustls::Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge)) => {
             "; what it shows is larger than 64 KiB: let it send fewer certificates, or one with fewer names"
         }
+        Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+            "; what answers does not speak TLS: this may be its port for plain http"
+        }
         _ => "",
     }
 }
@@ -108,6 +111,10 @@ fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
     for address in addresses {
         match TcpStream::connect_timeout(&address, LIMIT) {
             Ok(socket) => return Ok(socket),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                trouble =
+                    format!("{address} refuses connections; see whether the server runs, and at which port");
+            }
             Err(error) => trouble = format!("{address} cannot be reached: {error}"),
         }
     }

@@ -192,7 +192,7 @@ fn bare(hosts: &[String]) -> Result<String, Box<dyn Error>> {
             host.rsplit_once(':').ok_or_else(|| format!("{host}: no port; write HOST:PORT"))?;
         let ports: Vec<u64> = ports
             .split(',')
-            .map(|port| port.parse().map_err(|_| format!("{host}: `{port}` is no port")))
+            .map(|port| port.parse().map_err(|_| format!("{host}: `{port}` is no port; write 1 to 65535")))
             .collect::<Result<_, _>>()?;
         servers.push(serde_json::json!({ "address": address, "ports": ports, "proof": "tcp" }));
     }

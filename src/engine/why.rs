@@ -110,7 +110,7 @@ impl Why {
             Self::Resumed => "the machine was suspended and runs again",
             Self::Rejected => "every server has rejected this agent (401, or 403 with a `Homing-` field)",
             Self::NothingAvailable => {
-                "no server may be tried now: each asked for a pause, or is left out for its certificate or for rejecting the agent"
+                "no server may be tried now: each asked for a pause, or is left out for a bad certificate, a rejection or another protocol"
             }
             Self::WaitOver => "the waiting time is over",
             Self::TooManyAttempts => {

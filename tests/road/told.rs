@@ -66,7 +66,7 @@ fn what_is_not_enforced_is_told_at_the_start_and_at_each_change() {
     });
     let settings = with(&server, every);
     let expected: Vec<_> = settings.not_enforced().iter().map(ToString::to_string).collect();
-    assert_eq!(expected.len(), 10, "one for each field of the page, and for the location");
+    assert_eq!(expected.len(), 9, "one for each field of the page, and for the location");
     let client = builder(settings.clone()).start().unwrap();
     let told = |client: &Client| -> Vec<_> {
         expected.iter().map(|_| warning(client, "leave it out until a later version does it")).collect()
@@ -90,4 +90,21 @@ fn push_pulls_and_no_server_is_asked_for_a_stream() {
     assert_eq!(server.connections(), 1, "a second one would be for the stream");
     let asked = server.requests();
     assert!(asked.iter().all(|request| request.line.starts_with("POST /homing/v1/heartbeat ")), "{asked:?}");
+}
+
+#[test]
+fn a_list_that_nothing_assigns_is_told_at_the_start() {
+    let server = Server::plain("a", well);
+    let mut document: Value = json!({ "group": { "server_list": "main" } });
+    let spare = json!({ "name": "spare", "priorities": [{ "servers": [{ "address": "127.0.0.9" }] }] });
+    let main = json!({ "name": "main", "priorities": [{ "servers": [
+        { "address": server.host(), "protocol": "http", "http_port": server.port() }] }] });
+    document["server_lists"] = json!([main, spare]);
+    let client = builder(document.to_string().parse().unwrap()).start().unwrap();
+    assert_eq!(
+        warning(&client, "`spare`"),
+        "server_lists[1]: list `spare` is assigned to nothing: its priorities do not count; assign it in `group.server_list` or \
+         in a location, or remove it"
+    );
+    attached(&client);
 }
