@@ -8,7 +8,9 @@
 
 mod constants;
 mod engine_pages;
+mod formats;
 mod other_pages;
 mod page;
+mod pages;
 mod readme;
 mod settings;

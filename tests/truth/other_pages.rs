@@ -285,6 +285,21 @@ fn certificates_are_judged_within_the_numbers_of_their_page() {
 #[test]
 fn the_documentation_in_the_code_has_its_numbers() {
     Page::read("src/lib.rs").goes_by(&[]);
+    Page::read("src/engine/mod.rs")
+        .goes_by(&[Other("Two or three rounds settle everything"), Other("The methods are of four kinds")]);
+    Page::read("src/ffi/mod.rs").goes_by(&[]);
+    Page::read("src/net/mod.rs").goes_by(&[]);
+    Page::read("src/settings/mod.rs").goes_by(&[]);
+    Page::read("src/store/mod.rs").goes_by(&[
+        Test(
+            "so a quiet agent writes once a day",
+            "a_quiet_agent_writes_once_a_day_so_that_a_good_address_does_not_grow_old",
+        ),
+        Code("The largest value, in bytes: {store.MAX_VALUE KiB} KiB"),
+        Code("within the grace and {client/writer.LINGER s words} second more"),
+    ]);
+    Page::read("src/trust/mod.rs").goes_by(&[]);
+    Page::read("src/words/mod.rs").goes_by(&[]);
     Page::read("src/client/mod.rs").goes_by(&[
         Code("takes more than {platform/callback.LONG s words} seconds is logged"),
         Code("At most {engine/session/announced.LONGEST_TAG} bytes; an empty or longer tag"),
@@ -318,6 +333,8 @@ fn the_documentation_in_the_code_has_its_numbers() {
 
 #[test]
 fn the_header_has_the_numbers_of_the_code() {
+    Page::read("include/homing.hpp").goes_by(&[]);
+    Page::read("include/homing_policy.hpp").goes_by(&[Other("in seconds since 1970")]);
     Page::read("include/homing.h").goes_by(&[
         Test("at least 128 KiB of stack left", "a_caller_needs_no_more_stack_than_is_promised"),
         Code("UTF-8, at most {engine/session/announced.LONGEST_TAG} bytes."),

@@ -35,7 +35,7 @@ impl Page {
         let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
         let prose = match name.rsplit('.').next().unwrap() {
             "rs" => comments(&text, &["///", "//!"]),
-            "h" => comments(&text, &["//"]),
+            "h" | "hpp" => comments(&text, &["//"]),
             _ => text,
         };
         let mut lines = Vec::new();

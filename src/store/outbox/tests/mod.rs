@@ -6,6 +6,7 @@ mod damage;
 mod disk;
 #[cfg(unix)]
 mod faults;
+mod layout;
 mod model;
 #[cfg(unix)]
 mod power;
