@@ -141,8 +141,8 @@ pub(crate) fn is_heard(level: LogLevel) -> bool {
 /// Says it, to whoever reads this thread's messages.
 pub(crate) fn say(level: LogLevel, target: &str, text: fmt::Arguments<'_>) {
     // A line of a log is one line, whatever the names and errors in it hold.
-    let text = format_args!("{}", Printable(text));
-    let heard = reader().is_some_and(|reader| reader.hear(level, text));
+    let text = Printable(text);
+    let heard = reader().is_some_and(|reader| reader.hear(level, format_args!("{text}")));
     if !heard {
         log::log!(target: target, level.elsewhere(), "{text}");
     }
