@@ -508,7 +508,7 @@ mod tests {
             ("attachment", size_of::<Attachment>(), 448),
             ("schedule", size_of::<Schedule>(), 128),
             ("queue", size_of::<Queue>(), 104),
-            ("memory", size_of::<Memory>(), 32),
+            ("memory", size_of::<Memory>(), 48),
             ("action", size_of::<Action>(), 96),
             ("event", size_of::<Event>(), 64),
         ] {
