@@ -183,8 +183,9 @@ fn each_attaches_beats_fails_over_and_ends_by_a_signal() {
         let expected = ["state sweeping start", "sweeping start", "state attached start", "attached a"];
         assert_eq!(beginning, expected, "{program:?}");
         assert_eq!(agent.until("heartbeat").last().unwrap(), "heartbeat a 200");
-        // The first beat after the attach: the connection was kept, and is used again.
-        assert_eq!(agent.until("heartbeat"), ["heartbeat a 200"]);
+        // The first beat after the attach: the connection was kept, and is used again. The policy that the manager names is not
+        // read over plain http.
+        assert_eq!(agent.until("heartbeat"), ["policy_failed a", "heartbeat a 200"]);
         let counts = a.counts();
         assert_eq!((counts.connections, counts.attach), (1, 1), "{program:?}");
 

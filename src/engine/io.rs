@@ -170,14 +170,14 @@ pub enum Ending {
     Moved,
     /// A probe has its answer.
     Probed,
-    /// The product has already what was asked for.
-    Unchanged,
     /// The machine was suspended, or the network changed.
     Stale,
     /// The settings no longer name this server, or name it with other particulars.
     Reconfigured,
     /// The engine stops, or communication was switched off.
     Stopped,
+    /// The product has already what was asked for.
+    Unchanged,
 }
 
 impl Ending {

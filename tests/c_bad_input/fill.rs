@@ -152,6 +152,9 @@ fn functions(owner: &str, name: &str, header: &Header) -> Option<Fill> {
             "location",
         ) => text(r#""Office""#, OK).all(&[r#""""#, r#""nowhere""#, "long_text(100000)"], OK),
 
+        ("homing_client_confirm_policy" | "homing_engine_confirm_policy", "tag") => {
+            text(r#""\"1\"""#, NULL).all(&[r#""""#, "long_text(100000)"], OK)
+        }
         ("homing_client_next_event", "timeout_ms") => {
             Fill::right("0").and("world->stopped ? UINT32_MAX : 1", OK)
         }

@@ -100,7 +100,8 @@ impl Attachment {
             }
             Read::Declined { status, drain } => {
                 self.announced.looked_up();
-                if let Some(server) = self.active_id() {
+                // A driver that reads no policies knows that.
+                if let Some(server) = self.active_id().filter(|_| status != 0) {
                     let reason = format!("the server has none for this agent ({status})");
                     cx.tell(Event::PolicyFailed { server, reason });
                 }
