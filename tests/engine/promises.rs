@@ -147,3 +147,21 @@ fn a_failure_carries_a_bounded_note() {
     let failure = Failure::noted(Cause::NotHttp, "x".repeat(10_000));
     assert!(failure.to_string().len() < 300);
 }
+
+/// A read of the policy gives its link back while a search runs beside the server in use, which then wins with another.
+#[test]
+fn a_link_that_is_given_back_during_a_search_is_not_left_open() {
+    use crate::chaos::Answer::Good;
+    use crate::chaos::Trouble::NotAllowed;
+    use Deed::{Connect, Done, FirstByte, Lose, Network, Pass, Secure, WaitForDeadline};
+    let waits = |count: usize| std::iter::repeat_n(WaitForDeadline, count);
+    let mut deeds = vec![Pass { milliseconds: 279 }, Network(false), WaitForDeadline, Network(false)];
+    deeds.extend(waits(2));
+    deeds.extend([Connect(0), Secure(0), WaitForDeadline, Done(0, Good)]);
+    deeds.extend(waits(2));
+    deeds.extend([Connect(1), Done(0, Good)]);
+    deeds.extend(waits(7));
+    deeds.extend([Pass { milliseconds: 100 }, WaitForDeadline, Secure(34), WaitForDeadline, Done(0, Good)]);
+    deeds.extend([WaitForDeadline, Lose(1, NotAllowed), FirstByte(0)]);
+    live_through(Opening { shape: 3, push: false, named: false, seed: 0 }, &deeds);
+}

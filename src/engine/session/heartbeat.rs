@@ -190,7 +190,10 @@ impl Heartbeat {
         if let Some(link) = link {
             cx.queue.hand_over(link.id.0, Owner::Heartbeat);
         }
-        self.link = link;
+        // One that was given back meanwhile.
+        if let Some(other) = std::mem::replace(&mut self.link, link) {
+            cx.queue.close(other.id, Ending::Idle);
+        }
         self.patience.record(first_byte);
     }
 
