@@ -68,7 +68,7 @@ fn two_hundred_lives_are_clean() {
 #[test]
 fn twenty_requests_in_four_seconds_are_about_five_heartbeats_and_the_last_is_told() {
     let site = Site::new();
-    let program = compile_plainly("c_requests", &[root().join("tests/c_lives/requests.c")], &[]);
+    let program = compile("c_requests", &[root().join("tests/c_lives/requests.c")], &[]);
     let told = run_well(&program, &[site.settings(true).as_os_str()]);
     let heartbeats: u32 = told.trim().parse().unwrap();
     // One a second; a busy machine may take longer over the requests.
