@@ -339,11 +339,7 @@ impl Builder {
             routes: order,
         };
         let engine = Engine::new(setup, memory, away, seed, started);
-        let mut mail = Mail::default();
-        if let Some(name) = self.location {
-            // The first of all, so it replaces none.
-            let _ = mail.push(Message::Command(Command::SetLocation(Some(name))));
-        }
+        let mail = mail(self.location);
         let shared = Arc::new(Shared {
             process: Process::current(),
             clock,
@@ -395,6 +391,16 @@ impl Builder {
         shared.ending.keep(handle);
         Ok(Client { shared, owner: true })
     }
+}
+
+/// What the worker hears first.
+fn mail(location: Option<Arc<str>>) -> Mail {
+    let mut mail = Mail::default();
+    if let Some(name) = location {
+        // The first of all, so it replaces none.
+        let _ = mail.push(Message::Command(Command::SetLocation(Some(name))));
+    }
+    mail
 }
 
 impl fmt::Debug for Builder {

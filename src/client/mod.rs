@@ -305,7 +305,7 @@ impl Client {
         self.shared.events.lost()
     }
 
-    /// How many bodies of answers had to make room: because nobody fetched the events they came with, or because larger ones
+    /// How many bodies of answers had to make room: because the program did not fetch the events they came with, or because larger ones
     /// than 16 MiB in all waited for a search to end (only where [`Limits::body_bytes`](crate::net::Limits) was raised). Their
     /// events say `None` for the body.
     pub fn lost_bodies(&self) -> u64 {

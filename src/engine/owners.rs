@@ -6,7 +6,7 @@
 
 use super::Input;
 
-/// Who hears of an id.
+/// The part that hears of an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
     /// The search for a server, beside a server in use or without one.
@@ -46,7 +46,7 @@ impl Owners {
         }
     }
 
-    /// Who hears this input. With the last that is heard of an id, the id is forgotten.
+    /// The part that hears this input. With the last that is heard of an id, the id is forgotten.
     pub(super) fn of(&mut self, input: &Input<'_>) -> Option<Owner> {
         match *input {
             Input::Resolved { query, .. } => self.remove(query.0),
@@ -55,7 +55,7 @@ impl Owners {
             Input::LookUp { query, .. } => self.get(query.0),
             Input::Connected { link, .. } | Input::Secured { link, .. } => self.get(link.0),
             Input::FirstByte { exchange } | Input::Told { exchange, .. } => self.get(exchange.0),
-            // Nobody but the location asks by probes.
+            // Only the location asks by probes.
             Input::Probed { .. } => Some(Owner::Location),
             Input::Timeout
             | Input::Network(_)

@@ -70,7 +70,7 @@ impl Queue {
         self.owners.hand_over(id, to);
     }
 
-    /// Who hears this input; `None`: what it names was given up, or never was.
+    /// The part that hears this input; `None`: what it names was given up, or never was.
     pub(super) fn owner_of(&mut self, input: &Input<'_>) -> Option<Owner> {
         self.owners.of(input)
     }

@@ -27,6 +27,7 @@ pub use id::{
 };
 pub(crate) use json::{Object, Unreadable, read_object};
 pub(crate) use nearest::nearest;
+pub(crate) use outcome::NOT_MODIFIED;
 pub use outcome::{News, Outcome, Verdict};
 pub use printable::Printable;
 pub(crate) use printable::{is_unseen, printable};

@@ -44,6 +44,9 @@ impl Outcome<'_> {
     }
 }
 
+/// The status of an answer that says: the one you have is still the one (RFC 9110, section 15.4.5).
+pub(crate) const NOT_MODIFIED: u16 = 304;
+
 /// Something a server said on an open event stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News<'a> {

@@ -1,4 +1,4 @@
-//! Files of one floor do not know each other in circles: whoever reads one begins at the bottom.
+//! Files of one floor do not know each other in circles: a reader begins at the bottom.
 //!
 //! A file knows another when it names something that is defined there. A name that a third file only passes on (`pub use`,
 //! or a `use` that its children share) leads to where it is defined.
@@ -123,7 +123,7 @@ fn a_circle_is_found_through_what_a_third_file_passes_on() {
         ("src/engine/a.rs", "use super::Own; struct A;"),
         ("src/engine/b.rs", below),
     ]);
-    assert_eq!(none, [""; 0], "a parent that passes a name on does not know who takes it");
+    assert_eq!(none, [""; 0], "a parent that passes a name on does not know which file takes it");
     let parent = read(&[
         ("src/engine/mod.rs", "mod a; struct Own(a::A);"),
         ("src/engine/a.rs", "use super::Own; struct A;"),

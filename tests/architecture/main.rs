@@ -1,4 +1,4 @@
-//! The shape of the house: who may know whom, and how large a room may be.
+//! The shape of the house: which floor may know which, and how large a room may be.
 //!
 //! The library is a house of floors, each a folder under `src/`.
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test that cannot read the sources has to fail")]

@@ -11,7 +11,7 @@ use homing::store::InMemory;
 use crate::server::{Authority, Conversation, Server};
 use crate::{attached, builder, settings, wait_for};
 
-/// What a server says of the policy: the tag that heartbeats name, and the answer to who reads it.
+/// What a server says of the policy: the tag that heartbeats name, and the answer to a read.
 type Told = Arc<Mutex<(String, String)>>;
 
 fn told(tag: &str, answer: String) -> Told {

@@ -197,7 +197,7 @@ impl Heartbeat {
         self.patience.record(first_byte);
     }
 
-    /// There is nobody else to try.
+    /// No other server is left to try.
     pub(in crate::engine) fn doubt(&mut self) {
         if let Some(exchange) = &mut self.exchange {
             exchange.is_doubted = true;
@@ -250,7 +250,7 @@ impl Heartbeat {
 
     // --- handle ---
 
-    /// The kept link is gone between exchanges: nobody is charged, and the next exchange dials anew. How it went, if this
+    /// The kept link is gone between exchanges: no server is charged, and the next exchange dials anew. How it went, if this
     /// is what the input says.
     pub(in crate::engine) fn link_lost(&mut self, input: &Input<'_>) -> Option<Failure> {
         let Input::Lost { link, failure } = input else {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::settings::Server;
 use crate::words::{Host, LinkId, Medium, Proof, Route};
 
-/// A connection that stands, and who is at its other end.
+/// A connection that stands, and what its other end has proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine) struct Link {
     pub(in crate::engine) id: LinkId,

@@ -11,7 +11,7 @@ use super::step::Step;
 use crate::engine::context::Context;
 use crate::engine::tuning::attachment::Tuning;
 use crate::engine::{Ending, Input};
-use crate::words::{ExchangeId, Failure, Moment, SettingsId};
+use crate::words::{ExchangeId, Failure, Moment, NOT_MODIFIED, SettingsId};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -48,9 +48,6 @@ pub(in crate::engine) enum Read<'a> {
         drain: Option<Duration>,
     },
 }
-
-/// Not modified (RFC 9110, section 15.4.5).
-const UNCHANGED: u16 = 304;
 
 impl Policy {
     // --- getters ---
@@ -135,7 +132,7 @@ impl Policy {
             Step::Answered(answer) => Read::Answered {
                 exchange: answer.exchange,
                 link: answer.link,
-                unchanged: answer.status == UNCHANGED,
+                unchanged: answer.status == NOT_MODIFIED,
                 tag: answer.policy,
                 drain: answer.drain,
             },

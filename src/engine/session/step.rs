@@ -43,7 +43,7 @@ pub(super) fn shows_portal(failure: &Failure, proof: Proof) -> bool {
     failure.cause == Cause::ServerError { status: NETWORK_AUTHENTICATION } || (page && proof == Proof::Tcp)
 }
 
-/// "Network Authentication Required", which only somebody in between may say (RFC 6585, section 6).
+/// "Network Authentication Required", which only a machine in between may say (RFC 6585, section 6).
 const NETWORK_AUTHENTICATION: u16 = 511;
 
 /// Answers after which the same server is asked once more, on a fresh link: too large (the driver leaves the body out),

@@ -10,12 +10,9 @@ use crate::net::protocol::Request;
 use crate::net::sink::Sink;
 use crate::net::source::Source;
 use crate::settings::Server;
-use crate::words::Verdict;
+use crate::words::{NOT_MODIFIED, Verdict};
 
 const PATH: &str = "/homing/v1/policy";
-
-/// Not modified (RFC 9110, section 15.4.5).
-const UNCHANGED: u16 = 304;
 
 pub(super) fn request(homing: &Homing, known: Option<&str>, server: &Server) -> Request {
     let mut head = homing.begin("GET", PATH, server);
@@ -39,7 +36,7 @@ pub(super) fn verdict<'a>(
             let policy = tag(answer, ETAG, homing.limits.tag_bytes);
             Verdict::Success { status, settings: None, policy }
         }
-        UNCHANGED if known.is_some() => Verdict::Success { status, settings: None, policy: None },
+        NOT_MODIFIED if known.is_some() => Verdict::Success { status, settings: None, policy: None },
         404..=406 | 409 | 410 | 412 | 413 | 416 | 422 | 501 => Verdict::Declined { status },
         _ => Verdict::Failed(status::failure(answer, wall)),
     }
