@@ -53,19 +53,7 @@ struct FileState {
 
 impl Disk {
     pub(super) fn new() -> Self {
-        let state = Arc::new(Mutex::new(State {
-            above: scratch(),
-            life: 0,
-            files: Vec::new(),
-            now: BTreeMap::new(),
-            kept: BTreeMap::new(),
-            changes: Vec::new(),
-            calls: Vec::new(),
-            fault: None,
-            off_at: usize::MAX,
-            room: usize::MAX,
-        }));
-        Self(state, Arc::default())
+        Self(Arc::new(Mutex::new(State::new(scratch(), 0, usize::MAX))), Arc::default())
     }
 
     /// As long as this is held, no sync ends.
@@ -178,13 +166,10 @@ impl FileState {
 }
 
 impl State {
-    fn begin(&mut self, contents: BTreeMap<String, Vec<u8>>) {
-        self.life += 1;
-        let path = self.above.path().join(self.life.to_string());
-        fs::create_dir(&path).unwrap();
-        *self = Self {
-            above: std::mem::replace(&mut self.above, scratch()),
-            life: self.life,
+    fn new(above: tempfile::TempDir, life: u32, room: usize) -> Self {
+        Self {
+            above,
+            life,
             files: Vec::new(),
             now: BTreeMap::new(),
             kept: BTreeMap::new(),
@@ -192,8 +177,16 @@ impl State {
             calls: Vec::new(),
             fault: None,
             off_at: usize::MAX,
-            room: self.room,
-        };
+            room,
+        }
+    }
+
+    fn begin(&mut self, contents: BTreeMap<String, Vec<u8>>) {
+        self.life += 1;
+        let path = self.above.path().join(self.life.to_string());
+        fs::create_dir(&path).unwrap();
+        let above = std::mem::replace(&mut self.above, scratch());
+        *self = Self::new(above, self.life, self.room);
         for (name, bytes) in contents {
             fs::write(path.join(&name), &bytes).unwrap();
             let file = File::open(path.join(&name)).unwrap();
