@@ -63,7 +63,8 @@ fn a_frozen_server_is_left_by_a_second_opinion_and_taken_back_when_it_thaws() {
     let [first, _second] = [FIRST, SECOND].map(|address| site.server(address, "well"));
     let agent = site.agent();
     agent.attaches_to(FIRST);
-    agent.about("heartbeat", FIRST);
+    // The last thing that a new server is asked for: nothing is under way, so the next heartbeat finds the kept connection.
+    agent.about("policy", FIRST);
     first.freeze();
     // The kernel still accepts for it, so only the silence tells.
     agent.event("sweeping", |event| event["why"] == "server_silent");
