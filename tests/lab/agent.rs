@@ -10,15 +10,15 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::namespace::Namespace;
+use crate::patience::tuning;
 use crate::process::Process;
 use crate::tools::example;
 
-/// Longer than anything here takes, by a factor of ten; only a test that fails waits for it.
-const BOUND: Duration = Duration::from_secs(100);
-
-/// Every duration of the library is a tenth of what it is in earnest: a heartbeat each second, the way back to a better
-/// server within 39 s, and still ten times what a loaded machine takes for an exchange.
+/// What recurs takes a tenth of its time in earnest: a heartbeat each second, the way back to a better server within 39 s.
 const TIME_SCALE: f64 = 0.1;
+
+/// How long a peer may take is no part of that: a busy machine must not look like a slow server.
+const PATIENCE: f64 = 3.0;
 
 /// A running agent.
 pub(crate) struct Agent {
@@ -34,6 +34,10 @@ pub(crate) struct Conditions<'a> {
     pub(crate) arguments: &'a [&'a str],
     /// See [`TIME_SCALE`].
     pub(crate) time_scale: f64,
+    /// See [`PATIENCE`]; less where a test is about peers that are silent, and waits for it.
+    pub(crate) patience: f64,
+    /// Constants that are neither: an object of parts, as in a tuning, before the scale.
+    pub(crate) constants: Value,
     /// Before the scale.
     pub(crate) heartbeat: &'a str,
     /// More parts of the settings, an object.
@@ -49,6 +53,8 @@ impl Default for Conditions<'_> {
             environment: &[],
             arguments: &[],
             time_scale: TIME_SCALE,
+            patience: PATIENCE,
+            constants: json!({}),
             heartbeat: "10s",
             parts: json!({}),
             program: None,
@@ -99,6 +105,12 @@ impl Agent {
         for (name, part) in conditions.parts.as_object().unwrap() {
             settings[name] = part.clone();
         }
+        let mut constants = tuning(conditions.time_scale, conditions.patience);
+        for (part, own) in conditions.constants.as_object().unwrap() {
+            for (name, duration) in own.as_object().unwrap() {
+                constants[part][name] = duration.clone();
+            }
+        }
         let agent = conditions.program.clone().unwrap_or_else(|| example("agent"));
         let mut command = match conditions.wrapper {
             [] => namespace.command(agent),
@@ -110,14 +122,14 @@ impl Agent {
         };
         command.envs(conditions.environment.iter().copied());
         command.arg("--settings").arg(write("settings.json", &settings));
-        command.arg("--tuning").arg(write("tuning.json", &json!({ "time_scale": conditions.time_scale })));
+        command.arg("--tuning").arg(write("tuning.json", &constants));
         command.arg("--ca").arg(authority).arg("--json").args(conditions.arguments);
         Self { process: Process::start(&mut command) }
     }
 
     /// The next event of this name for which `wanted` holds. What comes before it is passed over.
     pub(crate) fn event(&self, name: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        self.process.line(BOUND, name, |line| {
+        self.process.line(name, |line| {
             let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
             (event["event"] == name && wanted(&event)).then_some(event)
         })
@@ -126,7 +138,7 @@ impl Agent {
     /// Every event until one of this name, which is the last of them.
     pub(crate) fn until(&self, awaited: &str) -> Vec<Value> {
         let mut events = Vec::new();
-        self.process.line(BOUND, awaited, |line| {
+        self.process.line(awaited, |line| {
             let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
             events.push(event);
             (events.last()?["event"] == awaited).then_some(())
@@ -162,7 +174,7 @@ impl Agent {
 
     /// The event `awaited` comes, and none of the name `unwanted` before it.
     pub(crate) fn never(&self, unwanted: &str, awaited: &str) {
-        let first = self.process.line(BOUND, awaited, |line| {
+        let first = self.process.line(awaited, |line| {
             let event: Value = serde_json::from_str(line).unwrap();
             (event["event"] == unwanted || event["event"] == awaited).then_some(event)
         });
@@ -208,6 +220,6 @@ impl Agent {
     /// Ctrl-C, and how it ended.
     pub(crate) fn interrupt(&mut self) -> ExitStatus {
         self.process.signal(Signal::INT);
-        self.process.wait(BOUND)
+        self.process.wait()
     }
 }

@@ -2,7 +2,7 @@
 //! in TLS.
 
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use homing::client::{Client, ClientEvent};
 use homing::engine::{Event, Tuning};
@@ -17,6 +17,7 @@ use crate::haproxy::Haproxy;
 use crate::manager::Manager;
 use crate::namespace::Cable;
 use crate::nginx::Nginx;
+use crate::patience::{BOUND, tuning};
 
 const FRONT: &str = Cable::SERVERS[0];
 const BEHIND: &str = Cable::SERVERS[1];
@@ -24,9 +25,6 @@ const BEHIND: &str = Cable::SERVERS[1];
 const UPSTREAM: &str = "10.77.0.12:8014";
 /// With these nginx says 401 of a certificate that is missing or wrong, where it would say 400.
 const TELLS_IN_HTTP: &str = "error_page 495 496 =401 /refused; location = /refused { return 401; }";
-/// Longer than anything here takes; only a test that fails waits for it.
-const LONG: Duration = Duration::from_secs(100);
-
 /// A manager, and a cable to the agent.
 struct Site {
     folder: TempDir,
@@ -77,7 +75,7 @@ impl Site {
         };
         Client::builder(self.settings(port, identity))
             .agent_id("lab".parse().unwrap())
-            .tuning(Tuning::parse(br#"{ "time_scale": 0.1 }"#).unwrap())
+            .tuning(Tuning::parse(tuning(0.1, 3.0).to_string().as_bytes()).unwrap())
             .on_thread_start(enter)
             .start()
             .unwrap()
@@ -88,8 +86,8 @@ impl Site {
 fn wait_for<T>(client: &Client, fits: impl Fn(&ClientEvent) -> Option<T>) -> T {
     let started = Instant::now();
     let mut seen = Vec::new();
-    while started.elapsed() < LONG {
-        let Ok(Some(event)) = client.next_event_timeout(LONG) else { break };
+    while started.elapsed() < BOUND {
+        let Ok(Some(event)) = client.next_event_timeout(BOUND) else { break };
         if let Some(found) = fits(&event) {
             return found;
         }

@@ -4,11 +4,10 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use crate::certificates::Certificates;
 use crate::namespace::Namespace;
+use crate::patience::soon;
 use crate::process::Process;
 use crate::tools::{run, tool};
 
@@ -92,13 +91,11 @@ impl Daemon {
     /// Returns when somebody listens on the port.
     fn start(namespace: &Namespace, command: &mut Command, port: u16) -> Self {
         let daemon = Self { _process: Process::start(command) };
-        let end = Instant::now() + Duration::from_secs(20);
-        let mut listening = namespace.command(tool("ss", "iproute2").get_program());
-        listening.args(["-Hltn", &format!("sport = :{port}")]);
-        while run(&mut listening).is_empty() {
-            assert!(Instant::now() < end, "nobody listens on port {port}: {command:?}");
-            thread::sleep(Duration::from_millis(20));
-        }
+        soon(&format!("a listener on port {port}: {command:?}"), || {
+            let mut listening = namespace.command(tool("ss", "iproute2").get_program());
+            listening.args(["-Hltn", &format!("sport = :{port}")]);
+            (!run(&mut listening).is_empty()).then_some(())
+        });
         daemon
     }
 }

@@ -75,9 +75,8 @@ fn when_nothing_gets_through_nobody_is_blamed_and_the_first_packet_brings_the_ag
     let site = Site::new(folder.path());
     let agent = site.agent(folder.path());
     agent.attaches_to(FIRST);
-    for address in Cable::SERVERS {
-        site.cable.drop_packets_to(address);
-    }
+    // All of them at the same moment: no other one takes over in between.
+    site.cable.drop_packets_to(&format!("{{ {} }}", Cable::SERVERS.join(", ")));
     let waiting = agent.event("waiting", |_| true);
     assert_eq!(waiting["why"], "network_suspect", "{waiting}");
     site.cable.let_everything_through();

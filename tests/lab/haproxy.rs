@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use crate::certificates::Certificates;
 use crate::namespace::Namespace;
@@ -72,7 +71,7 @@ backend managers
 
     /// The next heartbeat that it took.
     pub(crate) fn heartbeat(&self) -> Request {
-        self.process.line(Duration::from_secs(100), "a heartbeat at haproxy", |line| {
+        self.process.line("a heartbeat at haproxy", |line| {
             let (port, rest) = line.split_once(' ')?;
             let (status, path) = rest.split_once(' ')?;
             let status = status.parse().ok().filter(|status| *status > 0);

@@ -56,7 +56,7 @@ fn a_web_server_proves_itself_by_its_certificate() {
     let round = locator.round();
     assert_eq!(round["finding"], "internal", "{round:#}");
     assert_eq!(round["proof"], "tls", "{round:#}");
-    assert_eq!(locator.verdict().0, "internal");
+    assert_eq!(locator.verdict(), "internal");
     // Another server with the same address and another authority is not believed.
     drop((daemon, locator));
     let other = tempdir().unwrap();

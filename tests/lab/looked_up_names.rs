@@ -1,7 +1,5 @@
 //! Names that dnsmasq answers for: slowly, with nothing, with the wrong thing, or with more than is true.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
@@ -66,9 +64,10 @@ fn a_name_that_does_not_exist_or_has_no_address_or_is_refused_costs_its_own_serv
     );
     let events = agent.until("attached");
     let failed = events.iter().filter(|event| event["event"] == "attempt_failed");
-    let failed: Vec<_> =
+    let mut failed: Vec<_> =
         failed.map(|event| (event["server"].as_str().unwrap(), event["class"].as_str().unwrap())).collect();
-    assert_eq!(failed, [("missing.lab", "name"), ("empty.lab", "name"), ("unknown.elsewhere", "name")]);
+    failed.sort_unstable();
+    assert_eq!(failed, [("empty.lab", "name"), ("missing.lab", "name"), ("unknown.elsewhere", "name")]);
     assert_eq!(events.last().unwrap()["server"], FIRST);
     for name in ["missing.lab", "empty.lab", "unknown.elsewhere"] {
         assert!(names.asked_for(name) > 0, "{name}");
@@ -118,23 +117,27 @@ fn names_of_a_zone_whose_name_server_is_silent_do_not_hold_up_the_others() {
     let certificates = Certificates::new(folder.path(), &["e.lab", "f.lab"]);
     let managers = [FIRST, SECOND].map(|at| Manager::start(&cable.servers, &certificates, at, "well"));
     let silent = Process::start(cable.agent.command("python3").args(["-c", BIND]));
-    silent.line(Duration::from_secs(10), "it is bound", |line| (line == "silent").then_some(()));
+    silent.line("it is bound", |line| (line == "silent").then_some(()));
     let records = [format!("--host-record=e.lab,{FIRST}"), format!("--host-record=f.lab,{SECOND}")];
     let names = NameServer::start(
         &cable.agent,
         folder.path(),
         &["--server=/silent/127.0.0.2", &records[0], &records[1]],
     );
-    // As a system has it that nobody has told anything.
-    cable.agent.name_servers(&[NameServer::ADDRESS], "timeout:5 attempts:2");
+    // The system's resolver gives up after two and a half minutes, and a look-up may take so long.
+    cable.agent.name_servers(&[NameServer::ADDRESS], "timeout:30 attempts:5");
     let priorities = [["a.silent", "b.silent"], ["c.silent", "d.silent"], ["e.lab", "f.lab"]];
     let priorities = priorities.map(|names| Value::Array(servers(names).to_vec()));
-    let begun = Instant::now();
-    let conditions = Conditions { time_scale: 1.0, ..Conditions::default() };
+    let conditions = Conditions {
+        time_scale: 1.0,
+        patience: 1.0,
+        constants: json!({ "attachment": { "name_limit": "10m", "attempt_limit": "20m" } }),
+        ..Conditions::default()
+    };
     let agent =
         Agent::start_under(&conditions, &cable.agent, folder.path(), &certificates.authority, &priorities);
-    agent.event("attached", |_| true);
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    // No look-up has ended by then.
+    agent.never("attempt_failed", "attached");
     assert!(names.asked_for("a.silent") > 0, "the zone was not asked");
     let attached: u64 = managers.iter().map(|manager| manager.count(&cable.servers, "attach")).sum();
     assert!(attached >= 1);

@@ -22,6 +22,7 @@ mod name_server;
 mod namespace;
 mod nginx;
 mod openssl;
+mod patience;
 mod process;
 mod proxy;
 mod tools;

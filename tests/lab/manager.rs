@@ -1,7 +1,6 @@
 //! Real processes of `examples/manager`.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -33,8 +32,7 @@ impl Manager {
         let address: IpAddr = address.parse().unwrap();
         let address = SocketAddr::new(address, 8014);
         let listening = format!("listening on http://{address}");
-        process
-            .line(Duration::from_secs(10), "the manager listens", |line| (line == listening).then_some(()));
+        process.line("the manager listens", |line| (line == listening).then_some(()));
         Self { process, address }
     }
 

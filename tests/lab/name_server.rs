@@ -2,10 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use crate::namespace::Namespace;
+use crate::patience::soon;
 use crate::process::Process;
 use crate::tools::tool;
 
@@ -36,11 +35,7 @@ impl NameServer {
         namespace.etc("hosts", "");
         namespace.name_servers(&[Self::ADDRESS], "timeout:1 attempts:1");
         let server = Self { _process: process, log };
-        let end = Instant::now() + Duration::from_secs(10);
-        while !server.read().contains("started, version") {
-            assert!(Instant::now() < end, "dnsmasq does not start:\n{}", server.read());
-            thread::sleep(Duration::from_millis(20));
-        }
+        soon("dnsmasq starts", || server.read().contains("started, version").then_some(()));
         server
     }
 
@@ -48,6 +43,11 @@ impl NameServer {
     pub(crate) fn asked_for(&self, name: &str) -> usize {
         let question = format!("query[A] {name} from ");
         self.read().lines().filter(|line| line.contains(&question)).count()
+    }
+
+    /// Whether it was asked for any name below this one.
+    pub(crate) fn asked_below(&self, domain: &str) -> bool {
+        self.read().lines().any(|line| line.contains("query[") && line.contains(&format!(".{domain} from ")))
     }
 
     fn read(&self) -> String {

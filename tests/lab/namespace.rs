@@ -92,7 +92,7 @@ pub(crate) fn tunnel(one: &Namespace, other: &Namespace, name: &str, kind: &str)
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/late_cable.py"));
     command.args([&one.name, &other.name, "0.001", name, kind]);
     let carrier = Process::start(&mut command);
-    carrier.line(Duration::from_secs(10), "the tunnel is there", |line| (line == "ready").then_some(()));
+    carrier.line("the tunnel is there", |line| (line == "ready").then_some(()));
     carrier
 }
 
@@ -144,7 +144,7 @@ impl Cable {
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/late_cable.py"));
         command.args([&agent.name, &servers.name, &by.as_secs_f64().to_string()]);
         let carrier = Process::start(&mut command);
-        carrier.line(Duration::from_secs(10), "the cable is there", |line| (line == "ready").then_some(()));
+        carrier.line("the cable is there", |line| (line == "ready").then_some(()));
         Self::connected(agent, servers, Some(carrier))
     }
 
@@ -170,7 +170,7 @@ impl Cable {
     fn wait_for_ipv6(&self) {
         let mut knock = self.agent.command(tool("curl", "curl").get_program());
         let output = knock
-            .args(["-sS", "--max-time", "20", &format!("http://[{}]:9/", Self::FIRST_IPV6)])
+            .args(["-sS", "--max-time", "300", &format!("http://[{}]:9/", Self::FIRST_IPV6)])
             .output()
             .unwrap();
         // 7: could not connect, because refused; 28 would be the time that is over.

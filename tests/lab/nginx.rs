@@ -3,11 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use crate::certificates::Certificates;
 use crate::namespace::Namespace;
+use crate::patience::soon;
 use crate::process::Process;
 use crate::tools::{fetch, tool};
 
@@ -77,16 +76,10 @@ impl Nginx {
 
     /// The first heartbeats, as soon as there are so many: it writes of each after it has answered.
     pub(crate) fn first_heartbeats(&self, count: usize) -> Vec<Request> {
-        let end = Instant::now() + Duration::from_secs(10);
-        loop {
-            let mut seen = self.heartbeats();
-            if seen.len() >= count {
-                seen.truncate(count);
-                return seen;
-            }
-            assert!(Instant::now() < end, "not {count}: {seen:#?}");
-            thread::sleep(Duration::from_millis(10));
-        }
+        let mut seen =
+            soon("so many heartbeats", || Some(self.heartbeats()).filter(|seen| seen.len() >= count));
+        seen.truncate(count);
+        seen
     }
 
     /// The heartbeats it has handed on so far.

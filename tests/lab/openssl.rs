@@ -1,7 +1,5 @@
 //! The test server of OpenSSL: TLS 1.2 by somebody else, and a hand on its handshakes.
 
-use std::time::Duration;
-
 use crate::certificates::Certificates;
 use crate::namespace::Namespace;
 use crate::process::Process;
@@ -27,7 +25,7 @@ impl Openssl {
 
     /// The next line of what it says or is told that begins like this.
     pub(crate) fn hears(&self, start: &str) {
-        self.process.line(Duration::from_secs(100), start, |line| line.starts_with(start).then_some(()));
+        self.process.line(start, |line| line.starts_with(start).then_some(()));
     }
 
     /// Gives a good answer to whoever is connected.
@@ -39,6 +37,6 @@ impl Openssl {
     pub(crate) fn asks_in_vain_for_another_handshake(&self) {
         self.process.say("r\n");
         let refused = |line: &str| line.contains("no renegotiation").then_some(());
-        self.process.line(Duration::from_secs(100), "the refusal", refused);
+        self.process.line("the refusal", refused);
     }
 }

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::patience::BOUND;
+
 /// A running process whose standard output is read line by line. Killed when dropped.
 pub(crate) struct Process {
     child: Child,
@@ -46,15 +48,10 @@ impl Process {
         input.write_all(text.as_bytes()).unwrap();
     }
 
-    /// The next line for which `wanted` gives something, and that something. Panics when none comes within the bound,
+    /// The next line for which `wanted` gives something, and that something. Panics when none comes within [`BOUND`],
     /// with all lines that came instead.
-    pub(crate) fn line<T>(
-        &self,
-        bound: Duration,
-        what: &str,
-        mut wanted: impl FnMut(&str) -> Option<T>,
-    ) -> T {
-        let end = Instant::now() + bound;
+    pub(crate) fn line<T>(&self, what: &str, mut wanted: impl FnMut(&str) -> Option<T>) -> T {
+        let end = Instant::now() + BOUND;
         let mut seen = Vec::new();
         loop {
             match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
@@ -67,7 +64,7 @@ impl Process {
         }
     }
 
-    /// The same, if one comes within the bound.
+    /// The same, if one comes within this bound.
     pub(crate) fn line_within<T>(
         &self,
         bound: Duration,
@@ -92,9 +89,9 @@ impl Process {
         self.end();
     }
 
-    /// Waits until it ends by itself. Panics when it does not within the bound.
-    pub(crate) fn wait(&mut self, bound: Duration) -> ExitStatus {
-        let end = Instant::now() + bound;
+    /// Waits until it ends by itself. Panics when it does not within [`BOUND`].
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let end = Instant::now() + BOUND;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;

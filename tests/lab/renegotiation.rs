@@ -16,8 +16,13 @@ fn another_handshake_is_declined_and_costs_a_connection_and_nothing_else() {
     let cable = Cable::new();
     let certificates = Certificates::new(folder.path(), &Cable::SERVERS);
     let server = Openssl::start(&cable.servers, &certificates, ADDRESS);
-    // Three seconds from beat to beat: room for what the test does between two, and the connection is kept.
-    let conditions = Conditions { heartbeat: "30s", ..Conditions::default() };
+    // Ten seconds from beat to beat: room for what the test does between two, and the connection is kept. Silence is none of it.
+    let conditions = Conditions {
+        time_scale: 0.5,
+        heartbeat: "20s",
+        constants: json!({ "attachment": { "silence_least": "10m", "silence_most": "10m" } }),
+        ..Conditions::default()
+    };
     let servers = [json!({ "address": ADDRESS, "id": ADDRESS })];
     let agent =
         Agent::start_under(&conditions, &cable.agent, folder.path(), &certificates.authority, &servers);

@@ -39,9 +39,6 @@ fn heartbeats_share_one_tls_1_3_connection() {
     let seen = heartbeats(&json!({ "address": FRONT, "id": "front" }), "ssl_protocols TLSv1.3;", 5);
     assert!(seen.iter().all(|request| request.tls == "TLSv1.3"), "{seen:#?}");
     assert!(seen.iter().all(|request| request.connection == seen[0].connection), "{seen:#?}");
-    let order: Vec<u64> = seen.iter().map(|request| request.nth).collect();
-    // The second is the read of the policy.
-    assert_eq!(order, [1, 3, 4, 5, 6]);
 }
 
 #[test]
@@ -59,8 +56,7 @@ fn a_new_connection_resumes_the_session_by_its_ticket() {
 fn plain_http_on_port_8014_is_spoken_when_the_settings_say_so() {
     let seen = heartbeats(&json!({ "address": FRONT, "id": "front", "protocol": "http" }), "", 3);
     assert!(seen.iter().all(|request| request.tls == "-"), "{seen:#?}");
-    let order: Vec<u64> = seen.iter().map(|request| request.nth).collect();
-    assert_eq!(order, [1, 2, 3]);
+    assert!(seen.iter().all(|request| request.connection == seen[0].connection), "{seen:#?}");
 }
 
 #[test]

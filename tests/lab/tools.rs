@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use crate::namespace::Namespace;
+use crate::patience::soon;
 
 /// A program of the distribution. Panics with what to do when it is not there.
 pub(crate) fn tool(name: &str, package: &str) -> Command {
@@ -42,7 +41,7 @@ pub(crate) fn example(name: &str) -> PathBuf {
     folder.join(name)
 }
 
-/// Gets a page from inside a namespace, once its server has come up. Panics when that takes longer than ten seconds.
+/// Gets a page from inside a namespace, once its server has come up. Panics when it does not.
 pub(crate) fn fetch(namespace: &Namespace, url: &str) -> String {
     fetch_with(namespace, &[], url)
 }
@@ -50,15 +49,10 @@ pub(crate) fn fetch(namespace: &Namespace, url: &str) -> String {
 /// The same, with more arguments for curl.
 pub(crate) fn fetch_with(namespace: &Namespace, arguments: &[&str], url: &str) -> String {
     let curl = tool("curl", "curl");
-    let end = Instant::now() + Duration::from_secs(10);
-    loop {
+    soon(url, || {
         let mut command = namespace.command(curl.get_program());
         let output =
-            command.args(["-sS", "--fail", "--max-time", "5"]).args(arguments).arg(url).output().unwrap();
-        if output.status.success() {
-            return String::from_utf8(output.stdout).unwrap();
-        }
-        assert!(Instant::now() < end, "{url}: {}", String::from_utf8_lossy(&output.stderr));
-        thread::sleep(Duration::from_millis(50));
-    }
+            command.args(["-sS", "--fail", "--max-time", "60"]).args(arguments).arg(url).output().unwrap();
+        output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+    })
 }

@@ -8,11 +8,9 @@ use serde_json::{Value, json};
 
 use crate::certificates::Certificates;
 use crate::namespace::Namespace;
+use crate::patience::tuning;
 use crate::process::Process;
 use crate::tools::example;
-
-/// Longer than a location takes, by a factor of ten.
-const BOUND: Duration = Duration::from_secs(90);
 
 /// A running agent.
 pub(crate) struct Traveller(Process);
@@ -35,6 +33,8 @@ pub(crate) struct Journey<'a> {
     pub(crate) proof: &'a str,
     /// More on its command line.
     pub(crate) more: &'a [&'a str],
+    /// How many times the patience that it has in earnest it has with its peers.
+    pub(crate) patience: f64,
 }
 
 impl Traveller {
@@ -46,7 +46,7 @@ impl Traveller {
         server: &str,
         journey: &Journey<'_>,
     ) -> Self {
-        let Journey { guide, ref rules, proof, more } = *journey;
+        let Journey { guide, ref rules, proof, more, patience } = *journey;
         let policy = json!({ "roots": [{ "bundle": certificates.authority }] });
         let manager = if guide == Guide::Management { server } else { "management.invalid" };
         let references = if guide == Guide::Management {
@@ -65,14 +65,16 @@ impl Traveller {
         });
         let path = folder.join(format!("{guide:?}.json"));
         fs::write(&path, settings.to_string()).unwrap();
+        let constants = folder.join("tuning.json");
+        fs::write(&constants, tuning(1.0, patience).to_string()).unwrap();
         let mut command = namespace.command(example("agent"));
-        command.arg("--json").arg("--settings").arg(&path).args(more);
+        command.arg("--json").arg("--settings").arg(&path).arg("--tuning").arg(constants).args(more);
         Self(Process::start(&mut command))
     }
 
     /// The next verdict.
     pub(crate) fn verdict(&self) -> Value {
-        self.0.line(BOUND, "a verdict", verdict)
+        self.0.line("a verdict", verdict)
     }
 
     /// The trigger of the next round, if one comes so soon.

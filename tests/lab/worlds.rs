@@ -1,7 +1,10 @@
 //! A generator of networks of real interfaces: ways to the office of every kind, hotels that are silent or answer for everybody, and a
-//! moment at which the way is gone. `HOMING_LAB_WORLDS` says how many.
+//! moment at which the way is gone. `HOMING_LAB_WORLDS` says how many, or which: `200`, `79..80`.
 
+use std::collections::BTreeSet;
 use std::env;
+use std::panic::catch_unwind;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -114,8 +117,10 @@ impl World {
     fn live(self) {
         let net = self.build();
         let rules = json!({ "required_proof": self.proof, "tunnel_proves_internal": self.tunnel_proves });
-        let traveller =
-            net.traveller(OFFICE, &Journey { guide: self.guide, rules, proof: self.proof, more: &[] });
+        // Those that are there have all the time they need; for those that are not, the time in earnest is enough.
+        let patience = if self.expected().starts_with("internal") { 10.0 } else { 1.0 };
+        let journey = Journey { guide: self.guide, rules, proof: self.proof, more: &[], patience };
+        let traveller = net.traveller(OFFICE, &journey);
         let verdict = traveller.verdict();
         let found = verdict["situation"].as_str().unwrap();
         assert!(self.admits(found), "{self:?}: {verdict:#}");
@@ -142,21 +147,28 @@ impl World {
 
 #[test]
 fn no_network_of_real_interfaces_makes_a_machine_inside_that_may_not() {
-    let worlds: u64 = env::var("HOMING_LAB_WORLDS").map_or(10, |count| count.parse().unwrap());
-    let next = AtomicU64::new(0);
+    let wanted = env::var("HOMING_LAB_WORLDS").unwrap_or_else(|_| "10".to_owned());
+    let (first, last) = wanted.split_once("..").unwrap_or(("0", &wanted));
+    let (next, last) = (AtomicU64::new(first.parse().unwrap()), last.parse().unwrap());
+    let failed = Mutex::new(BTreeSet::new());
     thread::scope(|scope| {
         for _ in 0..WORKERS {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= worlds {
+                    if seed >= last {
                         return;
                     }
                     let world = World::of(seed);
-                    println!("{seed}: {world:?}");
-                    world.live();
+                    // The others are lived all the same: a campaign tells of everything it meets.
+                    if catch_unwind(|| world.live()).is_err() {
+                        println!("{seed} failed: {world:?}");
+                        failed.lock().unwrap().insert(seed);
+                    }
                 }
             });
         }
     });
+    let failed = failed.into_inner().unwrap();
+    assert!(failed.is_empty(), "worlds {failed:?} failed; `HOMING_LAB_WORLDS=7..8` lives one of them again");
 }
