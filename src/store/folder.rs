@@ -35,8 +35,8 @@ const UNFINISHED: &str = "new";
 /// other than Unix nothing of this is checked, and the folder's own protection is what counts.
 ///
 /// One folder is for one client at a time: it is locked (`flock`) while it is open, and a second client, in this
-/// process or another, gets an error that says so, until the first has ended. A child made by `fork` shares the lock, and
-/// holds it for as long as it lives or until it calls `exec`. Where the file system cannot lock, that is logged, and two
+/// process or another, gets an error that says so, until the first has ended. A child made by `fork` prolongs that
+/// only where this process was killed: then it holds the lock until it ends or calls `exec`. Where the file system cannot lock, that is logged, and two
 /// clients do no damage: the last one to write is remembered.
 pub struct Folder {
     path: PathBuf,
@@ -318,7 +318,9 @@ mod tests {
 
     #[cfg(unix)]
     mod unix {
+        use std::os::fd::AsFd;
         use std::os::unix::fs::{PermissionsExt, symlink};
+        use std::sync::OnceLock;
 
         use super::*;
 
@@ -398,6 +400,27 @@ mod tests {
             drop(first);
             second.save("memory", b"second").unwrap();
             assert_eq!(second.load("memory").unwrap().unwrap(), b"second");
+        }
+
+        #[test]
+        fn a_child_that_was_just_forked_does_not_hold_the_lock_of_a_client_that_has_ended() {
+            let above = tempfile::tempdir().unwrap();
+            let path = above.path().join("state");
+            let mut first = Folder::new(&path);
+            first.save("memory", b"value").unwrap();
+            // What a child has: another descriptor of what was locked.
+            let copy = first.place.as_ref().unwrap().as_fd().try_clone_to_owned().unwrap();
+            drop(first);
+            let mut second = Folder::new(&path);
+            second.check().unwrap();
+            // And what happens in a child that drops its copy of a client: it is another process.
+            let place = second.place.as_mut().unwrap();
+            place.locked_by = OnceLock::from(process::id() + 1);
+            let copies = (copy, place.as_fd().try_clone_to_owned().unwrap());
+            drop(second);
+            assert!(problem(Folder::new(&path).check()).contains("is in use by another client"));
+            drop(copies);
+            Folder::new(&path).check().unwrap();
         }
 
         #[test]

@@ -86,8 +86,11 @@ mod unix {
     use std::ffi::OsString;
     use std::fs::File;
     use std::io;
+    use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
     use std::os::unix::ffi::OsStringExt;
     use std::path::Path;
+    use std::process;
+    use std::sync::OnceLock;
 
     use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, flock, fstat, openat, renameat, unlinkat};
     use rustix::io::Errno;
@@ -96,11 +99,33 @@ mod unix {
     use crate::store::way;
 
     /// A descriptor of the folder: whatever becomes of its path, this one is meant.
-    pub(in crate::store) type Place = std::os::fd::OwnedFd;
+    pub(in crate::store) struct Place {
+        descriptor: OwnedFd,
+        /// Which process locked it.
+        pub(in crate::store) locked_by: OnceLock<u32>,
+    }
+
+    impl AsFd for Place {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.descriptor.as_fd()
+        }
+    }
+
+    /// A lock lasts until the last copy of the descriptor is closed, and a child that another thread has just forked holds one
+    /// until it calls `exec`. So it is given back in so many words: the next client need not wait for that child. A child's own
+    /// copy leaves its parent's lock alone.
+    impl Drop for Place {
+        fn drop(&mut self) {
+            if self.locked_by.get() == Some(&process::id()) {
+                // The descriptor is closed next, which unlocks as well.
+                let _ = flock(&self.descriptor, FlockOperation::NonBlockingUnlock);
+            }
+        }
+    }
 
     impl System for Real {
         fn open_folder(&mut self, path: &Path, make: bool) -> io::Result<Place> {
-            way::open(path, make)
+            Ok(Place { descriptor: way::open(path, make)?, locked_by: OnceLock::new() })
         }
 
         fn look_at_folder(&mut self, folder: &Place) -> io::Result<Found> {
@@ -113,7 +138,10 @@ mod unix {
 
         fn lock(&mut self, folder: &Place) -> io::Result<bool> {
             match flock(folder, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => Ok(true),
+                Ok(()) => {
+                    folder.locked_by.get_or_init(process::id);
+                    Ok(true)
+                }
                 Err(Errno::WOULDBLOCK) => Ok(false),
                 Err(error) => Err(error.into()),
             }
