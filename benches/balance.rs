@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use homing::engine::{Away, Engine, Memory, Setup};
 use homing::settings::Settings;
-use homing::words::{Moment, Route, ServerId};
+use homing::types::{Moment, Route, ServerId};
 use table::Table;
 
 const AGENTS: usize = 100_000;

@@ -24,7 +24,7 @@ use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use homing::store::outbox::{LaneLimits, Limits, Outbox};
-use homing::words::{Durability, Lane, Report, ReportKind};
+use homing::types::{Durability, Lane, Report, ReportKind};
 use table::Table;
 
 #[global_allocator]

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use homing::settings::{CertificatePolicy, Roots};
 use homing::trust::{Material, Policy, Time, Timestamp, check_certificate, check_chain};
-use homing::words::Host;
+use homing::types::Host;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CustomExtension, DistinguishedName,
     DnType, GeneralSubtree, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, NameConstraints,

@@ -378,7 +378,7 @@ void homing_settings_free(homing_settings *settings);
 #define HOMING_STATE_STARTING 1
 
 // Searching, and attached to nobody.
-#define HOMING_STATE_SWEEPING 2
+#define HOMING_STATE_SEARCHING 2
 
 // Attached to a server.
 #define HOMING_STATE_ATTACHED 3
@@ -639,7 +639,7 @@ homing_text homing_state_name(int32_t state);
 // No first byte of an answer within the limit.
 #define HOMING_CAUSE_NO_FIRST_BYTE 23
 
-// A status no management server gives to this errand: 1xx, 3xx, 404, 410, 403 without a Homing- field, or a 2xx without them.
+// A status no management server gives to this request: 1xx, 3xx, 404, 410, 403 without a Homing- field, or a 2xx without them.
 #define HOMING_CAUSE_NOT_A_MANAGER 24
 
 // What came back is not HTTP.
@@ -847,8 +847,8 @@ typedef struct {
     int32_t situation;
     // What the verdict rests on when it is inside: HOMING_PROOF_..., otherwise 0.
     int32_t proof;
-    // The verdict and its reason in words, one line.
-    homing_text reason;
+    // The verdict and why in words, one line.
+    homing_text detail;
     // The location whose settings are in force; none for the group's.
     homing_text name;
     // Whether the product has chosen that location itself: 0 or 1.
@@ -894,7 +894,7 @@ homing_text homing_situation_name(int32_t situation);
 #define HOMING_EVENT_STATE 1
 
 // A search for a server begins; reason says why.
-#define HOMING_EVENT_SWEEPING 2
+#define HOMING_EVENT_SEARCHING 2
 
 // The agent is attached to server, of priority; duration_ms since the search began.
 #define HOMING_EVENT_ATTACHED 3
@@ -1307,11 +1307,11 @@ void homing_client_free(homing_client *client);
 // ------------------------------------------------------------------------------------------------
 // What came of an exchange, and what was said on a stream.
 
-// The errand was done. For a heartbeat: a complete 2xx answer with Homing-Settings or Homing-Policy, or what
+// The request was done. For a heartbeat: a complete 2xx answer with Homing-Settings or Homing-Policy, or what
 // counts for that in the product's own protocol.
 #define HOMING_VERDICT_SUCCESS 1
 
-// The server works but does not do this errand. It costs the server nothing.
+// The server works but does not do this request. It costs the server nothing.
 #define HOMING_VERDICT_DECLINED 2
 
 // It did not work; failure says how.
@@ -1368,7 +1368,7 @@ typedef struct {
 // Answered by homing_engine_connected, then for TLS homing_engine_secured; or by homing_engine_lost at any time.
 #define HOMING_ACTION_DIAL 2
 
-// Say what errand asks for on link, which is ready, and hear the answer of exchange. Answered by
+// Say what request asks for on link, which is ready, and hear the answer of exchange. Answered by
 // homing_engine_first_byte, then homing_engine_done; or by homing_engine_lost of the link. The engine gives it
 // up by itself at deadline_ns; a driver need not watch it.
 #define HOMING_ACTION_EXCHANGE 3
@@ -1401,21 +1401,21 @@ typedef struct {
 #define HOMING_ACTION_RELEASE 10
 
 // One of several attempts of a search: POST /homing/v1/heartbeat with Homing-Purpose: attach. All attempts of one
-// sweep carry the same body and the same Idempotency-Key.
-#define HOMING_ERRAND_ATTACH 1
+// search carry the same body and the same Idempotency-Key.
+#define HOMING_REQUEST_ATTACH 1
 
 // The regular heartbeat: POST /homing/v1/heartbeat with Homing-Purpose: beat.
-#define HOMING_ERRAND_BEAT 2
+#define HOMING_REQUEST_BEAT 2
 
 // Is that server well? The same with Homing-Purpose: probe and an empty body.
-#define HOMING_ERRAND_PROBE 3
+#define HOMING_REQUEST_PROBE 3
 
 // GET /homing/v1/events: a stream that stays open. Who does not offer it says HOMING_VERDICT_DECLINED.
-#define HOMING_ERRAND_LISTEN 4
+#define HOMING_REQUEST_LISTEN 4
 
 // The policy is to be read: GET policy. known is sent as If-None-Match, and a 304 is then a success. The entity tag of
 // the answer is told as its policy. A driver that reads none declines.
-#define HOMING_ERRAND_POLICY 5
+#define HOMING_REQUEST_POLICY 5
 
 // A connection of our own to the server's address; proxies are 0 to 7.
 #define HOMING_ROUTE_DIRECT (-1)
@@ -1487,10 +1487,10 @@ typedef struct {
     uint32_t is_tls;
     // HOMING_ROUTE_DIRECT, or which proxy of the driver's list.
     int32_t route;
-    // HOMING_ERRAND_.... Decline those you do not know: later versions may ask for more.
-    int32_t errand;
+    // HOMING_REQUEST_.... Decline those you do not know: later versions may ask for more.
+    int32_t request;
     // Which search an attempt belongs to.
-    uint64_t sweep;
+    uint64_t search;
     // How long an address has before the next one is started beside it, in nanoseconds.
     uint64_t stagger_ns;
     // When the engine gives the exchange up, on the driver's clock.
@@ -1681,12 +1681,12 @@ homing_status homing_engine_done(homing_engine *engine,
 // Something was said on the open event stream exchange: HOMING_NEWS_.... The first of these means that it is open.
 // about is NUL-terminated UTF-8, at most 1,024 bytes: the entity tag, or the name of the content; for other news NULL.
 // drain_ms is for HOMING_NEWS_DRAIN.
-homing_status homing_engine_told(homing_engine *engine,
-                                 uint64_t now_ns,
-                                 uint64_t exchange,
-                                 int32_t kind,
-                                 const char *about,
-                                 uint64_t drain_ms);
+homing_status homing_engine_notice(homing_engine *engine,
+                                   uint64_t now_ns,
+                                   uint64_t exchange,
+                                   int32_t kind,
+                                   const char *about,
+                                   uint64_t drain_ms);
 
 // The network changed: HOMING_NETWORK_....
 homing_status homing_engine_network_changed(homing_engine *engine, uint64_t now_ns, int32_t change);

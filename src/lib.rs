@@ -52,4 +52,4 @@ pub mod settings;
 pub mod store;
 #[cfg(feature = "client")]
 pub mod trust;
-pub mod words;
+pub mod types;

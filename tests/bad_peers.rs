@@ -8,13 +8,13 @@
     reason = "the helpers of a test may give up as the test itself may"
 )]
 
-#[path = "road/listener.rs"]
+#[path = "client/listener.rs"]
 #[allow(dead_code, reason = "other tests ask more of it")]
 mod listener;
 #[cfg(target_os = "linux")]
 #[path = "bad_peers/memory.rs"]
 mod memory;
-#[path = "road/server.rs"]
+#[path = "client/server.rs"]
 #[allow(dead_code, reason = "the tests need only some of what a server can do")]
 mod server;
 #[cfg(target_os = "linux")]
@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 use homing::client::Client;
 use homing::engine::Event;
 use homing::settings::Settings;
-use homing::words::FailureClass;
+use homing::types::FailureClass;
 use server::{Authority, Conversation, Server};
 
 /// Longer than anything here takes.

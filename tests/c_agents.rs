@@ -160,7 +160,7 @@ fn each_attaches_tells_and_ends_by_a_signal() {
         program.arg(&path).arg("agent-1");
         let agent = Agent::start(program);
         let beginning = kinds(&agent.until("\"heartbeat\""));
-        assert_eq!(beginning, ["state", "sweeping", "state", "attached", "heartbeat"]);
+        assert_eq!(beginning, ["state", "searching", "state", "attached", "heartbeat"]);
         agent.signal(signal);
         let (last, code) = agent.end();
         assert_eq!(

@@ -132,7 +132,7 @@ impl Drop for Agent {
 
 /// What has to be the same in every run.
 fn words(event: &Value) -> String {
-    let parts = ["event", "state", "why", "server", "class", "status"];
+    let parts = ["event", "state", "reason", "server", "class", "status"];
     let parts = parts.iter().filter_map(|part| event.get(part));
     parts
         .map(|part| part.as_str().map_or_else(|| part.to_string(), str::to_owned))
@@ -180,7 +180,7 @@ fn each_attaches_beats_fails_over_and_ends_by_a_signal() {
         let beginning = agent.until("attached");
         let beginning: Vec<_> =
             beginning.iter().filter(|event| !event.starts_with("settings_warning")).collect();
-        let expected = ["state sweeping start", "sweeping start", "state attached start", "attached a"];
+        let expected = ["state searching start", "searching start", "state attached start", "attached a"];
         assert_eq!(beginning, expected, "{program:?}");
         assert_eq!(agent.until("heartbeat").last().unwrap(), "heartbeat a 200");
         // The first beat after the attach: the connection was kept, and is used again. The policy that the manager names is not
@@ -198,8 +198,8 @@ fn each_attaches_beats_fails_over_and_ends_by_a_signal() {
             .collect();
         let expected = [
             "detached a",
-            "state sweeping server_failed",
-            "sweeping server_failed",
+            "state searching server_failed",
+            "searching server_failed",
             "state attached server_failed",
             "attached b",
         ];

@@ -75,9 +75,9 @@ fn parsed(json: &str) -> Result<*mut homing_policy, (homing_status, String)> {
 }
 
 /// What a judgement says: reject, cause, class, proof, text, advice.
-type Told = (i32, i32, i32, i32, Option<String>, Option<String>);
+type Notice = (i32, i32, i32, i32, Option<String>, Option<String>);
 
-fn told(judgement: *mut homing_judgement) -> Told {
+fn told(judgement: *mut homing_judgement) -> Notice {
     // SAFETY: it lives until it is freed at the end.
     unsafe {
         let told = (

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use homing::client::Client;
 use homing::engine::{Event, Tuning};
 use homing::settings::Settings;
-use homing::words::FailureClass;
+use homing::types::FailureClass;
 use serde_json::json;
 use tempfile::TempDir;
 

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use homing::store::outbox::{LaneLimits, Limits, Outbox, OutboxEvent};
-use homing::words::{Durability, Lane, Report, ReportKind, SubmitError};
+use homing::types::{Durability, Lane, Report, ReportKind, SubmitError};
 
 /// Tells the program to be a process that works on this folder, under this name.
 const FOLDER: &str = "HOMING_OUTBOX_TEST_FOLDER";

@@ -8,10 +8,10 @@
     reason = "the helpers of a test may give up as the test itself may"
 )]
 
-#[path = "road/listener.rs"]
+#[path = "client/listener.rs"]
 #[allow(dead_code, reason = "other tests ask more of it")]
 mod listener;
-#[path = "road/server.rs"]
+#[path = "client/server.rs"]
 #[allow(dead_code, reason = "the tests need only some of what a server can do")]
 mod server;
 
@@ -27,7 +27,7 @@ use homing::settings::{Settings, Source};
 use homing::trust::{
     Description, Material, Policy, RejectReason, Time, Timestamp, check_certificate, vouched_by,
 };
-use homing::words::{AgentId, Host, Span};
+use homing::types::{AgentId, Host, Span};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};

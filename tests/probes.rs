@@ -8,10 +8,10 @@
     reason = "the helpers of a test may give up as the test itself may"
 )]
 
-#[path = "road/listener.rs"]
+#[path = "client/listener.rs"]
 #[allow(dead_code, reason = "other tests ask more of it")]
 mod listener;
-#[path = "road/server.rs"]
+#[path = "client/server.rs"]
 #[allow(dead_code, reason = "the tests need only some of what a server can do")]
 mod server;
 
@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use homing::client::Client;
 use homing::engine::{Event, Evidence, Finding, Reply};
 use homing::settings::{Settings, Situation};
-use homing::words::Proof;
+use homing::types::Proof;
 use rustls::ServerConnection;
 use server::Authority;
 

@@ -22,7 +22,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use homing::client::{Client, ClientEvent};
-use homing::engine::{Event, Tuning, Why};
+use homing::engine::{Event, Reason, Tuning};
 use homing::settings::Settings;
 use table::Table;
 
@@ -219,8 +219,10 @@ impl Site {
         client.beat_now();
         let mut opinion = None;
         wait(&client, |event| {
-            if let Event::Sweeping { why: Why::ServerSilent | Why::ServerSlow | Why::ServerFailed, .. } =
-                event.event
+            if let Event::Searching {
+                reason: Reason::ServerSilent | Reason::ServerSlow | Reason::ServerFailed,
+                ..
+            } = event.event
             {
                 opinion.get_or_insert(due.elapsed());
             }

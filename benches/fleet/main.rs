@@ -16,7 +16,7 @@ mod world;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use homing::words::Moment;
+use homing::types::Moment;
 use table::Table;
 use world::{Plan, World};
 

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use homing::engine::{Action, Away, Engine, Event, Input, Memory, Setup, Tuning};
 use homing::settings::Settings;
-use homing::words::{
-    Cause, Errand, ExchangeId, LinkId, Medium, Moment, News, Outcome, Path, Proof, Purpose, Route, Verdict,
+use homing::types::{
+    Cause, ExchangeId, LinkId, Medium, Moment, News, Outcome, Proof, Purpose, Request, Route, Verdict, Via,
 };
 
 /// How a fleet is made.
@@ -213,14 +213,14 @@ impl World {
                 let Some(place) = stands(link) else { return };
                 let (round_trip, server) = (agent.round_trip, agent.links[place].server);
                 let peer = SocketAddr::from(([10, 0, 0, server + 1], 443));
-                self.input(number, Input::Connected { link, path: Path { peer, medium: Medium::Direct } });
+                self.input(number, Input::Connected { link, via: Via { peer, medium: Medium::Direct } });
                 self.push(self.now + round_trip, number, Happening::Secured(link));
             }
             Happening::Secured(link) if stands(link).is_some() => {
                 self.input(number, Input::Secured { link, proof: Proof::Tls });
             }
             Happening::Streams(link, exchange) if stands(link).is_some() => {
-                self.input(number, Input::Told { exchange, news: News::KeepAlive });
+                self.input(number, Input::Notice { exchange, news: News::KeepAlive });
             }
             Happening::Answered(link, exchange) => {
                 let Some(place) = stands(link) else { return };
@@ -268,10 +268,10 @@ impl World {
                 let then = if admitted { Happening::Connected(link) } else { Happening::Lost(link, false) };
                 self.push(self.now + round_trip, number, then);
             }
-            Action::Exchange { exchange, link, errand, .. } => {
-                let answer = match errand {
-                    Errand::Listen => Happening::Streams(link, exchange),
-                    Errand::Heartbeat {
+            Action::Exchange { exchange, link, request, .. } => {
+                let answer = match request {
+                    Request::Listen => Happening::Streams(link, exchange),
+                    Request::Heartbeat {
                         purpose: Purpose::Attach { .. } | Purpose::Beat | Purpose::Probe,
                     } => Happening::Answered(link, exchange),
                     // No server of this bench names a policy.

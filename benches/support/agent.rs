@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use homing::engine::{Action, Away, Engine, Input, Memory, Setup, Tuning};
 use homing::settings::Settings;
-use homing::words::{Errand, ExchangeId, LinkId, Medium, Moment, News, Outcome, Path, Proof, Route, Verdict};
+use homing::types::{ExchangeId, LinkId, Medium, Moment, News, Outcome, Proof, Request, Route, Verdict, Via};
 
 /// Settings with one priority of `servers` servers, each an address, over TLS.
 pub fn settings(servers: usize, mode: &str, interval: &str) -> Arc<Settings> {
@@ -39,7 +39,7 @@ enum Coming {
     Secured(LinkId),
     FirstByte(ExchangeId),
     Done(ExchangeId),
-    Told(ExchangeId),
+    Notice(ExchangeId),
 }
 
 impl Agent {
@@ -70,12 +70,12 @@ impl Agent {
         self.now = self.now + Duration::from_millis(1);
         match coming {
             Coming::Connected(link, peer) => {
-                self.handle(Input::Connected { link, path: Path { peer, medium: Medium::Direct } });
+                self.handle(Input::Connected { link, via: Via { peer, medium: Medium::Direct } });
                 self.coming.push_back(Coming::Secured(link));
             }
             Coming::Secured(link) => self.handle(Input::Secured { link, proof: Proof::Tls }),
             Coming::FirstByte(exchange) => self.handle(Input::FirstByte { exchange }),
-            Coming::Told(exchange) => self.handle(Input::Told { exchange, news: News::KeepAlive }),
+            Coming::Notice(exchange) => self.handle(Input::Notice { exchange, news: News::KeepAlive }),
             Coming::Done(exchange) => {
                 let verdict =
                     Verdict::Success { status: 200, settings: Some("\"7\""), policy: Some("\"3\"") };
@@ -93,8 +93,8 @@ impl Agent {
                     let peer = *to.first().expect("a direct dial names an address");
                     self.coming.push_back(Coming::Connected(link, peer));
                 }
-                Action::Exchange { exchange, errand: Errand::Listen, .. } => {
-                    self.coming.push_back(Coming::Told(exchange));
+                Action::Exchange { exchange, request: Request::Listen, .. } => {
+                    self.coming.push_back(Coming::Notice(exchange));
                 }
                 Action::Exchange { exchange, .. } => {
                     self.beats += 1;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use homing::engine::Engine;
-use homing::words::Route;
+use homing::types::Route;
 
 use super::agent::{Agent, settings};
 use super::counting::live_bytes;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use homing::client::{BadRoute, RouteChoice};
-use homing::words::{AgentId, Span};
+use homing::types::{AgentId, Span};
 use lexopt::{Arg, Parser, ValueExt};
 
 pub(crate) const HELP: &str = "\

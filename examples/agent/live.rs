@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use homing::client::{Client, ClientEvent, LogLevel};
 use homing::engine::{Event, Tuning};
 use homing::settings::{Settings, Source};
-use homing::words::{Printable, Span};
+use homing::types::{Printable, Span};
 use serde_json::{Value, json};
 
 use crate::arguments::Arguments;

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use homing::client::{Client, ClientEvent};
 use homing::engine::{Event, Tuning};
 use homing::settings::Settings;
-use homing::words::{ServerId, Span};
+use homing::types::{ServerId, Span};
 use serde_json::{Value, json};
 
 use crate::server::{Authority, Behaviour, Config, Document, Manager};
@@ -193,16 +193,16 @@ impl Stage {
 
     fn kill(&mut self, server: &ServerId) -> Result<(), String> {
         self.catch_up();
-        let why = "its connections are closed, nothing listens on its port";
-        Line::new("> is killed", server, why).print(self.began.elapsed(), self.layout);
+        let reason = "its connections are closed, nothing listens on its port";
+        Line::new("> is killed", server, reason).print(self.began.elapsed(), self.layout);
         self.manager(server)?.misbehave(Behaviour::Refuse);
         Ok(())
     }
 
     fn start(&mut self, server: &ServerId) -> Result<(), String> {
         self.catch_up();
-        let why = "it listens on its port again";
-        Line::new("> is started", server, why).print(self.began.elapsed(), self.layout);
+        let reason = "it listens on its port again";
+        Line::new("> is started", server, reason).print(self.began.elapsed(), self.layout);
         self.manager(server)?.misbehave(Behaviour::Well);
         Ok(())
     }

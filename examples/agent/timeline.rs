@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use homing::engine::{Event, Next};
-use homing::words::{ServerId, Span};
+use homing::types::{ServerId, Span};
 
 use crate::terminal::{Tone, painted, say, wrapped};
 
@@ -17,7 +17,7 @@ const WHAT: usize = 14;
 pub(crate) struct Line {
     what: &'static str,
     server: String,
-    why: String,
+    reason: String,
 }
 
 /// How lines are laid out, and by which clock.
@@ -51,13 +51,13 @@ impl Layout {
 }
 
 impl Line {
-    pub(crate) fn new(what: &'static str, server: impl ToString, why: impl ToString) -> Self {
-        Self { what, server: server.to_string(), why: why.to_string() }
+    pub(crate) fn new(what: &'static str, server: impl ToString, reason: impl ToString) -> Self {
+        Self { what, server: server.to_string(), reason: reason.to_string() }
     }
 
     /// Prints it. `at` is since the start.
     pub(crate) fn print(&self, at: Duration, layout: Layout) {
-        let Self { what, server, why } = self;
+        let Self { what, server, reason } = self;
         let (at, width) = (layout.in_the_field(at).as_secs_f64(), layout.width);
         let tone = match *what {
             "ATTACHED" | "heartbeat" => Tone::Good,
@@ -71,15 +71,15 @@ impl Line {
             before.push_str(&format!("{server:<width$} "));
             column += server.chars().count().max(width) + 1;
         }
-        say!("{}", format!("{before}{}", wrapped(why, column)).trim_end());
+        say!("{}", format!("{before}{}", wrapped(reason, column)).trim_end());
     }
 
     /// The line of an event; `None` for one that only repeats what another says.
     pub(crate) fn of(event: &Event, layout: Layout) -> Option<Self> {
         let line = match event {
             Event::State { .. } | Event::SettingsAnnounced { .. } => return None,
-            Event::Sweeping { why, servers } => {
-                Self::new("searching", "", format!("among {servers}: {}", why.explain()))
+            Event::Searching { reason, servers } => {
+                Self::new("searching", "", format!("among {servers}: {}", reason.explain()))
             }
             Event::Attached { server, priority, elapsed, .. } => {
                 let priority = priority.map_or("in no priority".to_owned(), |n| format!("priority {n}"));
@@ -94,37 +94,37 @@ impl Line {
             }
             Event::PolicyAnnounced { .. } => return None,
             Event::Policy { server, tag } => Self::new("policy", server, format!("is now {tag}")),
-            Event::PolicyFailed { server, reason } => {
-                Self::new("policy", server, format!("not read: {reason}"))
+            Event::PolicyFailed { server, detail } => {
+                Self::new("policy", server, format!("not read: {detail}"))
             }
-            Event::Waiting { until, why } => {
-                Self::new("WAITING", "", format!("{}: {}", layout.span(*until), why.explain()))
+            Event::Waiting { until, reason } => {
+                Self::new("WAITING", "", format!("{}: {}", layout.span(*until), reason.explain()))
             }
             Event::Failback { from, to } => Self::new("FAILBACK", to, failback(from)),
             Event::Probed { server, failure } => {
                 Self::new("probed", server, failure.as_deref().unwrap_or("answers well"))
             }
             Event::PushOpened { server } => Self::new("push opened", server, ""),
-            Event::PushLost { server, reason } => Self::new("push lost", server, reason),
+            Event::PushLost { server, detail } => Self::new("push lost", server, detail),
             Event::PushUnavailable { server, retry } => Self::new(
                 "no push",
                 server,
                 format!("heartbeats alone carry the news; asked again in {}", layout.span(*retry)),
             ),
-            Event::Told { server, kind, name } => {
+            Event::Notice { server, kind, name } => {
                 Self::new("told", server, format!("{kind:?} {}", name.as_deref().unwrap_or_default()))
             }
             Event::SettingsWarning { warning } => Self::new("settings", "", warning),
             Event::CannotRemember { .. } => {
-                let why = "what the agent learned could not be stored; it goes on, and the log says why";
-                Self::new("not remembered", "", why)
+                let reason = "what the agent learned could not be stored; it goes on, and the log says why";
+                Self::new("not remembered", "", reason)
             }
-            Event::MemoryIgnored { reason } => {
-                Self::new("no memory", "", format!("the agent begins with nothing known: {reason}"))
+            Event::MemoryIgnored { detail } => {
+                Self::new("no memory", "", format!("the agent begins with nothing known: {detail}"))
             }
             Event::StoreProblem { problem } => Self::new("state", "", &**problem),
             Event::Stopped {} => Self::new("STOPPED", "", ""),
-            Event::Location { reason, .. } => Self::new("location", "", &**reason),
+            Event::Location { detail, .. } => Self::new("location", "", &**detail),
             Event::Round { evidence, .. } => Self::new(
                 "round",
                 "",

@@ -192,8 +192,8 @@ static void race(struct agent *agent, struct link *link) {
 
 static void exchange(struct agent *agent, const homing_action *action) {
     struct link *link = link_of(agent, action->link);
-    const bool is_heartbeat = action->errand == HOMING_ERRAND_ATTACH || action->errand == HOMING_ERRAND_BEAT ||
-                              action->errand == HOMING_ERRAND_PROBE;
+    const bool is_heartbeat = action->request == HOMING_REQUEST_ATTACH || action->request == HOMING_REQUEST_BEAT ||
+                              action->request == HOMING_REQUEST_PROBE;
     if (!is_heartbeat) { // this example says nothing else
         const homing_outcome declined = {.struct_size = sizeof declined, .verdict = HOMING_VERDICT_DECLINED};
         told(agent, homing_engine_done(agent->engine, platform_now_ns(), action->exchange, &declined),
@@ -205,8 +205,8 @@ static void exchange(struct agent *agent, const homing_action *action) {
         link->sent = 0;
         link->request_len = wire_write(&(struct wire_request){.authority = link->authority,
                                                               .agent = agent->id,
-                                                              .errand = action->errand,
-                                                              .sweep = action->sweep,
+                                                              .request = action->request,
+                                                              .search = action->search,
                                                               .life = agent->life,
                                                               .status = STATUS},
                                        link->request);

@@ -174,8 +174,8 @@ private:
     }
 
     void exchange(const homing_action &action) {
-        const bool is_heartbeat = action.errand == HOMING_ERRAND_ATTACH || action.errand == HOMING_ERRAND_BEAT ||
-                                  action.errand == HOMING_ERRAND_PROBE;
+        const bool is_heartbeat = action.request == HOMING_REQUEST_ATTACH || action.request == HOMING_REQUEST_BEAT ||
+                                  action.request == HOMING_REQUEST_PROBE;
         if (!is_heartbeat) { // this example says nothing else
             homing_outcome declined = {};
             declined.struct_size = sizeof declined;
@@ -193,8 +193,8 @@ private:
         wire_request request = {};
         request.authority = link.authority.c_str();
         request.agent = id_;
-        request.errand = action.errand;
-        request.sweep = action.sweep;
+        request.request = action.request;
+        request.search = action.search;
         request.life = life_;
         request.status = status;
         link.request.resize(wire_write(&request, link.request.data()));

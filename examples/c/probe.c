@@ -71,7 +71,7 @@ static int run(homing_client *client, bool json, bool watch)
             return fail("snapshot", status, NULL);
         status = homing_snapshot_location(snapshot, &location);
         if (status == HOMING_OK)
-            snprintf(verdict, sizeof verdict, "%.*s", (int)location.reason.len, location.reason.data ? location.reason.data : "");
+            snprintf(verdict, sizeof verdict, "%.*s", (int)location.detail.len, location.detail.data ? location.detail.data : "");
         homing_snapshot_free(snapshot);
         if (status != HOMING_OK)
             return fail("location", status, NULL);

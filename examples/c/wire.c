@@ -36,12 +36,12 @@ size_t wire_authority(homing_text host, uint32_t port, char *out, size_t size) {
 size_t wire_write(const struct wire_request *request, char *out) {
     const char *purpose = "beat", *body = request->status;
     char key[80] = "";
-    if (request->errand == HOMING_ERRAND_ATTACH) {
+    if (request->request == HOMING_REQUEST_ATTACH) {
         purpose = "attach";
         // The same for all attempts of one search, and for no other search of this or another run.
         snprintf(key, sizeof key, "Idempotency-Key: \"%016" PRIx64 "-%" PRIu64 "\"\r\n", request->life,
-                 request->sweep);
-    } else if (request->errand == HOMING_ERRAND_PROBE) {
+                 request->search);
+    } else if (request->request == HOMING_REQUEST_PROBE) {
         purpose = "probe";
         body = "";
     }

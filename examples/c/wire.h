@@ -1,4 +1,4 @@
-// What goes over the wire: how an errand becomes a request, and an answer an outcome (docs/wire.md).
+// What goes over the wire: how a request of the engine becomes bytes, and an answer an outcome (docs/wire.md).
 //
 // A product that speaks a protocol of its own replaces this and keeps the loop.
 #ifndef WIRE_H
@@ -22,12 +22,12 @@ extern "C" {
 #define WIRE_BODY_MAX (64 * 1024)
 #define WIRE_ANSWER_MAX (512 * 1024)
 
-// A request of one errand.
+// One request, ready to be written.
 struct wire_request {
     const char *authority; // host and port of the server
     const char *agent;     // the agent's id
-    int32_t errand;        // HOMING_ERRAND_ATTACH, _BEAT or _PROBE
-    uint64_t sweep;        // of an attach
+    int32_t request;       // HOMING_REQUEST_ATTACH, _BEAT or _PROBE
+    uint64_t search;       // of an attach
     uint64_t life;         // random, the same as long as the program runs
     const char *status;    // what the product has to say; a probe says nothing
 };

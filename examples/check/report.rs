@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use homing::settings::{Protocol, ReferenceServer, Server, ServerList, Settings};
-use homing::words::Printable;
+use homing::types::Printable;
 use serde_json::{Value, json};
 
 use super::findings::Findings;

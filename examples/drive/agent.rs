@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use homing::engine::{Action, Away, Command, Engine, Event, Input, Memory, Setup, Tuning};
 use homing::settings::{Protocol, Server, Settings, Source};
-use homing::words::{
-    AgentId, Cause, Errand, ExchangeId, Failure, Host, LinkId, Medium, Moment, Outcome, Path, Verdict,
+use homing::types::{
+    AgentId, Cause, ExchangeId, Failure, Host, LinkId, Medium, Moment, Outcome, Request, Verdict, Via,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::time::{ClockId, clock_gettime};
@@ -93,7 +93,7 @@ impl Agent {
                         self.links.insert(link, Link::new(authority(&server), to, stagger));
                     }
                 }
-                Action::Exchange { exchange, link, errand: Errand::Heartbeat { purpose }, .. } => {
+                Action::Exchange { exchange, link, request: Request::Heartbeat { purpose }, .. } => {
                     if let Some(link) = self.links.get_mut(&link) {
                         let request = wire::request(&link.authority, &self.id, purpose, self.life);
                         link.say(exchange, request);
@@ -155,7 +155,7 @@ impl Agent {
                     Report::Connected(peer) => {
                         self.engine.handle(
                             now(),
-                            Input::Connected { link, path: Path { peer, medium: Medium::Unknown } },
+                            Input::Connected { link, via: Via { peer, medium: Medium::Unknown } },
                         );
                     }
                     Report::FirstByte(exchange) => {

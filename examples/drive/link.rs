@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use homing::words::{Cause, ExchangeId, Failure, Moment};
+use homing::types::{Cause, ExchangeId, Failure, Moment};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
 
 use crate::wire::{self, Answer};

@@ -1,10 +1,10 @@
-//! What goes over the wire: how an errand becomes a request, and an answer an outcome (`docs/wire.md`).
+//! What goes over the wire: how a request of the engine becomes bytes, and an answer an outcome (`docs/wire.md`).
 //!
 //! A product that speaks a protocol of its own replaces this and keeps the loop.
 
 use std::time::{Duration, SystemTime};
 
-use homing::words::{AgentId, Cause, Evidence, Failure, Outcome, Purpose, Verdict};
+use homing::types::{AgentId, Cause, Evidence, Failure, Outcome, Purpose, Verdict};
 
 /// The most a peer may send: a head, fields in it, heads before it, a body of this product's, and all of it
 /// with its framing.
@@ -23,7 +23,7 @@ pub(crate) fn request(authority: &str, agent: &AgentId, purpose: Purpose, life: 
     let status = if purpose == Purpose::Probe { "" } else { STATUS };
     let key = match purpose {
         // The same for all attempts of one search, and for no other search of this or another run.
-        Purpose::Attach { sweep } => format!("Idempotency-Key: \"{life:016x}-{sweep}\"\r\n"),
+        Purpose::Attach { search } => format!("Idempotency-Key: \"{life:016x}-{search}\"\r\n"),
         Purpose::Beat | Purpose::Probe => String::new(),
     };
     format!(
@@ -146,8 +146,8 @@ pub(crate) fn read(mut input: &[u8], ended: bool) -> Result<Option<Answer>, Fail
     Err(Cause::TooManyInterim.into())
 }
 
-fn not_http(why: &str) -> Failure {
-    Failure::noted(Cause::NotHttp, why)
+fn not_http(reason: &str) -> Failure {
+    Failure::noted(Cause::NotHttp, reason)
 }
 
 /// Behind the blank line.

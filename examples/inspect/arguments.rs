@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use homing::settings::DEFAULT_HTTPS_PORT;
-use homing::words::Host;
+use homing::types::Host;
 use lexopt::{Arg, Parser, ValueExt};
 
 pub(crate) const HELP: &str = "\

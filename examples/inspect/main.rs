@@ -18,7 +18,7 @@ use arguments::{Arguments, HELP, Task};
 use homing::client::read_policy;
 use homing::settings::{CertificatePolicy, Protocol, Settings};
 use homing::trust::{Time, Timestamp};
-use homing::words::Printable;
+use homing::types::Printable;
 use lexopt::Parser;
 
 /// The certificate is believed.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::io;
 
 use homing::trust::{Description, Policy, Time, check_certificate, vouched_by};
-use homing::words::Proof;
+use homing::types::Proof;
 
 use super::arguments::Arguments;
 use super::handshake::Handshake;

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 use homing::client::Client;
 use homing::engine::Event;
 use homing::settings::{Settings, SettingsError, Situation};
-use homing::words::Printable;
+use homing::types::Printable;
 use lexopt::Arg;
 
 const HELP: &str = "\
@@ -123,15 +123,15 @@ fn watch(client: &Client, arguments: &Arguments) -> Result<Situation, Box<dyn Er
         // The first round is all, whether or not there is a network; an exchange with the management server needs none.
         let is_known = location.situation != Situation::Unknown;
         let over = (reported && (located || !is_known)) || (located && location.attached.is_some());
-        if !json && (reported || located) && (watch || over) && said != location.reason {
-            writeln!(page, "verdict: {}", location.reason)?;
-            said.clone_from(&location.reason);
+        if !json && (reported || located) && (watch || over) && said != location.detail {
+            writeln!(page, "verdict: {}", location.detail)?;
+            said.clone_from(&location.detail);
         }
         let timeout = if watch { Duration::MAX } else { PATIENCE.saturating_sub(began.elapsed()) };
         let event = if over && !watch { None } else { client.next_event_timeout(timeout)? };
         let Some(event) = event else {
             if !json && said.is_empty() {
-                writeln!(page, "verdict: {}", location.reason)?;
+                writeln!(page, "verdict: {}", location.detail)?;
             }
             return Ok(location.situation);
         };

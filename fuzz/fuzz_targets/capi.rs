@@ -80,7 +80,7 @@ enum Call<'a> {
     Lost(Number, Failed),
     FirstByte(Number),
     Done(Number, Outcome),
-    Told(Number, i8, Option<Words>, u64),
+    Notice(Number, i8, Option<Words>, u64),
     NetworkChanged(i8),
     Resumed,
     ClockStepped,
@@ -253,7 +253,7 @@ impl Engine {
                     HOMING_OK
                 }
                 Call::NextEvent => {
-                    self.tell();
+                    self.emit();
                     HOMING_OK
                 }
                 Call::Drain => {
@@ -317,9 +317,9 @@ impl Engine {
                     };
                     homing_engine_done(engine, now, self.number(exchange), &outcome)
                 }
-                Call::Told(exchange, kind, about, drain_ms) => {
+                Call::Notice(exchange, kind, about, drain_ms) => {
                     let (exchange, kind) = (self.number(exchange), (*kind).into());
-                    homing_engine_told(engine, now, exchange, kind, words(about), *drain_ms)
+                    homing_engine_notice(engine, now, exchange, kind, words(about), *drain_ms)
                 }
                 Call::NetworkChanged(change) => homing_engine_network_changed(engine, now, (*change).into()),
                 Call::Resumed => homing_engine_resumed(engine, now),
@@ -375,7 +375,7 @@ impl Engine {
     }
 
     /// Fetches one event; whether there was one.
-    fn tell(&mut self) -> bool {
+    fn emit(&mut self) -> bool {
         let mut event = ptr::null_mut();
         // SAFETY: the engine lives, and so does the event until it is freed.
         unsafe {
@@ -392,7 +392,7 @@ impl Engine {
 
     fn drain(&mut self) {
         let acted = (0..MOST_DRAINED).find(|_| !self.act());
-        let told = (0..MOST_DRAINED).find(|_| !self.tell());
+        let told = (0..MOST_DRAINED).find(|_| !self.emit());
         assert!(acted.is_some() && told.is_some(), "draining does not end");
     }
 }

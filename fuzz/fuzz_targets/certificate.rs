@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use arbitrary::Arbitrary;
 use homing::settings::{CertificatePolicy, Profile, Revocation, RevocationScope, Roots};
 use homing::trust::{Material, Policy, Time, Timestamp, check_certificate};
-use homing::words::Host;
+use homing::types::Host;
 use libfuzzer_sys::fuzz_target;
 use rustls_pki_types::CertificateDer;
 

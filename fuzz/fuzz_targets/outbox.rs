@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use homing::store::outbox::{LaneLimits, Limits, Outbox};
-use homing::words::{Durability, Lane, Report, ReportKind};
+use homing::types::{Durability, Lane, Report, ReportKind};
 use libfuzzer_sys::{arbitrary, fuzz_target};
 
 #[derive(arbitrary::Arbitrary, Debug)]

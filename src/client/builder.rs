@@ -8,16 +8,16 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::SystemTime;
 
+use super::credential_provider::{Asked, CredentialProvider, CredentialsCell, CredentialsHook};
 use super::driver::{Config, Driver};
 use super::ending::Ending;
 use super::events::EventQueue;
 use super::mail::{Mail, Message};
+use super::persistence::{Earlier, Keeper};
 use super::prepare::{PrepareError, prepare};
-use super::remember::{Earlier, Keeper};
 use super::routes::{MOST_ROUTES, Routes};
 use super::status::{Hook, Status, StatusCell};
 use super::trust_clock::TrustClock;
-use super::wallet::{Asked, CredentialsCell, CredentialsHook, Wallet};
 use super::worker::Worker;
 use super::writer::Writer;
 use super::{
@@ -26,10 +26,10 @@ use super::{
 use crate::engine::{Command, Engine, Setup, Tuning};
 use crate::net::protocol::Homing;
 use crate::net::{Limits, NewSocket, SocketHook};
-use crate::platform::{Clock, Interfaces, Journal, Sleep, machine, quiet_threads};
+use crate::platform::{Clock, Interfaces, Logger, Sleep, machine, quiet_threads};
 use crate::settings::{Settings, UnknownLocation};
 use crate::store::{Folder, Store};
-use crate::words::AgentId;
+use crate::types::AgentId;
 
 /// Said outright, because the standard library would ask the environment. Ours takes a few tens of KiB of it; callbacks of
 /// the application are used to the 2 MiB and more of other threads.
@@ -55,10 +55,10 @@ pub struct Builder {
     thread_name: String,
     thread_hook: Option<ThreadHook>,
     stack_size: usize,
-    luggage: Option<Box<dyn Send>>,
+    drop_guard: Option<Box<dyn Send>>,
     store: Option<Box<dyn Store>>,
     seed: Option<u64>,
-    journal: Journal,
+    logger: Logger,
 }
 
 /// Why a client was not started.
@@ -111,10 +111,10 @@ impl Builder {
             thread_name: "homing".to_owned(),
             thread_hook: None,
             stack_size: STACK_SIZE,
-            luggage: None,
+            drop_guard: None,
             store: None,
             seed: None,
-            journal: Journal::default(),
+            logger: Logger::default(),
         }
     }
 
@@ -247,8 +247,8 @@ impl Builder {
 
     /// Kept until nothing calls the application any more, and dropped on the client's thread after everything else.
     #[cfg(feature = "capi")]
-    pub(crate) fn luggage(mut self, luggage: impl Send + 'static) -> Self {
-        self.luggage = Some(Box::new(luggage));
+    pub(crate) fn drop_guard(mut self, drop_guard: impl Send + 'static) -> Self {
+        self.drop_guard = Some(Box::new(drop_guard));
         self
     }
 
@@ -277,7 +277,7 @@ impl Builder {
     /// ```
     #[must_use]
     pub fn on_log(mut self, most: LogLevel, hook: impl Fn(LogLevel, &str) + Send + Sync + 'static) -> Self {
-        self.journal = Journal::new(most, hook);
+        self.logger = Logger::new(most, hook);
         self
     }
 
@@ -312,7 +312,7 @@ impl Builder {
     /// # Errors
     /// Nothing is running afterwards, and every hook, callback and store the builder was given is dropped.
     pub fn start(self) -> Result<Client, StartError> {
-        let _here = self.journal.enter();
+        let _here = self.logger.enter();
         let agent = self.agent.ok_or(StartError::NoAgentId)?;
         self.location.as_deref().map_or(Ok(()), |location| self.settings.check_location(location))?;
         let Routes { order, proxies } = Routes::new(self.routes).ok_or(StartError::BadRoutes)?;
@@ -344,7 +344,7 @@ impl Builder {
             process: Process::current(),
             clock,
             trust_clock: Arc::clone(&trust_clock),
-            journal: self.journal,
+            logger: self.logger,
             engine: Mutex::new(engine),
             mail: Mutex::new(Some(mail)),
             waker: sleep.waker(),
@@ -362,7 +362,7 @@ impl Builder {
             settings: prepared,
             clock: trust_clock,
             status: Status { cell: self.status, hook: self.hook },
-            wallet: Wallet::new(self.credentials, self.credentials_hook),
+            credential_provider: CredentialProvider::new(self.credentials, self.credentials_hook),
             proxies,
             hook: self.socket_hook,
         };
@@ -382,7 +382,7 @@ impl Builder {
             store_problems: problems,
             floor_left,
             thread_hook: self.thread_hook,
-            luggage: self.luggage,
+            drop_guard: self.drop_guard,
             end: None,
             stopped: false,
         };

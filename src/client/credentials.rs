@@ -4,7 +4,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::words::printable;
+use crate::types::printable;
 
 /// Header fields sent with every exchange, such as `Authorization`.
 ///

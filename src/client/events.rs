@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 use super::Client;
 use crate::engine::Event;
 use crate::platform::{Flag, Waitable};
-use crate::words::is_unseen;
+use crate::types::is_unseen;
 
 /// Events that wait for an application that does not fetch them. At two or three events a beat that
 /// is a day and a half of a quiet agent, or several minutes of a very busy one, in about 200 KiB.
@@ -26,7 +26,7 @@ const BODIES: usize = 8 * 1024 * 1024;
 /// An [`Event`], when it happened, and the answer that belongs to it.
 ///
 /// Serialises to one flat JSON object: `{"at":1.25,"event":"heartbeat",…,"body":"…"}`, with `at` in
-/// seconds. A body that is not UTF-8, or holds characters that a person does not see ([`Printable`](crate::words::Printable)) other
+/// seconds. A body that is not UTF-8, or holds characters that a person does not see ([`Printable`](crate::types::Printable)) other
 /// than tabs and line ends, appears as `body_base64`, and `covers` only where it is not 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -255,7 +255,7 @@ impl Inner {
 /// Whether an event tells how things go, rather than how they stand.
 fn is_progress(event: &Event) -> bool {
     match event {
-        Event::Sweeping { .. }
+        Event::Searching { .. }
         | Event::AttemptFailed { .. }
         | Event::Heartbeat { .. }
         | Event::Failback { .. }
@@ -272,7 +272,7 @@ fn is_progress(event: &Event) -> bool {
         | Event::PushOpened { .. }
         | Event::PushLost { .. }
         | Event::PushUnavailable { .. }
-        | Event::Told { .. }
+        | Event::Notice { .. }
         | Event::Location { .. }
         | Event::SettingsWarning { .. }
         | Event::CannotRemember { .. }
@@ -287,15 +287,15 @@ fn is_progress(event: &Event) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{State, Why};
-    use crate::words::{ServerId, Span};
+    use crate::engine::{Reason, State};
+    use crate::types::{ServerId, Span};
 
     fn heartbeat(status: u16) -> Event {
         Event::Heartbeat { server: ServerId::new("a"), status, elapsed: Span(Duration::from_millis(5)) }
     }
 
     fn state(state: State) -> Event {
-        Event::State { state, why: Why::Start }
+        Event::State { state, reason: Reason::Start }
     }
 
     fn event(event: Event) -> ClientEvent {
@@ -328,7 +328,7 @@ mod tests {
         queue.push(event(Event::SettingsWarning { warning: "the only one".to_owned() }));
         for _ in 0..2 * CAPACITY {
             queue.push(event(state(State::Waiting)));
-            queue.push(event(Event::Detached { server: ServerId::new("a"), reason: Why::Asked }));
+            queue.push(event(Event::Detached { server: ServerId::new("a"), reason: Reason::Asked }));
         }
         queue.push(event(state(State::Attached)));
         queue.push(event(Event::Stopped {}));

@@ -42,21 +42,21 @@
 //! the program is not built with `panic = "abort"`.
 
 mod builder;
+mod credential_provider;
 mod credentials;
 mod driver;
 mod ending;
 mod events;
 mod file;
 mod mail;
+mod persistence;
 mod prepare;
-mod remember;
 mod reread;
 mod routes;
 mod status;
 mod system_roots;
 mod too_large;
 mod trust_clock;
-mod wallet;
 mod worker;
 mod writer;
 
@@ -70,27 +70,27 @@ use trust_clock::TrustClock;
 #[cfg(feature = "capi")]
 pub(crate) use builder::random;
 pub use builder::{Builder, StartError};
+pub use credential_provider::Asked;
 pub use credentials::{BadCredential, Credentials};
 pub use events::{ClientEvent, Ended, Events};
 #[cfg(feature = "capi")]
 pub(crate) use file::read_file;
 pub use prepare::{PrepareError, read_policy};
 pub use routes::{BadRoute, RouteChoice};
-pub use wallet::Asked;
 
 pub use crate::net::{BadProxyCredentials, NewSocket, Proxy};
 pub(crate) use crate::platform::Process;
 pub use crate::platform::{LogLevel, Waitable};
 
 use crate::engine::{Command, Engine, NetworkChange, Snapshot};
-use crate::platform::{Clock, Journal, Waker, journal};
+use crate::platform::{Clock, Logger, Waker, logging};
 use crate::settings::Settings;
+use credential_provider::CredentialsCell;
 use ending::Ending;
 use events::EventQueue;
 use mail::{Mail, Message, Replaced};
 use prepare::prepare;
 use status::StatusCell;
-use wallet::CredentialsCell;
 
 /// Called with each event, on the client's thread.
 type EventCallback = Box<dyn FnMut(&Client, &ClientEvent) + Send>;
@@ -132,7 +132,7 @@ struct Shared {
     clock: Clock,
     /// By which certificates are judged.
     trust_clock: Arc<TrustClock>,
-    journal: Journal,
+    logger: Logger,
     engine: Mutex<Engine>,
     /// `None` when nobody reads it any more.
     mail: Mutex<Option<Mail>>,
@@ -336,9 +336,9 @@ impl Client {
     /// seconds beyond the first grace; that the thread is then left behind is logged as an error.
     pub fn stop(&self, grace: Duration) {
         self.begin_stop(grace);
-        let _here = self.shared.journal.enter();
+        let _here = self.shared.logger.enter();
         if !self.shared.ending.is_here() && !self.shared.ending.wait(Duration::ZERO) {
-            journal::tell!(Error, "the client's thread is held up in a callback and is left behind");
+            logging::record!(Error, "the client's thread is held up in a callback and is left behind");
         }
     }
 
@@ -354,10 +354,10 @@ impl Client {
     /// On the client's own thread it returns at once. Any number of threads may wait. When it has waited for
     /// five seconds and five seconds have passed since the grace, a warning is logged, once.
     pub fn join(&self) {
-        let _here = self.shared.journal.enter();
+        let _here = self.shared.logger.enter();
         if !self.shared.ending.is_here() {
             self.shared.ending.wait_patiently(|| {
-                journal::tell!(Warn, "the client's thread is held up in a callback; its end is waited for");
+                logging::record!(Warn, "the client's thread is held up in a callback; its end is waited for");
             });
         }
     }
@@ -385,17 +385,17 @@ impl Shared {
         let shared = Arc::clone(self);
         Arc::new(move |work| {
             shared.ending.began_here();
-            let _here = shared.journal.enter();
+            let _here = shared.logger.enter();
             work();
         })
     }
 
     fn send(&self, message: Message) {
         let replaced = self.mail().as_mut().and_then(|mail| mail.push(message));
-        let _here = self.journal.enter();
+        let _here = self.logger.enter();
         if let Some(Replaced { message, count }) = replaced {
             drop(message);
-            journal::tell!(
+            logging::record!(
                 Debug,
                 "the loop is busy: a request made way for a newer one of its kind, {count} so far"
             );

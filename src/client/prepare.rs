@@ -15,10 +15,10 @@ use super::file::read_file;
 use super::reread::{Stamp, Stamps};
 use super::system_roots;
 use super::trust_clock::TrustClock;
-use crate::platform::journal;
+use crate::platform::logging;
 use crate::settings::{CertificatePolicy, Roots, Settings};
 use crate::trust::{self, Material, Policy, Remark, Time, TrustError};
-use crate::words::{Printable, SettingsId};
+use crate::types::{Printable, SettingsId};
 
 /// The largest bundle, certificate or key that is read: twenty times the bundle of all public authorities.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
@@ -91,7 +91,7 @@ pub(super) fn prepare(
         let (counts, odd): (Vec<&Remark>, Vec<&Remark>) =
             prepared.policy.remarks().iter().partition(|remark| matches!(remark, Remark::System { .. }));
         for count in counts {
-            journal::tell!(Info, "{place}: {count}");
+            logging::record!(Info, "{place}: {count}");
         }
         warnings.extend(told(&odd).map(|warning| format!("{place}: {warning}")));
         policies.push(prepared);

@@ -17,9 +17,9 @@ use super::mail::Message;
 use super::prepare::{self, PreparedSettings};
 use super::trust_clock::TrustClock;
 use crate::engine::Event;
-use crate::platform::{Journal, journal, quiet_threads};
+use crate::platform::{Logger, logging, quiet_threads};
 use crate::settings::Settings;
-use crate::words::{Failure, FailureClass, Moment, Printable, SettingsId};
+use crate::types::{Failure, FailureClass, Moment, Printable, SettingsId};
 
 /// Between two looks. A search rejects the certificates of many servers within a second, and one look is enough for all of them.
 const PACE: Duration = Duration::from_secs(10);
@@ -140,14 +140,14 @@ impl Reread {
 impl Look {
     /// Begins on a thread of its own, which sends what it found to the client's.
     pub(super) fn begin(self, shared: &Arc<Shared>) {
-        let (journal, to, id) = (Journal::here(), Arc::clone(shared), self.id);
+        let (logger, to, id) = (Logger::here(), Arc::clone(shared), self.id);
         let work = move || {
-            let _here = journal.enter();
+            let _here = logger.enter();
             to.send(Message::Reread(self.look()));
         };
         let thread = thread::Builder::new().name("homing-files".to_owned()).stack_size(STACK);
         if let Err(error) = quiet_threads(|| thread.spawn(work)) {
-            journal::tell!(Warn, "the files of the settings cannot be looked at: {error}");
+            logging::record!(Warn, "the files of the settings cannot be looked at: {error}");
             shared.send(Message::Reread(Found { id, changed: Stamps::new(), made: None }));
         }
     }
@@ -192,7 +192,7 @@ mod tests {
         let clock = Arc::new(TrustClock::new(None));
         let first = prepare::prepare(settings(&bundle), &clock).unwrap();
         let mut reread = Reread::new(&first, Arc::clone(&clock));
-        let rejected = Failure::noted(crate::words::Cause::UnknownIssuer, "unknown");
+        let rejected = Failure::noted(crate::types::Cause::UnknownIssuer, "unknown");
         let mut now = Moment::ORIGIN;
         let mut look = |reread: &mut Reread| {
             now = now + PACE;
@@ -230,9 +230,9 @@ mod tests {
         let clock = Arc::new(TrustClock::new(None));
         let first = prepare::prepare(settings(&bundle), &clock).unwrap();
         let mut reread = Reread::new(&first, Arc::clone(&clock));
-        reread.rejected(&Failure::noted(crate::words::Cause::TlsFailed, "no TLS"));
+        reread.rejected(&Failure::noted(crate::types::Cause::TlsFailed, "no TLS"));
         assert!(reread.due(Moment::ORIGIN).is_none(), "not for another failure");
-        let rejected = Failure::noted(crate::words::Cause::UnknownIssuer, "unknown");
+        let rejected = Failure::noted(crate::types::Cause::UnknownIssuer, "unknown");
         reread.rejected(&rejected);
         fs::write(&bundle, root()).unwrap();
         let found = reread.due(Moment::ORIGIN).expect("a look is due").look();

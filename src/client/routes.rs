@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::net::{BadProxyCredentials, Proxy};
-use crate::words::{BadHost, Route};
+use crate::types::{BadHost, Route};
 
 /// One way to the servers; see [`Builder::routes`](super::Builder::routes).
 #[derive(Clone, Debug, PartialEq, Eq)]

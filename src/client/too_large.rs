@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::words::{Moment, ServerId};
+use crate::types::{Moment, ServerId};
 
 /// After this a server is offered the same size again: a limit of a proxy is raised by a person.
 const HELD: Duration = Duration::from_secs(3600);

@@ -11,9 +11,9 @@ use super::writer::{Value, Writer, Written};
 use super::{Client, ClientEvent, EventCallback, Shared, ThreadHook};
 use crate::engine::{Action, Command, Event, NetworkChange};
 use crate::net::Link;
-use crate::platform::{Clock, Interfaces, Interfered, Sleep, callback, journal};
+use crate::platform::{Clock, Interfaces, Interfered, Sleep, callback, logging};
 use crate::trust::Timestamp;
-use crate::words::Moment;
+use crate::types::Moment;
 
 /// A wake this much after its moment was no sleep of ours: the machine was suspended, or the process
 /// stopped. No scheduler is that late.
@@ -44,7 +44,7 @@ pub(super) struct Worker {
     pub(super) memory_problem: Option<String>,
     pub(super) thread_hook: Option<ThreadHook>,
     /// What has to outlive everything the application gave.
-    pub(super) luggage: Option<Box<dyn Send>>,
+    pub(super) drop_guard: Option<Box<dyn Send>>,
     /// When the loop ends even if the engine does not.
     pub(super) end: Option<Moment>,
     pub(super) stopped: bool,
@@ -54,18 +54,18 @@ impl Worker {
     /// Runs until the engine has stopped. A panic ends it too, but goes no further.
     pub(super) fn run(mut self) {
         self.client.shared.ending.began_here();
-        let journal = self.client.shared.journal.clone();
-        let _here = journal.enter();
+        let logger = self.client.shared.logger.clone();
+        let _here = logger.enter();
         if let Some(hook) = self.thread_hook.take() {
             callback::call("the thread hook", "the client goes on", hook);
         }
         match catch_unwind(AssertUnwindSafe(|| self.turns())) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                journal::tell!(Error, "the client ends: the system can no longer wait for sockets: {error}")
+                logging::record!(Error, "the client ends: the system can no longer wait for sockets: {error}")
             }
             Err(_) => {
-                journal::tell!(Error, "the client ends: its thread panicked, which is a fault of homing")
+                logging::record!(Error, "the client ends: its thread panicked, which is a fault of homing")
             }
         }
         if !self.stopped {
@@ -76,20 +76,20 @@ impl Worker {
 
     /// Drops what the application gave, and says so.
     fn end(self) {
-        let Self { client, callback, driver, writer, luggage, .. } = self;
+        let Self { client, callback, driver, writer, drop_guard, .. } = self;
         let_go(|| drop(callback));
         let_go(|| drop(writer.and_then(Writer::close)));
         let_go(|| driver.close());
-        let_go(|| client.shared.journal.close());
+        let_go(|| client.shared.logger.close());
         client.shared.close_mail();
-        let_go(|| drop(luggage));
+        let_go(|| drop(drop_guard));
         client.shared.events.close();
         client.shared.ending.finish();
     }
 
     fn turns(&mut self) -> io::Result<()> {
-        if let Some(reason) = self.memory_problem.take() {
-            self.deliver(Event::MemoryIgnored { reason });
+        if let Some(detail) = self.memory_problem.take() {
+            self.deliver(Event::MemoryIgnored { detail });
         }
         for problem in std::mem::take(&mut self.store_problems) {
             self.deliver(Event::StoreProblem { problem });
@@ -154,7 +154,7 @@ impl Worker {
                 Interfered::Returned => NetworkChange::Returned,
                 Interfered::Gone => NetworkChange::Gone,
             };
-            journal::tell!(Debug, "the network changed: {change:?}");
+            logging::record!(Debug, "the network changed: {change:?}");
             self.driver.hear(Heard::Network(change));
         }
         if self.end.is_some_and(|end| end <= now) {
@@ -167,7 +167,7 @@ impl Worker {
         while let Some(heard) = self.driver.next() {
             let now = self.clock.now();
             let shared = Arc::clone(&self.client.shared);
-            let (actions, events) = self.driver.tell(heard, |input| {
+            let (actions, events) = self.driver.emit(heard, |input| {
                 let mut engine = shared.engine();
                 engine.handle(now, input);
                 let actions: Vec<_> = std::iter::from_fn(|| engine.poll_action()).collect();

@@ -15,9 +15,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::remember::Keeper;
+use super::persistence::Keeper;
 use crate::engine::Memory;
-use crate::platform::{Waker, journal, quiet_threads};
+use crate::platform::{Waker, logging, quiet_threads};
 use crate::trust::Timestamp;
 
 /// How long the thread stays when there is nothing to write: what follows a change mostly follows at once.
@@ -129,7 +129,7 @@ impl Writer {
             std::mem::take(&mut state.waiting)
         };
         if !left.is_empty() {
-            journal::tell!(Warn, "the client ends before {} of its values could be stored", left.len());
+            logging::record!(Warn, "the client ends before {} of its values could be stored", left.len());
         }
         self.desk.changed.notify_all();
         if let Some(thread) = self.thread.take() {
@@ -168,7 +168,7 @@ impl Desk {
         while let Some((value, mut keeper)) = self.next() {
             let saved = catch_unwind(AssertUnwindSafe(|| keeper.save(&value)));
             let result = saved.unwrap_or_else(|_| {
-                journal::tell!(
+                logging::record!(
                     Error,
                     "a value could not be made ready to be stored, which is a bug in homing"
                 );

@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
-use super::Why;
+use super::Reason;
 use super::tuning::network::Tuning;
-use crate::words::Moment;
+use crate::types::Moment;
 
 /// See the module.
 #[derive(Debug)]
@@ -42,14 +42,14 @@ impl Captive {
     }
 
     /// What is thought of it.
-    pub(super) fn why(&self, now: Moment, tuning: &Tuning) -> Why {
+    pub(super) fn reason(&self, now: Moment, tuning: &Tuning) -> Reason {
         let long = now.since(self.since);
         if long >= tuning.intercepted || (self.networks > 1 && long >= tuning.captive_soon) {
-            return Why::Intercepted;
+            return Reason::Intercepted;
         }
         match (self.servers, self.control) {
-            (Servers::Several, _) | (Servers::One, true) => Why::CaptivePortal,
-            (Servers::None | Servers::One, _) => Why::CaptiveSuspected,
+            (Servers::Several, _) | (Servers::One, true) => Reason::CaptivePortal,
+            (Servers::None | Servers::One, _) => Reason::CaptiveSuspected,
         }
     }
 

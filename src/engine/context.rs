@@ -1,17 +1,17 @@
 //! What every part is lent while it handles an input.
 
-use super::chance::Chance;
 use super::guard::{Guard, Present};
 use super::in_force::InForce;
 use super::network::Network;
 use super::queue::Queue;
+use super::rng::Rng;
 use super::{Action, Event, Tuning};
-use crate::words::Moment;
+use crate::types::Moment;
 
 /// The time, the dice, the constants, the settings, and a place for what is decided.
 pub(super) struct Context<'a> {
     pub(super) now: Moment,
-    pub(super) chance: &'a mut Chance,
+    pub(super) rng: &'a mut Rng,
     pub(super) queue: &'a mut Queue,
     pub(super) tuning: &'a Tuning,
     pub(super) in_force: &'a InForce,
@@ -31,7 +31,7 @@ impl Context<'_> {
         self.queue.act(action);
     }
 
-    pub(super) fn tell(&mut self, event: Event) {
-        self.queue.tell(event);
+    pub(super) fn emit(&mut self, event: Event) {
+        self.queue.emit(event);
     }
 }

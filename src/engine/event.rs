@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Evidence, State, Whereabouts, Why, WhyLocation};
+use super::{Evidence, LocationReason, Reason, State, Whereabouts};
 use crate::settings::Situation;
-use crate::words::{Failure, FailureClass, ServerId, Span};
+use crate::types::{Failure, FailureClass, ServerId, Span};
 
 /// Something the application may want to know. Serialises as `{"event":"attached",…}`.
 ///
@@ -21,12 +21,12 @@ pub enum Event {
         /// What it is now.
         state: State,
         /// Why.
-        why: Why,
+        reason: Reason,
     },
     /// A search for a server begins.
-    Sweeping {
+    Searching {
         /// Why.
-        why: Why,
+        reason: Reason,
         /// How many servers it may try.
         servers: usize,
     },
@@ -47,7 +47,7 @@ pub enum Event {
         /// Which.
         server: ServerId,
         /// Why.
-        reason: Why,
+        reason: Reason,
     },
     /// An attempt on a server failed.
     AttemptFailed {
@@ -97,14 +97,14 @@ pub enum Event {
         /// Which server.
         server: ServerId,
         /// Why.
-        reason: String,
+        detail: String,
     },
     /// No server is attached, and the next search begins later.
     Waiting {
         /// How long from now.
         until: Span,
         /// Why.
-        why: Why,
+        reason: Reason,
     },
     /// The agent goes back to a better server, or to its own.
     Failback {
@@ -130,7 +130,7 @@ pub enum Event {
         /// With which server.
         server: ServerId,
         /// Why, in words.
-        reason: String,
+        detail: String,
     },
     /// The server does not offer an event stream; heartbeats alone carry the news. Of a driven engine: the client of this version
     /// asks no server for a stream, and tells `"mode": "push"` as a [`SettingsWarning`](Self::SettingsWarning).
@@ -141,12 +141,12 @@ pub enum Event {
         retry: Span,
     },
     /// Something arrived on the event stream. Its text, if any, stands beside the event.
-    Told {
+    Notice {
         /// From which server.
         server: ServerId,
         /// `content` or `command`.
-        kind: Told,
-        /// Name of the content, escaped as by [`Printable`](crate::words::Printable).
+        kind: Notice,
+        /// Name of the content, escaped as by [`Printable`](crate::types::Printable).
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<Arc<str>>,
     },
@@ -155,9 +155,9 @@ pub enum Event {
         /// Where the machine is.
         situation: Situation,
         /// Why.
-        why: WhyLocation,
+        reason: LocationReason,
         /// Why, in words.
-        reason: Box<str>,
+        detail: Box<str>,
         /// The location whose settings are in force; `None` for the group's.
         location: Option<Arc<str>>,
         /// Whether the agent is attached to a management server, which is another matter.
@@ -198,7 +198,7 @@ pub enum Event {
     /// Told by the driver, as the first event.
     MemoryIgnored {
         /// Why, in words.
-        reason: String,
+        detail: String,
     },
     /// Something about what outlives the process is not as it should be; the agent goes on. Told by the driver.
     StoreProblem {
@@ -218,7 +218,7 @@ impl Event {
 /// What arrived on an event stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Told {
+pub enum Notice {
     /// New content waits.
     Content,
     /// A command for the product.

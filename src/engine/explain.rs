@@ -21,7 +21,7 @@ impl Snapshot {
     fn write(&self, page: &mut String) -> fmt::Result {
         self.write_state(page)?;
         if let Some(location) = &self.location {
-            writeln!(page, "{}", location.reason)?;
+            writeln!(page, "{}", location.detail)?;
             match (&location.location, location.chosen) {
                 (Some(name), true) => writeln!(page, "location {name}, chosen by the product")?,
                 (Some(name), false) => writeln!(page, "location {name}")?,
@@ -65,7 +65,7 @@ impl Snapshot {
             (Some(active), Some(since)) => write!(page, "attached to {active} for {}", since.brief())?,
             _ => page.write_str(match self.state {
                 State::Starting => "starting",
-                State::Sweeping => "searching for a server",
+                State::Searching => "searching for a server",
                 State::Attached => "attached",
                 State::Waiting => "attached to no server, waiting",
                 State::NoNetwork => "attached to no server, nothing leaves this machine",
@@ -77,8 +77,8 @@ impl Snapshot {
                 State::Stopped => "stopped",
             })?,
         }
-        if let Some(why) = self.why {
-            write!(page, ": {}", why.explain())?;
+        if let Some(reason) = self.reason {
+            write!(page, ": {}", reason.explain())?;
         }
         page.push('\n');
         let place = self.servers.iter().find(|server| self.active.as_ref() == Some(&server.server));

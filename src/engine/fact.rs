@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::settings::Server;
-use crate::words::{CertificatePolicyId, Medium, Proof, ServerId};
+use crate::types::{CertificatePolicyId, Medium, Proof, ServerId};
 
 /// What the other parts learn.
 #[derive(Clone, Debug, PartialEq, Eq)]

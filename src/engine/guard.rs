@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::tuning::attachment::Tuning;
-use crate::words::Moment;
+use crate::types::Moment;
 
 /// Guards the servers against a fault of ours: at most 100 + 10 N dials of N servers in any ten minutes, and beyond
 /// that one for each server and minute. What is over is not owed.

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use crate::settings::{Effective, Settings, UnknownLocation};
-use crate::words::{CertificatePolicyId, SettingsId};
+use crate::types::{CertificatePolicyId, SettingsId};
 
 /// See the module.
 #[derive(Debug)]

@@ -11,9 +11,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::settings::{Server, Settings};
-use crate::words::{
-    CertificatePolicyId, Errand, ExchangeId, Failure, Host, LinkId, Moment, News, Outcome, Path, ProbeId,
-    Proof, QueryId, Route, SettingsId,
+use crate::types::{
+    CertificatePolicyId, ExchangeId, Failure, Host, LinkId, Moment, News, Outcome, ProbeId, Proof, QueryId,
+    Request, Route, SettingsId, Via,
 };
 
 /// Do this to the world.
@@ -55,12 +55,12 @@ pub enum Action {
         /// On this link; nothing else is under way on it.
         link: LinkId,
         /// What to say.
-        errand: Errand,
+        request: Request,
         /// When the engine gives it up by itself. A driver need not watch it.
         deadline: Moment,
     },
     /// The answer of this exchange counts: hand its body to the application. At most one exchange of
-    /// a sweep is adopted; the others are abandoned.
+    /// a search is adopted; the others are abandoned.
     Adopt {
         /// An exchange that was done with success.
         exchange: ExchangeId,
@@ -70,14 +70,14 @@ pub enum Action {
         /// Which.
         exchange: ExchangeId,
         /// Why, for the log.
-        reason: Ending,
+        ending: Ending,
     },
     /// Close this link, cleanly where possible. It will not be named again.
     Close {
         /// Which.
         link: LinkId,
         /// Why, for the log.
-        reason: Ending,
+        ending: Ending,
     },
     /// Ask whether somebody is there, and close at once: connect, and for a proof beyond [`Proof::Tcp`] make a TLS
     /// handshake. Directly, never by a proxy. Not one byte of anything else is said: it is not a management server.
@@ -148,7 +148,7 @@ pub struct Reached {
     /// What the peer has proved.
     pub proof: Proof,
     /// The way the connection took.
-    pub path: Path,
+    pub via: Via,
 }
 
 /// More addresses of one name than anybody needs; the rest is not dialled.
@@ -224,7 +224,7 @@ pub enum Input<'a> {
         /// Which.
         link: LinkId,
         /// How.
-        path: Path,
+        via: Via,
     },
     /// TLS stands on it.
     Secured {
@@ -253,8 +253,8 @@ pub enum Input<'a> {
         outcome: Outcome<'a>,
     },
     /// Something was said on an open event stream. The first of these means that it is open.
-    Told {
-        /// The [`Errand::Listen`] exchange.
+    Notice {
+        /// The [`Request::Listen`] exchange.
         exchange: ExchangeId,
         /// What.
         news: News<'a>,

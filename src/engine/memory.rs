@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::words::{ServerId, Span};
+use crate::types::{ServerId, Span};
 
 /// The engine's memory: one small value, to be stored as it is.
 ///
@@ -19,7 +19,7 @@ use crate::words::{ServerId, Span};
 #[serde(default)]
 #[non_exhaustive]
 pub struct Memory {
-    /// Sweeps in a row that failed and were not yet forgiven.
+    /// Searches in a row that failed and were not yet forgiven.
     pub misses: u8,
     /// How often in a row the agent had to leave a server within an hour after it had come back to it.
     pub damping: u8,
@@ -78,7 +78,7 @@ impl ServerMemory {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// Why.
-    pub why: LeftOutReason,
+    pub reason: LeftOutReason,
     /// How long it still is.
     pub remaining: Span,
 }

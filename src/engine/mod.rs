@@ -22,7 +22,6 @@
 
 mod attachment;
 mod captive;
-mod chance;
 mod context;
 mod event;
 mod explain;
@@ -36,24 +35,24 @@ mod network;
 mod owners;
 mod phase;
 mod queue;
+mod reason;
+mod rng;
 mod schedule;
 mod session;
 mod snapshot;
 mod tuning;
-mod why;
 
 use std::sync::Arc;
 
-pub use event::{Event, Next, Told};
+pub use event::{Event, Next, Notice};
 pub use io::{Action, Command, Ending, Input, MAX_ADDRESSES, NetworkChange, Reached, Target, Turn};
-pub use location::{Asked, Controlled, Evidence, Finding, LocationSnapshot, Reply, Trigger, WhyLocation};
+pub use location::{Asked, Controlled, Evidence, Finding, LocationReason, LocationSnapshot, Reply, Trigger};
 pub use memory::{Away, LeftOut, LeftOutReason, Memory, Proven, ServerMemory};
+pub use reason::Reason;
 pub use snapshot::{ServerSnapshot, Snapshot, State, Whereabouts};
 pub use tuning::{BadTuning, Tuning};
-pub use why::Why;
 
 use attachment::Attachment;
-use chance::Chance;
 use context::Context;
 use guard::{Guard, Present};
 use in_force::InForce;
@@ -61,10 +60,11 @@ use location::Location;
 use network::Network;
 use owners::Owner;
 use queue::Queue;
+use rng::Rng;
 use schedule::Schedule;
 
 use crate::settings::Settings;
-use crate::words::{AgentId, Moment, Route, SettingsId};
+use crate::types::{AgentId, Moment, Route, SettingsId};
 
 /// Two or three rounds settle everything; a bound keeps a mistake from becoming an endless loop in somebody's process.
 const MOST_ROUNDS: usize = 16;
@@ -106,7 +106,7 @@ pub struct Engine {
     tuning: Arc<Tuning>,
     in_force: InForce,
     now: Moment,
-    chance: Chance,
+    rng: Rng,
     queue: Queue,
     network: Network,
     guard: Guard,
@@ -141,9 +141,9 @@ impl Engine {
     /// agent gives the defaults. Two engines with one seed and one sequence of inputs decide alike.
     pub fn new(setup: Setup, memory: Memory, away: Away, seed: u64, now: Moment) -> Self {
         let Setup { settings, settings_id, agent, tuning, routes } = setup;
-        let (mut chance, mut queue) = (Chance::new(seed), Queue::default());
+        let (mut rng, mut queue) = (Rng::new(seed), Queue::default());
         let (mut network, mut guard) = (Network::default(), Guard::default());
-        let start = now + chance.up_to(tuning.attachment.startup_spread);
+        let start = now + rng.up_to(tuning.attachment.startup_spread);
         let mut in_force = InForce::new(settings_id, settings);
         let mut attachment = Attachment::new(agent.clone(), routes, start);
         let mut location = location::is_asked_for(in_force.settings())
@@ -152,7 +152,7 @@ impl Engine {
         let effective = in_force.effective();
         let mut cx = Context {
             now,
-            chance: &mut chance,
+            rng: &mut rng,
             queue: &mut queue,
             tuning: &tuning,
             network: &mut network,
@@ -177,7 +177,7 @@ impl Engine {
             memory,
             memory_version: 0,
             memory_digest,
-            chance,
+            rng,
             queue,
             network,
             guard,
@@ -233,8 +233,8 @@ impl Engine {
         if self.attachment.state() == State::Stopped {
             return;
         }
-        let Self { chance, queue, network, guard, tuning, in_force, attachment, location, .. } = self;
-        let cx = &mut Context { now: self.now, chance, queue, tuning, network, in_force, guard };
+        let Self { rng, queue, network, guard, tuning, in_force, attachment, location, .. } = self;
+        let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guard };
         match input {
             Input::Timeout => {}
             Input::Network(change) => {
@@ -258,7 +258,7 @@ impl Engine {
                 if version == self.memory_version {
                     self.memory_digest = None;
                 }
-                cx.tell(Event::CannotRemember { version });
+                cx.emit(Event::CannotRemember { version });
             }
             Input::Command(command) => self.command(command),
             Input::LookUp { .. }
@@ -268,7 +268,7 @@ impl Engine {
             | Input::Lost { .. }
             | Input::FirstByte { .. }
             | Input::Done { .. }
-            | Input::Told { .. }
+            | Input::Notice { .. }
             | Input::Probed { .. } => {
                 let known = match cx.queue.owner_of(&input) {
                     Some(Owner::Location) => {
@@ -304,8 +304,8 @@ impl Engine {
     }
 
     fn command(&mut self, command: Command) {
-        let Self { chance, queue, network, guard, tuning, in_force, attachment, location, .. } = self;
-        let cx = &mut Context { now: self.now, chance, queue, tuning, network, in_force, guard };
+        let Self { rng, queue, network, guard, tuning, in_force, attachment, location, .. } = self;
+        let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guard };
         match command {
             Command::BeatNow => attachment.beat_now(cx),
             Command::NewCredentials => attachment.new_credentials(cx),
@@ -334,10 +334,9 @@ impl Engine {
     fn settle(&mut self) {
         // What is decided may make the next thing due at once: a move that waited for a beat to end, say.
         for _ in 0..MOST_ROUNDS {
-            let Self {
-                chance, queue, network, guard, tuning, in_force, attachment, schedule, location, ..
-            } = self;
-            let cx = &mut Context { now: self.now, chance, queue, tuning, network, in_force, guard };
+            let Self { rng, queue, network, guard, tuning, in_force, attachment, schedule, location, .. } =
+                self;
+            let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guard };
             exchange_facts(cx, attachment, location, schedule);
             attachment.tick(cx);
             if let Some(location) = location {
@@ -368,13 +367,13 @@ impl Engine {
     fn warn_of_unknown_location(&mut self) {
         if let Some(unknown) = self.in_force.unknown_location() {
             let warning = format!("the group's settings apply: {unknown}");
-            self.queue.tell(Event::SettingsWarning { warning });
+            self.queue.emit(Event::SettingsWarning { warning });
         }
     }
 
     fn tell_location(&mut self) {
         if let Some(location) = &self.location {
-            self.queue.tell(location.event(self.now, self.in_force.location.clone()));
+            self.queue.emit(location.event(self.now, self.in_force.location.clone()));
         }
     }
 
@@ -387,8 +386,8 @@ impl Engine {
             self.queue.stale_inputs += 1;
             return;
         };
-        let Self { chance, queue, network, guard, tuning, in_force, .. } = self;
-        warn(&mut Context { now: self.now, chance, queue, tuning, network, in_force, guard });
+        let Self { rng, queue, network, guard, tuning, in_force, .. } = self;
+        warn(&mut Context { now: self.now, rng, queue, tuning, network, in_force, guard });
         self.warn_of_unknown_location();
         self.reconfigure_location(&before);
         let _ = self.put_in_force(Some(&before));
@@ -396,8 +395,8 @@ impl Engine {
 
     /// The part that finds the location is there when the settings want it.
     fn reconfigure_location(&mut self, before: &Settings) {
-        let Self { chance, queue, network, guard, tuning, in_force, attachment, location, .. } = self;
-        let cx = &mut Context { now: self.now, chance, queue, tuning, network, in_force, guard };
+        let Self { rng, queue, network, guard, tuning, in_force, attachment, location, .. } = self;
+        let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guard };
         let wanted = location::is_asked_for(cx.in_force.settings()) && attachment.state() != State::Stopping;
         match (location.as_mut(), wanted) {
             (Some(location), true) => location.reconfigure(cx, before),
@@ -417,9 +416,8 @@ impl Engine {
         let name = self.in_force.location_or(fitting);
         let another = name != self.in_force.location;
         self.in_force.location = name;
-        let Self { chance, queue, network, guard, tuning, in_force, attachment, schedule, location, .. } =
-            self;
-        let cx = &mut Context { now: self.now, chance, queue, tuning, network, in_force, guard };
+        let Self { rng, queue, network, guard, tuning, in_force, attachment, schedule, location, .. } = self;
+        let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guard };
         if before.is_some() || another {
             let effective = cx.in_force.effective();
             attachment.reconfigure(cx, before, &effective);
@@ -493,7 +491,7 @@ fn hear(
 /// What an administrator should know of settings that are now in force.
 fn warn(cx: &mut Context<'_>) {
     for lint in cx.in_force.settings().lint() {
-        cx.tell(Event::SettingsWarning { warning: lint.to_string() });
+        cx.emit(Event::SettingsWarning { warning: lint.to_string() });
     }
 }
 

@@ -1,15 +1,15 @@
 //! Whom to blame: the servers, or the network of this machine.
 //!
 //! A laptop without a network must not conclude that every server is dead. This part looks at what
-//! the driver says of the network and at how a whole sweep failed, and says what to blame.
+//! the driver says of the network and at how a whole search failed, and says what to blame.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::captive::{Captive, Servers};
 use super::tuning::network::Tuning;
-use super::{NetworkChange, Why};
-use crate::words::{Cause, Evidence, Failure, FailureClass, Host, Moment};
+use super::{NetworkChange, Reason};
+use crate::types::{Cause, Evidence, Failure, FailureClass, Host, Moment};
 
 /// What is thought of the network, and of who else may be on it.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ enum Reach {
     /// Nothing speaks against it.
     #[default]
     Up,
-    /// In the last sweep nobody answered.
+    /// In the last search nobody answered.
     Suspect,
     /// There is none. Looked at again after this wait.
     Gone {
@@ -33,7 +33,7 @@ enum Reach {
     },
 }
 
-/// Whom a failed sweep is charged to.
+/// Whom a failed search is charged to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Blame {
     /// Each server its own failure.
@@ -139,8 +139,8 @@ impl Network {
     }
 
     /// Why it is thought that somebody answers in place of the servers, if it is.
-    pub(super) fn captive(&self, now: Moment, tuning: &Tuning) -> Option<Why> {
-        self.captive.as_ref().map(|captive| captive.why(now, tuning))
+    pub(super) fn captive(&self, now: Moment, tuning: &Tuning) -> Option<Reason> {
+        self.captive.as_ref().map(|captive| captive.reason(now, tuning))
     }
 
     /// Whether servers showed signs of it in the last search.
@@ -182,7 +182,7 @@ impl Network {
 
     // --- whom to blame ---
 
-    /// A sweep failed with these failures.
+    /// A search failed with these failures.
     pub(super) fn blame<'a>(
         &mut self,
         failures: impl Iterator<Item = &'a Failure> + Clone,

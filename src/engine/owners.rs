@@ -54,7 +54,7 @@ impl Owners {
             Input::Done { exchange, .. } => self.remove(exchange.0),
             Input::LookUp { query, .. } => self.get(query.0),
             Input::Connected { link, .. } | Input::Secured { link, .. } => self.get(link.0),
-            Input::FirstByte { exchange } | Input::Told { exchange, .. } => self.get(exchange.0),
+            Input::FirstByte { exchange } | Input::Notice { exchange, .. } => self.get(exchange.0),
             // Only the location asks by probes.
             Input::Probed { .. } => Some(Owner::Location),
             Input::Timeout
@@ -83,7 +83,7 @@ impl Owners {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::{Cause, ExchangeId, LinkId};
+    use crate::types::{Cause, ExchangeId, LinkId};
 
     fn first_byte(id: u64) -> Input<'static> {
         Input::FirstByte { exchange: ExchangeId(id) }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use siphasher::sip::SipHasher24;
 
 use super::attachment::balance::KEY;
-use crate::words::AgentId;
+use crate::types::AgentId;
 
 /// How far into a period of this length.
 pub(super) fn phase(agent: &AgentId, period: Duration) -> Duration {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::owners::{Owner, Owners};
 use super::{Action, Ending, Event, Input};
-use crate::words::{ExchangeId, LinkId, ProbeId, QueryId};
+use crate::types::{ExchangeId, LinkId, ProbeId, QueryId};
 
 /// Room that stays when all is drained: enough for a heartbeat, so that steady beats allocate nothing. What a
 /// search or a long list of warnings needed is given back, for an engine spends its life beating.
@@ -25,20 +25,20 @@ impl Queue {
         self.actions.push_back(action);
     }
 
-    pub(super) fn tell(&mut self, event: Event) {
+    pub(super) fn emit(&mut self, event: Event) {
         self.events.push_back(event);
     }
 
     // --- giving up ---
 
-    pub(super) fn close(&mut self, link: LinkId, reason: Ending) {
+    pub(super) fn close(&mut self, link: LinkId, ending: Ending) {
         self.owners.remove(link.0);
-        self.act(Action::Close { link, reason });
+        self.act(Action::Close { link, ending });
     }
 
-    pub(super) fn abandon(&mut self, exchange: ExchangeId, reason: Ending) {
+    pub(super) fn abandon(&mut self, exchange: ExchangeId, ending: Ending) {
         self.owners.remove(exchange.0);
-        self.act(Action::Abandon { exchange, reason });
+        self.act(Action::Abandon { exchange, ending });
     }
 
     /// What cannot be called off, a look-up or an exchange whose link is gone, is not waited for any more.

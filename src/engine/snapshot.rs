@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{LocationSnapshot, Why};
-use crate::words::{Host, Proof, Route, ServerId, Span};
+use super::{LocationSnapshot, Reason};
+use crate::types::{Host, Proof, Route, ServerId, Span};
 
 /// Where the agent stands, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -16,7 +16,7 @@ pub enum State {
     /// Made, and not yet begun.
     Starting,
     /// Searching, and attached to nobody.
-    Sweeping,
+    Searching,
     /// Attached to a server.
     Attached,
     /// Attached to nobody; the next search begins later.
@@ -44,7 +44,7 @@ pub struct Snapshot {
     /// Where the agent stands.
     pub state: State,
     /// Why it searches, waits or does nothing; `None` when all is well.
-    pub why: Option<Why>,
+    pub reason: Option<Reason>,
     /// The server it is attached to.
     pub active: Option<ServerId>,
     /// Where that server is, and how its last answer came.

@@ -10,7 +10,7 @@ use super::proof::proof_code;
 use super::text::homing_text;
 use crate::engine::{Action, Ending, Target};
 use crate::settings::{Protocol, Server};
-use crate::words::{Errand, Host, Proof, Purpose, Route};
+use crate::types::{Host, Proof, Purpose, Request, Route};
 
 /// There is nothing to do.
 pub const HOMING_ACTION_NONE: i32 = 0;
@@ -21,7 +21,7 @@ pub const HOMING_ACTION_RESOLVE: i32 = 1;
 /// `stagger_ns` after the one before, or at once when that failed. For a proxy there may be none: it looks `host` up.
 /// Answered by `homing_engine_connected`, then for TLS `homing_engine_secured`; or by `homing_engine_lost` at any time.
 pub const HOMING_ACTION_DIAL: i32 = 2;
-/// Say what `errand` asks for on `link`, which is ready, and hear the answer of `exchange`. Answered by
+/// Say what `request` asks for on `link`, which is ready, and hear the answer of `exchange`. Answered by
 /// `homing_engine_first_byte`, then `homing_engine_done`; or by `homing_engine_lost` of the link. The engine gives it
 /// up by itself at `deadline_ns`; a driver need not watch it.
 pub const HOMING_ACTION_EXCHANGE: i32 = 3;
@@ -48,17 +48,17 @@ pub const HOMING_ACTION_CANCEL_PROBE: i32 = 9;
 pub const HOMING_ACTION_RELEASE: i32 = 10;
 
 /// One of several attempts of a search: `POST /homing/v1/heartbeat` with `Homing-Purpose: attach`. All attempts of one
-/// `sweep` carry the same body and the same `Idempotency-Key`.
-pub const HOMING_ERRAND_ATTACH: i32 = 1;
+/// `search` carry the same body and the same `Idempotency-Key`.
+pub const HOMING_REQUEST_ATTACH: i32 = 1;
 /// The regular heartbeat: `POST /homing/v1/heartbeat` with `Homing-Purpose: beat`.
-pub const HOMING_ERRAND_BEAT: i32 = 2;
+pub const HOMING_REQUEST_BEAT: i32 = 2;
 /// Is that server well? The same with `Homing-Purpose: probe` and an empty body.
-pub const HOMING_ERRAND_PROBE: i32 = 3;
+pub const HOMING_REQUEST_PROBE: i32 = 3;
 /// `GET /homing/v1/events`: a stream that stays open. Who does not offer it says `HOMING_VERDICT_DECLINED`.
-pub const HOMING_ERRAND_LISTEN: i32 = 4;
+pub const HOMING_REQUEST_LISTEN: i32 = 4;
 /// The policy is to be read: `GET policy`. `known` is sent as `If-None-Match`, and a 304 is then a success. The entity tag of
 /// the answer is told as its policy. A driver that reads none declines.
-pub const HOMING_ERRAND_POLICY: i32 = 5;
+pub const HOMING_REQUEST_POLICY: i32 = 5;
 
 /// A connection of our own to the server's address; proxies are 0 to 7.
 pub const HOMING_ROUTE_DIRECT: i32 = -1;
@@ -123,10 +123,10 @@ pub struct homing_action {
     pub is_tls: u32,
     /// `HOMING_ROUTE_DIRECT`, or which proxy of the driver's list.
     pub route: i32,
-    /// `HOMING_ERRAND_…`. Decline those you do not know: later versions may ask for more.
-    pub errand: i32,
+    /// `HOMING_REQUEST_…`. Decline those you do not know: later versions may ask for more.
+    pub request: i32,
     /// Which search an attempt belongs to.
-    pub sweep: u64,
+    pub search: u64,
     /// How long an address has before the next one is started beside it, in nanoseconds.
     pub stagger_ns: u64,
     /// When the engine gives the exchange up, on the driver's clock.
@@ -199,8 +199,8 @@ impl homing_action {
         port: 0,
         is_tls: 0,
         route: 0,
-        errand: 0,
-        sweep: 0,
+        request: 0,
+        search: 0,
         stagger_ns: 0,
         deadline_ns: 0,
         settings: 0,
@@ -245,27 +245,27 @@ impl Current {
                 certificate_policy: certificate_policy.index.into(),
                 ..self.dialled(server, &to)
             },
-            Some(Action::Exchange { exchange, link, errand, deadline }) => {
-                if let Errand::Policy { known } = &errand {
+            Some(Action::Exchange { exchange, link, request, deadline }) => {
+                if let Request::Policy { known } = &request {
                     self.name.clone_from(known);
                 }
                 let known = homing_text::of(self.name.as_deref());
-                let (errand, sweep) = errand_code(&errand);
+                let (request, search) = request_code(&request);
                 let deadline_ns = deadline.as_nanos();
                 let (kind, exchange, link) = (HOMING_ACTION_EXCHANGE, exchange.0, link.0);
-                homing_action { kind, exchange, link, errand, sweep, deadline_ns, known, ..none }
+                homing_action { kind, exchange, link, request, search, deadline_ns, known, ..none }
             }
             Some(Action::Adopt { exchange }) => {
                 homing_action { kind: HOMING_ACTION_ADOPT, exchange: exchange.0, ..none }
             }
-            Some(Action::Abandon { exchange, reason }) => homing_action {
+            Some(Action::Abandon { exchange, ending }) => homing_action {
                 kind: HOMING_ACTION_ABANDON,
                 exchange: exchange.0,
-                ending: ending_code(reason),
+                ending: ending_code(ending),
                 ..none
             },
-            Some(Action::Close { link, reason }) => {
-                homing_action { kind: HOMING_ACTION_CLOSE, link: link.0, ending: ending_code(reason), ..none }
+            Some(Action::Close { link, ending }) => {
+                homing_action { kind: HOMING_ACTION_CLOSE, link: link.0, ending: ending_code(ending), ..none }
             }
             Some(Action::Probe { probe, target, to, proof, deadline }) => homing_action {
                 kind: HOMING_ACTION_PROBE,
@@ -339,13 +339,13 @@ const fn route_code(value: Route) -> i32 {
 }
 
 /// And which search an attempt belongs to.
-fn errand_code(value: &Errand) -> (i32, u64) {
+fn request_code(value: &Request) -> (i32, u64) {
     match value {
-        Errand::Heartbeat { purpose: Purpose::Attach { sweep } } => (HOMING_ERRAND_ATTACH, *sweep),
-        Errand::Heartbeat { purpose: Purpose::Beat } => (HOMING_ERRAND_BEAT, 0),
-        Errand::Heartbeat { purpose: Purpose::Probe } => (HOMING_ERRAND_PROBE, 0),
-        Errand::Listen => (HOMING_ERRAND_LISTEN, 0),
-        Errand::Policy { .. } => (HOMING_ERRAND_POLICY, 0),
+        Request::Heartbeat { purpose: Purpose::Attach { search } } => (HOMING_REQUEST_ATTACH, *search),
+        Request::Heartbeat { purpose: Purpose::Beat } => (HOMING_REQUEST_BEAT, 0),
+        Request::Heartbeat { purpose: Purpose::Probe } => (HOMING_REQUEST_PROBE, 0),
+        Request::Listen => (HOMING_REQUEST_LISTEN, 0),
+        Request::Policy { .. } => (HOMING_REQUEST_POLICY, 0),
     }
 }
 

@@ -67,7 +67,7 @@ pub unsafe extern "C" fn homing_client_start(
                 process: Process::current(),
             });
             let builder = builder(settings, &options, &data, &handle)?;
-            let client = builder.luggage((Arc::clone(&data), Arc::clone(&handle))).start()?;
+            let client = builder.drop_guard((Arc::clone(&data), Arc::clone(&handle))).start()?;
             // From here on the client alone decides when nothing needs the application's pointer any more.
             data.take_over();
             drop(data);
@@ -233,7 +233,7 @@ pub unsafe extern "C" fn homing_client_set_headers(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_client_network_changed(client: *mut homing_client) -> homing_status {
     // SAFETY: the caller's promise.
-    unsafe { tell(client, Client::network_changed) }
+    unsafe { command(client, Client::network_changed) }
 }
 
 /// Says that the machine was suspended and runs again. The client notices by itself where its clock runs through
@@ -241,7 +241,7 @@ pub unsafe extern "C" fn homing_client_network_changed(client: *mut homing_clien
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_client_resumed(client: *mut homing_client) -> homing_status {
     // SAFETY: the caller's promise.
-    unsafe { tell(client, Client::resumed) }
+    unsafe { command(client, Client::resumed) }
 }
 
 /// Makes a heartbeat now; when no server is attached, looks for one now. `*number`, which may be NULL, is the number of this
@@ -299,7 +299,7 @@ pub unsafe extern "C" fn homing_client_confirm_policy(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_client_probe_now(client: *mut homing_client) -> homing_status {
     // SAFETY: the caller's promise.
-    unsafe { tell(client, Client::probe_now) }
+    unsafe { command(client, Client::probe_now) }
 }
 
 /// Puts other settings in force, as a whole; they may be freed afterwards. The server in use is kept if they still
@@ -363,7 +363,7 @@ pub unsafe extern "C" fn homing_client_snapshot(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_client_stop(client: *mut homing_client, grace_ms: u32) -> homing_status {
     // SAFETY: the caller's promise.
-    unsafe { tell(client, |client| client.begin_stop(Duration::from_millis(grace_ms.into()))) }
+    unsafe { command(client, |client| client.begin_stop(Duration::from_millis(grace_ms.into()))) }
 }
 
 /// Waits until the client's thread has ended and `drop_user_data` was called. It asks for nothing: without
@@ -414,7 +414,7 @@ pub unsafe extern "C" fn homing_client_free(client: *mut homing_client) {
     let _ = catch_unwind(AssertUnwindSafe(|| drop(handle)));
 }
 
-unsafe fn tell(client: *mut homing_client, say: impl FnOnce(&Client)) -> homing_status {
+unsafe fn command(client: *mut homing_client, say: impl FnOnce(&Client)) -> homing_status {
     // SAFETY: the caller's promises, here and below.
     unsafe {
         status(|| {

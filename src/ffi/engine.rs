@@ -22,7 +22,7 @@ use crate::client::{ClientEvent, random};
 use crate::engine::{Away, Command, Engine, Input, Memory, Setup, Tuning, Wake};
 use crate::settings::Settings;
 use crate::store::MAX_VALUE;
-use crate::words::{Moment, Route, SettingsId};
+use crate::types::{Moment, Route, SettingsId};
 
 /// Every decision homing makes, and nothing else: no clock, no thread, no socket.
 ///

@@ -10,8 +10,8 @@ use super::state::{reason_code, state_code};
 use super::status::homing_status;
 use super::text::{homing_bytes, homing_text};
 use crate::client::ClientEvent;
-use crate::engine::{Event, Next, Told, Whereabouts};
-use crate::words::{ServerId, Span};
+use crate::engine::{Event, Next, Notice, Whereabouts};
+use crate::types::{ServerId, Span};
 
 /// Something the application may want to know. It never changes; any thread may read it.
 ///
@@ -31,7 +31,7 @@ pub struct homing_event {
 /// `state` changed; `reason` says why.
 pub const HOMING_EVENT_STATE: i32 = 1;
 /// A search for a server begins; `reason` says why.
-pub const HOMING_EVENT_SWEEPING: i32 = 2;
+pub const HOMING_EVENT_SEARCHING: i32 = 2;
 /// The agent is attached to `server`, of `priority`; `duration_ms` since the search began.
 pub const HOMING_EVENT_ATTACHED: i32 = 3;
 /// The agent is no longer attached to `server`; `reason` says why.
@@ -341,11 +341,11 @@ impl<'a> Parts<'a> {
 
 fn parts(event: &Event) -> Parts<'_> {
     match event {
-        Event::State { state, why } => {
-            Parts { state: state_code(*state), reason: reason_code(*why), ..Parts::of(HOMING_EVENT_STATE) }
+        Event::State { state, reason } => {
+            Parts { state: state_code(*state), reason: reason_code(*reason), ..Parts::of(HOMING_EVENT_STATE) }
         }
-        Event::Sweeping { why, servers: _ } => {
-            Parts { reason: reason_code(*why), ..Parts::of(HOMING_EVENT_SWEEPING) }
+        Event::Searching { reason, servers: _ } => {
+            Parts { reason: reason_code(*reason), ..Parts::of(HOMING_EVENT_SEARCHING) }
         }
         Event::Attached { server, priority, elapsed, at: _ } => Parts {
             priority: priority.map_or(0, |priority| u32::try_from(priority).unwrap_or(u32::MAX)),
@@ -369,9 +369,9 @@ fn parts(event: &Event) -> Parts<'_> {
         Event::SettingsAnnounced { server, tag } => Parts::says(HOMING_EVENT_SETTINGS_ANNOUNCED, server, tag),
         Event::PolicyAnnounced { server, tag } => Parts::says(HOMING_EVENT_POLICY_ANNOUNCED, server, tag),
         Event::Policy { server, tag } => Parts::says(HOMING_EVENT_POLICY, server, tag),
-        Event::PolicyFailed { server, reason } => Parts::says(HOMING_EVENT_POLICY_FAILED, server, reason),
-        Event::Waiting { until, why } => {
-            Parts { duration: Some(*until), reason: reason_code(*why), ..Parts::of(HOMING_EVENT_WAITING) }
+        Event::PolicyFailed { server, detail } => Parts::says(HOMING_EVENT_POLICY_FAILED, server, detail),
+        Event::Waiting { until, reason } => {
+            Parts { duration: Some(*until), reason: reason_code(*reason), ..Parts::of(HOMING_EVENT_WAITING) }
         }
         Event::Failback { from, to } => {
             Parts { other_server: Some(to), ..Parts::about(HOMING_EVENT_FAILBACK, from) }
@@ -380,15 +380,15 @@ fn parts(event: &Event) -> Parts<'_> {
             Parts { text: failure.as_deref(), ..Parts::about(HOMING_EVENT_PROBED, server) }
         }
         Event::PushOpened { server } => Parts::about(HOMING_EVENT_PUSH_OPENED, server),
-        Event::PushLost { server, reason } => Parts::says(HOMING_EVENT_PUSH_LOST, server, reason),
+        Event::PushLost { server, detail } => Parts::says(HOMING_EVENT_PUSH_LOST, server, detail),
         Event::PushUnavailable { server, retry } => {
             Parts { duration: Some(*retry), ..Parts::about(HOMING_EVENT_PUSH_UNAVAILABLE, server) }
         }
-        Event::Told { server, kind, name } => {
+        Event::Notice { server, kind, name } => {
             Parts { text: name.as_deref(), ..Parts::about(told_kind(*kind), server) }
         }
-        Event::Location { situation, why: _, reason, location, attached } => Parts {
-            text: Some(reason),
+        Event::Location { situation, reason: _, detail, location, attached } => Parts {
+            text: Some(detail),
             situation: situation_code(*situation),
             location: location.as_deref(),
             attached: *attached,
@@ -401,8 +401,8 @@ fn parts(event: &Event) -> Parts<'_> {
             Parts { text: Some(warning), ..Parts::of(HOMING_EVENT_SETTINGS_WARNING) }
         }
         Event::CannotRemember { version: _ } => Parts::of(HOMING_EVENT_CANNOT_REMEMBER),
-        Event::MemoryIgnored { reason } => {
-            Parts { text: Some(reason), ..Parts::of(HOMING_EVENT_MEMORY_IGNORED) }
+        Event::MemoryIgnored { detail } => {
+            Parts { text: Some(detail), ..Parts::of(HOMING_EVENT_MEMORY_IGNORED) }
         }
         Event::StoreProblem { problem } => {
             Parts { text: Some(problem), ..Parts::of(HOMING_EVENT_STORE_PROBLEM) }
@@ -413,10 +413,10 @@ fn parts(event: &Event) -> Parts<'_> {
     }
 }
 
-const fn told_kind(told: Told) -> i32 {
+const fn told_kind(told: Notice) -> i32 {
     match told {
-        Told::Content => HOMING_EVENT_TOLD_CONTENT,
-        Told::Command => HOMING_EVENT_TOLD_COMMAND,
+        Notice::Content => HOMING_EVENT_TOLD_CONTENT,
+        Notice::Command => HOMING_EVENT_TOLD_COMMAND,
     }
 }
 

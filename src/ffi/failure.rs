@@ -7,7 +7,7 @@ use super::boundary::{Growing, no_padding, number, read_sized, reference};
 use super::judgement::homing_judgement;
 use super::status::{Failed, HOMING_ERROR_RANGE};
 use super::text;
-use crate::words::{Cause, Evidence, Failure, FailureClass};
+use crate::types::{Cause, Evidence, Failure, FailureClass};
 
 /// Connection refused, or the network said that the host cannot be reached.
 pub const HOMING_CLASS_REFUSED: i32 = 1;
@@ -90,7 +90,7 @@ pub const HOMING_CAUSE_NOT_ALLOWED: i32 = 21;
 pub const HOMING_CAUSE_CLIENT_CERTIFICATE_REFUSED: i32 = 22;
 /// No first byte of an answer within the limit.
 pub const HOMING_CAUSE_NO_FIRST_BYTE: i32 = 23;
-/// A status no management server gives to this errand: 1xx, 3xx, 404, 410, 403 without a `Homing-` field, or a 2xx without them.
+/// A status no management server gives to this request: 1xx, 3xx, 404, 410, 403 without a `Homing-` field, or a 2xx without them.
 pub const HOMING_CAUSE_NOT_A_MANAGER: i32 = 24;
 /// What came back is not HTTP.
 pub const HOMING_CAUSE_NOT_HTTP: i32 = 25;

@@ -15,7 +15,7 @@ use super::settings::homing_settings;
 use super::status::{Failed, HOMING_ERROR_RANGE, homing_status};
 use super::text;
 use crate::engine::{Command, Input, MAX_ADDRESSES, NetworkChange, Reached, Turn};
-use crate::words::{ExchangeId, LinkId, Path, ProbeId, QueryId};
+use crate::types::{ExchangeId, LinkId, ProbeId, QueryId, Via};
 
 /// The network changed: there is, or may be, a usable one.
 pub const HOMING_NETWORK_CHANGED: i32 = 1;
@@ -112,8 +112,8 @@ pub unsafe extern "C" fn homing_engine_connected(
     // SAFETY: the caller's promises, here and below.
     unsafe {
         status(|| {
-            let path = Path { peer: reference(peer, "peer")?.socket()?, medium: read_medium(medium)? };
-            hear(engine, now_ns, Input::Connected { link: LinkId(link), path })
+            let via = Via { peer: reference(peer, "peer")?.socket()?, medium: read_medium(medium)? };
+            hear(engine, now_ns, Input::Connected { link: LinkId(link), via })
         })
     }
 }
@@ -132,8 +132,8 @@ pub unsafe extern "C" fn homing_engine_probed(
     unsafe {
         status(|| {
             let proof = read_proof(proof)?;
-            let path = Path { peer: reference(peer, "peer")?.socket()?, medium: read_medium(medium)? };
-            let answer = Ok(Reached { proof, path });
+            let via = Via { peer: reference(peer, "peer")?.socket()?, medium: read_medium(medium)? };
+            let answer = Ok(Reached { proof, via });
             hear(engine, now_ns, Input::Probed { probe: ProbeId(probe), answer })
         })
     }
@@ -229,7 +229,7 @@ pub unsafe extern "C" fn homing_engine_done(
 /// `about` is NUL-terminated UTF-8, at most 1,024 bytes: the entity tag, or the name of the content; for other news NULL.
 /// `drain_ms` is for `HOMING_NEWS_DRAIN`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn homing_engine_told(
+pub unsafe extern "C" fn homing_engine_notice(
     engine: *mut homing_engine,
     now_ns: u64,
     exchange: u64,
@@ -241,7 +241,7 @@ pub unsafe extern "C" fn homing_engine_told(
     unsafe {
         status(|| {
             let news = read_news(kind, about, drain_ms)?;
-            hear(engine, now_ns, Input::Told { exchange: ExchangeId(exchange), news })
+            hear(engine, now_ns, Input::Notice { exchange: ExchangeId(exchange), news })
         })
     }
 }

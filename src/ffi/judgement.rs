@@ -6,7 +6,7 @@ use super::proof::proof_code;
 use super::text::homing_text;
 use crate::settings::PinState;
 use crate::trust::{Accepted, RejectReason, Timestamp};
-use crate::words::Failure;
+use crate::types::Failure;
 
 /// Whether a chain is believed; if not, why and what to do. It never changes; any thread may read it.
 pub struct homing_judgement {

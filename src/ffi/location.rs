@@ -31,8 +31,8 @@ pub struct homing_location {
     pub situation: i32,
     /// What the verdict rests on when it is inside: `HOMING_PROOF_…`, otherwise 0.
     pub proof: i32,
-    /// The verdict and its reason in words, one line.
-    pub reason: homing_text,
+    /// The verdict and why in words, one line.
+    pub detail: homing_text,
     /// The location whose settings are in force; none for the group's.
     pub name: homing_text,
     /// Whether the product has chosen that location itself: 0 or 1.
@@ -90,7 +90,7 @@ fn shown(location: Option<&LocationSnapshot>) -> homing_location {
         struct_size: 0,
         situation: HOMING_SITUATION_NONE,
         proof: 0,
-        reason: homing_text::NONE,
+        detail: homing_text::NONE,
         name: homing_text::NONE,
         is_chosen: 0,
         is_attached: 0,
@@ -102,7 +102,7 @@ fn shown(location: Option<&LocationSnapshot>) -> homing_location {
     homing_location {
         situation: situation_code(location.situation),
         proof: location.proof.map_or(0, proof_code),
-        reason: homing_text::new(&location.reason),
+        detail: homing_text::new(&location.detail),
         name: homing_text::of(location.location.as_deref()),
         is_chosen: location.chosen.into(),
         is_attached: location.attached.is_some().into(),

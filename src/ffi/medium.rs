@@ -1,7 +1,7 @@
 //! What a connection runs over.
 
 use super::status::{Failed, HOMING_ERROR_RANGE};
-use crate::words::Medium;
+use crate::types::Medium;
 
 /// A cable or radio of this machine, or something that is carried by one.
 pub const HOMING_MEDIUM_DIRECT: i32 = 1;

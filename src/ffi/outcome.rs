@@ -7,12 +7,12 @@ use super::boundary::{Growing, no_padding, number, read_sized};
 use super::failure::{homing_failure, read_failure};
 use super::status::{Failed, HOMING_ERROR_RANGE};
 use super::text;
-use crate::words::{News, Outcome, Verdict};
+use crate::types::{News, Outcome, Verdict};
 
-/// The errand was done. For a heartbeat: a complete 2xx answer with `Homing-Settings` or `Homing-Policy`, or what
+/// The request was done. For a heartbeat: a complete 2xx answer with `Homing-Settings` or `Homing-Policy`, or what
 /// counts for that in the product's own protocol.
 pub const HOMING_VERDICT_SUCCESS: i32 = 1;
-/// The server works but does not do this errand. It costs the server nothing.
+/// The server works but does not do this request. It costs the server nothing.
 pub const HOMING_VERDICT_DECLINED: i32 = 2;
 /// It did not work; `failure` says how.
 pub const HOMING_VERDICT_FAILED: i32 = 3;

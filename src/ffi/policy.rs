@@ -13,7 +13,7 @@ use super::text::{self, homing_text};
 use crate::client::read_policy;
 use crate::settings::{CertificatePolicy, MAX_TEXT, Settings, SettingsError};
 use crate::trust::{Policy, Time, Timestamp, check_certificate, check_chain};
-use crate::words::Host;
+use crate::types::Host;
 
 /// A certificate policy with everything it names: roots, pins and revocation lists are read. It never changes: for new
 /// files or settings prepare a new one, and let no TLS session that was made under the old one be resumed. Any thread may use it.

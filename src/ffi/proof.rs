@@ -1,7 +1,7 @@
 //! What a peer has proved.
 
 use super::status::{Failed, HOMING_ERROR_RANGE};
-use crate::words::Proof;
+use crate::types::Proof;
 
 /// It accepted a connection. Any hotel network can do that.
 pub const HOMING_PROOF_TCP: i32 = 1;

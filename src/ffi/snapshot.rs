@@ -7,7 +7,7 @@ use super::state::{reason_code, state_code};
 use super::status::{Failed, HOMING_ERROR_RANGE, homing_status};
 use super::text::homing_text;
 use crate::engine::{LocationSnapshot, Snapshot, Whereabouts};
-use crate::words::Span;
+use crate::types::Span;
 
 /// A picture of an engine at one moment. It never changes; any thread may read it.
 pub struct homing_snapshot {
@@ -114,7 +114,7 @@ pub unsafe extern "C" fn homing_snapshot_summary(
             let place = SizedPlace::new(summary, "summary")?;
             let Snapshot {
                 state,
-                why,
+                reason,
                 ref active,
                 active_at: _,
                 attached_for,
@@ -128,7 +128,7 @@ pub unsafe extern "C" fn homing_snapshot_summary(
             place.write(&homing_summary {
                 struct_size: 0,
                 state: state_code(state),
-                reason: why.map_or(0, reason_code),
+                reason: reason.map_or(0, reason_code),
                 active: homing_text::of(active.as_ref().map(|id| id.as_str())),
                 attached_for_ms: milliseconds(attached_for),
                 next_heartbeat_ms: milliseconds(next_heartbeat),

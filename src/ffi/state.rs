@@ -3,12 +3,12 @@
 //! A number that was given a meaning keeps it for ever; later versions add some.
 
 use super::text::homing_text;
-use crate::engine::{State, Why};
+use crate::engine::{Reason, State};
 
 /// Made, and not yet begun.
 pub const HOMING_STATE_STARTING: i32 = 1;
 /// Searching, and attached to nobody.
-pub const HOMING_STATE_SWEEPING: i32 = 2;
+pub const HOMING_STATE_SEARCHING: i32 = 2;
 /// Attached to a server.
 pub const HOMING_STATE_ATTACHED: i32 = 3;
 /// Attached to nobody; the next search begins later.
@@ -100,7 +100,7 @@ pub const HOMING_REASON_OUT_OF_RESOURCES: i32 = 32;
 /// Any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn homing_reason_text(reason: i32) -> homing_text {
-    homing_text::of(reason_of(reason).map(Why::explain))
+    homing_text::of(reason_of(reason).map(Reason::explain))
 }
 
 /// The name of a state, as JSON has it, living for ever: `no_network`. `data` is NULL for a number this version
@@ -111,7 +111,7 @@ pub extern "C" fn homing_reason_text(reason: i32) -> homing_text {
 pub extern "C" fn homing_state_name(state: i32) -> homing_text {
     homing_text::of(Some(match state {
         HOMING_STATE_STARTING => "starting",
-        HOMING_STATE_SWEEPING => "sweeping",
+        HOMING_STATE_SEARCHING => "searching",
         HOMING_STATE_ATTACHED => "attached",
         HOMING_STATE_WAITING => "waiting",
         HOMING_STATE_NO_NETWORK => "no_network",
@@ -128,7 +128,7 @@ pub extern "C" fn homing_state_name(state: i32) -> homing_text {
 pub(super) const fn state_code(value: State) -> i32 {
     match value {
         State::Starting => HOMING_STATE_STARTING,
-        State::Sweeping => HOMING_STATE_SWEEPING,
+        State::Searching => HOMING_STATE_SEARCHING,
         State::Attached => HOMING_STATE_ATTACHED,
         State::Waiting => HOMING_STATE_WAITING,
         State::NoNetwork => HOMING_STATE_NO_NETWORK,
@@ -141,77 +141,77 @@ pub(super) const fn state_code(value: State) -> i32 {
     }
 }
 
-pub(super) const fn reason_code(value: Why) -> i32 {
+pub(super) const fn reason_code(value: Reason) -> i32 {
     match value {
-        Why::Start => HOMING_REASON_START,
-        Why::Asked => HOMING_REASON_ASKED,
-        Why::NewSettings => HOMING_REASON_NEW_SETTINGS,
-        Why::NewCredentials => HOMING_REASON_NEW_CREDENTIALS,
-        Why::ServerFailed => HOMING_REASON_SERVER_FAILED,
-        Why::ServerSlow => HOMING_REASON_SERVER_SLOW,
-        Why::ServerSilent => HOMING_REASON_SERVER_SILENT,
-        Why::ServerDraining => HOMING_REASON_SERVER_DRAINING,
-        Why::ServerThrottled => HOMING_REASON_SERVER_THROTTLED,
-        Why::BetterServer => HOMING_REASON_BETTER_SERVER,
-        Why::OtherServerAnswered => HOMING_REASON_OTHER_SERVER_ANSWERED,
-        Why::AllFailed => HOMING_REASON_ALL_FAILED,
-        Why::NetworkSuspect => HOMING_REASON_NETWORK_SUSPECT,
-        Why::NoNetwork => HOMING_REASON_NO_NETWORK,
-        Why::NetworkChanged => HOMING_REASON_NETWORK_CHANGED,
-        Why::Resumed => HOMING_REASON_RESUMED,
-        Why::Rejected => HOMING_REASON_REJECTED,
-        Why::NothingAvailable => HOMING_REASON_NOTHING_AVAILABLE,
-        Why::WaitOver => HOMING_REASON_WAIT_OVER,
-        Why::TooManyAttempts => HOMING_REASON_TOO_MANY_ATTEMPTS,
-        Why::MovedOften => HOMING_REASON_MOVED_OFTEN,
-        Why::Disabled => HOMING_REASON_DISABLED,
-        Why::Stopping => HOMING_REASON_STOPPING,
-        Why::ClockWrong => HOMING_REASON_CLOCK_WRONG,
-        Why::Intercepted => HOMING_REASON_INTERCEPTED,
-        Why::CaptiveSuspected => HOMING_REASON_CAPTIVE_SUSPECTED,
-        Why::CaptivePortal => HOMING_REASON_CAPTIVE_PORTAL,
-        Why::Unfed => HOMING_REASON_UNFED,
-        Why::OutOfResources => HOMING_REASON_OUT_OF_RESOURCES,
-        Why::HeldBack => HOMING_REASON_HELD_BACK,
-        Why::NoNames => HOMING_REASON_NO_NAMES,
-        Why::NoWay => HOMING_REASON_NO_WAY,
+        Reason::Start => HOMING_REASON_START,
+        Reason::Asked => HOMING_REASON_ASKED,
+        Reason::NewSettings => HOMING_REASON_NEW_SETTINGS,
+        Reason::NewCredentials => HOMING_REASON_NEW_CREDENTIALS,
+        Reason::ServerFailed => HOMING_REASON_SERVER_FAILED,
+        Reason::ServerSlow => HOMING_REASON_SERVER_SLOW,
+        Reason::ServerSilent => HOMING_REASON_SERVER_SILENT,
+        Reason::ServerDraining => HOMING_REASON_SERVER_DRAINING,
+        Reason::ServerThrottled => HOMING_REASON_SERVER_THROTTLED,
+        Reason::BetterServer => HOMING_REASON_BETTER_SERVER,
+        Reason::OtherServerAnswered => HOMING_REASON_OTHER_SERVER_ANSWERED,
+        Reason::AllFailed => HOMING_REASON_ALL_FAILED,
+        Reason::NetworkSuspect => HOMING_REASON_NETWORK_SUSPECT,
+        Reason::NoNetwork => HOMING_REASON_NO_NETWORK,
+        Reason::NetworkChanged => HOMING_REASON_NETWORK_CHANGED,
+        Reason::Resumed => HOMING_REASON_RESUMED,
+        Reason::Rejected => HOMING_REASON_REJECTED,
+        Reason::NothingAvailable => HOMING_REASON_NOTHING_AVAILABLE,
+        Reason::WaitOver => HOMING_REASON_WAIT_OVER,
+        Reason::TooManyAttempts => HOMING_REASON_TOO_MANY_ATTEMPTS,
+        Reason::MovedOften => HOMING_REASON_MOVED_OFTEN,
+        Reason::Disabled => HOMING_REASON_DISABLED,
+        Reason::Stopping => HOMING_REASON_STOPPING,
+        Reason::ClockWrong => HOMING_REASON_CLOCK_WRONG,
+        Reason::Intercepted => HOMING_REASON_INTERCEPTED,
+        Reason::CaptiveSuspected => HOMING_REASON_CAPTIVE_SUSPECTED,
+        Reason::CaptivePortal => HOMING_REASON_CAPTIVE_PORTAL,
+        Reason::Unfed => HOMING_REASON_UNFED,
+        Reason::OutOfResources => HOMING_REASON_OUT_OF_RESOURCES,
+        Reason::HeldBack => HOMING_REASON_HELD_BACK,
+        Reason::NoNames => HOMING_REASON_NO_NAMES,
+        Reason::NoWay => HOMING_REASON_NO_WAY,
     }
 }
 
-pub(super) const fn reason_of(code: i32) -> Option<Why> {
+pub(super) const fn reason_of(code: i32) -> Option<Reason> {
     Some(match code {
-        HOMING_REASON_START => Why::Start,
-        HOMING_REASON_ASKED => Why::Asked,
-        HOMING_REASON_NEW_SETTINGS => Why::NewSettings,
-        HOMING_REASON_NEW_CREDENTIALS => Why::NewCredentials,
-        HOMING_REASON_SERVER_FAILED => Why::ServerFailed,
-        HOMING_REASON_SERVER_SLOW => Why::ServerSlow,
-        HOMING_REASON_SERVER_SILENT => Why::ServerSilent,
-        HOMING_REASON_SERVER_DRAINING => Why::ServerDraining,
-        HOMING_REASON_SERVER_THROTTLED => Why::ServerThrottled,
-        HOMING_REASON_BETTER_SERVER => Why::BetterServer,
-        HOMING_REASON_OTHER_SERVER_ANSWERED => Why::OtherServerAnswered,
-        HOMING_REASON_ALL_FAILED => Why::AllFailed,
-        HOMING_REASON_NETWORK_SUSPECT => Why::NetworkSuspect,
-        HOMING_REASON_NO_NETWORK => Why::NoNetwork,
-        HOMING_REASON_NETWORK_CHANGED => Why::NetworkChanged,
-        HOMING_REASON_RESUMED => Why::Resumed,
-        HOMING_REASON_REJECTED => Why::Rejected,
-        HOMING_REASON_NOTHING_AVAILABLE => Why::NothingAvailable,
-        HOMING_REASON_WAIT_OVER => Why::WaitOver,
-        HOMING_REASON_TOO_MANY_ATTEMPTS => Why::TooManyAttempts,
-        HOMING_REASON_MOVED_OFTEN => Why::MovedOften,
-        HOMING_REASON_DISABLED => Why::Disabled,
-        HOMING_REASON_STOPPING => Why::Stopping,
-        HOMING_REASON_CLOCK_WRONG => Why::ClockWrong,
-        HOMING_REASON_INTERCEPTED => Why::Intercepted,
-        HOMING_REASON_CAPTIVE_SUSPECTED => Why::CaptiveSuspected,
-        HOMING_REASON_CAPTIVE_PORTAL => Why::CaptivePortal,
-        HOMING_REASON_UNFED => Why::Unfed,
-        HOMING_REASON_OUT_OF_RESOURCES => Why::OutOfResources,
-        HOMING_REASON_HELD_BACK => Why::HeldBack,
-        HOMING_REASON_NO_NAMES => Why::NoNames,
-        HOMING_REASON_NO_WAY => Why::NoWay,
+        HOMING_REASON_START => Reason::Start,
+        HOMING_REASON_ASKED => Reason::Asked,
+        HOMING_REASON_NEW_SETTINGS => Reason::NewSettings,
+        HOMING_REASON_NEW_CREDENTIALS => Reason::NewCredentials,
+        HOMING_REASON_SERVER_FAILED => Reason::ServerFailed,
+        HOMING_REASON_SERVER_SLOW => Reason::ServerSlow,
+        HOMING_REASON_SERVER_SILENT => Reason::ServerSilent,
+        HOMING_REASON_SERVER_DRAINING => Reason::ServerDraining,
+        HOMING_REASON_SERVER_THROTTLED => Reason::ServerThrottled,
+        HOMING_REASON_BETTER_SERVER => Reason::BetterServer,
+        HOMING_REASON_OTHER_SERVER_ANSWERED => Reason::OtherServerAnswered,
+        HOMING_REASON_ALL_FAILED => Reason::AllFailed,
+        HOMING_REASON_NETWORK_SUSPECT => Reason::NetworkSuspect,
+        HOMING_REASON_NO_NETWORK => Reason::NoNetwork,
+        HOMING_REASON_NETWORK_CHANGED => Reason::NetworkChanged,
+        HOMING_REASON_RESUMED => Reason::Resumed,
+        HOMING_REASON_REJECTED => Reason::Rejected,
+        HOMING_REASON_NOTHING_AVAILABLE => Reason::NothingAvailable,
+        HOMING_REASON_WAIT_OVER => Reason::WaitOver,
+        HOMING_REASON_TOO_MANY_ATTEMPTS => Reason::TooManyAttempts,
+        HOMING_REASON_MOVED_OFTEN => Reason::MovedOften,
+        HOMING_REASON_DISABLED => Reason::Disabled,
+        HOMING_REASON_STOPPING => Reason::Stopping,
+        HOMING_REASON_CLOCK_WRONG => Reason::ClockWrong,
+        HOMING_REASON_INTERCEPTED => Reason::Intercepted,
+        HOMING_REASON_CAPTIVE_SUSPECTED => Reason::CaptiveSuspected,
+        HOMING_REASON_CAPTIVE_PORTAL => Reason::CaptivePortal,
+        HOMING_REASON_UNFED => Reason::Unfed,
+        HOMING_REASON_OUT_OF_RESOURCES => Reason::OutOfResources,
+        HOMING_REASON_HELD_BACK => Reason::HeldBack,
+        HOMING_REASON_NO_NAMES => Reason::NoNames,
+        HOMING_REASON_NO_WAY => Reason::NoWay,
         _ => return None,
     })
 }

@@ -10,7 +10,7 @@ use crate::client::{BadCredential, BadRoute, PrepareError, StartError};
 use crate::engine::BadTuning;
 use crate::net::BadLimits;
 use crate::settings::SettingsError;
-use crate::words::{BadAgentId, Printable};
+use crate::types::{BadAgentId, Printable};
 
 /// What a function returns: `HOMING_OK`, or one of the negative numbers `HOMING_ERROR_…`.
 #[allow(non_camel_case_types, reason = "the name it has in C")]

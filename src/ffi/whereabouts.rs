@@ -13,7 +13,7 @@ use super::snapshot::homing_snapshot;
 use super::status::homing_status;
 use super::text::homing_text;
 use crate::engine::Whereabouts;
-use crate::words::Route;
+use crate::types::Route;
 
 /// Where a server is, by which way it was reached, and what it proved then. The view lives as long as the event or the
 /// snapshot it was taken from.

@@ -1,7 +1,7 @@
 //! Host and port of a server, as they are written in a request.
 
 use crate::settings::Server;
-use crate::words::Host;
+use crate::types::Host;
 
 /// Always with the port; an IPv6 address stands in brackets.
 pub(super) fn authority(server: &Server) -> String {

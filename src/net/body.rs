@@ -6,7 +6,7 @@
 use super::Limits;
 use super::head::Head;
 use super::sink::Sink;
-use crate::words::{Cause, Failure};
+use crate::types::{Cause, Failure};
 
 /// A body on its way in.
 pub(super) struct Body {
@@ -155,8 +155,8 @@ fn framing(head: &Head) -> Result<Due, Failure> {
     }
 }
 
-fn refuse<T>(why: &str) -> Result<T, Failure> {
-    Err(Failure::noted(Cause::NotHttp, why))
+fn refuse<T>(reason: &str) -> Result<T, Failure> {
+    Err(Failure::noted(Cause::NotHttp, reason))
 }
 
 /// The next line of the framing, without its end, if all of it is there.

@@ -15,7 +15,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::failure;
 use super::hook::{self, SocketHook};
 use crate::platform::Planned;
-use crate::words::{Cause, Failure, FailureClass, Moment, Path};
+use crate::types::{Cause, Failure, FailureClass, Moment, Via};
 
 /// Connections under way to the addresses of one server.
 pub(super) struct Race {
@@ -38,7 +38,7 @@ struct Runner {
 /// What became of a race.
 pub(super) enum Finish {
     /// This one accepted; it is registered under the token of its address.
-    Won { stream: TcpStream, path: Path },
+    Won { stream: TcpStream, via: Via },
     /// All failed.
     Lost(Failure),
 }
@@ -74,7 +74,7 @@ impl Race {
                     Ok(true) => {
                         let Runner { stream, address, planned } = self.running.swap_remove(at);
                         let medium = planned.medium(&stream, address);
-                        return Some(Finish::Won { stream, path: Path { peer: address, medium } });
+                        return Some(Finish::Won { stream, via: Via { peer: address, medium } });
                     }
                     Err(error) => {
                         self.running.swap_remove(at);
@@ -207,17 +207,17 @@ mod tests {
     #[test]
     fn a_refused_address_gives_way_at_once() {
         let (_listener, good) = listening();
-        let Finish::Won { path, .. } = run(vec![refusing(), refusing(), good], LONG) else { panic!("lost") };
-        assert_eq!(path, Path { peer: good, medium: crate::words::Medium::ThisMachine });
+        let Finish::Won { via, .. } = run(vec![refusing(), refusing(), good], LONG) else { panic!("lost") };
+        assert_eq!(via, Via { peer: good, medium: crate::types::Medium::ThisMachine });
     }
 
     #[test]
     fn a_silent_address_gives_way_after_its_time() {
         let (_listener, good) = listening();
-        let Finish::Won { path, .. } = run(vec![nowhere(), good], Duration::from_millis(10)) else {
+        let Finish::Won { via, .. } = run(vec![nowhere(), good], Duration::from_millis(10)) else {
             panic!("lost")
         };
-        assert_eq!(path.peer, good);
+        assert_eq!(via.peer, good);
     }
 
     #[test]

@@ -12,10 +12,10 @@ use zeroize::Zeroizing;
 use super::Limits;
 use super::body::Body;
 use super::head::{Fields, Head, Search};
-use super::protocol::Request;
+use super::protocol::HttpRequest;
 use super::sink::Sink;
 use super::source::Source;
-use crate::words::{Cause, Failure};
+use crate::types::{Cause, Failure};
 
 /// A complete answer.
 #[derive(Debug)]
@@ -47,8 +47,8 @@ enum State {
 
 impl Exchange {
     /// A request with these lines added to its own, each with its line end.
-    pub(crate) fn new(request: Request, lines: &[u8]) -> Self {
-        let Request { head, mut source, sink } = request;
+    pub(crate) fn new(request: HttpRequest, lines: &[u8]) -> Self {
+        let HttpRequest { head, mut source, sink } = request;
         let mut outgoing = Zeroizing::new(head.into_bytes());
         // In one piece, before there is a secret in it: what grows leaves copies behind.
         outgoing.reserve_exact(lines.len() + 2 + source.length().min(PIECE));
@@ -126,7 +126,10 @@ mod tests {
 
     fn request(body: &[u8], sink: Sink) -> Exchange {
         let head = "POST / HTTP/1.1\r\n".to_owned();
-        Exchange::new(Request { head, source: Source::bytes(body.into()), sink }, b"Content-Length: 12\r\n")
+        Exchange::new(
+            HttpRequest { head, source: Source::bytes(body.into()), sink },
+            b"Content-Length: 12\r\n",
+        )
     }
 
     fn exchange_for(limits: &Limits) -> Exchange {

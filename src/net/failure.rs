@@ -2,7 +2,7 @@
 
 use std::io::{Error, ErrorKind};
 
-use crate::words::{Cause, Failure};
+use crate::types::{Cause, Failure};
 
 /// Why a connection could not be made.
 pub(super) fn of_dial(error: &Error) -> Failure {

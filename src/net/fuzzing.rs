@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::protocol::{Homing, Protocol, Request};
+use super::protocol::{Homing, HttpRequest, Protocol};
 use super::sink::Sink;
 use super::source::Source;
 use super::{Answer, Exchange, Limits};
-use crate::words::{Errand, Failure, Outcome, Purpose, Verdict};
+use crate::types::{Failure, Outcome, Purpose, Request, Verdict};
 
 /// Lets an exchange take in these pieces of an answer, one after the other, and then the end of the connection.
 ///
@@ -19,7 +19,8 @@ pub fn take_in(
     wall: SystemTime,
 ) -> Result<(u16, Vec<u8>), Failure> {
     let (source, sink) = (Source::bytes(Arc::from([])), Sink::memory(limits.body_bytes));
-    let mut exchange = Exchange::new(Request { head: "POST / HTTP/1.1\r\n".to_owned(), source, sink }, b"");
+    let mut exchange =
+        Exchange::new(HttpRequest { head: "POST / HTTP/1.1\r\n".to_owned(), source, sink }, b"");
     exchange.sent(usize::MAX);
     let mut input = Vec::new();
     for piece in pieces {
@@ -36,8 +37,8 @@ fn understood(answer: Answer, limits: &Limits, wall: SystemTime) -> (u16, Vec<u8
     assert!(answer.fields.len() <= limits.head_fields);
     let agent = "fuzzed".parse().expect("a valid id");
     let homing = Homing::new(agent, Arc::new(limits.clone()), 0);
-    let errand = Errand::Heartbeat { purpose: Purpose::Beat };
-    let Outcome { verdict, .. } = homing.outcome(&errand, &answer, wall);
+    let request = Request::Heartbeat { purpose: Purpose::Beat };
+    let Outcome { verdict, .. } = homing.outcome(&request, &answer, wall);
     match verdict {
         Verdict::Success { status, settings, policy } => {
             assert!((200..=299).contains(&status) && (settings.is_some() || policy.is_some()));

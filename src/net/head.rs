@@ -10,7 +10,7 @@ use std::ops::Range;
 use httparse::{ParserConfig, Response, Status};
 
 use super::Limits;
-use crate::words::{Cause, Failure};
+use crate::types::{Cause, Failure};
 
 /// What a peer must begin with; anything else is recognised by its first bytes.
 const PREFIX: &[u8] = b"HTTP/1.";

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use socket2::Socket;
 
 use crate::platform::{callback, use_way_to};
-use crate::words::{Cause, Failure};
+use crate::types::{Cause, Failure};
 
 /// A socket that was just made and is about to be connected, lent to the program's socket hook.
 ///

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::words::{Span, Unreadable, read_object, text_duration};
+use crate::types::{Span, Unreadable, read_object, text_duration};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;

@@ -23,10 +23,10 @@ use super::hook::SocketHook;
 use super::pace::Pace;
 use super::proxy::{self, Proxy, Tunnel};
 use super::tls::{Received, Stream};
-use crate::platform::{Sleep, journal};
+use crate::platform::{Sleep, logging};
 use crate::settings::{Protocol, Server};
 use crate::trust::{Accepted, Policy, Prepared};
-use crate::words::{Cause, ExchangeId, Failure, FailureClass, Host, LinkId, Moment, Path, Proof};
+use crate::types::{Cause, ExchangeId, Failure, FailureClass, Host, LinkId, Moment, Proof, Via};
 
 /// Where a link leads and how it is made.
 pub(crate) struct Plan {
@@ -44,7 +44,7 @@ pub(crate) struct Plan {
 #[derive(Debug)]
 pub(crate) enum Report {
     /// An address accepted, and the proxy opened the way if there is one.
-    Connected(Path),
+    Connected(Via),
     /// TLS stands.
     Secured(Accepted),
     /// The first byte of an answer came.
@@ -75,17 +75,17 @@ enum State {
         hook: Option<SocketHook>,
     },
     Dialling(Race),
-    Tunnelling(Box<Digging>),
+    Tunnelling(Box<TunnelHandshake>),
     Securing(Stream),
     Idle(Open),
-    Talking(Open, Box<Talk>),
+    Busy(Open, Box<Activity>),
     Gone,
 }
 
 /// A connection to a proxy that is asked for the way to the server.
-struct Digging {
+struct TunnelHandshake {
     stream: Stream,
-    path: Path,
+    via: Via,
     tunnel: Tunnel,
     input: Vec<u8>,
     pace: Pace,
@@ -100,7 +100,7 @@ struct Open {
     used: bool,
 }
 
-struct Talk {
+struct Activity {
     id: ExchangeId,
     exchange: Exchange,
     pace: Pace,
@@ -198,15 +198,15 @@ impl Link {
     pub(crate) fn say(&mut self, id: ExchangeId, exchange: Exchange) -> bool {
         match std::mem::replace(&mut self.state, State::Gone) {
             State::Idle(open) => {
-                let talk = Talk { id, exchange, pace: Pace::default() };
-                self.state = State::Talking(open, Box::new(talk));
+                let activity = Activity { id, exchange, pace: Pace::default() };
+                self.state = State::Busy(open, Box::new(activity));
                 true
             }
             busy @ (State::Naming { .. }
             | State::Dialling(_)
             | State::Tunnelling(_)
             | State::Securing(_)
-            | State::Talking(..)
+            | State::Busy(..)
             | State::Gone) => {
                 self.state = busy;
                 false
@@ -218,8 +218,8 @@ impl Link {
     pub(crate) fn deadline(&self) -> Option<Moment> {
         match &self.state {
             State::Dialling(race) => race.deadline(),
-            State::Tunnelling(digging) => digging.pace.deadline(&self.limits),
-            State::Talking(_, talk) => talk.pace.deadline(&self.limits),
+            State::Tunnelling(handshake) => handshake.pace.deadline(&self.limits),
+            State::Busy(_, activity) => activity.pace.deadline(&self.limits),
             State::Naming { .. } | State::Securing(_) | State::Idle(_) | State::Gone => None,
         }
     }
@@ -227,9 +227,9 @@ impl Link {
     /// One of its sockets may be ready.
     pub(crate) fn ready(&mut self) {
         match &mut self.state {
-            State::Tunnelling(digging) => digging.stream.ready(),
+            State::Tunnelling(handshake) => handshake.stream.ready(),
             State::Securing(stream) => stream.ready(),
-            State::Idle(open) | State::Talking(open, _) => open.stream.ready(),
+            State::Idle(open) | State::Busy(open, _) => open.stream.ready(),
             State::Naming { .. } | State::Dialling(_) | State::Gone => {}
         }
     }
@@ -241,10 +241,10 @@ impl Link {
             let moved = match std::mem::replace(&mut self.state, State::Gone) {
                 naming @ State::Naming { .. } => Ok(Next::Wait(naming)),
                 State::Dialling(race) => self.dial(race, registry, now),
-                State::Tunnelling(digging) => self.dig(digging, now),
+                State::Tunnelling(handshake) => self.tunnel_on(handshake, now),
                 State::Securing(stream) => self.secure(stream),
                 State::Idle(open) => listen(open),
-                State::Talking(open, talk) => self.talk(open, talk, now),
+                State::Busy(open, activity) => self.activity(open, activity, now),
                 State::Gone => Ok(Next::Wait(State::Gone)),
             };
             match moved {
@@ -270,9 +270,9 @@ impl Link {
     /// Closes the connection, cleanly when nothing is under way.
     pub(crate) fn close(self) {
         match self.state {
-            State::Idle(open) | State::Talking(open, _) => open.stream.close(),
+            State::Idle(open) | State::Busy(open, _) => open.stream.close(),
             State::Securing(stream) => stream.close(),
-            State::Tunnelling(digging) => digging.stream.close(),
+            State::Tunnelling(handshake) => handshake.stream.close(),
             State::Naming { .. } | State::Dialling(_) | State::Gone => {}
         }
     }
@@ -284,22 +284,28 @@ impl Link {
             None => Ok(Next::Wait(State::Dialling(race))),
             Some(Finish::Lost(failure)) if self.proxy.is_some() => Err(proxy::not_reached(failure)),
             Some(Finish::Lost(failure)) => Err(failure),
-            Some(Finish::Won { stream, path }) => {
+            Some(Finish::Won { stream, via }) => {
                 let stream = Stream::plain(stream);
-                let Some(proxy) = &self.proxy else { return self.connected(stream, path, Vec::new()) };
+                let Some(proxy) = &self.proxy else { return self.connected(stream, via, Vec::new()) };
                 let tunnel = Tunnel::new(proxy, &self.server);
                 let (input, pace) = (Vec::new(), Pace::default());
-                Ok(Next::On(State::Tunnelling(Box::new(Digging { stream, path, tunnel, input, pace }))))
+                Ok(Next::On(State::Tunnelling(Box::new(TunnelHandshake {
+                    stream,
+                    via,
+                    tunnel,
+                    input,
+                    pace,
+                }))))
             }
         }
     }
 
     /// Asks the proxy for the way. Until it is open, whatever goes wrong is the proxy's.
-    fn dig(&mut self, mut digging: Box<Digging>, now: Moment) -> Result<Next, Failure> {
+    fn tunnel_on(&mut self, mut handshake: Box<TunnelHandshake>, now: Moment) -> Result<Next, Failure> {
         let broke = |failure: Failure| {
             if failure.cause == Cause::OutOfResources { failure } else { proxy::no_answer(failure) }
         };
-        let Digging { stream, tunnel, input, pace, .. } = &mut *digging;
+        let TunnelHandshake { stream, tunnel, input, pace, .. } = &mut *handshake;
         let sent = stream.send(tunnel.unsent());
         if let Ok(length) = sent {
             tunnel.sent(length);
@@ -308,24 +314,24 @@ impl Link {
         let received = stream.receive(input).map_err(broke)?;
         pace.hear(input.len() - before, now);
         if tunnel.receive(input, &self.limits)? {
-            let Digging { stream, path, input, .. } = *digging;
-            return self.connected(stream, path, input);
+            let TunnelHandshake { stream, via, input, .. } = *handshake;
+            return self.connected(stream, via, input);
         }
         match received {
-            Received::Something => Ok(Next::On(State::Tunnelling(digging))),
+            Received::Something => Ok(Next::On(State::Tunnelling(handshake))),
             Received::Blocked => {
                 // As with a server: what cannot be sent may have been answered all the same.
                 sent.map_err(broke)?;
                 pace.check(now, &self.limits).map_err(broke)?;
-                Ok(Next::Wait(State::Tunnelling(digging)))
+                Ok(Next::Wait(State::Tunnelling(handshake)))
             }
             Received::End { .. } => Err(proxy::no_answer(Cause::Truncated)),
         }
     }
 
     /// The way to the server is open; `early` came from it already.
-    fn connected(&mut self, stream: Stream, path: Path, early: Vec<u8>) -> Result<Next, Failure> {
-        self.reports.push_back(Report::Connected(path));
+    fn connected(&mut self, stream: Stream, via: Via, early: Vec<u8>) -> Result<Next, Failure> {
+        self.reports.push_back(Report::Connected(via));
         match self.server.protocol {
             Protocol::Http => Ok(Next::On(State::Idle(Open { input: early, ..Open::new(stream) }))),
             Protocol::Https => {
@@ -347,7 +353,7 @@ impl Link {
             // Asked here and not only in the handshake: nobody verifies a resumed session.
             let accepted = self.policy.judge(stream.peer_certificates(), &self.server.host)?;
             if accepted.proof == Proof::Tcp {
-                journal::tell!(
+                logging::record!(
                     Warn,
                     "{}: connected without any verification (danger_no_verification)",
                     self.server.id
@@ -365,36 +371,42 @@ impl Link {
         }
     }
 
-    fn talk(&mut self, mut open: Open, mut talk: Box<Talk>, now: Moment) -> Result<Next, Failure> {
-        let sent = open.stream.send(talk.exchange.unsent());
+    fn activity(
+        &mut self,
+        mut open: Open,
+        mut activity: Box<Activity>,
+        now: Moment,
+    ) -> Result<Next, Failure> {
+        let sent = open.stream.send(activity.exchange.unsent());
         let mut has_more = false;
         if let Ok(length) = sent {
-            let piece = talk.exchange.unsent().len();
-            talk.exchange.sent(length);
-            has_more = length == piece && !talk.exchange.unsent().is_empty();
+            let piece = activity.exchange.unsent().len();
+            activity.exchange.sent(length);
+            has_more = length == piece && !activity.exchange.unsent().is_empty();
         }
         let before = open.input.len();
-        let received = open.stream.receive(&mut open.input).map_err(|failure| open.broke(&talk, failure))?;
-        if talk.pace.hear(open.input.len() - before, now) {
-            self.reports.push_back(Report::FirstByte(talk.id));
+        let received =
+            open.stream.receive(&mut open.input).map_err(|failure| open.broke(&activity, failure))?;
+        if activity.pace.hear(open.input.len() - before, now) {
+            self.reports.push_back(Report::FirstByte(activity.id));
         }
-        let answer = match (talk.exchange.receive(&mut open.input, &self.limits)?, received) {
+        let answer = match (activity.exchange.receive(&mut open.input, &self.limits)?, received) {
             (Some(answer), _) => answer,
             (None, Received::End { clean }) => {
-                talk.exchange.ended(clean).map_err(|failure| open.broke(&talk, failure))?
+                activity.exchange.ended(clean).map_err(|failure| open.broke(&activity, failure))?
             }
-            (None, Received::Something) => return Ok(Next::On(State::Talking(open, talk))),
+            (None, Received::Something) => return Ok(Next::On(State::Busy(open, activity))),
             // There was room for a whole piece of the request, so there may be room for the next.
-            (None, Received::Blocked) if has_more => return Ok(Next::On(State::Talking(open, talk))),
+            (None, Received::Blocked) if has_more => return Ok(Next::On(State::Busy(open, activity))),
             (None, Received::Blocked) => {
                 // A request that cannot be sent may have been answered all the same, so this comes after the reading.
-                sent.map_err(|failure| open.broke(&talk, failure))?;
-                talk.pace.check(now, &self.limits)?;
-                return Ok(Next::Wait(State::Talking(open, talk)));
+                sent.map_err(|failure| open.broke(&activity, failure))?;
+                activity.pace.check(now, &self.limits)?;
+                return Ok(Next::Wait(State::Busy(open, activity)));
             }
         };
         let reusable = answer.reusable;
-        self.reports.push_back(Report::Answered(talk.id, answer));
+        self.reports.push_back(Report::Answered(activity.id, answer));
         if !reusable {
             open.stream.close();
             return Err(Cause::ClosedIdle.into());
@@ -416,9 +428,9 @@ impl Open {
     }
 
     /// What it means that the connection broke during this exchange.
-    fn broke(&self, talk: &Talk, failure: Failure) -> Failure {
+    fn broke(&self, activity: &Activity, failure: Failure) -> Failure {
         let at_rest = matches!(failure.cause, Cause::Truncated | Cause::Reset);
-        if self.used && !talk.pace.heard_something() && at_rest {
+        if self.used && !activity.pace.heard_something() && at_rest {
             // The server closed a connection at rest while the next request was on its way to it.
             return Failure::noted(Cause::ClosedIdle, failure);
         }

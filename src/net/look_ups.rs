@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::platform::{Waker, quiet_threads};
-use crate::words::{Cause, Failure};
+use crate::types::{Cause, Failure};
 
 /// Threads at once, those that hang included: what a process that lives for months can afford for a broken resolver.
 const THREADS: usize = 16;
@@ -63,7 +63,7 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    pub(super) fn tell(&self, news: News) {
+    pub(super) fn emit(&self, news: News) {
         // A client that is gone hears nothing any more.
         if self.sender.send(news).is_ok() {
             self.waker.wake();
@@ -121,13 +121,13 @@ impl LookUps {
             return known.begun.is_none();
         }
         if let Some(addresses) = state.late(name, now) {
-            listener.tell(News::Ended(name.clone(), Ok(addresses)));
+            listener.emit(News::Ended(name.clone(), Ok(addresses)));
             return false;
         }
         if is_of_control(name) && state.names.keys().any(|other| is_of_control(other)) {
             // One is enough to know, and each has another name: they would fill the places of a resolver that hangs.
             let failure = Failure::noted(Cause::NameServerFailed, "the one before is still looked up");
-            listener.tell(News::Ended(name.clone(), Err(failure)));
+            listener.emit(News::Ended(name.clone(), Err(failure)));
             return false;
         }
         state
@@ -238,7 +238,7 @@ impl State {
         if let Some(name) = self.names.get_mut(&next) {
             name.begun = Some(now);
             let listeners = name.listeners.iter().filter(|_| name.waited);
-            listeners.for_each(|listener| listener.tell(News::Begun(next.clone())));
+            listeners.for_each(|listener| listener.emit(News::Begun(next.clone())));
         }
         Some(next)
     }
@@ -246,7 +246,7 @@ impl State {
     fn ended(&mut self, name: &Arc<str>, found: Found) {
         let listeners = self.names.remove(name).unwrap_or_default().listeners;
         for listener in listeners {
-            listener.tell(News::Ended(name.clone(), found.clone()));
+            listener.emit(News::Ended(name.clone(), found.clone()));
         }
     }
 

@@ -4,7 +4,7 @@
 //! bring a minimum, or the peer is holding on to us with a byte now and then.
 
 use super::Limits;
-use crate::words::{Cause, Failure, Moment};
+use crate::types::{Cause, Failure, Moment};
 
 /// The bytes of one answer, and since when how many of them were there.
 #[derive(Default)]

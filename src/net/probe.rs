@@ -15,7 +15,7 @@ use super::hook::{self, SocketHook};
 use super::link::first_token;
 use super::tls::{Received, Stream};
 use crate::trust::Prepared;
-use crate::words::{Cause, Failure, Host, Moment, Path, ProbeId, Proof};
+use crate::types::{Cause, Failure, Host, Moment, ProbeId, Proof, Via};
 
 /// Bytes of TLS that a probe reads before it gives up: chains of 16 KiB certificates are rare, and this is ten of them.
 const MOST_READS: usize = 64;
@@ -30,7 +30,7 @@ pub(crate) struct Probe {
 
 enum Stage {
     Connecting(Race),
-    Securing { stream: Stream, path: Path, reads: usize },
+    Securing { stream: Stream, via: Via, reads: usize },
     Over,
 }
 
@@ -62,11 +62,7 @@ impl Probe {
     }
 
     /// Goes as far as it can without waiting. An answer is the end.
-    pub(crate) fn step(
-        &mut self,
-        registry: &Registry,
-        now: Moment,
-    ) -> Option<Result<(Proof, Path), Failure>> {
+    pub(crate) fn step(&mut self, registry: &Registry, now: Moment) -> Option<Result<(Proof, Via), Failure>> {
         loop {
             match std::mem::replace(&mut self.stage, Stage::Over) {
                 Stage::Over => return None,
@@ -78,18 +74,18 @@ impl Probe {
                             return None;
                         }
                         Some(Finish::Lost(failure)) => return Some(Err(failure)),
-                        Some(Finish::Won { stream, path }) => {
+                        Some(Finish::Won { stream, via }) => {
                             let Some((policy, host)) = &self.security else {
-                                return Some(Ok((Proof::Tcp, path)));
+                                return Some(Ok((Proof::Tcp, via)));
                             };
                             match secured(Stream::plain(stream), policy, host) {
-                                Ok(stream) => self.stage = Stage::Securing { stream, path, reads: 0 },
+                                Ok(stream) => self.stage = Stage::Securing { stream, via, reads: 0 },
                                 Err(failure) => return Some(Err(failure)),
                             }
                         }
                     }
                 }
-                Stage::Securing { stream, path, reads } => match self.shake(stream, path, reads) {
+                Stage::Securing { stream, via, reads } => match self.shake(stream, via, reads) {
                     Ok(Some(reached)) => return Some(Ok(reached)),
                     Ok(None) if matches!(self.stage, Stage::Securing { reads: 0, .. }) => return None,
                     Ok(None) => {}
@@ -100,12 +96,7 @@ impl Probe {
     }
 
     /// Reads once. No application data is ever written, and none that comes is looked at.
-    fn shake(
-        &mut self,
-        mut stream: Stream,
-        path: Path,
-        reads: usize,
-    ) -> Result<Option<(Proof, Path)>, Failure> {
+    fn shake(&mut self, mut stream: Stream, via: Via, reads: usize) -> Result<Option<(Proof, Via)>, Failure> {
         stream.flush()?;
         let received = stream.receive(&mut Vec::new())?;
         if !stream.is_handshaking() {
@@ -116,7 +107,7 @@ impl Probe {
                 Some((policy, host)) => policy.judge(stream.peer_certificates(), host)?.proof,
                 None => Proof::Tcp,
             };
-            return Ok(Some((proof, path)));
+            return Ok(Some((proof, via)));
         }
         let reads = match received {
             Received::Something if reads >= MOST_READS => return Err(Cause::TlsFailed.into()),
@@ -126,7 +117,7 @@ impl Probe {
                 return Err(Failure::noted(Cause::Truncated, "closed in the TLS handshake"));
             }
         };
-        self.stage = Stage::Securing { stream, path, reads };
+        self.stage = Stage::Securing { stream, via, reads };
         Ok(None)
     }
 }

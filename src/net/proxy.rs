@@ -16,7 +16,7 @@ use super::Limits;
 use super::authority::authority;
 use super::head::{Head, Search};
 use crate::settings::Server;
-use crate::words::{Cause, Failure, Host};
+use crate::types::{Cause, Failure, Host};
 
 /// An HTTP proxy that servers are reached through.
 ///
@@ -156,15 +156,15 @@ impl Tunnel {
 }
 
 /// What came is no answer to CONNECT.
-pub(super) fn no_answer(why: impl fmt::Display) -> Failure {
-    Failure::noted(Cause::ProxyRefused { status: 0 }, why)
+pub(super) fn no_answer(reason: impl fmt::Display) -> Failure {
+    Failure::noted(Cause::ProxyRefused { status: 0 }, reason)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::settings::Protocol;
-    use crate::words::ServerId;
+    use crate::types::ServerId;
 
     fn server(host: &str, port: u16) -> Server {
         Server {

@@ -4,7 +4,7 @@
 //! that are empty or hold one byte, padding. Each costs a decryption and perhaps a wake of the thread, and none ends an
 //! exchange. So what carries nothing is counted, from one complete answer to the next, idle time included.
 
-use crate::words::{Cause, Failure};
+use crate::types::{Cause, Failure};
 
 /// Bytes that carry nothing between two answers. Session tickets have a few hundred bytes each and two are common; a
 /// whole 16 KiB of padding fits four times.

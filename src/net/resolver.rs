@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::look_ups::{Found, Listener, LookUps, News};
 use crate::platform::Waker;
-use crate::words::{Cause, Failure};
+use crate::types::{Cause, Failure};
 
 /// Askers remembered per name. The engine gives a query up after its limit and asks again; when a
 /// look-up hangs for hours, only the newest can still be of interest.
@@ -75,7 +75,7 @@ impl<A: PartialEq + Clone> Resolver<A> {
             }
         };
         if waits {
-            self.listener.tell(News::Waits(host.clone()));
+            self.listener.emit(News::Waits(host.clone()));
         }
     }
 
@@ -180,7 +180,7 @@ mod tests {
 
     use super::*;
     use crate::platform::{Clock, Sleep};
-    use crate::words::QueryId;
+    use crate::types::QueryId;
 
     /// One client's view of look-ups, which names that begin with `hang` do not leave before the gate opens.
     struct Client {

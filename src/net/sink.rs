@@ -1,6 +1,6 @@
 //! Where the body of an answer goes, and how much of it is taken.
 
-use crate::words::{Cause, Failure};
+use crate::types::{Cause, Failure};
 
 /// Takes the body of one answer in, without its framing.
 #[derive(Debug)]

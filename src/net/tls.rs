@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use super::failure::of_link;
 use super::records::Records;
 use crate::trust::{self, Prepared};
-use crate::words::{Cause, Failure};
+use crate::types::{Cause, Failure};
 
 /// A connection that stands.
 pub(super) struct Stream {

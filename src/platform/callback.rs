@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use super::journal;
+use super::logging;
 
 /// As late as nothing of ours ever is: heartbeats are tens of seconds apart, and time limits are longer.
 const LONG: Duration = Duration::from_secs(5);
@@ -24,7 +24,7 @@ fn timed<T>(name: &str, after_a_panic: &str, meanwhile: &str, callback: impl FnO
     let result = catch_unwind(AssertUnwindSafe(callback));
     note_length(name, began.elapsed(), meanwhile);
     if result.is_err() {
-        journal::tell!(Error, "{name} panicked; {after_a_panic}");
+        logging::record!(Error, "{name} panicked; {after_a_panic}");
     }
     result.ok()
 }
@@ -32,7 +32,7 @@ fn timed<T>(name: &str, after_a_panic: &str, meanwhile: &str, callback: impl FnO
 fn note_length(name: &str, took: Duration, meanwhile: &str) {
     if took > LONG {
         let seconds = took.as_secs();
-        journal::tell!(Warn, "{name} took {seconds} s; {meanwhile}");
+        logging::record!(Warn, "{name} took {seconds} s; {meanwhile}");
     }
 }
 
@@ -41,16 +41,16 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::platform::{Journal, LogLevel};
+    use crate::platform::{LogLevel, Logger};
 
     #[test]
     fn a_panic_and_a_long_call_are_told_and_nothing_else_is() {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let keep = Arc::clone(&heard);
-        let journal = Journal::new(LogLevel::Trace, move |level, text| {
+        let logger = Logger::new(LogLevel::Trace, move |level, text| {
             keep.lock().unwrap().push(format!("{level}: {text}"));
         });
-        let _here = journal.enter();
+        let _here = logger.enter();
         assert_eq!(call("the hook", "nothing follows", || 7), Some(7));
         assert_eq!(call("the hook", "nothing follows", || -> u8 { panic!("a fault") }), None);
         let meanwhile = "the client did nothing else meanwhile";

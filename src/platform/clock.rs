@@ -1,6 +1,6 @@
 //! The clock behind every [`Moment`].
 
-use crate::words::Moment;
+use crate::types::Moment;
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::Clock;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use mio::{Events, Poll, Registry, Token};
 
 use super::Clock;
-use super::journal;
+use super::logging;
 use super::timer::Timer;
-use crate::words::Moment;
+use crate::types::Moment;
 
 const WAKER: Token = Token(0);
 const TIMER: Token = Token(1);
@@ -95,7 +95,7 @@ impl Waker {
     pub(crate) fn wake(&self) {
         // It fails only when the system has no memory for one counter; the sleep then ends at its deadline.
         if let Err(error) = self.0.wake() {
-            journal::tell!(Warn, "cannot wake the client's thread: {error}");
+            logging::record!(Warn, "cannot wake the client's thread: {error}");
         }
     }
 }

@@ -19,7 +19,7 @@ mod linux {
     };
 
     use crate::platform::Clock;
-    use crate::words::Moment;
+    use crate::types::Moment;
 
     /// A timerfd on `CLOCK_BOOTTIME`, registered with the poll.
     ///
@@ -85,7 +85,7 @@ mod portable {
     use mio::{Registry, Token};
 
     use crate::platform::Clock;
-    use crate::words::Moment;
+    use crate::types::Moment;
 
     /// The timeout of the poll itself.
     #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::document;
 use super::value::{Name, quoted};
 use super::{Location, ServerList, SettingsError, Situation};
-use crate::words::nearest;
+use crate::types::nearest;
 
 /// Which list is assigned to whom. Lists are known by their place in the file.
 pub(super) struct Assignment {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::value::{ChainDepth, File, Object, WarningDays, Word};
 use super::{CertificateProblem, SettingsError};
 use super::{document, read};
-use crate::words::Host;
+use crate::types::Host;
 
 /// Files with roots, and files with revocations: one per authority a company might have.
 const MAX_FILES: usize = 16;

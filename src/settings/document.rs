@@ -16,7 +16,7 @@ use super::value::{
     Port, ReferenceLimit, WarningDays, Weight, Word,
 };
 use super::{Mode, PinState, Profile, Protocol, RevocationScope, Situation};
-use crate::words::Proof;
+use crate::types::Proof;
 
 /// What must be understood before anything else is read: a document of another version may differ in everything.
 #[derive(Debug, Deserialize)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::ServerList;
 use super::document::Communication;
 use super::value::{Object, Word};
-use crate::words::Span;
+use crate::types::Span;
 
 /// Where a value was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -7,7 +7,7 @@ use serde::de::value::Error as Nothing;
 use serde::de::{Deserializer, Error, Visitor};
 
 use super::document;
-use crate::words::nearest;
+use crate::types::nearest;
 
 /// The fields of one shape.
 type Fields = fn() -> &'static [&'static str];

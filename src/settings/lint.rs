@@ -13,7 +13,7 @@ use super::reference_lint::reference_servers;
 use super::{
     CertificatePolicy, Location, PinState, Protocol, Roots, Server, ServerList, Settings, Situation,
 };
-use crate::words::{Host, Proof, Span};
+use crate::types::{Host, Proof, Span};
 
 /// A server then hears of each agent more often than once per minute, for nothing a console shows.
 const SHORT_HEARTBEAT: Duration = Duration::from_secs(60);
@@ -65,10 +65,10 @@ pub enum LintKind {
     #[error("no application is learned, because `site.learn_applications` is not true")]
     LearningBlocked,
     /// This version of the library does not do what the field says. From [`Settings::not_enforced`] only.
-    #[error("{why}")]
+    #[error("{reason}")]
     NotEnforced {
         /// What happens instead.
-        why: &'static str,
+        reason: &'static str,
     },
     /// A location has no `when`.
     #[error("location `{name}` has no `when`: it applies only where the product names it")]

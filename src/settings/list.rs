@@ -8,12 +8,12 @@ use std::sync::Arc;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::census::Census;
 use super::certificate::{PolicyTable, Written};
 use super::document;
+use super::server_index::ServerIndex;
 use super::value::{Name, Object, Word, quoted};
 use super::{Merged, SettingsError, Warning, WarningKind};
-use crate::words::{Host, ServerId};
+use crate::types::{Host, ServerId};
 
 /// The default HTTP port, where Symantec Endpoint Protection Manager listens for clients.
 pub const DEFAULT_HTTP_PORT: u16 = 8014;
@@ -98,7 +98,7 @@ impl ServerList {
 
 /// Turns the written lists into those the engine uses, and collects what they have in common.
 pub(super) struct ListReader<'a> {
-    pub(super) census: &'a Census,
+    pub(super) server_index: &'a ServerIndex,
     pub(super) policies: &'a mut PolicyTable,
     pub(super) merged: Vec<Merged>,
     pub(super) warnings: &'a mut Vec<Warning>,
@@ -157,7 +157,7 @@ impl ListReader<'_> {
             protocol,
             port,
             weight: weight.map_or(1, |weight| weight.0),
-            inside: inside.unwrap_or_else(|| self.census.inside(&id)),
+            inside: inside.unwrap_or_else(|| self.server_index.inside(&id)),
             policy: self.policies.index(written),
             id,
         }

@@ -11,7 +11,7 @@ use super::certificate::{PolicyTable, Written};
 use super::document;
 use super::value::{Ip, Object, Port, Word, quoted};
 use super::{ReferenceProblem, SettingsError};
-use crate::words::{Host, Proof, nearest};
+use crate::types::{Host, Proof, nearest};
 
 /// The vendor's number; a round over as many servers with one port each ends within 2 seconds.
 const DEFAULT_REFERENCE_SERVERS: u32 = 32;

@@ -8,7 +8,7 @@
 //!    here, leaf by leaf (`value`), so that an error names its exact place.
 //! 2. `resolve` follows the names the parts of the document have for each other, works out what
 //!    was left out, and gives [`Settings`]. Nobody checks them again. Each part is at home in the
-//!    file of its noun: `assignment` (which list is in force where), `census` (every server, once),
+//!    file of its noun: `assignment` (which list is in force where), `server_index` (every server, once),
 //!    `list`, `certificate`, `location`.
 //! 3. [`Settings::effective`] says what is in force in one location, and for each field which level
 //!    had the last word: site, group, or location.
@@ -24,7 +24,6 @@
 //! reads them.
 
 mod assignment;
-mod census;
 mod certificate;
 mod document;
 mod effective;
@@ -39,12 +38,13 @@ mod reference_lint;
 mod resolve;
 #[cfg(test)]
 mod schema;
+mod server_index;
 mod value;
 
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::words::ServerId;
+use crate::types::ServerId;
 
 pub use certificate::{
     CertificatePolicy, ClientCertificate, Pin, PinState, Profile, Revocation, RevocationScope, Roots,

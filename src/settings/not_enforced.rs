@@ -46,9 +46,9 @@ struct Found {
 }
 
 impl Found {
-    fn add(&mut self, path: &str, is_asked: bool, why: &'static str) {
+    fn add(&mut self, path: &str, is_asked: bool, reason: &'static str) {
         if is_asked {
-            self.lints.push(Lint { path: path.to_owned(), kind: LintKind::NotEnforced { why } });
+            self.lints.push(Lint { path: path.to_owned(), kind: LintKind::NotEnforced { reason } });
         }
     }
 

@@ -11,7 +11,7 @@ use serde_json::error::Category;
 use super::document::{Document, Header};
 use super::value::{Object, quoted};
 use super::{SettingsError, Source, Warning, WarningKind, field};
-use crate::words::printable;
+use crate::types::printable;
 
 /// The largest settings that are read: 1 MiB holds several times the most that the other limits allow.
 pub const MAX_TEXT: usize = 1 << 20;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::lint::{Lint, LintKind, unbelievable};
 use super::{ReferenceServer, Settings};
-use crate::words::{Host, Proof, Span};
+use crate::types::{Host, Proof, Span};
 
 /// Starts are 50 ms apart and the last one has 1.5 s: these pairs take 7.5 s, and a location is due within 8.
 const ROUND_PAIRS: usize = 120;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::assignment::Assignment;
-use super::census::Census;
 use super::certificate::{PolicyTable, Written};
 use super::document::{self, Document};
 use super::effective::{Levels, Share};
 use super::list::ListReader;
 use super::location;
+use super::server_index::ServerIndex;
 use super::value::{Name, Object};
 use super::{Location, Settings, SettingsError, Warning};
 
@@ -32,11 +32,12 @@ pub(super) fn resolve(document: Document, warnings: &mut Vec<Warning>) -> Result
 
     let situations: Vec<Location> = locations.iter().map(Location::from).collect();
     let assignment = Assignment::new(&server_lists, &group, &locations, &situations)?;
-    let census = Census::new(&server_lists, &assignment);
+    let server_index = ServerIndex::new(&server_lists, &assignment);
 
     let mut policies = PolicyTable::default();
     let written = Written::default().or_own(certificate, || "certificate".to_owned())?;
-    let mut reader = ListReader { census: &census, policies: &mut policies, merged: Vec::new(), warnings };
+    let mut reader =
+        ListReader { server_index: &server_index, policies: &mut policies, merged: Vec::new(), warnings };
     let mut lists = Vec::new();
     for (index, list) in server_lists.into_iter().enumerate() {
         lists.push(Arc::new(reader.read(index, list, &written)?));
@@ -64,7 +65,7 @@ pub(super) fn resolve(document: Document, warnings: &mut Vec<Warning>) -> Result
     Ok(Settings {
         group_name: group.name.map(|Name(name)| name),
         accept_settings_over_http: group.accept_settings_over_http,
-        servers: census.ids,
+        servers: server_index.ids,
         lists,
         policies,
         policy_paths,

@@ -15,8 +15,8 @@ use serde::de::value::StrDeserializer;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 
-pub(super) use crate::words::Object;
-use crate::words::{Host, Span, is_unseen, printable};
+pub(super) use crate::types::Object;
+use crate::types::{Host, Span, is_unseen, printable};
 
 /// Long enough for any name a person gives, short enough for a line of a log.
 const NAME_CHARACTERS: usize = 128;
@@ -155,7 +155,7 @@ pub(super) struct Address(#[cfg_attr(test, schemars(with = "String"))] pub(super
 impl<'de> Deserialize<'de> for Address {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = text(deserializer, "an IP address or a host name")?;
-        let explain = |why| D::Error::custom(format_args!("{} {why}", quoted(&text)));
+        let explain = |reason| D::Error::custom(format_args!("{} {reason}", quoted(&text)));
         text.parse().map(Self).map_err(explain)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A value is written to a temporary file beside its place, forced to the disk, and renamed into it: at
 //! every instant, also of a power cut, there is either the old value or the new one. A process that is
-//! killed in the middle leaves a temporary file behind, which the next one sweeps away.
+//! killed in the middle leaves a temporary file behind, which the next one removes.
 //!
 //! Whoever can write into the folder decides what the agent remembers, and the agent may run with system
 //! privileges. So a folder is used only if nobody else can write to it or to one above it, and what is not plainly a file of
@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::system::{Found, Place, Real, System};
 use super::{MAX_VALUE, Store, check_name, check_value};
-use crate::platform::journal;
-use crate::words::Printable;
+use crate::platform::logging;
+use crate::types::Printable;
 
 /// The ending of files that are being written. No name of a value has a full stop.
 const UNFINISHED: &str = "new";
@@ -89,7 +89,7 @@ impl Folder {
         }
         self.lock()?;
         if !self.used {
-            self.sweep()?;
+            self.search()?;
             self.used = true;
         }
         Ok(())
@@ -106,7 +106,7 @@ impl Folder {
             }
             Err(error) => {
                 let path = Printable(self.path.display());
-                journal::tell!(
+                logging::record!(
                     Warn,
                     "cannot lock the state folder {path}, so a second client would not be noticed: {error}"
                 );
@@ -117,13 +117,13 @@ impl Folder {
     }
 
     /// Removes what a process left behind that was killed while it wrote.
-    fn sweep(&mut self) -> io::Result<()> {
+    fn search(&mut self) -> io::Result<()> {
         let Some(place) = &self.place else { return Ok(()) };
         let names = self.system.names(place).map_err(|error| cannot("read", &self.path, &error))?;
         for name in names.iter().filter_map(|name| name.to_str()).filter(|name| is_unfinished(name)) {
             // One that cannot be removed is in nobody's way.
             if let Err(error) = self.system.remove(place, name) {
-                journal::tell!(Warn, "{}", cannot("remove", &self.path.join(name), &error));
+                logging::record!(Warn, "{}", cannot("remove", &self.path.join(name), &error));
             }
         }
         Ok(())

@@ -17,7 +17,7 @@ use rustix::io::Errno;
 
 use super::system::Found;
 use crate::platform::effective_user;
-use crate::words::Printable;
+use crate::types::Printable;
 
 /// As many symbolic links as the kernel follows.
 const MOST_LINKS: usize = 40;

@@ -3,7 +3,7 @@
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, OtherError};
 
 use super::reject::RejectReason;
-use crate::words::{Cause, Failure};
+use crate::types::{Cause, Failure};
 
 /// What went wrong, in the agent's words, with what was said of it as the note.
 pub(crate) fn failure(error: &Error) -> Failure {

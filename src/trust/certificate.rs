@@ -3,7 +3,7 @@
 use super::der::{self, NotDer, Reader, Value};
 use super::time::{self, Timestamp};
 use super::{name, policies};
-use crate::words::printable;
+use crate::types::printable;
 
 /// A certificate, as far as the policy looks at it. Borrows the DER it was read from.
 #[derive(Clone, Copy, Debug)]

@@ -17,7 +17,7 @@ use super::reject::{Bearer, Place, RejectReason, Unfit};
 use super::rendition::{Changed, Shown, Through};
 use super::revocation::{Issuer, Kin};
 use super::time::{Time, Timestamp};
-use super::{certificate, constraint, der, diagnosis, pin, policies, useful};
+use super::{certificate, constraint, der, diagnosis, path_filter, pin, policies};
 use crate::settings::PinState;
 
 /// What a verified path says.
@@ -45,7 +45,7 @@ pub(super) fn find(
     watch: &dyn Fn(&[Certificate<'_>], Option<usize>),
 ) -> Result<Path, RejectReason> {
     let [first] = own.as_sent() else { return Err(RejectReason::NoCertificate) };
-    let useful = useful::select(policy, first, others)?;
+    let useful = path_filter::select(policy, first, others)?;
     let between = Shown::authorities(&useful, &policy.anchors);
     let changed: Vec<Changed<'_>> = own.changed().chain(between.changed()).collect();
     let kinds: Vec<Through<'_>> =

@@ -14,7 +14,7 @@ use super::rendition::Shown;
 use super::time::{Time, Timestamp};
 use super::{chain, diagnosis, name, pin};
 use crate::settings::PinState;
-use crate::words::{Host, Proof};
+use crate::types::{Host, Proof};
 
 /// A certificate that is believed, and what that is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

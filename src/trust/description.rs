@@ -8,7 +8,7 @@ use super::{name, pin};
 
 /// What a certificate says of itself: nobody has vouched for any of it yet.
 ///
-/// All texts are what somebody wrote into it: shortened, and escaped as by [`Printable`](crate::words::Printable).
+/// All texts are what somebody wrote into it: shortened, and escaped as by [`Printable`](crate::types::Printable).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Description {

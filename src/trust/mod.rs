@@ -31,11 +31,11 @@ mod description;
 mod diagnosis;
 mod exact;
 mod identity;
-mod judge;
 mod name;
 mod names;
 #[cfg(test)]
 mod on_the_wire;
+mod path_filter;
 mod pem;
 mod phrase;
 mod pin;
@@ -49,7 +49,7 @@ mod rendition;
 mod revocation;
 mod signature;
 mod time;
-mod useful;
+mod verification_cache;
 mod verifier;
 mod vouching;
 

@@ -13,7 +13,7 @@ use super::bare;
 use super::certificate::{self, Certificate};
 use super::der::Reader;
 use super::reject::{Bearer, NameMistake, RejectReason};
-use crate::words::{Host, printable};
+use crate::types::{Host, printable};
 
 /// Names of a certificate that a message lists: enough to see what it is for.
 const LISTED: usize = 16;

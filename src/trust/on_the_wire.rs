@@ -19,7 +19,7 @@ use rustls::{ClientConnection, ServerConfig, ServerConnection, SupportedProtocol
 
 use super::*;
 use crate::settings::{CertificatePolicy, Pin, PinState, Revocation, RevocationScope, Roots};
-use crate::words::{Cause, Failure, Host};
+use crate::types::{Cause, Failure, Host};
 
 #[derive(Debug)]
 struct Then(i64);

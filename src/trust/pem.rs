@@ -9,7 +9,7 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::{self, PemObject as _, SectionKind};
 use zeroize::Zeroizing;
 
-use crate::words::printable;
+use crate::types::printable;
 
 /// What a section begins with.
 const BEGIN: &[u8] = b"-----BEGIN ";

@@ -5,7 +5,7 @@ use std::fmt;
 use super::pin;
 use super::reject::{A_DAY, Bearer, ListGap, NameMistake, RejectReason, Unfit};
 use super::time::Time;
-use crate::words::Host;
+use crate::types::Host;
 
 impl fmt::Display for Bearer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

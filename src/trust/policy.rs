@@ -19,7 +19,7 @@ use super::reject::{Place, RejectReason};
 use super::revocation::{Issuer, Kin, RevocationError, Revocations};
 use super::time::{Time, Timestamp};
 use crate::settings::{CertificatePolicy, Profile, Roots};
-use crate::words::{Host, Printable, Proof};
+use crate::types::{Host, Printable, Proof};
 
 /// What a policy names, read by whoever may read files.
 #[derive(Clone, Debug, Default)]

@@ -10,14 +10,14 @@ use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, version};
 
 use super::check::Accepted;
-use super::judge::{Judge, MOST_KNOWN};
 use super::name;
 use super::policy::{Material, Policy, TrustError};
 use super::reject::RejectReason;
 use super::time::WallClock;
+use super::verification_cache::{MOST_KNOWN, VerificationCache};
 use super::verifier::Verifier;
 use crate::settings::CertificatePolicy;
-use crate::words::{Failure, Host};
+use crate::types::{Failure, Host};
 
 /// Servers whose sessions are kept per policy. A client speaks to a handful; a session holds the
 /// server's certificates, some kilobytes.
@@ -28,7 +28,7 @@ const SESSIONS: usize = MOST_KNOWN;
 pub(crate) struct Prepared {
     pub(crate) config: Arc<ClientConfig>,
     pub(crate) policy: Arc<Policy>,
-    judge: Arc<Judge>,
+    judge: Arc<VerificationCache>,
 }
 
 impl Prepared {
@@ -66,7 +66,7 @@ pub(crate) fn prepare(
     let failed = |error: rustls::Error| TrustError::NoConfiguration { reason: error.to_string() };
     let versions =
         if settings.tls13_only { &[&version::TLS13][..] } else { &[&version::TLS13, &version::TLS12] };
-    let judge = Arc::new(Judge::new(policy.clone(), clock.clone()));
+    let judge = Arc::new(VerificationCache::new(policy.clone(), clock.clone()));
     let time = Arc::new(VerificationTime(clock));
     let builder = ClientConfig::builder_with_details(policy.provider().clone(), time)
         .with_protocol_versions(versions)
@@ -114,7 +114,7 @@ mod tests {
     use crate::trust::policy::Remark;
     use crate::trust::time::{Time, Timestamp};
     use crate::trust::{BundleError, IdentityError, RevocationError};
-    use crate::words::{Cause, Proof};
+    use crate::types::{Cause, Proof};
 
     /// The middle of the validity of what rcgen makes: 1975 to 4096.
     const NOW: Time = Time { wall: Timestamp(1_800_000_000), floor: Timestamp::MADE };

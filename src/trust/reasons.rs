@@ -158,5 +158,5 @@ fn a_certificate_is_evidence_about_the_clock_a_day_beyond_its_dates() {
         RejectReason::Expired { subject, not_after: end, time }.failure().evidence
     };
     assert_eq!(evidence(24 * 3600), None, "it may just have been forgotten");
-    assert_eq!(evidence(24 * 3600 + 1), Some(crate::words::Evidence::ExpiredBefore(end.0)));
+    assert_eq!(evidence(24 * 3600 + 1), Some(crate::types::Evidence::ExpiredBefore(end.0)));
 }

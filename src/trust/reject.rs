@@ -6,7 +6,7 @@ use siphasher::sip::SipHasher24;
 
 use super::certificate::{Certificate, Key};
 use super::time::{Time, Timestamp};
-use crate::words::{Cause, Evidence, Failure, Host, printable};
+use crate::types::{Cause, Evidence, Failure, Host, printable};
 
 /// Characters of a reason that stand in the events of an agent: more than any has but those that list many names.
 const TOLD: usize = 300;

@@ -12,11 +12,11 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
 
 use super::bare::readable;
-use super::judge::Judge;
 use super::name;
+use super::verification_cache::VerificationCache;
 
 /// Judges what servers present by a policy.
-pub(super) struct Verifier(pub(super) Arc<Judge>);
+pub(super) struct Verifier(pub(super) Arc<VerificationCache>);
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,7 +10,7 @@ use super::check;
 use super::policy::{Mode, Policy};
 use super::reject::RejectReason;
 use super::time::Time;
-use crate::words::{Host, Printable};
+use crate::types::{Host, Printable};
 
 /// The path from a server to what the policy trusts. Prints as `CN=server ← CN=Corp CA 2 (sent) ← CN=Corp CA 1 (ca1.pem)`.
 #[derive(Clone, Debug, PartialEq, Eq)]

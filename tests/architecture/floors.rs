@@ -7,15 +7,15 @@ use super::reading::{Walk, module_of, sources, test_files};
 
 /// Each floor, and the floors it may know. A floor always knows itself.
 const FLOORS: &[(&str, &[&str])] = &[
-    ("words", &[]),
-    ("settings", &["words"]),
-    ("engine", &["words", "settings"]),
-    ("trust", &["words", "settings"]),
-    ("platform", &["words"]),
-    ("net", &["words", "settings", "trust", "platform"]),
-    ("store", &["words", "platform"]),
-    ("client", &["words", "settings", "engine", "trust", "platform", "net", "store"]),
-    ("ffi", &["words", "settings", "engine", "trust", "net", "store", "client"]),
+    ("types", &[]),
+    ("settings", &["types"]),
+    ("engine", &["types", "settings"]),
+    ("trust", &["types", "settings"]),
+    ("platform", &["types"]),
+    ("net", &["types", "settings", "trust", "platform"]),
+    ("store", &["types", "platform"]),
+    ("client", &["types", "settings", "engine", "trust", "platform", "net", "store"]),
+    ("ffi", &["types", "settings", "engine", "trust", "net", "store", "client"]),
 ];
 
 /// The floors that may touch the world. The others are told everything.
@@ -134,10 +134,10 @@ fn objection(floor: &str, known: &[&str], path: &[String]) -> Option<String> {
 #[test]
 fn a_planted_violation_is_named_with_its_line() {
     let planted = [
-        ("src/words/time.rs", "use crate::settings::Server;", "1: `words` may not know `settings`"),
+        ("src/types/time.rs", "use crate::settings::Server;", "1: `types` may not know `settings`"),
         (
             "src/engine/race.rs",
-            "\n\nuse crate::{words::Host, net::{Link}};",
+            "\n\nuse crate::{types::Host, net::{Link}};",
             "3: `engine` may not know `net`",
         ),
         (
@@ -171,9 +171,9 @@ fn a_planted_violation_is_named_with_its_line() {
         ("src/settings/mod.rs", "fn f() { let _ = std::fs::read(\"x\"); }", "`settings` may not touch files"),
         ("src/trust/mod.rs", "use std::{fs::File, sync::Arc};", "`trust` may not touch files"),
         ("src/engine/mod.rs", "fn f() { std::thread::sleep(x) }", "may not touch threads"),
-        ("src/words/mod.rs", "use std::net::{IpAddr, TcpStream};", "may not touch sockets"),
+        ("src/types/mod.rs", "use std::net::{IpAddr, TcpStream};", "may not touch sockets"),
         (
-            "src/words/mod.rs",
+            "src/types/mod.rs",
             "fn f() { vec![::std::env::var(\"HOME\")] }",
             "may not touch environment variables",
         ),
@@ -192,11 +192,11 @@ fn what_is_allowed_draws_no_objection() {
         ("src/lib.rs", "pub use crate::net::Limits; pub mod client;"),
         (
             "src/engine/mod.rs",
-            "mod race; use race::Race; use crate::words::Moment; use crate::settings::Settings;",
+            "mod race; use race::Race; use crate::types::Moment; use crate::settings::Settings;",
         ),
         ("src/engine/mod.rs", "/// Unlike [`std::time::Instant`] and crate::net.\nuse std::time::Duration;"),
         ("src/engine/mod.rs", "const TEXT: &str = \"use crate::net; std::fs::read\"; // std::thread::spawn"),
-        ("src/words/address.rs", "use std::net::{IpAddr, SocketAddr}; use std::fmt;"),
+        ("src/types/address.rs", "use std::net::{IpAddr, SocketAddr}; use std::fmt;"),
         ("src/net/dial.rs", "use std::time::Instant; use mio::net::TcpStream; use crate::platform::Clock;"),
         (
             "src/client/mod.rs",

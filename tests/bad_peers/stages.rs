@@ -12,7 +12,7 @@ use homing::client::Client;
 use homing::engine::{Event, Tuning};
 use homing::net::Limits;
 use homing::settings::Settings;
-use homing::words::FailureClass;
+use homing::types::FailureClass;
 use ring::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use rustls::{ConnectionTrafficSecrets, ServerConfig, ServerConnection};
 

@@ -196,13 +196,13 @@ fn functions(owner: &str, name: &str, header: &Header) -> Option<Fill> {
         ("homing_engine_network_changed", "change") => {
             one_of(header, "HOMING_NETWORK_CHANGED", "HOMING_NETWORK_")
         }
-        ("homing_engine_told", "kind") => one_of(header, "HOMING_NEWS_SETTINGS", "HOMING_NEWS_")
+        ("homing_engine_notice", "kind") => one_of(header, "HOMING_NEWS_SETTINGS", "HOMING_NEWS_")
             .all(&["HOMING_NEWS_KEEP_ALIVE", "HOMING_NEWS_POLICY", "HOMING_NEWS_CONTENT"], OK)
             .all(&["HOMING_NEWS_COMMAND", "HOMING_NEWS_DRAIN"], OK),
-        ("homing_engine_told", "about") => {
+        ("homing_engine_notice", "about") => {
             text(r#""tag""#, NULL).and("long_text(1025)", RANGE).all(&["long_text(1024)", r#""""#], OK)
         }
-        ("homing_engine_told", "drain_ms") => any_word(),
+        ("homing_engine_notice", "drain_ms") => any_word(),
 
         ("homing_policy_parse", "json") => pointer_to_bytes(&policy(r#"{"roots":["public"]}"#))
             .all(&[&policy(r#"{"roots":["nobody"]}"#), &policy(r#"{"r00ts":["public"]}"#)], SETTINGS)

@@ -3,9 +3,9 @@
 
 mod exceptions;
 mod forge;
+mod hostile_chains;
 mod kin;
 mod lists;
-mod mischief;
 mod oracle;
 mod policies;
 mod renditions;

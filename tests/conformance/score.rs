@@ -47,7 +47,7 @@ fn skipped(case: &Case) -> Option<&'static str> {
         known
             .iter()
             .find(|(prefix, _)| features().any(|feature| feature.starts_with(prefix)))
-            .map(|(_, why)| *why)
+            .map(|(_, reason)| *reason)
     };
     about(NOT_CLAIMED).or_else(|| about(REFUSED).filter(|_| case.expected_result == Verdict::Success))
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use homing::engine::{Command, Event, NetworkChange, Next, State, Why};
-use homing::words::{Cause, Errand, FailureClass, Moment, Purpose, SettingsId};
+use homing::engine::{Command, Event, NetworkChange, Next, Reason, State};
+use homing::types::{Cause, FailureClass, Moment, Purpose, Request, SettingsId};
 
 use crate::world::*;
 
-fn is_beat(errand: &Errand) -> bool {
-    matches!(errand, Errand::Heartbeat { purpose: Purpose::Beat })
+fn is_beat(request: &Request) -> bool {
+    matches!(request, Request::Heartbeat { purpose: Purpose::Beat })
 }
 
 /// Attached to the own server of two in one priority, with a beat every 50 s on a kept connection.
@@ -20,12 +20,12 @@ fn attached() -> (World, String, String) {
     (world, ranking[0].clone(), ranking[1].clone())
 }
 
-fn detached_why(world: &World) -> Vec<Why> {
-    let why = |(_, event): &(Duration, Event)| match event {
+fn detached_why(world: &World) -> Vec<Reason> {
+    let reason = |(_, event): &(Duration, Event)| match event {
         Event::Detached { reason, .. } => Some(*reason),
         _ => None,
     };
-    world.told.iter().filter_map(why).collect()
+    world.told.iter().filter_map(reason).collect()
 }
 
 fn next_beat(world: &mut World) -> Moment {
@@ -40,7 +40,7 @@ fn beats_on_a_grid_without_drift() {
     let mut world = priorities(&[2]).start();
     world.run(s(300 * 50));
     let beats: Vec<_> =
-        world.beats.iter().filter(|(_, _, errand)| is_beat(errand)).map(|(at, ..)| *at).collect();
+        world.beats.iter().filter(|(_, _, request)| is_beat(request)).map(|(at, ..)| *at).collect();
     assert!((51..=52).contains(&beats.len()), "{}", beats.len());
     // Every beat stands within 2 % of its place of one grid.
     let first = beats[10].as_nanos() as f64 / 1e9;
@@ -57,7 +57,7 @@ fn a_fleet_that_attached_in_one_second_beats_evenly() {
     for agent in 0..1000 {
         let mut world = priorities(&[1]).agent(&format!("agent-{agent}")).seed(agent).start();
         world.run(s(900));
-        for (at, ..) in world.beats.iter().filter(|(_, _, errand)| is_beat(errand)) {
+        for (at, ..) in world.beats.iter().filter(|(_, _, request)| is_beat(request)) {
             let second = at.since(world.started).as_secs();
             if second >= 450 {
                 *per_bucket.entry(second / 30).or_default() += 1;
@@ -123,7 +123,7 @@ fn the_next_server_answers_the_beat_that_finds_its_own_dead() {
     let due = next_beat(&mut world).max(world.now);
     world.until_attached(&other, s(70));
     assert!(world.now.since(due) <= ms(300), "{:?} after the beat was due", world.now.since(due));
-    assert_eq!(detached_why(&world), [Why::ServerFailed]);
+    assert_eq!(detached_why(&world), [Reason::ServerFailed]);
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn the_next_server_answers_the_beat_that_finds_its_own_in_a_black_hole() {
     let due = next_beat(&mut world);
     world.until_attached(&other, s(70));
     assert!(world.now.since(due) <= ms(600), "{:?}", world.now.since(due));
-    assert_eq!(detached_why(&world), [Why::OtherServerAnswered], "new link first");
+    assert_eq!(detached_why(&world), [Reason::OtherServerAnswered], "new link first");
 }
 
 #[test]
@@ -141,7 +141,9 @@ fn a_frozen_server_gets_a_second_opinion_within_seconds() {
     let (mut world, own, other) = attached();
     world.set(&own, Server { reach: Reach::Mute(ROUND_TRIP), answer: Answer::Silent, ..up() });
     let begun = next_beat(&mut world);
-    world.until(s(70), "second opinion", |e| matches!(e, Event::Sweeping { why: Why::ServerSilent, .. }));
+    world.until(s(70), "second opinion", |e| {
+        matches!(e, Event::Searching { reason: Reason::ServerSilent, .. })
+    });
     assert!(world.now.since(begun) <= ms(2100), "{:?}", world.now.since(begun));
     world.until_attached(&other, s(5));
     assert!(world.now.since(begun) <= ms(2500), "{:?}", world.now.since(begun));
@@ -166,7 +168,9 @@ fn when_every_server_is_silent_it_is_the_network() {
     let (mut world, own, other) = attached();
     world.set_all(silent());
     world.until(s(120), "waiting", is_waiting);
-    assert!(world.told.iter().any(|(_, e)| matches!(e, Event::Waiting { why: Why::NetworkSuspect, .. })));
+    assert!(
+        world.told.iter().any(|(_, e)| matches!(e, Event::Waiting { reason: Reason::NetworkSuspect, .. }))
+    );
     assert_ne!(world.health(&own), "down");
     assert_ne!(world.health(&other), "down");
 }
@@ -270,7 +274,7 @@ fn a_503_that_asks_for_too_much_patience_is_left_and_kept_until_another_answers(
     world.until_attached("a", s(1));
     world.set("a", failing(Cause::Throttled { status: 503, retry_after: Some(s(600)) }));
     world.until_attached("b", s(70));
-    assert_eq!(detached_why(&world), [Why::ServerThrottled]);
+    assert_eq!(detached_why(&world), [Reason::ServerThrottled]);
 }
 
 #[test]
@@ -366,7 +370,7 @@ fn a_server_that_is_no_longer_named_is_left_once_another_has_answered() {
     other.priorities = vec![vec!["z".to_owned()]];
     world.reconfigure(other);
     world.until_attached("z", s(61));
-    assert_eq!(detached_why(&world), [Why::NewSettings]);
+    assert_eq!(detached_why(&world), [Reason::NewSettings]);
 
     // And while no other answers, it is kept and still beaten.
     let mut world = priorities(&[1]).interval(s(60)).start();

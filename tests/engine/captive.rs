@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use homing::engine::{Event, NetworkChange, State, Why};
+use homing::engine::{Event, NetworkChange, Reason, State};
 use homing::settings::Situation;
 
-use crate::places::{Place, reference, references};
+use crate::reference_network::{Place, reference, references};
 use crate::world::*;
 
 /// Two servers without TLS, whose answers anybody may give.
@@ -15,9 +15,9 @@ fn plain() -> Plan {
     priorities(&[2]).with("server_lists", list)
 }
 
-fn waits(world: &World) -> Vec<(Duration, Why)> {
+fn waits(world: &World) -> Vec<(Duration, Reason)> {
     let told = world.told.iter().filter_map(|(_, event)| match event {
-        Event::Waiting { until, why } => Some((until.0, *why)),
+        Event::Waiting { until, reason } => Some((until.0, *reason)),
         _ => None,
     });
     told.collect()
@@ -28,10 +28,10 @@ fn a_redirect_of_one_server_is_a_suspicion_of_two_a_portal_and_nobody_is_charged
     let mut world = plain().start();
     world.set("a", status(302)).set("b", down());
     world.run(s(40));
-    assert_eq!(world.snapshot().why, Some(Why::CaptiveSuspected), "{}", world.story());
+    assert_eq!(world.snapshot().reason, Some(Reason::CaptiveSuspected), "{}", world.story());
     assert_eq!(world.state(), State::Captive);
     world.set("b", status(302)).run(s(60));
-    assert!(waits(&world).iter().any(|(_, why)| *why == Why::CaptivePortal), "{}", world.story());
+    assert!(waits(&world).iter().any(|(_, reason)| *reason == Reason::CaptivePortal), "{}", world.story());
     for server in ["a", "b"] {
         assert_ne!(world.health(server), "quarantined");
     }
@@ -78,13 +78,16 @@ fn while_it_is_looked_whether_a_portal_is_gone_it_is_still_said_that_there_is_on
     let mut looks = 0;
     for _ in 0..6000 {
         world.run(ms(100));
-        looks += u32::from(world.state() == State::Sweeping);
-        assert_eq!(world.snapshot().why, Some(Why::CaptivePortal), "{}", world.story());
+        looks += u32::from(world.state() == State::Searching);
+        assert_eq!(world.snapshot().reason, Some(Reason::CaptivePortal), "{}", world.story());
     }
     let told = world.told.iter().filter(|(_, event)| {
         matches!(
             event,
-            Event::State { state: State::Sweeping, why: Why::CaptivePortal | Why::CaptiveSuspected }
+            Event::State {
+                state: State::Searching,
+                reason: Reason::CaptivePortal | Reason::CaptiveSuspected
+            }
         )
     });
     assert!(told.count() > 10, "{looks} looks were seen\n{}", world.story());
@@ -94,17 +97,17 @@ fn while_it_is_looked_whether_a_portal_is_gone_it_is_still_said_that_there_is_on
 fn what_lasts_a_day_or_follows_to_another_network_is_no_portal() {
     let mut world = plain().start();
     world.set_all(status(302)).run(s(86_000));
-    assert_eq!(world.snapshot().why, Some(Why::CaptivePortal));
+    assert_eq!(world.snapshot().reason, Some(Reason::CaptivePortal));
     world.run(s(600));
-    assert_eq!(world.snapshot().why, Some(Why::Intercepted));
+    assert_eq!(world.snapshot().reason, Some(Reason::Intercepted));
     assert_eq!(world.state(), State::Captive);
 
     let mut world = plain().start();
     world.set_all(status(302)).run(s(500));
     world.network(NetworkChange::Returned).run(s(300));
-    assert_ne!(world.snapshot().why, Some(Why::Intercepted), "it is the same network");
+    assert_ne!(world.snapshot().reason, Some(Reason::Intercepted), "it is the same network");
     world.network(NetworkChange::Changed).run(s(200));
-    assert_eq!(world.snapshot().why, Some(Why::Intercepted));
+    assert_eq!(world.snapshot().reason, Some(Reason::Intercepted));
 }
 
 #[test]
@@ -118,7 +121,7 @@ fn the_control_of_the_location_is_a_sign_and_its_end_lets_the_machine_try_at_onc
     world.places.control = Place::Accepts(ms(5));
     world.run(s(60));
     assert_eq!((world.state(), world.situation()), (State::Captive, Situation::Captive));
-    assert_eq!(world.snapshot().why, Some(Why::CaptiveSuspected));
+    assert_eq!(world.snapshot().reason, Some(Reason::CaptiveSuspected));
     // Somebody has logged in.
     world.set_all(up());
     world.places.control = Place::Drops;

@@ -14,8 +14,8 @@ use homing::engine::{
     Action, Away, Command, Event, Input, Memory, NetworkChange, Reached, Setup, Target, Turn,
 };
 use homing::settings::{Settings, Situation};
-use homing::words::{
-    Cause, ExchangeId, LinkId, Medium, Moment, News, Outcome, Path, ProbeId, Proof, QueryId, Route, Verdict,
+use homing::types::{
+    Cause, ExchangeId, LinkId, Medium, Moment, News, Outcome, ProbeId, Proof, QueryId, Route, Verdict, Via,
 };
 
 use crate::mount::{self, Engine};
@@ -235,11 +235,11 @@ impl Chaos {
             (Found::Itself { .. } | Found::Accepts, _) => (Proof::Tcp, false),
         };
         self.anybody_proved |= proof >= Proof::Tls;
-        let path = Path {
+        let via = Via {
             peer: ([10, 99, 0, 1], 443).into(),
             medium: if tunnel { Medium::Tunnel } else { Medium::Direct },
         };
-        self.input(Input::Probed { probe, answer: Ok(Reached { proof, path }) });
+        self.input(Input::Probed { probe, answer: Ok(Reached { proof, via }) });
     }
 
     fn input(&mut self, input: Input<'_>) {
@@ -302,7 +302,7 @@ impl Chaos {
                 if let Some(link) = self.link(index) {
                     self.input(Input::Connected {
                         link,
-                        path: Path { peer: ([10, 0, 0, 1], 443).into(), medium: Medium::Direct },
+                        via: Via { peer: ([10, 0, 0, 1], 443).into(), medium: Medium::Direct },
                     });
                 }
             }
@@ -335,7 +335,7 @@ impl Chaos {
                         News::Command,
                         News::Drain(Duration::from_millis(u64::MAX)),
                     ];
-                    self.input(Input::Told { exchange, news: news[usize::from(kind) % 4] });
+                    self.input(Input::Notice { exchange, news: news[usize::from(kind) % 4] });
                 }
             }
             Deed::Stale(id, kind) => self.stale(id, kind),
@@ -378,7 +378,7 @@ impl Chaos {
             for link in self.links.keys().copied().collect::<Vec<_>>() {
                 self.input(Input::Connected {
                     link,
-                    path: Path { peer: ([10, 0, 0, 1], 443).into(), medium: Medium::Direct },
+                    via: Via { peer: ([10, 0, 0, 1], 443).into(), medium: Medium::Direct },
                 });
                 self.prepared.ends(link.0);
                 self.input(Input::Secured { link, proof: Proof::Tls });
@@ -410,8 +410,8 @@ impl Chaos {
             2 => self.input(Input::FirstByte { exchange: ExchangeId(id) }),
             3 => self.input(Input::Secured { link: LinkId(id), proof: Proof::Pin }),
             4 => {
-                let path = Path { peer: ([10, 99, 0, 1], 443).into(), medium: Medium::Direct };
-                let answer = Ok(Reached { proof: Proof::Pin, path });
+                let via = Via { peer: ([10, 99, 0, 1], 443).into(), medium: Medium::Direct };
+                let answer = Ok(Reached { proof: Proof::Pin, via });
                 self.input(Input::Probed { probe: ProbeId(id), answer });
             }
             _ => self.input(Input::Resolved { query: QueryId(id), answer: Err(Cause::NoRoute.into()) }),

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use homing::engine::NetworkChange;
-use homing::words::Cause;
+use homing::types::Cause;
 
 use crate::world::*;
 

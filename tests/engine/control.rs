@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use homing::engine::{Command, Finding, WhyLocation};
+use homing::engine::{Command, Finding, LocationReason};
 use homing::settings::Situation;
-use homing::words::Proof;
+use homing::types::Proof;
 
-use crate::places::{Place, reference, references};
+use crate::reference_network::{Place, reference, references};
 use crate::world::*;
 
 fn agent(proof: &str, required: &str) -> World {
@@ -30,8 +30,8 @@ fn a_network_that_accepts_every_connection_is_never_inside() {
             world.run(s(3600));
             assert_eq!(world.verdicts().len(), 1, "{proof}, {required}");
             assert_eq!(world.situation(), Situation::Captive, "{proof}, {required}\n{}", world.story());
-            assert_eq!(world.location().why, WhyLocation::EverybodyAnswers);
-            assert!(world.location().reason.contains("this network answers for everybody"));
+            assert_eq!(world.location().reason, LocationReason::EverybodyAnswers);
+            assert!(world.location().detail.contains("this network answers for everybody"));
         }
     }
 }
@@ -220,7 +220,7 @@ fn too_little_proof_gives_nothing() {
     world.run(s(3600));
     assert_eq!(world.situation(), Situation::External);
     assert_eq!(
-        world.location().reason,
+        world.location().detail,
         "external: 3 of 3 reference servers did not prove enough (3 answered without enough proof)"
     );
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use homing::engine::{Command, Event, NetworkChange, WhyLocation};
+use homing::engine::{Command, Event, LocationReason, NetworkChange};
 use homing::settings::Situation;
-use homing::words::Cause;
+use homing::types::Cause;
 use proptest::prelude::*;
 
-use crate::places::{Place, reference, references};
+use crate::reference_network::{Place, reference, references};
 use crate::world::*;
 
 fn plan(proof: &str) -> Plan {
@@ -54,7 +54,7 @@ fn while_a_change_is_not_sure_the_reason_says_what_the_last_round_found_and_when
     let mut world = agent("tls");
     reference_is(&mut world, UP);
     world.run(s(1));
-    let reason = |world: &World| world.location().reason;
+    let reason = |world: &World| world.location().detail;
     assert!(!reason(&world).contains("the last round"), "{}", reason(&world));
     reference_is(&mut world, Place::Refuses(ms(1)));
     world.command(Command::ProbeNow).run(s(1));
@@ -87,7 +87,7 @@ fn a_change_that_has_to_wait_says_so() {
     }
     reference_is(&mut world, UP);
     world.command(Command::ProbeNow).run(s(1));
-    let reason = world.location().reason;
+    let reason = world.location().detail;
     assert!(reason.contains("; the last round found internal, which waits for 2"), "{reason}");
     assert!(reason.ends_with(": the location changed too often"), "{reason}");
 }
@@ -177,7 +177,7 @@ fn without_a_network_the_location_is_held_for_a_minute() {
     world.run(s(1)).network(NetworkChange::Gone).run(s(59));
     assert_eq!(world.situation(), Situation::Internal);
     world.run(s(2));
-    assert_eq!((world.situation(), world.location().why), (Situation::Unknown, WhyLocation::NoNetwork));
+    assert_eq!((world.situation(), world.location().reason), (Situation::Unknown, LocationReason::NoNetwork));
     world.run(s(86_400));
     assert_eq!(world.situation(), Situation::Unknown, "without limit");
 }
@@ -234,7 +234,7 @@ fn a_driver_that_never_speaks_of_the_network_is_helped_by_what_does_not_leave_th
     world.places.control = Place::NoRoute;
     world.run(s(120));
     assert_eq!(world.situation(), Situation::Unknown);
-    let reason = world.location().reason;
+    let reason = world.location().detail;
     assert!(reason.starts_with("unknown: there is no usable network: this machine has no route"), "{reason}");
     reference_is(&mut world, UP);
     world.run(s(11));
@@ -259,7 +259,7 @@ fn a_change_elsewhere_does_not_void_what_a_change_takes() {
     // A management server that counts is asked once more, too: its way may be another.
     let mut world = priorities(&[1]).with("reference_servers", references(1, &[443], "tls")).start();
     world.run(s(30));
-    world.medium = homing::words::Medium::Tunnel;
+    world.medium = homing::types::Medium::Tunnel;
     world.network(NetworkChange::Elsewhere).run(s(60));
     assert_eq!(world.situation(), Situation::External, "{}", world.story());
 }

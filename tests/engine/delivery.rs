@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use homing::engine::{Command, Event, NetworkChange, State, Why};
-use homing::words::{Cause, Errand, Moment, Purpose};
+use homing::engine::{Command, Event, NetworkChange, Reason, State};
+use homing::types::{Cause, Moment, Purpose, Request};
 
 use crate::world::*;
 
@@ -188,7 +188,7 @@ fn an_unfed_agent_goes_to_a_lower_priority_whatever_429_means() {
     let asked = world.now;
     world.until_attached("b", s(700));
     assert!(world.now.since(asked) >= s(590), "not before it is unfed");
-    assert_eq!(world.count(|event| matches!(event, Event::Detached { reason: Why::Unfed, .. })), 1);
+    assert_eq!(world.count(|event| matches!(event, Event::Detached { reason: Reason::Unfed, .. })), 1);
 }
 
 #[test]
@@ -296,8 +296,8 @@ fn a_floor_that_a_probe_hears_stops_the_race_that_has_it_planned() {
         world.set("a", down());
         world.until_attached("b", s(5));
         world.set("a", Server { think: ms(900), ..throttling(503, 600) });
-        let is_probe = |(_, id, errand): &(Moment, String, Errand)| {
-            id == "a" && *errand == Errand::Heartbeat { purpose: Purpose::Probe }
+        let is_probe = |(_, id, request): &(Moment, String, Request)| {
+            id == "a" && *request == Request::Heartbeat { purpose: Purpose::Probe }
         };
         while !world.beats.iter().any(is_probe) {
             world.run(ms(20));

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use homing::engine::{Event, NetworkChange, State};
-use homing::words::{Cause, Route};
+use homing::types::{Cause, Route};
 
 use crate::world::*;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use homing::engine::{Away, Event, NetworkChange};
-use homing::words::{Errand, Purpose};
+use homing::types::{Purpose, Request};
 
 use crate::world::*;
 
@@ -16,8 +16,8 @@ fn on_the_lower_priority() -> World {
 }
 
 fn probes(world: &World, server: &str) -> usize {
-    let is_probe = |errand: &Errand| matches!(errand, Errand::Heartbeat { purpose: Purpose::Probe });
-    world.beats.iter().filter(|(_, id, errand)| id == server && is_probe(errand)).count()
+    let is_probe = |request: &Request| matches!(request, Request::Heartbeat { purpose: Purpose::Probe });
+    world.beats.iter().filter(|(_, id, request)| id == server && is_probe(request)).count()
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_probe_obeys_every_floor() {
     let mut world = priorities(&[1, 1]).start();
     world.set("a", down());
     world.until_attached("b", s(5));
-    world.set("a", failing(homing::words::Cause::Throttled { status: 503, retry_after: Some(s(1000)) }));
+    world.set("a", failing(homing::types::Cause::Throttled { status: 503, retry_after: Some(s(1000)) }));
     world.run(s(3000));
     assert!(world.dials("a").len() <= 6, "{:?}", world.dials("a"));
 }
@@ -200,7 +200,7 @@ fn a_reboot_while_the_best_server_is_up_goes_straight_to_it() {
 fn a_memory_of_anything_is_harmless() {
     let memory = serde_json::from_str(
         r#"{ "misses": 255, "damping": 255, "servers": [
-            { "id": "a", "misses": 255, "left_out": { "why": "down", "remaining": "9999days" },
+            { "id": "a", "misses": 255, "left_out": { "reason": "down", "remaining": "9999days" },
               "proof": { "count": 255, "ago": "9999days" }, "last_good": ["10.0.0.1", "9999days"] },
             { "id": "gone", "misses": 1 } ] }"#,
     )

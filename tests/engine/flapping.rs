@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use homing::engine::Event;
-use homing::words::Cause;
+use homing::types::Cause;
 
 use crate::world::*;
 

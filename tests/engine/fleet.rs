@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use homing::words::{Errand, Moment, Purpose};
+use homing::types::{Moment, Purpose, Request};
 
 use crate::world::*;
 
@@ -54,16 +54,21 @@ fn after_an_outage_of_28_minutes_a_fleet_returns_spread_and_leaves_no_echo() {
     assert!(most <= FLEET as usize * 2 / 25, "arrivals in the busiest second: {most}");
 
     // Hardly anybody needs a second attempt.
-    let is_attach = |errand: &Errand| matches!(errand, Errand::Heartbeat { purpose: Purpose::Attach { .. } });
+    let is_attach =
+        |request: &Request| matches!(request, Request::Heartbeat { purpose: Purpose::Attach { .. } });
     let attaches = worlds.iter().flat_map(|world| {
-        world.beats.iter().filter(|(_, _, errand)| is_attach(errand)).map(|(at, ..)| since_start(world, *at))
+        world
+            .beats
+            .iter()
+            .filter(|(_, _, request)| is_attach(request))
+            .map(|(at, ..)| since_start(world, *at))
     });
     let attempts = attaches.filter(|&at| at >= back && at < back + s(120)).count();
     assert!((FLEET as usize..=FLEET as usize * 102 / 100).contains(&attempts), "{attempts}");
 
     // Heartbeats of the following intervals are even: nothing remembers the second of the return.
     let beats = worlds.iter().flat_map(|world| {
-        let beats = world.beats.iter().filter(|(_, _, errand)| matches!(errand, Errand::Heartbeat { .. }));
+        let beats = world.beats.iter().filter(|(_, _, request)| matches!(request, Request::Heartbeat { .. }));
         beats.map(|(at, ..)| since_start(world, *at))
     });
     let later = per_bucket(beats.filter(|&at| at >= back + s(600) && at < back + s(1800)), s(30));

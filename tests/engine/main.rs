@@ -10,7 +10,6 @@
     clippy::wildcard_enum_match_arm
 )]
 
-mod at_home;
 mod attached;
 mod captive;
 mod chaos;
@@ -22,20 +21,21 @@ mod endpoints;
 mod failback;
 mod flapping;
 mod fleet;
+mod location_effects;
 mod memory;
 mod mount;
 mod networks;
 mod patient_round;
-mod places;
 mod policy;
 mod prepared;
 mod promises;
 mod push;
 mod race;
+mod reference_network;
 mod regressions;
 mod rounds;
 mod routes;
-mod sweeping;
+mod searching;
 mod unkind;
 mod unseen;
 mod world;

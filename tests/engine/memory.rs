@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use homing::engine::{Away, Command, Event, Input, LeftOut, LeftOutReason, Memory};
-use homing::words::{Cause, Moment, Span};
+use homing::types::{Cause, Moment, Span};
 
 use crate::world::*;
 
@@ -151,7 +151,7 @@ fn an_absurd_memory_harms_nobody() {
     for server in &mut memory.servers {
         let forever = Span(Duration::MAX);
         server.misses = u8::MAX;
-        server.left_out = Some(LeftOut { why: LeftOutReason::Throttled, remaining: forever });
+        server.left_out = Some(LeftOut { reason: LeftOutReason::Throttled, remaining: forever });
         server.last_good = server.last_good.map(|(address, _)| (address, forever));
         server.proof = Some(homing::engine::Proven { count: u8::MAX, ago: forever });
     }

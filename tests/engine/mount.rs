@@ -13,7 +13,7 @@ pub use twice::Engine;
 use std::sync::Arc;
 
 use homing::engine::{Away, Memory, Setup, Tuning};
-use homing::words::Moment;
+use homing::types::Moment;
 
 /// An engine tuned by this text.
 pub fn engine(setup: Setup, tuning: &str, memory: Memory, away: Away, seed: u64, now: Moment) -> Engine {
@@ -40,9 +40,9 @@ mod twice {
     };
     use homing::ffi::*;
     use homing::settings::{Protocol, Settings};
-    use homing::words::{
-        Cause, CertificatePolicyId, Errand, Failure, Medium, Moment, News, Outcome, Path, Proof, Purpose,
-        Route, SettingsId, Verdict,
+    use homing::types::{
+        Cause, CertificatePolicyId, Failure, Medium, Moment, News, Outcome, Proof, Purpose, Request, Route,
+        SettingsId, Verdict, Via,
     };
 
     /// An engine, and one behind the C functions that must do the same.
@@ -291,16 +291,16 @@ mod twice {
                 Input::Resolved { query, answer: Err(failure) } => {
                     homing_engine_resolve_failed(engine, now, query.0, &Failed::new(failure).as_c())
                 }
-                Input::Connected { link, path: Path { peer, medium } } => {
+                Input::Connected { link, via: Via { peer, medium } } => {
                     homing_engine_connected(engine, now, link.0, &address(peer), medium_code(medium))
                 }
-                Input::Probed { probe, answer: Ok(Reached { proof, path }) } => homing_engine_probed(
+                Input::Probed { probe, answer: Ok(Reached { proof, via }) } => homing_engine_probed(
                     engine,
                     now,
                     probe.0,
                     proof_code(proof),
-                    &address(path.peer),
-                    medium_code(path.medium),
+                    &address(via.peer),
+                    medium_code(via.medium),
                 ),
                 Input::Probed { probe, answer: Err(failure) } => {
                     homing_engine_probe_failed(engine, now, probe.0, &Failed::new(failure).as_c())
@@ -315,7 +315,7 @@ mod twice {
                 }
                 Input::FirstByte { exchange } => homing_engine_first_byte(engine, now, exchange.0),
                 Input::Done { exchange, outcome } => done(engine, now, exchange.0, outcome),
-                Input::Told { exchange, news } => {
+                Input::Notice { exchange, news } => {
                     let (kind, about, drain) = match news {
                         News::KeepAlive => (HOMING_NEWS_KEEP_ALIVE, None, 0),
                         News::Settings(tag) => (HOMING_NEWS_SETTINGS, Some(tag), 0),
@@ -326,7 +326,7 @@ mod twice {
                     };
                     let about = about.map(|about| CString::new(about).unwrap());
                     let about = about.as_ref().map_or(ptr::null(), |about| about.as_ptr());
-                    homing_engine_told(engine, now, exchange.0, kind, about, drain)
+                    homing_engine_notice(engine, now, exchange.0, kind, about, drain)
                 }
                 Input::Network(change) => homing_engine_network_changed(
                     engine,
@@ -412,18 +412,18 @@ mod twice {
                 stagger.as_nanos(),
                 way(*route),
             ),
-            Action::Exchange { exchange, link, errand, deadline } => {
-                let (errand, sweep) = match errand {
-                    Errand::Heartbeat { purpose: Purpose::Attach { sweep } } => {
-                        (HOMING_ERRAND_ATTACH, *sweep)
+            Action::Exchange { exchange, link, request, deadline } => {
+                let (request, search) = match request {
+                    Request::Heartbeat { purpose: Purpose::Attach { search } } => {
+                        (HOMING_REQUEST_ATTACH, *search)
                     }
-                    Errand::Heartbeat { purpose: Purpose::Beat } => (HOMING_ERRAND_BEAT, 0),
-                    Errand::Heartbeat { purpose: Purpose::Probe } => (HOMING_ERRAND_PROBE, 0),
-                    Errand::Listen => (HOMING_ERRAND_LISTEN, 0),
-                    Errand::Policy { .. } => (HOMING_ERRAND_POLICY, 0),
-                    _ => unreachable!("{errand:?}"),
+                    Request::Heartbeat { purpose: Purpose::Beat } => (HOMING_REQUEST_BEAT, 0),
+                    Request::Heartbeat { purpose: Purpose::Probe } => (HOMING_REQUEST_PROBE, 0),
+                    Request::Listen => (HOMING_REQUEST_LISTEN, 0),
+                    Request::Policy { .. } => (HOMING_REQUEST_POLICY, 0),
+                    _ => unreachable!("{request:?}"),
                 };
-                format!("exchange {} {} {errand} {sweep} {}", exchange.0, link.0, deadline.as_nanos())
+                format!("exchange {} {} {request} {search} {}", exchange.0, link.0, deadline.as_nanos())
             }
             Action::Probe { probe, target, to, proof, deadline } => {
                 let (reference, host, policy) = match target {
@@ -450,8 +450,8 @@ mod twice {
             }
             Action::CancelProbe { probe } => format!("cancel {}", probe.0),
             Action::Adopt { exchange } => format!("adopt {}", exchange.0),
-            Action::Abandon { exchange, reason } => format!("abandon {} {}", exchange.0, *reason as i32 + 1),
-            Action::Close { link, reason } => format!("close {} {}", link.0, *reason as i32 + 1),
+            Action::Abandon { exchange, ending } => format!("abandon {} {}", exchange.0, *ending as i32 + 1),
+            Action::Close { link, ending } => format!("close {} {}", link.0, *ending as i32 + 1),
             Action::Release { settings } => format!("release {}", settings.0),
             Action::Remember { version } => format!("remember {version}"),
             other => panic!("the C functions do not know {other:?}"),
@@ -503,7 +503,7 @@ mod twice {
             }
             HOMING_ACTION_EXCHANGE => format!(
                 "exchange {} {} {} {} {}",
-                action.exchange, action.link, action.errand, action.sweep, action.deadline_ns
+                action.exchange, action.link, action.request, action.search, action.deadline_ns
             ),
             HOMING_ACTION_PROBE => {
                 // SAFETY: the caller's promise.

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use homing::engine::{Event, NetworkChange};
 use homing::settings::Situation;
-use homing::words::{Cause, Medium, Moment, Proof, Route};
+use homing::types::{Cause, Medium, Moment, Proof, Route};
 
-use crate::places::{Place, reference};
+use crate::reference_network::{Place, reference};
 use crate::world::*;
 
 /// How long evidence may be old: ten minutes, and the rounds that confirm that it no longer holds.

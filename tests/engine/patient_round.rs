@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use homing::engine::{Action, Away, Event, Finding, Input, Memory, Setup};
 use homing::settings::Settings;
-use homing::words::{Cause, Moment, Proof};
+use homing::types::{Cause, Moment, Proof};
 use proptest::prelude::*;
 
 use crate::mount;
-use crate::places::{Answer, Place, Places, reference};
+use crate::reference_network::{Answer, Place, Places, reference};
 use crate::world::ms;
 
 /// The list, server by server, port by port.
@@ -73,7 +73,7 @@ fn first_round(list: &List, required: Proof, control: Place) -> Finding {
     let setup = Setup::new(settings(list, required), "x".parse().unwrap());
     let mut now = Moment::ORIGIN;
     let mut engine = mount::engine(setup, "{}", Memory::default(), Away::Unknown, 1, now);
-    let mut coming: BTreeMap<(Moment, u64), (homing::words::ProbeId, Answer)> = BTreeMap::new();
+    let mut coming: BTreeMap<(Moment, u64), (homing::types::ProbeId, Answer)> = BTreeMap::new();
     let mut number = 0;
     engine.handle(now, Input::Timeout);
     loop {

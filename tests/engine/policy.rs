@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use homing::engine::{Action, Away, Command, Engine, Event, Input, Memory, Setup};
 use homing::settings::Settings;
-use homing::words::{Cause, Errand, ExchangeId, LinkId, Medium, Moment, Outcome, Path, Proof, Verdict};
+use homing::types::{Cause, ExchangeId, LinkId, Medium, Moment, Outcome, Proof, Request, Verdict, Via};
 
 /// One agent at one server, driven by hand.
 struct Agent {
@@ -38,15 +38,15 @@ impl Agent {
         let dial = |action: &Action| if let Action::Dial { link, .. } = action { Some(*link) } else { None };
         let link = self.actions.drain(..).filter_map(|action| dial(&action)).next_back().expect("no dial");
         let peer = "10.0.0.1:443".parse().unwrap();
-        self.input(Input::Connected { link, path: Path { peer, medium: Medium::Direct } });
+        self.input(Input::Connected { link, via: Via { peer, medium: Medium::Direct } });
         self.input(Input::Secured { link, proof: Proof::Tls });
         link
     }
 
     /// The only request that was made, and its link.
-    fn asks(&mut self) -> (ExchangeId, LinkId, Errand) {
+    fn asks(&mut self) -> (ExchangeId, LinkId, Request) {
         let asked = |action: Action| match action {
-            Action::Exchange { exchange, link, errand, .. } => Some((exchange, link, errand)),
+            Action::Exchange { exchange, link, request, .. } => Some((exchange, link, request)),
             _ => None,
         };
         let found: Vec<_> = self.actions.drain(..).filter_map(asked).collect();
@@ -60,7 +60,7 @@ impl Agent {
     }
 
     /// Lets time pass up to the next heartbeat.
-    fn next_beat(&mut self) -> (ExchangeId, LinkId, Errand) {
+    fn next_beat(&mut self) -> (ExchangeId, LinkId, Request) {
         while !self
             .actions
             .iter()
@@ -76,7 +76,7 @@ impl Agent {
     fn policies(&mut self) -> Vec<String> {
         let told = |event: Event| match event {
             Event::Policy { tag, .. } => Some(tag.to_string()),
-            Event::PolicyFailed { reason, .. } => Some(format!("failed: {reason}")),
+            Event::PolicyFailed { detail, .. } => Some(format!("failed: {detail}")),
             _ => None,
         };
         self.events.drain(..).filter_map(told).collect()
@@ -88,8 +88,8 @@ fn attached(tag: &str, memory: Memory) -> (Agent, LinkId) {
     let mut agent = Agent::new(memory);
     agent.input(Input::Timeout);
     let link = agent.connects();
-    let (exchange, _, errand) = agent.asks();
-    assert!(matches!(errand, Errand::Heartbeat { .. }));
+    let (exchange, _, request) = agent.asks();
+    assert!(matches!(request, Request::Heartbeat { .. }));
     agent.answers(exchange, 200, Some(tag));
     (agent, link)
 }
@@ -97,13 +97,13 @@ fn attached(tag: &str, memory: Memory) -> (Agent, LinkId) {
 #[test]
 fn it_follows_the_heartbeat_on_the_kept_link_which_serves_the_next() {
     let (mut agent, link) = attached("p1", Memory::default());
-    let (exchange, on, errand) = agent.asks();
-    assert_eq!((on, errand), (link, Errand::Policy { known: None }));
+    let (exchange, on, request) = agent.asks();
+    assert_eq!((on, request), (link, Request::Policy { known: None }));
     agent.answers(exchange, 200, Some("p1"));
     assert_eq!(agent.policies(), ["p1"]);
-    let (exchange, on, errand) = agent.next_beat();
+    let (exchange, on, request) = agent.next_beat();
     assert_eq!(on, link);
-    assert!(matches!(errand, Errand::Heartbeat { .. }));
+    assert!(matches!(request, Request::Heartbeat { .. }));
     agent.answers(exchange, 200, Some("p1"));
     assert!(
         !agent.actions.iter().any(|action| matches!(action, Action::Exchange { .. })),
@@ -146,8 +146,8 @@ fn a_read_that_is_lost_costs_nothing_and_comes_again_after_the_next_heartbeat() 
     let link = agent.connects();
     let (beat, _, _) = agent.asks();
     agent.answers(beat, 200, Some("p1"));
-    let (_, on, errand) = agent.asks();
-    assert_eq!((on, errand), (link, Errand::Policy { known: None }));
+    let (_, on, request) = agent.asks();
+    assert_eq!((on, request), (link, Request::Policy { known: None }));
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn what_was_confirmed_is_remembered_and_sent_as_known() {
     let (agent, _) = attached("p1", memory.clone());
     assert!(!agent.actions.iter().any(|action| matches!(action, Action::Exchange { .. })));
     let (mut agent, _) = attached("p2", memory);
-    assert_eq!(agent.asks().2, Errand::Policy { known: Some("p1".into()) });
+    assert_eq!(agent.asks().2, Request::Policy { known: Some("p1".into()) });
     let before = agent.engine.snapshot(agent.now).stale_inputs;
     for tag in [String::new(), "x".repeat(257)] {
         agent.input(Input::Command(Command::ConfirmPolicy(tag.into())));
@@ -180,8 +180,8 @@ fn an_unchanged_policy_is_no_event_and_its_answer_is_dropped() {
     assert_eq!(agent.policies(), ["other"]);
     let (beat, ..) = agent.next_beat();
     agent.answers(beat, 200, Some("p2"));
-    let (read, _, errand) = agent.asks();
-    assert_eq!(errand, Errand::Policy { known: Some("other".into()) });
+    let (read, _, request) = agent.asks();
+    assert_eq!(request, Request::Policy { known: Some("other".into()) });
     agent.answers(read, 304, None);
     assert_eq!(agent.policies(), [""; 0]);
     assert!(agent.actions.iter().any(|action| matches!(action, Action::Abandon { .. })));

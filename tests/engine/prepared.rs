@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use homing::words::{CertificatePolicyId, SettingsId};
+use homing::types::{CertificatePolicyId, SettingsId};
 
 /// The settings that were prepared and not released, and the handshakes under way under their policies.
 #[derive(Default)]

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use homing::engine::Input;
-use homing::words::{Cause, Failure, Moment};
+use homing::types::{Cause, Failure, Moment};
 use proptest::prelude::*;
 
 use crate::chaos::{Answer, Chaos, Deed, Found, Opening, Trouble, live_through};

@@ -1,7 +1,7 @@
 //! Push mode: the event stream as the engine sees it.
 
-use homing::engine::{Event, NetworkChange, Told};
-use homing::words::{Errand, News};
+use homing::engine::{Event, NetworkChange, Notice};
+use homing::types::{News, Request};
 
 use crate::world::*;
 
@@ -12,7 +12,7 @@ fn listening() -> World {
 }
 
 fn streams_begun(world: &World) -> usize {
-    world.beats.iter().filter(|(_, _, errand)| *errand == Errand::Listen).count()
+    world.beats.iter().filter(|(_, _, request)| *request == Request::Listen).count()
 }
 
 #[test]
@@ -32,8 +32,8 @@ fn what_is_told_reaches_the_application() {
         .tell_streams(News::Content("defs"))
         .tell_streams(News::Command);
     assert_eq!(world.count(|e| matches!(e, Event::SettingsAnnounced { tag, .. } if &**tag == "\"s2\"")), 1);
-    assert_eq!(world.count(|e| matches!(e, Event::Told { kind: Told::Content, name: Some(_), .. })), 1);
-    assert_eq!(world.count(|e| matches!(e, Event::Told { kind: Told::Command, .. })), 1);
+    assert_eq!(world.count(|e| matches!(e, Event::Notice { kind: Notice::Content, name: Some(_), .. })), 1);
+    assert_eq!(world.count(|e| matches!(e, Event::Notice { kind: Notice::Command, .. })), 1);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Faults that were found once and must not come back. Each test says what happened.
 
 use homing::engine::{Away, Command, Engine, Event, Input, Memory, NetworkChange, Setup, State};
-use homing::words::{Cause, CertificatePolicyId, FailureClass, Moment, News, Route, SettingsId};
+use homing::types::{Cause, CertificatePolicyId, FailureClass, Moment, News, Route, SettingsId};
 
 use crate::world::*;
 
@@ -241,7 +241,7 @@ fn a_server_pays_once_for_one_search() {
     let ranking = ranking(&world);
     world.until_attached(&ranking[0], s(1));
     world.set(&ranking[0], silent());
-    world.until(s(60), "second opinion", |e| matches!(e, Event::Sweeping { .. }));
+    world.until(s(60), "second opinion", |e| matches!(e, Event::Searching { .. }));
     // The fresh link is refused; the silent one is given up when its time is over.
     world.set_all(down());
     world.until(s(30), "waiting", is_waiting);
@@ -288,7 +288,7 @@ fn tuning_that_contradicts_itself_harms_nobody() {
     assert_eq!(world.active(), Some("b"));
 }
 
-/// Turns went by count through those that were not left out, who are others with every sweep: in an outage of eight
+/// Turns went by count through those that were not left out, who are others with every search: in an outage of eight
 /// servers the one that returned was passed over for nine minutes.
 #[test]
 fn the_first_server_to_return_from_a_long_outage_has_its_turn_soon() {

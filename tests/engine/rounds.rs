@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use homing::engine::{Command, Event, Finding, NetworkChange, Reply, Trigger, WhyLocation};
+use homing::engine::{Command, Event, Finding, LocationReason, NetworkChange, Reply, Trigger};
 use homing::settings::Situation;
-use homing::words::{Cause, Proof};
+use homing::types::{Cause, Proof};
 
-use crate::places::{Place, reference, references};
+use crate::reference_network::{Place, reference, references};
 use crate::world::*;
 
 /// An agent whose location depends on so many reference servers with these ports and this proof, and on nothing else.
@@ -44,7 +44,7 @@ fn the_last_of_32_black_holes_is_found_within_two_seconds() {
     let (elapsed, finding) = first_round(&mut world);
     assert_eq!(finding, Finding::Internal { proof: Proof::Tls });
     assert!(elapsed <= ms(2000), "{elapsed:?}");
-    assert!(world.location().reason.starts_with("internal: reference server 10.99.0.32:443 answered"));
+    assert!(world.location().detail.starts_with("internal: reference server 10.99.0.32:443 answered"));
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn the_reason_says_how_many_refused_and_how_many_were_silent() {
     }
     first_round(&mut world);
     assert_eq!(
-        world.location().reason,
+        world.location().detail,
         "external: 32 of 32 reference servers did not answer (12 refused, 20 silent)"
     );
     assert!(world.snapshot().explain().contains("external: 32 of 32 reference servers"));
@@ -163,7 +163,7 @@ fn the_reason_says_since_when_the_management_server_is_lost() {
     world.set_all(down()).run(s(1)).command(Command::BeatNow);
     world.until(s(60), "a loss", |event| matches!(event, Event::Detached { .. }));
     world.run(s(14));
-    let reason = world.location().reason;
+    let reason = world.location().detail;
     assert!(reason.ends_with("; the management server was lost 14s ago"), "{reason}");
 }
 
@@ -266,7 +266,7 @@ fn a_location_is_given_within_eight_seconds_of_a_usable_network() {
         let up = world.now.since(world.started);
         world.run(s(8));
         let (told, situation) = world.verdicts()[0];
-        assert_eq!((situation, world.location().why), (Situation::External, WhyLocation::Incomplete));
+        assert_eq!((situation, world.location().reason), (Situation::External, LocationReason::Incomplete));
         assert!(told - up <= s(8), "{told:?} after {up:?}");
     }
 }

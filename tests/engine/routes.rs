@@ -1,7 +1,7 @@
 //! Several ways to one server: a proxy that is only in the office, and a proxy that fails.
 
 use homing::engine::{Event, NetworkChange, State};
-use homing::words::Route;
+use homing::types::Route;
 
 use crate::world::*;
 
@@ -58,7 +58,7 @@ fn where_the_proxy_was_is_not_where_the_server_was() {
     let mut world = priorities(&[1]).named().routes(&PROXY_FIRST).start();
     world.until_attached("a", s(1));
     world.proxy = Reach::Refuses(ms(1));
-    world.names_fail = Some(homing::words::Cause::NameServerFailed);
+    world.names_fail = Some(homing::types::Cause::NameServerFailed);
     world.break_links("a").run(s(300));
     // Were it looked for there, the world would have said so.
     assert!(world.dials("a").len() >= 3, "{}", world.story());

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use homing::engine::{Command, NetworkChange};
-use homing::words::{Cause, Moment, Route};
+use homing::types::{Cause, Moment, Route};
 
 use crate::flapping::moves_seldom;
 use crate::world::*;

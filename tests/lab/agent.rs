@@ -151,7 +151,7 @@ impl Agent {
     pub(crate) fn beats_calmly(&self, server: &str, count: usize) -> Vec<f64> {
         let beat = |_| {
             let events = self.until("heartbeat");
-            let trouble = ["attempt_failed", "detached", "sweeping", "waiting"];
+            let trouble = ["attempt_failed", "detached", "searching", "waiting"];
             let calm = !events.iter().any(|event| trouble.iter().any(|name| event["event"] == *name));
             assert!(calm, "{events:#?}");
             let last = events.last().unwrap();

@@ -7,7 +7,7 @@ use std::time::Instant;
 use homing::client::{Client, ClientEvent};
 use homing::engine::{Event, Tuning};
 use homing::settings::Settings;
-use homing::words::FailureClass;
+use homing::types::FailureClass;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::json;
 use tempfile::{TempDir, tempdir};

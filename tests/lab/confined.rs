@@ -118,7 +118,7 @@ impl Site {
         agent.attaches_to("second.lab");
         // The cable is pulled out, and put in again.
         self.cable.unplug();
-        agent.event("waiting", |event| event["why"] == "no_network");
+        agent.event("waiting", |event| event["reason"] == "no_network");
         self.cable.plug();
         agent.attaches_to("second.lab");
         // It reads its settings again.

@@ -78,7 +78,7 @@ fn when_nothing_gets_through_nobody_is_blamed_and_the_first_packet_brings_the_ag
     // All of them at the same moment: no other one takes over in between.
     site.cable.drop_packets_to(&format!("{{ {} }}", Cable::SERVERS.join(", ")));
     let waiting = agent.event("waiting", |_| true);
-    assert_eq!(waiting["why"], "network_suspect", "{waiting}");
+    assert_eq!(waiting["reason"], "network_suspect", "{waiting}");
     site.cable.let_everything_through();
     agent.event("attached", |_| true);
 }

@@ -67,7 +67,7 @@ fn a_frozen_server_is_left_by_a_second_opinion_and_taken_back_when_it_thaws() {
     agent.about("policy", FIRST);
     first.freeze();
     // The kernel still accepts for it, so only the silence tells.
-    agent.event("sweeping", |event| event["why"] == "server_silent");
+    agent.event("searching", |event| event["reason"] == "server_silent");
     agent.attaches_to(SECOND);
     first.thaw();
     agent.event("failback", |event| event["to"] == FIRST);
@@ -83,7 +83,7 @@ fn with_every_server_dead_the_agent_waits_and_the_first_to_return_is_found() {
     first.kill();
     second.kill();
     let waiting = agent.event("waiting", |_| true);
-    assert_eq!(waiting["why"], "all_failed", "{waiting}");
+    assert_eq!(waiting["reason"], "all_failed", "{waiting}");
     let _second = site.server(SECOND, "well");
     agent.attaches_to(SECOND);
 }

@@ -79,7 +79,7 @@ fn a_machine_that_moves_without_a_sign_is_inside_for_ten_minutes_at_most() {
     site.cable.drop_packets_to(SECOND);
     let agent = site.agent(SECOND, "tls", true, "10s", 1.0 / 30.0);
     let inside = agent.event("location", is("internal"));
-    assert_eq!(inside["why"], "management_server", "{inside:#}");
+    assert_eq!(inside["reason"], "management_server", "{inside:#}");
     site.is_elsewhere();
     let outside = agent.event("location", is("external"));
     let took = at(&outside) - at(&inside);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use homing::store::outbox::{Limits, Outbox, OutboxEvent};
-use homing::words::{Durability, Lane, Report, ReportKind, SubmitError};
+use homing::types::{Durability, Lane, Report, ReportKind, SubmitError};
 
 /// A file system in memory of one megabyte, for as long as it is held.
 struct Tiny {

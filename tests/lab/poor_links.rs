@@ -86,7 +86,7 @@ fn a_link_that_comes_and_goes_costs_no_server_its_place() {
     for _ in 0..2 {
         cable.unplug();
         // At first there is only silence; then there is no way out of the machine any more.
-        agent.event("waiting", |event| event["why"] == "no_network");
+        agent.event("waiting", |event| event["reason"] == "no_network");
         cable.plug();
         agent.attaches_to(FIRST);
         agent.beats_calmly(FIRST, 1);

@@ -22,10 +22,10 @@ fn a_log_in_page_in_place_of_two_managers_is_a_portal_until_somebody_has_logged_
     let servers = [("first", FIRST), ("second", SECOND)]
         .map(|(id, address)| json!({ "id": id, "address": address, "protocol": "http" }));
     let agent = Agent::start(&cable.agent, folder.path(), &certificates.authority, &servers);
-    agent.event("state", |event| event["state"] == "captive" && event["why"] == "captive_portal");
+    agent.event("state", |event| event["state"] == "captive" && event["reason"] == "captive_portal");
     // A look that finds the same goes by the same name.
-    agent.event("state", |event| event["state"] == "sweeping" && event["why"] == "captive_portal");
-    agent.event("state", |event| event["state"] == "captive" && event["why"] == "captive_portal");
+    agent.event("state", |event| event["state"] == "searching" && event["reason"] == "captive_portal");
+    agent.event("state", |event| event["state"] == "captive" && event["reason"] == "captive_portal");
     // Somebody has logged in: behind the same addresses are the managers. Nobody was left out for a page.
     drop(nginx);
     let _manager = Manager::start(&cable.servers, &certificates, FIRST, "well");

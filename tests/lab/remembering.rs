@@ -110,7 +110,7 @@ fn an_agent_that_ends_does_not_wait_for_a_name_nobody_looks_up() {
     cable.agent.name_servers(&[SERVER], "timeout:30 attempts:5");
     let state = folder.path().join("state");
     let mut agent = agent(&cable.agent, folder.path(), &certificates.authority, "nowhere.lab", &state);
-    agent.event("sweeping", |_| true);
+    agent.event("searching", |_| true);
     soon("the name server is asked", || (cable.dropped_packets() > 0).then_some(()));
     let started = Instant::now();
     assert!(agent.interrupt().success());

@@ -14,9 +14,9 @@ enum Fate {
     /// It is for people, and stands in what they are shown.
     ForPeople,
     /// It has no effect yet: with this value it is named by `not_enforced`.
-    Told(Value),
+    Notice(Value),
 }
-use Fate::{ForPeople, Shown, Told};
+use Fate::{ForPeople, Notice, Shown};
 
 /// Every field of the document. What stands in a `certificate` or a `communication` means the same at each place, and
 /// stands here once.
@@ -105,16 +105,16 @@ fn fates() -> Vec<(&'static str, Fate)> {
         ("group.name", ForPeople),
         ("group.server_list", Shown("names_are_unique_bounded_and_known_where_they_are_used")),
         ("group.download_from_management_server", Shown("policies_are_not_read_where_the_settings_say_so")),
-        ("group.accept_settings_over_http", Told(json!(false))),
-        ("group.reconnection.keep_group", Told(json!(true))),
-        ("group.reconnection.keep_mode", Told(json!(true))),
+        ("group.accept_settings_over_http", Notice(json!(false))),
+        ("group.reconnection.keep_group", Notice(json!(true))),
+        ("group.reconnection.keep_mode", Notice(json!(true))),
         ("communication.enabled", Shown("nothing_in_time_is_not_the_end")),
-        ("communication.mode", Told(json!("push"))),
+        ("communication.mode", Notice(json!("push"))),
         ("communication.heartbeat_interval", Shown("beats_on_a_grid_without_drift")),
-        ("communication.upload_critical_immediately", Told(json!(false))),
-        ("communication.learn_applications", Told(json!(true))),
-        ("communication.download_randomisation.enabled", Told(json!(false))),
-        ("communication.download_randomisation.window", Told(json!("1h"))),
+        ("communication.upload_critical_immediately", Notice(json!(false))),
+        ("communication.learn_applications", Notice(json!(true))),
+        ("communication.download_randomisation.enabled", Notice(json!(false))),
+        ("communication.download_randomisation.window", Notice(json!("1h"))),
         ("locations.name", Shown("names_are_unique_bounded_and_known_where_they_are_used")),
         ("locations.when", Shown("locations_keep_their_order_and_their_situations")),
         ("locations.server_list", Shown("a_list_that_only_a_location_has_leaves_the_group_the_default_list")),
@@ -188,7 +188,7 @@ fn the_page_lists_what_is_not_enforced_and_nothing_else() {
         .collect();
     let told: BTreeSet<String> = fates()
         .into_iter()
-        .filter(|(_, fate)| matches!(fate, Told(_)))
+        .filter(|(_, fate)| matches!(fate, Notice(_)))
         .map(|(path, _)| path.to_owned())
         .collect();
     assert_eq!(listed, told);
@@ -248,7 +248,7 @@ fn with_value(path: &str, value: Value, location: bool) -> (Settings, String) {
 #[test]
 fn what_is_not_enforced_is_told_with_its_path_and_only_that() {
     for (path, fate) in fates() {
-        let Told(value) = fate else { continue };
+        let Notice(value) = fate else { continue };
         for location in [false, true] {
             let (settings, whole) = with_value(path, value.clone(), location);
             let told: Vec<String> = settings.not_enforced().iter().map(ToString::to_string).collect();

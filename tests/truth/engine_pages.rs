@@ -270,7 +270,7 @@ fn the_wire_is_spoken_as_its_page_says() {
         Other("must treat two requests with one key as one"),
         Test(
             "at most 64 bytes); the same for all attaches",
-            "every_attempt_of_a_sweep_has_its_key_whatever_the_server",
+            "every_attempt_of_a_search_has_its_key_whatever_the_server",
         ),
         Code("at most {limits.tag_bytes} bytes |"),
         Code("({limits.body_bytes MiB} MiB unless the program says otherwise)"),

@@ -69,7 +69,7 @@ fn the_description_of_the_wire_for_machines_has_the_numbers_of_the_code() {
         Test(r#"pattern: "^[!-~]{1,128}$""#, "an_agent_id_is_visible_ascii_of_bounded_length"),
         Test(
             r#"A quoted text of at most 64 bytes, quotes included. schema: type: string pattern: '^"[!#-\[\]-~]{1,62}"$'"#,
-            "every_attempt_of_a_sweep_has_its_key_whatever_the_server",
+            "every_attempt_of_a_search_has_its_key_whatever_the_server",
         ),
         Other("Two requests with one key are one"),
         Other(r#"'"5f0e7a31c2d94b68-3"'"#),

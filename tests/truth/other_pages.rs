@@ -37,7 +37,7 @@ fn what_is_bounded_is_bounded_by_the_code() {
             "| {net/link.READS} reads of {net/tls.CHUNK KiB} KiB; of {net/tls.TLS_CHUNK KiB} KiB over \
              TLS |",
         ),
-        Code("| {words/failure.NOTE} characters of a failure"),
+        Code("| {types/failure.NOTE} characters of a failure"),
         Code("| {attachment.throttle_least s} s to {attachment.throttle_most h} h are honoured |"),
         Code("is left within {attachment.drain_most s} s at most, and then left alone for {attachment.drain_most s} s to {attachment.throttle_most h} h"),
         // What one server may take in time.
@@ -69,7 +69,7 @@ fn what_is_bounded_is_bounded_by_the_code() {
             "| {client/credentials.MOST_FIELDS} fields, {client/credentials.MOST_BYTES KiB} KiB; a name and a password for a \
              proxy {net/proxy.LONGEST_CREDENTIAL} bytes each |",
         ),
-        Code("| TLS sessions kept | of {trust/judge.MOST_KNOWN} servers"),
+        Code("| TLS sessions kept | of {trust/verification_cache.MOST_KNOWN} servers"),
         Code("| events that wait for the program | {client/events.CAPACITY};"),
         Code("to store; {net/look_ups.THREADS} short-lived ones for names"),
         Code("| {store.MAX_VALUE KiB} KiB under a name of at most {store.MAX_NAME} bytes;"),
@@ -299,7 +299,7 @@ fn the_documentation_in_the_code_has_its_numbers() {
         Code("within the grace and {client/writer.LINGER s words} second more"),
     ]);
     Page::read("src/trust/mod.rs").goes_by(&[]);
-    Page::read("src/words/mod.rs").goes_by(&[]);
+    Page::read("src/types/mod.rs").goes_by(&[]);
     Page::read("src/client/mod.rs").goes_by(&[
         Code("takes more than {platform/callback.LONG s words} seconds is logged"),
         Code("At most {engine/session/announced.LONGEST_TAG} bytes; an empty or longer tag"),
@@ -340,7 +340,7 @@ fn the_header_has_the_numbers_of_the_code() {
         Code("UTF-8, at most {engine/session/announced.LONGEST_TAG} bytes."),
         Other("major << 16 | minor << 8 | patch"),
         Other("such as 0.1.0"),
-        Code("1 to {words/id.LONGEST} visible ASCII characters"),
+        Code("1 to {types/id.LONGEST} visible ASCII characters"),
         Other("has the first four bytes"),
         Other("4 or 6."),
         Other("0 to 65535, in the order of this machine"),

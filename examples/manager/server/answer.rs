@@ -57,13 +57,13 @@ pub(super) async fn answer(manners: Arc<Manners>, request: Request<Incoming>) ->
 
 /// What the contract lets a client ask for.
 #[derive(Clone, Copy)]
-enum Errand {
+enum Resource {
     Heartbeat,
     Settings,
     Policy,
 }
 
-impl Errand {
+impl Resource {
     fn of(path: &str) -> Option<Self> {
         match path {
             "/homing/v1/heartbeat" => Some(Self::Heartbeat),
@@ -92,10 +92,10 @@ impl Manners {
     }
 
     async fn reply(&self, request: Request<Incoming>) -> Response<Bytes> {
-        let errand = Errand::of(request.uri().path());
+        let resource = Resource::of(request.uri().path());
         let (head, body) = request.into_parts();
         let body = Limited::new(body, BODY_LIMIT).collect().await;
-        self.count(errand, &head.headers);
+        self.count(resource, &head.headers);
         let mut behaviour = self.behaviour.clone();
         // A sender that is gone means that the manager stops; the answer will not be read by anybody.
         let _ = behaviour.wait_for(|now| !matches!(now, Behaviour::Mute | Behaviour::Silent)).await;
@@ -103,11 +103,11 @@ impl Manners {
         if let Some(response) = mischief {
             return response;
         }
-        let Some(errand) = errand else {
+        let Some(resource) = resource else {
             return refusal(StatusCode::NOT_FOUND, "this path is not in the wire contract");
         };
-        if head.method != errand.method() {
-            return wrong_method(&errand.method());
+        if head.method != resource.method() {
+            return wrong_method(&resource.method());
         }
         let body = match body {
             Ok(body) => body,
@@ -122,23 +122,23 @@ impl Manners {
                 "Homing-Agent must be 1 to 128 visible ASCII characters",
             );
         };
-        match errand {
-            Errand::Heartbeat => self.heartbeat(agent, &head.headers, &body.to_bytes()),
-            Errand::Settings => document(&self.settings, &head.headers),
-            Errand::Policy => document(&self.policy, &head.headers),
+        match resource {
+            Resource::Heartbeat => self.heartbeat(agent, &head.headers, &body.to_bytes()),
+            Resource::Settings => document(&self.settings, &head.headers),
+            Resource::Policy => document(&self.policy, &head.headers),
         }
         .unwrap_or_else(|error| refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()))
     }
 
-    fn count(&self, errand: Option<Errand>, headers: &HeaderMap) {
+    fn count(&self, resource: Option<Resource>, headers: &HeaderMap) {
         let mut counts = self.counts();
-        let counter = match (errand, text(headers, "homing-purpose")) {
-            (Some(Errand::Heartbeat), Some("attach")) => &mut counts.attach,
-            (Some(Errand::Heartbeat), Some("beat")) => &mut counts.beat,
-            (Some(Errand::Heartbeat), Some("probe")) => &mut counts.probe,
-            (Some(Errand::Settings), _) => &mut counts.settings,
-            (Some(Errand::Policy), _) => &mut counts.policy,
-            (Some(Errand::Heartbeat) | None, _) => &mut counts.other,
+        let counter = match (resource, text(headers, "homing-purpose")) {
+            (Some(Resource::Heartbeat), Some("attach")) => &mut counts.attach,
+            (Some(Resource::Heartbeat), Some("beat")) => &mut counts.beat,
+            (Some(Resource::Heartbeat), Some("probe")) => &mut counts.probe,
+            (Some(Resource::Settings), _) => &mut counts.settings,
+            (Some(Resource::Policy), _) => &mut counts.policy,
+            (Some(Resource::Heartbeat) | None, _) => &mut counts.other,
         };
         *counter += 1;
         if let Some(key) = text(headers, IDEMPOTENCY_KEY) {
@@ -237,8 +237,8 @@ fn wrong_method(right: &Method) -> Response<Bytes> {
     response
 }
 
-fn refusal(status: StatusCode, why: &str) -> Response<Bytes> {
-    json_response(status, &json!({ "error": why }))
+fn refusal(status: StatusCode, reason: &str) -> Response<Bytes> {
+    json_response(status, &json!({ "error": reason }))
 }
 
 fn json_response(status: StatusCode, value: &serde_json::Value) -> Response<Bytes> {

@@ -36,7 +36,7 @@ pub(crate) struct Counts {
     keys: VecDeque<String>,
 }
 
-/// More sweeps than are ever under way at one example server; an older key is forgotten.
+/// More searches than are ever under way at one example server; an older key is forgotten.
 const KEYS: usize = 1024;
 
 impl Counts {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::words::ExchangeId;
+use crate::types::ExchangeId;
 
 /// Answers kept at once. The engine has at most ten attempts and a few probes under way, so more than this can only be
 /// answers it has forgotten.
@@ -44,7 +44,7 @@ impl Answers {
                 return;
             }
             self.bytes -= older.body.take().map_or(0, |body| body.len());
-            crate::platform::journal::tell!(
+            crate::platform::logging::record!(
                 Warn,
                 "exchange {}: the body of its answer makes room for newer ones",
                 other.0

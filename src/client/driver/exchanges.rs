@@ -6,37 +6,37 @@ use std::time::SystemTime;
 
 use super::Heard;
 use super::answers::{Adopted, Answers};
+use crate::client::credential_provider::CredentialProvider;
 use crate::client::status::{Said, Status};
 use crate::client::too_large::TooLarge;
-use crate::client::wallet::Wallet;
 use crate::engine::Event;
 use crate::net::protocol::{Content, Protocol};
 use crate::net::{Answer, Exchange, Link};
-use crate::platform::journal;
-use crate::words::{Errand, ExchangeId, LinkId, Moment, Outcome, Purpose, Verdict};
+use crate::platform::logging;
+use crate::types::{ExchangeId, LinkId, Moment, Outcome, Purpose, Request, Verdict};
 
-/// Sweeps whose body is kept for attempts still to come; there is one at a time.
-const SWEEPS: usize = 4;
+/// Searches whose body is kept for attempts still to come; there is one at a time.
+const SEARCHES: usize = 4;
 
 /// See the module.
 pub(super) struct Exchanges {
     protocol: Box<dyn Protocol>,
     status: Status,
     too_large: TooLarge,
-    wallet: Wallet,
+    credential_provider: CredentialProvider,
     /// The exchange under way on each link.
     under_way: BTreeMap<LinkId, UnderWay>,
     /// Answers whose fate is open.
     answers: Answers,
     /// Answers that count, for the events that tell of them.
     adopted: VecDeque<Adopted>,
-    /// What is said in each sweep.
-    sweeps: BTreeMap<u64, Said>,
+    /// What is said in each search.
+    searches: BTreeMap<u64, Said>,
 }
 
 struct UnderWay {
     id: ExchangeId,
-    errand: Errand,
+    request: Request,
     content: Content,
     /// The newest request for a heartbeat that it covers.
     covers: u64,
@@ -59,30 +59,34 @@ pub(super) enum Next {
 }
 
 impl Exchanges {
-    pub(super) fn new(protocol: Box<dyn Protocol>, status: Status, wallet: Wallet) -> Self {
+    pub(super) fn new(
+        protocol: Box<dyn Protocol>,
+        status: Status,
+        credential_provider: CredentialProvider,
+    ) -> Self {
         Self {
             protocol,
             status,
             too_large: TooLarge::default(),
-            wallet,
+            credential_provider,
             under_way: BTreeMap::new(),
             answers: Answers::default(),
             adopted: VecDeque::new(),
-            sweeps: BTreeMap::new(),
+            searches: BTreeMap::new(),
         }
     }
 
     /// Other settings: servers that refused credentials may be shown them again.
     pub(super) fn reconfigured(&mut self) {
-        self.wallet.reconfigured();
+        self.credential_provider.reconfigured();
     }
 
-    /// Does an errand on a link that is free.
-    pub(super) fn begin(&mut self, id: ExchangeId, errand: Errand, link: &mut Link, now: Moment) -> Next {
-        let Said { status, covers } = self.said(&errand);
+    /// Does a request on a link that is free.
+    pub(super) fn begin(&mut self, id: ExchangeId, request: Request, link: &mut Link, now: Moment) -> Next {
+        let Said { status, covers } = self.said(&request);
         let held = self.too_large.holds(&link.server().id, status.len(), now);
         let content = if held { Content::Omitted } else { Content::Status(status) };
-        self.say(UnderWay { id, errand, content, covers, credentials: None, begun: false }, link, true)
+        self.say(UnderWay { id, request, content, covers, credentials: None, begun: false }, link, true)
     }
 
     /// The first byte of an answer came on this link. Whether the engine has not been told.
@@ -110,7 +114,7 @@ impl Exchanges {
             return self.too_large(under_way, answer, link, now);
         }
         if (200..300).contains(&answer.status) {
-            self.wallet.accepted();
+            self.credential_provider.accepted();
         }
         (Next::Heard { heard: under_way.answered(answer), insists: false }, None)
     }
@@ -126,15 +130,15 @@ impl Exchanges {
     }
 
     /// Lends out what an answer means. The body of a success is kept until the engine says whether it counts.
-    pub(super) fn tell<T>(
+    pub(super) fn emit<T>(
         &mut self,
         exchange: ExchangeId,
-        errand: Errand,
+        request: Request,
         covers: u64,
         answer: Answer,
         engine: impl FnOnce(Outcome<'_>) -> T,
     ) -> T {
-        let outcome = self.protocol.outcome(&errand, &answer, SystemTime::now());
+        let outcome = self.protocol.outcome(&request, &answer, SystemTime::now());
         let succeeded = matches!(outcome.verdict, Verdict::Success { .. });
         let told = engine(outcome);
         if succeeded {
@@ -162,13 +166,16 @@ impl Exchanges {
     /// link the engine need not know; where that was closed, the engine is told that it may try again.
     fn refused(&mut self, mut under_way: UnderWay, answer: Answer, link: Option<&mut Link>) -> Next {
         let renewed = match (under_way.credentials.take(), &link) {
-            (Some(version), Some(link)) => self.wallet.renew(version, &link.server().id),
+            (Some(version), Some(link)) => self.credential_provider.renew(version, &link.server().id),
             _ => false,
         };
         if let (true, true, Some(link)) = (renewed, answer.reusable, link) {
             return self.say(under_way, link, false);
         }
-        Next::Heard { heard: under_way.answered(answer), insists: renewed && self.wallet.may_insist() }
+        Next::Heard {
+            heard: under_way.answered(answer),
+            insists: renewed && self.credential_provider.may_insist(),
+        }
     }
 
     /// The server refused the body as too large. The exchange is repeated without it: on the same link the engine
@@ -196,31 +203,31 @@ impl Exchanges {
     /// Says it on this link, with the newest credentials. If they are refused, others may be tried when
     /// `renewable`.
     fn say(&mut self, mut under_way: UnderWay, link: &mut Link, renewable: bool) -> Next {
-        let UnderWay { id, ref errand, ref content, .. } = under_way;
-        let Some(request) = self.protocol.request(errand, link.server(), content.clone()) else {
+        let UnderWay { id, ref request, ref content, .. } = under_way;
+        let Some(request) = self.protocol.request(request, link.server(), content.clone()) else {
             return Next::Heard { heard: Heard::Declined(id), insists: false };
         };
-        let shown = self.wallet.show(&link.server().id, link.is_verified());
+        let shown = self.credential_provider.show(&link.server().id, link.is_verified());
         under_way.credentials = shown.version.filter(|_| renewable);
         if !link.say(id, Exchange::new(request, &shown.lines)) {
-            journal::tell!(Error, "exchange {}: its link is not free", id.0);
+            logging::record!(Error, "exchange {}: its link is not free", id.0);
             return Next::Nothing;
         }
         self.under_way.insert(link.id(), under_way);
         Next::Said(link.id())
     }
 
-    /// What is said: the newest status, the same for every attempt of one sweep, nothing in a probe.
-    fn said(&mut self, errand: &Errand) -> Said {
-        match errand {
-            Errand::Heartbeat { purpose: Purpose::Probe } | Errand::Listen | Errand::Policy { .. } => {
+    /// What is said: the newest status, the same for every attempt of one search, nothing in a probe.
+    fn said(&mut self, request: &Request) -> Said {
+        match request {
+            Request::Heartbeat { purpose: Purpose::Probe } | Request::Listen | Request::Policy { .. } => {
                 Said::default()
             }
-            Errand::Heartbeat { purpose: Purpose::Beat } => self.status.newest(),
-            Errand::Heartbeat { purpose: Purpose::Attach { sweep } } => {
-                let said = self.sweeps.entry(*sweep).or_insert_with(|| self.status.newest()).clone();
-                if self.sweeps.len() > SWEEPS {
-                    self.sweeps.pop_first();
+            Request::Heartbeat { purpose: Purpose::Beat } => self.status.newest(),
+            Request::Heartbeat { purpose: Purpose::Attach { search } } => {
+                let said = self.searches.entry(*search).or_insert_with(|| self.status.newest()).clone();
+                if self.searches.len() > SEARCHES {
+                    self.searches.pop_first();
                 }
                 said
             }
@@ -230,6 +237,6 @@ impl Exchanges {
 
 impl UnderWay {
     fn answered(self, answer: Answer) -> Heard {
-        Heard::Answered { exchange: self.id, errand: self.errand, covers: self.covers, answer }
+        Heard::Answered { exchange: self.id, request: self.request, covers: self.covers, answer }
     }
 }

@@ -11,7 +11,7 @@ use mio::Registry;
 use crate::net::{Limits, Link, Plan, Proxy, Report, SocketHook};
 use crate::settings::Server;
 use crate::trust::Prepared;
-use crate::words::{Cause, Failure, LinkId, Moment, Route};
+use crate::types::{Cause, Failure, LinkId, Moment, Route};
 
 /// See the module.
 pub(super) struct Links {

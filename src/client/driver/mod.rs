@@ -22,20 +22,20 @@ use self::exchanges::{Exchanges, Next};
 use self::links::Links;
 use self::policies::Policies;
 use self::probes::Probes;
+use super::credential_provider::CredentialProvider;
 use super::prepare::PreparedSettings;
 use super::reread::{Found, Look, Reread};
 use super::status::Status;
 use super::trust_clock::TrustClock;
-use super::wallet::Wallet;
 use crate::engine::{Action, Command, Event, Input, NetworkChange, Reached, Target, Turn};
 use crate::net::protocol::Protocol;
 use crate::net::{Answer, Limits, Looked, Proxy, Report, Resolver, SocketHook};
-use crate::platform::{Peers, Waker, journal};
+use crate::platform::{Peers, Waker, logging};
 use crate::settings::Server;
 use crate::trust::Timestamp;
-use crate::words::{
-    CertificatePolicyId, Errand, ExchangeId, Failure, LinkId, Moment, Outcome, Path, ProbeId, Proof, QueryId,
-    Route, Verdict,
+use crate::types::{
+    CertificatePolicyId, ExchangeId, Failure, LinkId, Moment, Outcome, ProbeId, Proof, QueryId, Request,
+    Route, Verdict, Via,
 };
 
 /// Something the engine is to be told: [`Input`], owning what it lends.
@@ -47,13 +47,13 @@ pub(super) enum Heard {
     Command(Command),
     LookUp(QueryId, Turn),
     Resolved(QueryId, Result<Arc<[IpAddr]>, Failure>),
-    Connected(LinkId, Path),
+    Connected(LinkId, Via),
     Secured(LinkId, Proof),
     FirstByte(ExchangeId),
     /// A whole answer, to a heartbeat that covers the requests for one up to this.
     Answered {
         exchange: ExchangeId,
-        errand: Errand,
+        request: Request,
         covers: u64,
         answer: Answer,
     },
@@ -72,7 +72,7 @@ pub(super) struct Config {
     pub(super) settings: PreparedSettings,
     pub(super) clock: Arc<TrustClock>,
     pub(super) status: Status,
-    pub(super) wallet: Wallet,
+    pub(super) credential_provider: CredentialProvider,
     /// In the order of the routes the engine knows.
     pub(super) proxies: Vec<Arc<Proxy>>,
     pub(super) hook: Option<SocketHook>,
@@ -106,10 +106,10 @@ pub(super) struct Driver {
 
 impl Driver {
     pub(super) fn new(config: Config, waker: Waker) -> Self {
-        let Config { protocol, limits, settings, clock, status, wallet, proxies, hook } = config;
+        let Config { protocol, limits, settings, clock, status, credential_provider, proxies, hook } = config;
         let mut driver = Self {
             links: Links::new(limits, proxies, hook.clone()),
-            exchanges: Exchanges::new(protocol, status, wallet),
+            exchanges: Exchanges::new(protocol, status, credential_provider),
             probes: Probes::new(hook),
             peers: Peers::default(),
             reread: Reread::new(&settings, Arc::clone(&clock)),
@@ -203,7 +203,7 @@ impl Driver {
     }
 
     /// Turns what was heard into what the engine hears, and lends it out.
-    pub(super) fn tell<T>(&mut self, heard: Heard, engine: impl FnOnce(Input<'_>) -> T) -> T {
+    pub(super) fn emit<T>(&mut self, heard: Heard, engine: impl FnOnce(Input<'_>) -> T) -> T {
         match heard {
             Heard::Timeout => engine(Input::Timeout),
             Heard::Resumed => engine(Input::Resumed),
@@ -215,7 +215,7 @@ impl Driver {
                 let answer = answer.as_ref().map(|addresses| &**addresses).map_err(Failure::clone);
                 engine(Input::Resolved { query, answer })
             }
-            Heard::Connected(link, path) => engine(Input::Connected { link, path }),
+            Heard::Connected(link, via) => engine(Input::Connected { link, via }),
             Heard::Secured(link, proof) => engine(Input::Secured { link, proof }),
             Heard::FirstByte(exchange) => engine(Input::FirstByte { exchange }),
             Heard::Lost(link, failure) => engine(Input::Lost { link, failure }),
@@ -226,9 +226,9 @@ impl Driver {
                 let verdict = Verdict::Declined { status: 0 };
                 engine(Input::Done { exchange, outcome: Outcome { verdict, drain: None } })
             }
-            Heard::Answered { exchange, errand, covers, answer } => {
+            Heard::Answered { exchange, request, covers, answer } => {
                 let engine = |outcome: Outcome<'_>| engine(Input::Done { exchange, outcome });
-                self.exchanges.tell(exchange, errand, covers, answer, engine)
+                self.exchanges.emit(exchange, request, covers, answer, engine)
             }
         }
     }
@@ -238,24 +238,24 @@ impl Driver {
         match action {
             Action::Resolve { query, host } => self.resolver.ask(Asker::Engine(query), &host),
             Action::Dial { link, server, certificate_policy, to, stagger, route } => {
-                journal::tell!(Debug, "link {}: dials {} at {to:?}, {route:?}", link.0, server.id);
+                logging::record!(Debug, "link {}: dials {} at {to:?}, {route:?}", link.0, server.id);
                 if let Err(failure) = self.dial(link, server, certificate_policy, to, stagger, route, now) {
                     self.heard.push_back(Heard::Lost(link, failure));
                 }
             }
-            Action::Exchange { exchange, link, errand, deadline: _ } => {
+            Action::Exchange { exchange, link, request, deadline: _ } => {
                 // Lost meanwhile: the engine is about to hear of it.
                 let Some(link) = self.links.get(link) else { return };
-                let next = self.exchanges.begin(exchange, errand, link, now);
+                let next = self.exchanges.begin(exchange, request, link, now);
                 self.go_on(next);
             }
             Action::Adopt { exchange } => self.exchanges.adopt(exchange),
-            Action::Abandon { exchange, reason } => {
-                journal::tell!(Debug, "exchange {}: given up, {}", exchange.0, reason.explain());
+            Action::Abandon { exchange, ending } => {
+                logging::record!(Debug, "exchange {}: given up, {}", exchange.0, ending.explain());
                 self.exchanges.abandon(exchange);
             }
-            Action::Close { link, reason } => {
-                journal::tell!(Debug, "link {}: closed, {}", link.0, reason.explain());
+            Action::Close { link, ending } => {
+                logging::record!(Debug, "link {}: closed, {}", link.0, ending.explain());
                 self.exchanges.lost(link);
                 self.links.close(link);
             }
@@ -385,9 +385,9 @@ impl Driver {
     /// What happened on a link.
     fn report(&mut self, id: LinkId, report: Report, now: Moment) {
         match report {
-            Report::Connected(path) => {
-                self.peers.server(path.peer.ip());
-                self.heard.push_back(Heard::Connected(id, path));
+            Report::Connected(via) => {
+                self.peers.server(via.peer.ip());
+                self.heard.push_back(Heard::Connected(id, via));
             }
             Report::Secured(accepted) => {
                 self.heard.push_back(Heard::Secured(id, accepted.proof));

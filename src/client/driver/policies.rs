@@ -9,7 +9,7 @@ use crate::client::trust_clock::TrustClock;
 use crate::engine::Event;
 use crate::net::Link;
 use crate::trust::{Accepted, Prepared, Timestamp, WallClock};
-use crate::words::{Cause, CertificatePolicyId, Failure, Proof, ServerId, SettingsId};
+use crate::types::{Cause, CertificatePolicyId, Failure, Proof, ServerId, SettingsId};
 
 /// See the module.
 pub(super) struct Policies {

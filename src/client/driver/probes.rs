@@ -9,7 +9,7 @@ use mio::Registry;
 use crate::engine::Reached;
 use crate::net::{Probe, SocketHook};
 use crate::trust::Prepared;
-use crate::words::{Failure, Host, Moment, ProbeId};
+use crate::types::{Failure, Host, Moment, ProbeId};
 
 /// See the module.
 pub(super) struct Probes {
@@ -60,7 +60,7 @@ impl Probes {
             let Some(probe) = self.probes.get_mut(&id) else { continue };
             if let Some(answer) = probe.step(registry, now) {
                 self.probes.remove(&id);
-                answers.push((id, answer.map(|(proof, path)| Reached { proof, path })));
+                answers.push((id, answer.map(|(proof, via)| Reached { proof, via })));
             }
         }
         answers

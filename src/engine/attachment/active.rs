@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 
 use super::race::Race;
-use super::roster::Member;
+use super::ranked_servers::Member;
 use crate::engine::context::Context;
 use crate::engine::owners::Owner;
 use crate::engine::session::{Attempt, Heartbeat, Link, Policy, Stream};
-use crate::engine::{Whereabouts, Why};
-use crate::words::{CertificatePolicyId, Moment, Proof, Route, SettingsId};
+use crate::engine::{Reason, Whereabouts};
+use crate::types::{CertificatePolicyId, Moment, Proof, Route, SettingsId};
 
 /// The one server the agent is attached to.
 #[derive(Debug)]
@@ -52,14 +52,14 @@ impl Reached {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Leave {
     pub(super) at: Moment,
-    pub(super) why: Why,
+    pub(super) reason: Reason,
     /// How often nobody else was found.
     pub(super) tries: u8,
 }
 
 impl Leave {
-    pub(super) const fn new(at: Moment, why: Why) -> Self {
-        Self { at, why, tries: 0 }
+    pub(super) const fn new(at: Moment, reason: Reason) -> Self {
+        Self { at, reason, tries: 0 }
     }
 }
 
@@ -96,7 +96,7 @@ impl Active {
 
     /// Whether another is looked for because nothing is delivered.
     pub(super) fn is_unfed(&self) -> bool {
-        self.leave.is_some_and(|leave| leave.why == Why::Unfed)
+        self.leave.is_some_and(|leave| leave.reason == Reason::Unfed)
     }
 
     /// The exchange that is under way with it goes on in other hands.

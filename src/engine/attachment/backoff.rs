@@ -1,4 +1,4 @@
-//! How long to wait before the next sweep, and before a server that failed is tried again.
+//! How long to wait before the next search, and before a server that failed is tried again.
 //!
 //! Two things make a fleet arrive in one second: everybody waits equally long, or everybody's wait
 //! is cut off at the same bound. So every wait is drawn, and a draw is never clamped.
@@ -7,30 +7,30 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Tuning;
-use crate::engine::chance::Chance;
-use crate::words::Moment;
+use crate::engine::rng::Rng;
+use crate::types::Moment;
 
-/// Sweeps and failures beyond this change nothing any more: the ceiling was reached long before.
+/// Searches and failures beyond this change nothing any more: the ceiling was reached long before.
 pub(super) const MOST_MISSES: u8 = 32;
 
-/// The delay before sweep number `misses` of an outage; also how long a server stays down after its
+/// The delay before search number `misses` of an outage; also how long a server stays down after its
 /// `misses`-th failure in a row.
 ///
 /// Doubling from max(spread, 2 s) up to the ceiling, then about the ceiling for ever.
-pub(super) fn delay(misses: u8, ceiling: Duration, tuning: &Tuning, chance: &mut Chance) -> Duration {
+pub(super) fn delay(misses: u8, ceiling: Duration, tuning: &Tuning, rng: &mut Rng) -> Duration {
     let Some(doublings) = misses.checked_sub(1) else {
         return Duration::ZERO;
     };
     let first = tuning.spread.max(tuning.first_window);
     let window = |doublings: u8| first.saturating_mul(1u32.checked_shl(doublings.into()).unwrap_or(u32::MAX));
     if window(doublings) < ceiling {
-        return tuning.spread.max(tuning.shortest_wait) + chance.up_to(window(doublings));
+        return tuning.spread.max(tuning.shortest_wait) + rng.up_to(window(doublings));
     }
     let reached_before = doublings.checked_sub(1).is_some_and(|fewer| window(fewer) >= ceiling);
     if !reached_before {
-        return tuning.shortest_wait + chance.up_to(ceiling);
+        return tuning.shortest_wait + rng.up_to(ceiling);
     }
-    chance.around(ceiling, 90, 110)
+    rng.around(ceiling, 90, 110)
 }
 
 /// Failures in a row, forgiven only by service that lasts: a flapping server must cost more each time.
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn waits_double_to_the_ceiling_and_are_drawn_around_it_for_ever() {
-        let (tuning, mut chance) = (Tuning::default(), Chance::new(1));
+        let (tuning, mut rng) = (Tuning::default(), Rng::new(1));
         let seconds = |s: f64| Duration::from_secs_f64(s);
         for (misses, low, high) in [
             (0, 0.0, 0.0),
@@ -116,8 +116,7 @@ mod tests {
             (7, 54.0, 66.0), // 60 × U(0.9, 1.1)
             (32, 54.0, 66.0),
         ] {
-            let drawn: Vec<_> =
-                (0..2000).map(|_| delay(misses, tuning.ceiling, &tuning, &mut chance)).collect();
+            let drawn: Vec<_> = (0..2000).map(|_| delay(misses, tuning.ceiling, &tuning, &mut rng)).collect();
             let (least, most) = (drawn.iter().min().unwrap(), drawn.iter().max().unwrap());
             assert!(*least >= seconds(low) && *most <= seconds(high), "{misses}: {least:?} {most:?}");
             // The draw uses the whole range and piles up nowhere.

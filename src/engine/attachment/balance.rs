@@ -13,8 +13,8 @@ use std::hash::Hasher;
 
 use siphasher::sip::SipHasher24;
 
-use crate::engine::chance::negative_log2;
-use crate::words::{AgentId, ServerId};
+use crate::engine::rng::negative_log2;
+use crate::types::{AgentId, ServerId};
 
 /// The published key of the hash: bytes of "homing: balance ". It separates this use of the hash
 /// from others; it is no secret.

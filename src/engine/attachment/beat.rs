@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use super::active::{Active, Leave};
 use super::health::{Health, floor};
-use super::plan::{Entry, Request};
+use super::plan::{Criteria, Entry};
 use super::race::Race;
 use super::{Attachment, Phase};
 use crate::engine::context::Context;
 use crate::engine::event::{Next, span};
 use crate::engine::owners::Owner;
 use crate::engine::session::{Answer, Attempt, Heard, Step, Target, Try};
-use crate::engine::{Action, Ending, Event, Input, Why};
-use crate::words::{Cause, Errand, Failure, FailureClass, Moment, Purpose};
+use crate::engine::{Action, Ending, Event, Input, Reason};
+use crate::types::{Cause, Failure, FailureClass, Moment, Purpose, Request};
 
 impl Attachment {
     // --- commands ---
@@ -101,7 +101,7 @@ impl Attachment {
         let server = self.servers.id(record);
         self.announced.settings(cx, &server, answer.settings);
         self.announced.policy(cx, &server, answer.policy);
-        cx.tell(Event::Heartbeat { server, status: answer.status, elapsed: span(answer.elapsed) });
+        cx.emit(Event::Heartbeat { server, status: answer.status, elapsed: span(answer.elapsed) });
         self.proved(cx, answer.link, answer.drain);
     }
 
@@ -114,15 +114,15 @@ impl Attachment {
             return;
         };
         if unfed && !active.is_unfed() {
-            active.leave = Some(Leave::new(cx.now, Why::Unfed));
+            active.leave = Some(Leave::new(cx.now, Reason::Unfed));
         }
         if active.heartbeat.is_under_way() {
             if let Some((failure, which)) = active.heartbeat.expire(cx) {
                 self.beat_failed(cx, failure, which, false);
-            } else if let Some((_, why)) =
+            } else if let Some((_, reason)) =
                 active.heartbeat.doubt_at(stagger, &cx.tuning.attachment).filter(|&(at, _)| at <= cx.now)
             {
-                self.doubt(cx, why);
+                self.doubt(cx, reason);
             }
         } else if active.search.is_some() {
             self.drive_beside(cx);
@@ -170,7 +170,7 @@ impl Attachment {
         };
         if self.active().is_some_and(Active::is_quiet) {
             let plan = vec![Entry::new(better)];
-            let race = Race::new(cx.queue.next_id(), Why::BetterServer, cx.now, plan);
+            let race = Race::new(cx.queue.next_id(), Reason::BetterServer, cx.now, plan);
             self.search_beside(cx, race);
         }
     }
@@ -190,11 +190,11 @@ impl Attachment {
         if let Some(floor) = self.beat_floor(cx).filter(|&floor| floor > cx.now) {
             return self.again(floor, which);
         }
-        let errand = Errand::Heartbeat { purpose: Purpose::Beat };
+        let request = Request::Heartbeat { purpose: Purpose::Beat };
         let link = self.active_mut().and_then(|active| active.heartbeat.take_link());
         let attempt = match link {
-            Some(link) => Attempt::on_link(cx, Owner::Heartbeat, target, errand, link),
-            None => self.servers.begin_target(cx, Owner::Heartbeat, target, errand),
+            Some(link) => Attempt::on_link(cx, Owner::Heartbeat, target, request, link),
+            None => self.servers.begin_target(cx, Owner::Heartbeat, target, request),
         };
         if let Some(active) = self.active_mut() {
             active.heartbeat.begin(attempt, which);
@@ -202,16 +202,16 @@ impl Attachment {
     }
 
     /// No sign of life for too long: others are tried beside it.
-    fn doubt(&mut self, cx: &mut Context<'_>, why: Why) {
+    fn doubt(&mut self, cx: &mut Context<'_>, reason: Reason) {
         let tuning = &cx.tuning.attachment;
         let Some(active) = self.active() else {
             return;
         };
         let member = active.member.clone();
         let without = Some(active.record());
-        let mut plan = self.servers.plan(cx, Request { without, ..Request::default() });
+        let mut plan = self.servers.plan(cx, Criteria { without, ..Criteria::default() });
         // One that the settings no longer name is left rather than dialled again.
-        let second_opinion = why == Why::ServerSilent && active.listed;
+        let second_opinion = reason == Reason::ServerSilent && active.listed;
         if second_opinion {
             plan.insert(0, Entry::new(member.clone()));
             for asked_now in plan.iter_mut().take(2) {
@@ -229,11 +229,11 @@ impl Attachment {
             return;
         };
         let servers = plan.len();
-        let mut race = Race::new(cx.queue.next_id(), why, cx.now, plan).beside(attempt, member, stagger);
+        let mut race = Race::new(cx.queue.next_id(), reason, cx.now, plan).beside(attempt, member, stagger);
         if second_opinion {
             race = race.with_second_opinion(cx.now + stagger.min(tuning.second_opinion));
         }
-        cx.tell(Event::Sweeping { why, servers });
+        cx.emit(Event::Searching { reason, servers });
         self.search_beside(cx, race);
     }
 
@@ -252,22 +252,22 @@ impl Attachment {
             FailureClass::Broken if which == Try::First => {
                 self.servers.charge(cx, record, policy, &failure);
                 if self.is_down(record) {
-                    cx.tell(Event::attempt_failed(server, &failure, Next::NextServer));
+                    cx.emit(Event::attempt_failed(server, &failure, Next::NextServer));
                     return self.lose(cx, failure, true);
                 }
-                cx.tell(Event::attempt_failed(server, &failure, Next::SameServer));
+                cx.emit(Event::attempt_failed(server, &failure, Next::SameServer));
                 // A connection in use was lost, perhaps by everybody: come back spread.
-                let wait = if was_asked { cx.chance.up_to(tuning.spread) } else { Duration::ZERO };
+                let wait = if was_asked { cx.rng.up_to(tuning.spread) } else { Duration::ZERO };
                 self.again(cx.now + wait, Try::FreshLink);
             }
             FailureClass::ServerError | FailureClass::TooLarge | FailureClass::Misunderstood => {
                 self.servers.charge(cx, record, policy, &failure);
                 if self.is_down(record) {
-                    cx.tell(Event::attempt_failed(server, &failure, Next::NextServer));
+                    cx.emit(Event::attempt_failed(server, &failure, Next::NextServer));
                     return self.lose(cx, failure, true);
                 }
-                cx.tell(Event::attempt_failed(server, &failure, Next::SameServer));
-                let wait = cx.chance.between(tuning.recheck_least, tuning.recheck_most);
+                cx.emit(Event::attempt_failed(server, &failure, Next::SameServer));
+                let wait = cx.rng.between(tuning.recheck_least, tuning.recheck_most);
                 self.again(cx.now + wait, Try::First);
             }
             FailureClass::Throttled => {
@@ -277,10 +277,10 @@ impl Attachment {
                 let asked = floor(asked, tuning);
                 let record = self.servers.record(record);
                 let until = record.and_then(|record| record.throttled_until()).unwrap_or(cx.now);
-                cx.tell(Event::attempt_failed(server, &failure, Next::Later));
+                cx.emit(Event::attempt_failed(server, &failure, Next::Later));
                 self.again(until, Try::First);
                 if asked > self.interval {
-                    self.move_away(cx, Leave::new(cx.now, Why::ServerThrottled));
+                    self.move_away(cx, Leave::new(cx.now, Reason::ServerThrottled));
                 }
             }
             FailureClass::Refused
@@ -296,7 +296,7 @@ impl Attachment {
             | FailureClass::Proxy
             | FailureClass::Draining
             | FailureClass::ClosedIdle => {
-                cx.tell(Event::attempt_failed(server, &failure, Next::NextServer));
+                cx.emit(Event::attempt_failed(server, &failure, Next::NextServer));
                 self.lose(cx, failure, false);
             }
         }
@@ -314,10 +314,10 @@ impl Attachment {
             .record(record)
             .is_some_and(|record| matches!(record.health, Health::Quarantined { .. }))
         {
-            cx.tell(Event::attempt_failed(server, &failure, Next::NextServer));
+            cx.emit(Event::attempt_failed(server, &failure, Next::NextServer));
             return self.lose(cx, failure, true);
         }
-        cx.tell(Event::attempt_failed(server, &failure, Next::SameServer));
+        cx.emit(Event::attempt_failed(server, &failure, Next::SameServer));
     }
 
     fn again(&mut self, at: Moment, which: Try) {
@@ -339,12 +339,12 @@ impl Attachment {
             return false;
         }
         match attempt.handle(cx, input) {
-            Step::Nothing | Step::Progress | Step::Told(_) => {}
+            Step::Nothing | Step::Progress | Step::Notice(_) => {}
             Step::Answered(answer) => {
                 cx.act(Action::Adopt { exchange: answer.exchange });
                 cx.queue.close(answer.link.id, Ending::Stopped);
                 let server = self.servers.id(attempt.target.record);
-                cx.tell(Event::Heartbeat { server, status: answer.status, elapsed: span(answer.elapsed) });
+                cx.emit(Event::Heartbeat { server, status: answer.status, elapsed: span(answer.elapsed) });
                 self.transition_to_stopped(cx);
             }
             Step::Declined { .. } | Step::Failed { .. } => self.transition_to_stopped(cx),

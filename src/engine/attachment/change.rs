@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use super::active::{Active, Leave};
 use super::health::Record;
-use super::plan::Request;
+use super::plan::Criteria;
 use super::race::Race;
-use super::roster::{Member, Roster};
+use super::ranked_servers::{Member, RankedServers};
 use super::{Attachment, Phase};
 use crate::engine::context::Context;
 use crate::engine::fact::Fact;
 use crate::engine::owners::Owner;
 use crate::engine::session::{Stream, Try};
-use crate::engine::{Ending, NetworkChange, Why};
+use crate::engine::{Ending, NetworkChange, Reason};
 use crate::settings::{Effective, Mode, Server, Settings};
-use crate::words::{FailureClass, Moment, ServerId, SettingsId};
+use crate::types::{FailureClass, Moment, ServerId, SettingsId};
 
 impl Attachment {
     // --- settings ---
@@ -25,7 +25,7 @@ impl Attachment {
         let records =
             cx.in_force.settings().servers().iter().map(|id| Record::new(id.clone(), cx.now)).collect();
         self.servers.records = records;
-        self.servers.roster = self.roster(effective);
+        self.servers.ranked_servers = self.ranked_servers(effective);
         self.follow(cx, effective);
         if !effective.enabled.value {
             self.transition_to_disabled(cx);
@@ -68,33 +68,33 @@ impl Attachment {
         let in_force = cx.in_force;
         let new_settings = in_force.settings();
         let old_settings = before.unwrap_or(new_settings);
-        let old_roster = std::mem::take(&mut self.servers.roster);
+        let old_ranked_servers = std::mem::take(&mut self.servers.ranked_servers);
         let in_use = self.active().map(|active| self.servers.id(active.record()));
         let moved = self.carry_records_over(cx.now, new_settings, in_use);
-        self.servers.roster = self.roster(effective);
+        self.servers.ranked_servers = self.ranked_servers(effective);
         self.follow(cx, effective);
         let change = Change { old_settings, new_settings, moved: &moved };
         let same = |server: &Server, other: &Server| change.is_same(server, other);
 
-        pardon(&mut self.servers.records, cx.now, &old_roster, &self.servers.roster, &change);
-        let (roster, version) = (&self.servers.roster, in_force.id());
+        pardon(&mut self.servers.records, cx.now, &old_ranked_servers, &self.servers.ranked_servers, &change);
+        let (ranked_servers, version) = (&self.servers.ranked_servers, in_force.id());
         let stays = |member: &Member| {
             let record = change.record(member.record.into())?;
-            roster.of_record(record).filter(|listed| same(&listed.server, &member.server)).cloned()
+            ranked_servers.of_record(record).filter(|listed| same(&listed.server, &member.server)).cloned()
         };
         // The same server and policy at another place: an attempt that is under way may end, so that settings that
         // change faster than a server answers do not keep the agent from attaching.
         let moves = |member: &Member| {
             let record = change.record(member.record.into())?;
-            let listed = roster.of_record(record)?;
+            let listed = ranked_servers.of_record(record)?;
             change.policies_agree(listed.server.policy, member.server.policy).then(|| Member {
                 server: Arc::new(Server { policy: listed.server.policy, ..(*member.server).clone() }),
                 ..listed.clone()
             })
         };
         let goes_on = |member: &Member| stays(member).or_else(|| moves(member));
-        let unchanged = old_roster.members().len() == roster.members().len()
-            && old_roster.members().iter().all(|member| {
+        let unchanged = old_ranked_servers.members().len() == ranked_servers.members().len()
+            && old_ranked_servers.members().iter().all(|member| {
                 stays(member)
                     .is_some_and(|listed| listed.priority == member.priority && listed.rank == member.rank)
             });
@@ -102,7 +102,7 @@ impl Attachment {
         let interval = cx.tuning.attachment.settings_interval;
         let again_too_soon = self.resettled.is_some_and(|last| last + interval > cx.now);
         match &mut self.phase {
-            Phase::Sweeping(race) => {
+            Phase::Searching(race) => {
                 retain(cx, race, &change, version, &goes_on);
                 race.renumber_failures(again_too_soon, |record| change.record(record));
                 self.resettled = self.resettled.filter(|_| again_too_soon).or(Some(cx.now));
@@ -111,7 +111,8 @@ impl Attachment {
                 let record = change.record(active.record()).unwrap_or_default();
                 let still_listed = stays(&active.member);
                 // Under another policy, or at another address: the place itself may be as it was.
-                let here = roster.of_record(record).filter(|_| change.record(active.record()).is_some());
+                let here =
+                    ranked_servers.of_record(record).filter(|_| change.record(active.record()).is_some());
                 let judged_anew = here.is_some_and(|listed| listed.is_same_place(&active.member));
                 match &mut active.search {
                     None => {}
@@ -145,7 +146,7 @@ impl Attachment {
                     Some(member) => {
                         active.policy = in_force.certificate_policy(member.server.policy);
                         active.member = member;
-                        active.leave = active.leave.filter(|leave| leave.why != Why::NewSettings);
+                        active.leave = active.leave.filter(|leave| leave.reason != Reason::NewSettings);
                     }
                     None => {
                         active.member.record = u16::try_from(record).unwrap_or(u16::MAX);
@@ -153,11 +154,11 @@ impl Attachment {
                         // Other settings reach a fleet in one second. What is to be verified afresh is, at once; one that
                         // is no longer named is left within a minute, and keeps the moment drawn first.
                         let planned =
-                            active.leave.filter(|leave| leave.why == Why::NewSettings && !judged_anew);
+                            active.leave.filter(|leave| leave.reason == Reason::NewSettings && !judged_anew);
                         active.leave = planned.or_else(|| {
                             let spread = cx.tuning.attachment.settings_spread;
-                            let wait = if judged_anew { Duration::ZERO } else { cx.chance.up_to(spread) };
-                            Some(Leave::new(cx.now + wait, Why::NewSettings))
+                            let wait = if judged_anew { Duration::ZERO } else { cx.rng.up_to(spread) };
+                            Some(Leave::new(cx.now + wait, Reason::NewSettings))
                         });
                     }
                 }
@@ -183,21 +184,21 @@ impl Attachment {
             return;
         }
         let without = self.active().map(Active::record);
-        let plan = self.servers.plan(cx, Request { without, ..Request::default() });
+        let plan = self.servers.plan(cx, Criteria { without, ..Criteria::default() });
         match &mut self.phase {
-            Phase::Disabled => self.sweep_for_settings(cx),
+            Phase::Disabled => self.search_for_settings(cx),
             Phase::Waiting { .. } | Phase::NoNetwork { .. } | Phase::Captive { .. } if unchanged => {}
             Phase::Waiting { .. }
             | Phase::NoNetwork { .. }
             | Phase::Captive { .. }
             | Phase::Rejected { .. } => {
                 self.pardon_refusals(cx);
-                self.sweeps = 0;
-                self.sweep_for_settings(cx);
+                self.searches = 0;
+                self.search_for_settings(cx);
             }
-            Phase::Sweeping(race) => {
+            Phase::Searching(race) => {
                 race.replan(plan);
-                self.drive_sweep(cx);
+                self.drive_search(cx);
             }
             Phase::Attached(active) => {
                 if let Some(race) = &mut active.search {
@@ -216,21 +217,21 @@ impl Attachment {
     }
 
     /// A new list is tried at once, but lists that follow each other faster do not each begin a search.
-    fn sweep_for_settings(&mut self, cx: &mut Context<'_>) {
+    fn search_for_settings(&mut self, cx: &mut Context<'_>) {
         let earliest = self.resettled.map(|last| last + cx.tuning.attachment.settings_interval);
         match earliest.filter(|&earliest| earliest > cx.now) {
-            Some(earliest) => self.transition_to_waiting(cx, earliest, Why::NewSettings),
+            Some(earliest) => self.transition_to_waiting(cx, earliest, Reason::NewSettings),
             None => {
                 self.resettled = Some(cx.now);
-                self.sweep(cx, Why::NewSettings);
+                self.search(cx, Reason::NewSettings);
             }
         }
     }
 
-    fn roster(&self, effective: &Effective) -> Roster {
+    fn ranked_servers(&self, effective: &Effective) -> RankedServers {
         let records = &self.servers.records;
         let find = |server: &Server| records.iter().position(|record| record.id == server.id);
-        Roster::new(&effective.server_list.value, &self.servers.agent, find)
+        RankedServers::new(&effective.server_list.value, &self.servers.agent, find)
     }
 
     /// Records of servers the settings still name are kept, and that of the server in use. Returns where
@@ -274,23 +275,23 @@ impl Attachment {
             self.failback.forget_network();
         }
         match (&self.phase, change) {
-            (Phase::Sweeping(_) | Phase::Waiting { .. } | Phase::Captive { .. }, NetworkChange::Gone) => {
-                self.transition_to_no_network(cx, Why::NoNetwork)
+            (Phase::Searching(_) | Phase::Waiting { .. } | Phase::Captive { .. }, NetworkChange::Gone) => {
+                self.transition_to_no_network(cx, Reason::NoNetwork)
             }
             (_, NetworkChange::Gone) => {}
             (_, NetworkChange::Changed | NetworkChange::Elsewhere | NetworkChange::Returned) => {
-                self.wake(cx, Why::NetworkChanged)
+                self.wake(cx, Reason::NetworkChanged)
             }
         }
     }
 
     pub(in crate::engine) fn resumed(&mut self, cx: &mut Context<'_>) {
         self.hunger.slept(cx.now);
-        self.wake(cx, Why::Resumed);
+        self.wake(cx, Reason::Resumed);
     }
 
     /// Links made before are worth nothing, and waiting may have lost its reason. Nobody is charged.
-    fn wake(&mut self, cx: &mut Context<'_>, why: Why) {
+    fn wake(&mut self, cx: &mut Context<'_>, reason: Reason) {
         match &mut self.phase {
             Phase::Attached(active) => {
                 if let Some(mut race) = active.search.take() {
@@ -302,13 +303,13 @@ impl Attachment {
                     stream.rest(cx, Ending::Stale);
                 }
                 self.failback.drop_probes(cx);
-                self.facts.add(Fact::Refresh { resumed: why == Why::Resumed });
+                self.facts.add(Fact::Refresh { resumed: reason == Reason::Resumed });
             }
-            Phase::Sweeping(race) => {
+            Phase::Searching(race) => {
                 race.network_changed();
-                self.rearm(cx, why);
+                self.rearm(cx, reason);
             }
-            Phase::Waiting { .. } | Phase::NoNetwork { .. } | Phase::Captive { .. } => self.rearm(cx, why),
+            Phase::Waiting { .. } | Phase::NoNetwork { .. } | Phase::Captive { .. } => self.rearm(cx, reason),
             Phase::Starting { .. }
             | Phase::Disabled
             | Phase::Rejected { .. }
@@ -318,10 +319,10 @@ impl Attachment {
     }
 
     /// Tries again soon, but not more often than links flap.
-    fn rearm(&mut self, cx: &mut Context<'_>, why: Why) {
+    fn rearm(&mut self, cx: &mut Context<'_>, reason: Reason) {
         let tuning = &cx.tuning.attachment;
         let earliest = self.rearmed.map_or(cx.now, |last| (last + tuning.rearm_interval).max(cx.now));
-        let until = earliest + cx.chance.up_to(tuning.rearm_spread);
+        let until = earliest + cx.rng.up_to(tuning.rearm_spread);
         match self.phase {
             Phase::Waiting { until: planned, .. }
             | Phase::NoNetwork { until: planned, .. }
@@ -331,10 +332,10 @@ impl Attachment {
                 return;
             }
             // A search that is young enough to have begun on this network goes on.
-            Phase::Sweeping(_) if earliest > cx.now => return,
+            Phase::Searching(_) if earliest > cx.now => return,
             Phase::Starting { .. }
             | Phase::Disabled
-            | Phase::Sweeping(_)
+            | Phase::Searching(_)
             | Phase::Attached(_)
             | Phase::Waiting { .. }
             | Phase::NoNetwork { .. }
@@ -344,7 +345,7 @@ impl Attachment {
             | Phase::Stopped => {}
         }
         self.rearmed = Some(until);
-        self.transition_to_waiting(cx, until, why);
+        self.transition_to_waiting(cx, until, reason);
     }
 
     // --- commands ---
@@ -359,9 +360,9 @@ impl Attachment {
             | Phase::Captive { .. }
             | Phase::Rejected { .. } => {
                 self.pardon_refusals(cx);
-                self.sweep(cx, Why::Asked);
+                self.search(cx, Reason::Asked);
             }
-            Phase::Sweeping(_) | Phase::Disabled | Phase::Stopping { .. } | Phase::Stopped => {}
+            Phase::Searching(_) | Phase::Disabled | Phase::Stopping { .. } | Phase::Stopped => {}
         }
     }
 
@@ -370,9 +371,9 @@ impl Attachment {
     pub(in crate::engine) fn new_credentials(&mut self, cx: &mut Context<'_>) {
         let refused = self.pardon_refusals(cx);
         match self.phase {
-            Phase::Rejected { .. } => self.sweep(cx, Why::NewCredentials),
-            Phase::Waiting { .. } if refused => self.sweep(cx, Why::NewCredentials),
-            Phase::Sweeping(_) => self.credentials_changed = true,
+            Phase::Rejected { .. } => self.search(cx, Reason::NewCredentials),
+            Phase::Waiting { .. } if refused => self.search(cx, Reason::NewCredentials),
+            Phase::Searching(_) => self.credentials_changed = true,
             Phase::Attached(ref active) => self.credentials_changed = !active.is_quiet(),
             Phase::Starting { .. }
             | Phase::Waiting { .. }
@@ -434,15 +435,15 @@ fn is_same_place(new: &Server, old: &Server) -> bool {
 fn pardon(
     records: &mut [Record],
     now: Moment,
-    old_roster: &Roster,
-    new_roster: &Roster,
+    old_ranked_servers: &RankedServers,
+    new_ranked_servers: &RankedServers,
     change: &Change<'_>,
 ) {
-    for old in old_roster.members() {
+    for old in old_ranked_servers.members() {
         let Some(record) = change.record(old.record.into()) else {
             continue;
         };
-        let listed = new_roster.of_record(record);
+        let listed = new_ranked_servers.of_record(record);
         let moved = listed.is_some_and(|new| !is_same_place(&new.server, &old.server));
         if let Some(record) = records.get_mut(record) {
             record.pardon(now, |class, policy| match class {

@@ -12,13 +12,13 @@
 //! hour's stay sets that back. So a server that flaps, in whatever pattern, moves an agent twice an hour at most.
 
 use super::Tuning;
-use super::roster::Member;
+use super::ranked_servers::Member;
 use super::servers::Servers;
 use crate::engine::context::Context;
 use crate::engine::owners::Owner;
 use crate::engine::session::{Attempt, Link, Step};
 use crate::engine::{Ending, Event, Input};
-use crate::words::{Cause, Errand, Failure, FailureClass, Moment, Purpose, ServerId, SettingsId};
+use crate::types::{Cause, Failure, FailureClass, Moment, Purpose, Request, ServerId, SettingsId};
 
 /// Successes a prospect needs, at least: one could be luck, two could be one short spell.
 const PROOFS: u8 = 3;
@@ -99,15 +99,20 @@ impl Failback {
     /// The agent is now on this server: who would be better? Prospects that stay keep their progress.
     pub(super) fn aim(&mut self, cx: &mut Context<'_>, servers: &Servers, active: &Member) {
         let mut wanted: Vec<(Kind, Member)> = Vec::new();
-        for priority in servers.roster.priorities().take_while(|&priority| priority < active.priority) {
-            let members = servers.roster.priority(priority);
+        for priority in servers.ranked_servers.priorities().take_while(|&priority| priority < active.priority)
+        {
+            let members = servers.ranked_servers.priority(priority);
             wanted.extend(members.first().map(|own| (Kind::Own, own.clone())));
             let others = members.iter().skip(1).take(others(members.len()));
             wanted.extend(others.map(|other| (Kind::Other, other.clone())));
         }
         if active.rank > 0 {
             wanted.extend(
-                servers.roster.priority(active.priority).first().map(|home| (Kind::Home, home.clone())),
+                servers
+                    .ranked_servers
+                    .priority(active.priority)
+                    .first()
+                    .map(|home| (Kind::Home, home.clone())),
             );
         }
         let mut before = std::mem::take(&mut self.prospects);
@@ -244,7 +249,7 @@ impl Failback {
             return false;
         };
         match probe.handle(cx, input) {
-            Step::Nothing | Step::Progress | Step::Told(_) => {}
+            Step::Nothing | Step::Progress | Step::Notice(_) => {}
             Step::Answered(answer) => {
                 self.memorable = true;
                 // A probe's answer has no effect but this one.
@@ -303,7 +308,7 @@ impl Failback {
             let floor = record.and_then(|record| record.floor()).filter(|&floor| floor > cx.now);
             (floor, record.and_then(|record| record.last_start), member.rank)
         };
-        let members = servers.roster.priority(prospect.member.priority);
+        let members = servers.ranked_servers.priority(prospect.member.priority);
         let next = members.iter().skip(1).filter(is_free).min_by_key(turn).cloned();
         if let (Some(next), Some(prospect)) = (next, self.prospects.get_mut(index)) {
             prospect.member = next;
@@ -371,8 +376,8 @@ impl Prospect {
         match floor.filter(|&floor| floor > cx.now) {
             Some(floor) => self.due = floor,
             None => {
-                let errand = Errand::Heartbeat { purpose: Purpose::Probe };
-                self.probe = Some(Box::new(servers.begin(cx, Owner::Failback, &self.member, errand)));
+                let request = Request::Heartbeat { purpose: Purpose::Probe };
+                self.probe = Some(Box::new(servers.begin(cx, Owner::Failback, &self.member, request)));
             }
         }
         false
@@ -390,7 +395,7 @@ impl Prospect {
         self.probe = None;
         (self.misses, self.throttled) = (0, 0);
         servers.succeed(cx, record, &self.member.server, link);
-        cx.tell(Event::Probed { server: servers.id(record), failure: None });
+        cx.emit(Event::Probed { server: servers.id(record), failure: None });
         let proof = self.proof.get_or_insert(Proof { first: cx.now, count: 0 });
         proof.count = proof.count.saturating_add(1);
         let tuning = &cx.tuning.attachment;
@@ -403,12 +408,12 @@ impl Prospect {
         let dwell = (dwell * factor).min(most);
         if proof.count < PROOFS || cx.now.since(proof.first) < dwell {
             let seldom = dwell / PROBES_IN_A_DWELL;
-            self.due = cx.now + cx.chance.between(tuning.proving_least, tuning.proving_most).max(seldom);
+            self.due = cx.now + cx.rng.between(tuning.proving_least, tuning.proving_most).max(seldom);
             return;
         }
         let delay = match self.kind {
-            Kind::Own | Kind::Other => cx.chance.up_to(tuning.failback_spread),
-            Kind::Home => cx.chance.exponential(tuning.home_delay),
+            Kind::Own | Kind::Other => cx.rng.up_to(tuning.failback_spread),
+            Kind::Home => cx.rng.exponential(tuning.home_delay),
         };
         self.move_at = Some(rests_until.map_or(cx.now, |until| until.max(cx.now)) + delay);
     }
@@ -416,7 +421,7 @@ impl Prospect {
     fn failed(&mut self, cx: &mut Context<'_>, servers: &mut Servers, failure: &Failure) {
         let record = usize::from(self.member.record);
         servers.charge(cx, record, self.member.server.policy, failure);
-        cx.tell(Event::Probed { server: servers.id(record), failure: Some(failure.to_string()) });
+        cx.emit(Event::Probed { server: servers.id(record), failure: Some(failure.to_string()) });
         let throttled = failure.class() == FailureClass::Throttled;
         self.throttled = if throttled { self.throttled.saturating_add(1) } else { 0 };
         self.set_back(cx);
@@ -444,5 +449,5 @@ fn cadence(cx: &mut Context<'_>, misses: u8, throttled: u8) -> std::time::Durati
     let tuning = &cx.tuning.attachment;
     let mean = (tuning.probe_first * (1 << misses.min(4))).min(tuning.probe_slowest);
     let mean = (mean * (1 << throttled.min(8))).min(tuning.probe_throttled.max(mean));
-    cx.chance.around(mean, 50, 150)
+    cx.rng.around(mean, 50, 150)
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use super::Tuning;
 use super::backoff::{Misses, delay};
-use crate::engine::chance::Chance;
-use crate::words::{Cause, Failure, FailureClass, Moment, ServerId};
+use crate::engine::rng::Rng;
+use crate::types::{Cause, Failure, FailureClass, Moment, ServerId};
 
 /// How a server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -281,20 +281,20 @@ impl Record {
         failure: &Failure,
         policy: u16,
         tuning: &Tuning,
-        chance: &mut Chance,
+        rng: &mut Rng,
     ) {
         self.note(now, failure);
         match cost(failure) {
             Cost::Nothing => {}
-            Cost::Third => self.third(now, tuning, chance),
+            Cost::Third => self.third(now, tuning, rng),
             Cost::Limit => match self.last_limit.replace(now) {
                 Some(last) if now.since(last) < tuning.limit_window => {
-                    self.quarantine(now, failure.class(), policy, tuning, chance);
+                    self.quarantine(now, failure.class(), policy, tuning, rng);
                 }
-                Some(_) | None => self.third(now, tuning, chance),
+                Some(_) | None => self.third(now, tuning, rng),
             },
-            Cost::Down => self.go_down(now, tuning, chance),
-            Cost::Quarantine => self.quarantine(now, failure.class(), policy, tuning, chance),
+            Cost::Down => self.go_down(now, tuning, rng),
+            Cost::Quarantine => self.quarantine(now, failure.class(), policy, tuning, rng),
             Cost::LeftOut => {
                 self.service_since = None;
                 let until = now + tuning.not_allowed;
@@ -302,7 +302,7 @@ impl Record {
             }
             Cost::Throttle { status, asked } => {
                 let floor = floor(asked, tuning);
-                let until = now + floor + chance.up_to((floor / 4).max(tuning.throttle_spread));
+                let until = now + floor + rng.up_to((floor / 4).max(tuning.throttle_spread));
                 self.keep_floor(Throttle { until, status });
             }
         }
@@ -313,10 +313,10 @@ impl Record {
         self.last_failure = Some(Box::new((failure.clone(), now)));
     }
 
-    fn go_down(&mut self, now: Moment, tuning: &Tuning, chance: &mut Chance) {
+    fn go_down(&mut self, now: Moment, tuning: &Tuning, rng: &mut Rng) {
         self.service_since = None;
         self.misses.add();
-        let until = now + delay(self.misses.count(), tuning.down_ceiling, tuning, chance);
+        let until = now + delay(self.misses.count(), tuning.down_ceiling, tuning, rng);
         self.become_health(Health::Down { until }, now);
     }
 
@@ -349,13 +349,13 @@ impl Record {
         self.misses = misses;
     }
 
-    fn third(&mut self, now: Moment, tuning: &Tuning, chance: &mut Chance) {
+    fn third(&mut self, now: Moment, tuning: &Tuning, rng: &mut Rng) {
         let (thirds, first) = match self.health {
             Health::Suspect { thirds, first } if now.since(first) < tuning.thirds_window => {
                 (thirds + 1, first)
             }
             // It was down and has not recovered: a milder failure must not make it look better.
-            Health::Down { .. } => return self.go_down(now, tuning, chance),
+            Health::Down { .. } => return self.go_down(now, tuning, rng),
             Health::Unknown
             | Health::Up
             | Health::Suspect { .. }
@@ -364,21 +364,14 @@ impl Record {
             | Health::Draining { .. } => (1, now),
         };
         if thirds >= 3 {
-            self.go_down(now, tuning, chance);
+            self.go_down(now, tuning, rng);
         } else {
             self.service_since = None;
             self.become_health(Health::Suspect { thirds, first }, now);
         }
     }
 
-    fn quarantine(
-        &mut self,
-        now: Moment,
-        class: FailureClass,
-        policy: u16,
-        tuning: &Tuning,
-        chance: &mut Chance,
-    ) {
+    fn quarantine(&mut self, now: Moment, class: FailureClass, policy: u16, tuning: &Tuning, rng: &mut Rng) {
         self.service_since = None;
         let lengths = [
             tuning.quarantine_first,
@@ -389,7 +382,7 @@ impl Record {
         let length = lengths.get(usize::from(self.rung)).copied().unwrap_or(tuning.quarantine_last);
         self.rung = (self.rung + 1).min(lengths.len() as u8);
         // Spread like every other wait, so that a fleet that met one bad certificate does not return as one.
-        let until = now + chance.around(length, 90, 98);
+        let until = now + rng.around(length, 90, 98);
         self.become_health(Health::Quarantined { until, class, policy }, now);
     }
 
@@ -460,19 +453,19 @@ mod tests {
 
     struct Bench {
         record: Record,
-        chance: Chance,
+        rng: Rng,
         tuning: Tuning,
     }
 
     impl Bench {
         fn new() -> Self {
             let record = Record::new(ServerId::new("a"), Moment::ORIGIN);
-            Self { record, chance: Chance::new(1), tuning: Tuning::default() }
+            Self { record, rng: Rng::new(1), tuning: Tuning::default() }
         }
 
         fn charge(&mut self, seconds: u64, cause: Cause) -> Health {
             let now = at(seconds);
-            self.record.charge(now, &cause.into(), 0, &self.tuning, &mut self.chance);
+            self.record.charge(now, &cause.into(), 0, &self.tuning, &mut self.rng);
             self.record.health
         }
 

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::Tuning;
-use crate::words::Moment;
+use crate::types::Moment;
 
 /// See the module.
 #[derive(Debug)]

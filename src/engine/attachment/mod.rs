@@ -3,14 +3,14 @@
 //! ```text
 //!            ┌────────────────── Waiting ◄──── every server failed
 //!            ▼                                        ▲
-//! Starting ► Sweeping ──── an exchange succeeded ──► Attached ── failed, and not to be saved ──┐
+//! Starting ► Searching ──── an exchange succeeded ──► Attached ── failed, and not to be saved ──┐
 //!            ▲  │                                        ▲                                      │
 //!            │  ├──► NoNetwork (nothing leaves this machine)                                    │
 //!            │  ├──► Captive (something else answers)                                           │
 //!            │  └──► Rejected (every server rejected this agent)                                │
 //!            └──────────────────────────────────────────────────────────────────────────────────┘
 //! ```
-//! A *sweep* is a [race] over the priorities of the list in force. While attached, a *beat*
+//! A *search* is a [race] over the priorities of the list in force. While attached, a *beat*
 //! talks to the server in use alone; only when that fails, or shows no life, are others tried, and
 //! they are tried beside it. Moving to a better server is the business of [failback] alone.
 //!
@@ -27,11 +27,11 @@ mod hunger;
 mod plan;
 mod policy;
 mod race;
+mod ranked_servers;
 mod report;
-mod roster;
+mod search;
 mod servers;
 mod stream;
-mod sweep;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +41,7 @@ use backoff::Moves;
 use failback::Failback;
 use hunger::Hunger;
 use race::{Held, Race};
-use roster::Member;
+use ranked_servers::Member;
 use servers::Servers;
 
 use super::context::Context;
@@ -51,9 +51,9 @@ use super::guard::Present;
 use super::owners::Owner;
 use super::session::{Announced, Attempt, Heartbeat, Policy, Stream};
 use super::tuning::attachment::Tuning;
-use super::{Ending, Event, Input, State, Why};
+use super::{Ending, Event, Input, Reason, State};
 use crate::settings::Mode;
-use crate::words::{AgentId, Moment, Route, ServerId, SettingsId};
+use crate::types::{AgentId, Moment, Route, ServerId, SettingsId};
 
 /// See the module.
 #[derive(Debug)]
@@ -72,13 +72,13 @@ pub(super) struct Attachment {
     /// Searches of this outage that failed. It is over once a beat was delivered five minutes after attaching.
     misses: u8,
     moves: Moves,
-    /// Sweeps of this outage, for the rotation.
-    sweeps: u32,
+    /// Searches of this outage, for the rotation.
+    searches: u32,
     /// How often in a row every server has rejected this agent.
     rejections: u8,
     /// New credentials came while an exchange was under way, which may bring a refusal of the old ones.
     credentials_changed: bool,
-    /// When a network change last brought a sweep forward.
+    /// When a network change last brought a search forward.
     rearmed: Option<Moment>,
     /// When new settings last began a search at once.
     resettled: Option<Moment>,
@@ -92,11 +92,11 @@ pub(super) struct Attachment {
 enum Phase {
     Starting { at: Moment },
     Disabled,
-    Sweeping(Box<Race>),
+    Searching(Box<Race>),
     Attached(Box<Active>),
-    Waiting { until: Moment, why: Why },
-    NoNetwork { until: Moment, why: Why },
-    Captive { until: Moment, why: Why },
+    Waiting { until: Moment, reason: Reason },
+    NoNetwork { until: Moment, reason: Reason },
+    Captive { until: Moment, reason: Reason },
     Rejected { until: Moment },
     Stopping { until: Moment, attempt: Box<Attempt> },
     Stopped,
@@ -115,7 +115,7 @@ impl Attachment {
             hunger: Hunger::new(at),
             misses: 0,
             moves: Moves::default(),
-            sweeps: 0,
+            searches: 0,
             rejections: 0,
             credentials_changed: false,
             rearmed: None,
@@ -131,10 +131,10 @@ impl Attachment {
         match &self.phase {
             Phase::Starting { .. } => State::Starting,
             Phase::Disabled => State::Disabled,
-            Phase::Sweeping(_) => State::Sweeping,
+            Phase::Searching(_) => State::Searching,
             Phase::Attached(_) => State::Attached,
             Phase::Waiting { .. } => State::Waiting,
-            Phase::NoNetwork { why: Why::NoWay, .. } => State::NoWay,
+            Phase::NoNetwork { reason: Reason::NoWay, .. } => State::NoWay,
             Phase::NoNetwork { .. } => State::NoNetwork,
             Phase::Captive { .. } => State::Captive,
             Phase::Rejected { .. } => State::Rejected,
@@ -146,7 +146,7 @@ impl Attachment {
     /// Whether a certificate policy of these settings may still be named, or a handshake under one is under way.
     pub(super) fn refers_to(&self, settings: SettingsId) -> bool {
         let attempts = match &self.phase {
-            Phase::Sweeping(race) => race.refers_to(settings),
+            Phase::Searching(race) => race.refers_to(settings),
             Phase::Attached(active) => active.refers_to(settings),
             Phase::Stopping { attempt, .. } => attempt.refers_to(settings),
             Phase::Starting { .. }
@@ -162,7 +162,7 @@ impl Attachment {
 
     /// Whether a link, an exchange or a look-up may be under way.
     pub(super) fn is_talking(&self) -> bool {
-        matches!(self.phase, Phase::Sweeping(_) | Phase::Attached(_) | Phase::Stopping { .. })
+        matches!(self.phase, Phase::Searching(_) | Phase::Attached(_) | Phase::Stopping { .. })
     }
 
     pub(super) fn is_attached(&self) -> bool {
@@ -175,7 +175,7 @@ impl Attachment {
         match &self.phase {
             Phase::Starting { at } => Some(*at),
             Phase::Disabled | Phase::Stopped => None,
-            Phase::Sweeping(race) => self.servers.race_deadline(at, race),
+            Phase::Searching(race) => self.servers.race_deadline(at, race),
             Phase::Waiting { until, .. }
             | Phase::NoNetwork { until, .. }
             | Phase::Captive { until, .. }
@@ -228,7 +228,7 @@ impl Attachment {
     /// Hands an input to the search. `false`: it is about none.
     fn search_input(&mut self, cx: &mut Context<'_>, input: Input<'_>) -> bool {
         let race = match &mut self.phase {
-            Phase::Sweeping(race) => Some(race),
+            Phase::Searching(race) => Some(race),
             Phase::Attached(active) => active.search.as_mut(),
             Phase::Starting { .. }
             | Phase::Disabled
@@ -245,21 +245,21 @@ impl Attachment {
     /// Does whatever is due.
     pub(super) fn tick(&mut self, cx: &mut Context<'_>) {
         match &self.phase {
-            Phase::Starting { at } if *at <= cx.now => self.sweep(cx, Why::Start),
-            Phase::Waiting { until, .. } if *until <= cx.now => self.sweep(cx, Why::WaitOver),
-            Phase::NoNetwork { until, .. } if *until <= cx.now => self.sweep(cx, Why::WaitOver),
+            Phase::Starting { at } if *at <= cx.now => self.search(cx, Reason::Start),
+            Phase::Waiting { until, .. } if *until <= cx.now => self.search(cx, Reason::WaitOver),
+            Phase::NoNetwork { until, .. } if *until <= cx.now => self.search(cx, Reason::WaitOver),
             // A person who is asked to log in goes on to be told so while it is looked whether that is over.
-            Phase::Captive { until, why } if *until <= cx.now => self.sweep(cx, *why),
+            Phase::Captive { until, reason } if *until <= cx.now => self.search(cx, *reason),
             Phase::Rejected { until } if *until <= cx.now => {
                 self.pardon_refusals(cx);
-                self.sweep(cx, Why::WaitOver);
+                self.search(cx, Reason::WaitOver);
             }
             Phase::Stopping { until, attempt }
                 if attempt.limit(&cx.tuning.attachment).0.min(*until) <= cx.now =>
             {
                 self.transition_to_stopped(cx);
             }
-            Phase::Sweeping(_) => self.drive_sweep(cx),
+            Phase::Searching(_) => self.drive_search(cx),
             Phase::Attached(_) => self.tick_attached(cx),
             Phase::Starting { .. }
             | Phase::Waiting { .. }
@@ -277,15 +277,17 @@ impl Attachment {
     pub(super) fn heed_control(&mut self, cx: &mut Context<'_>) {
         match self.phase {
             Phase::Captive { until, .. } if !cx.network.is_captive() => {
-                let soon = cx.now + cx.chance.up_to(cx.tuning.attachment.rearm_spread);
-                self.transition_to_waiting(cx, until.min(soon), Why::NetworkChanged);
+                let soon = cx.now + cx.rng.up_to(cx.tuning.attachment.rearm_spread);
+                self.transition_to_waiting(cx, until.min(soon), Reason::NetworkChanged);
             }
-            Phase::Waiting { why: Why::AllFailed | Why::NetworkSuspect, .. } if cx.network.is_captive() => {
+            Phase::Waiting { reason: Reason::AllFailed | Reason::NetworkSuspect, .. }
+                if cx.network.is_captive() =>
+            {
                 self.transition_to_captive(cx);
             }
             Phase::Starting { .. }
             | Phase::Disabled
-            | Phase::Sweeping(_)
+            | Phase::Searching(_)
             | Phase::Attached(_)
             | Phase::Waiting { .. }
             | Phase::NoNetwork { .. }
@@ -308,24 +310,24 @@ impl Attachment {
 
     // --- transitions: the only writers of the phase ---
 
-    fn transition_to_sweeping(&mut self, cx: &mut Context<'_>, race: Box<Race>) {
-        let why = race.why;
+    fn transition_to_searching(&mut self, cx: &mut Context<'_>, race: Box<Race>) {
+        let reason = race.reason;
         let servers = race.left() + race.in_flight();
-        self.leave_phase(cx, why, Phase::Sweeping(race));
-        cx.tell(Event::Sweeping { why, servers });
+        self.leave_phase(cx, reason, Phase::Searching(race));
+        cx.emit(Event::Searching { reason, servers });
     }
 
     /// An exchange with this server succeeded; its answer is the one that counts.
     fn transition_to_attached(&mut self, cx: &mut Context<'_>, member: Member, held: Held, race: &Race) {
-        let why = race.why;
-        let beside = matches!(why, Why::ServerSlow | Why::ServerSilent);
-        let reason = if beside { Why::OtherServerAnswered } else { why };
+        let reason = race.reason;
+        let beside = matches!(reason, Reason::ServerSlow | Reason::ServerSilent);
+        let reason = if beside { Reason::OtherServerAnswered } else { reason };
         let from = self.active_id();
         // An attempt may have begun at a place that settings have moved the server from meanwhile.
-        let listed = self.servers.roster.of_record(member.record.into());
+        let listed = self.servers.ranked_servers.of_record(member.record.into());
         let listed = listed.is_some_and(|listed| listed.is_same_place(&member));
         let spread = cx.tuning.attachment.settings_spread;
-        let leave = (!listed).then(|| Leave::new(cx.now + cx.chance.up_to(spread), Why::NewSettings));
+        let leave = (!listed).then(|| Leave::new(cx.now + cx.rng.up_to(spread), Reason::NewSettings));
         let active = Active {
             policy: cx.in_force.certificate_policy(member.server.policy),
             member,
@@ -337,76 +339,76 @@ impl Attachment {
             policy_read: Policy::default(),
             search: None,
             leave,
-            on_probation: why == Why::BetterServer,
+            on_probation: reason == Reason::BetterServer,
         };
         let server = self.servers.id(active.record());
         let priority = Some(usize::from(active.member.priority) + 1);
         let at = Box::new(active.whereabouts());
-        if why == Why::BetterServer
+        if reason == Reason::BetterServer
             && let Some(from) = from
         {
-            cx.tell(Event::Failback { from, to: server.clone() });
+            cx.emit(Event::Failback { from, to: server.clone() });
         }
         self.failback.aim(cx, &self.servers, &active.member);
         self.leave_phase(cx, reason, Phase::Attached(Box::new(active)));
         let elapsed = span(cx.now.since(race.begun));
-        cx.tell(Event::Attached { server: server.clone(), priority, elapsed, at });
-        self.sweeps = 0;
+        cx.emit(Event::Attached { server: server.clone(), priority, elapsed, at });
+        self.searches = 0;
         self.rejections = 0;
         self.facts.add(Fact::Attached { server });
     }
 
-    fn transition_to_waiting(&mut self, cx: &mut Context<'_>, until: Moment, why: Why) {
-        self.leave_phase(cx, why, Phase::Waiting { until, why });
-        cx.tell(Event::Waiting { until: span(until.after(cx.now)), why });
+    fn transition_to_waiting(&mut self, cx: &mut Context<'_>, until: Moment, reason: Reason) {
+        self.leave_phase(cx, reason, Phase::Waiting { until, reason });
+        cx.emit(Event::Waiting { until: span(until.after(cx.now)), reason });
     }
 
-    fn transition_to_no_network(&mut self, cx: &mut Context<'_>, why: Why) {
+    fn transition_to_no_network(&mut self, cx: &mut Context<'_>, reason: Reason) {
         let until = cx.now + cx.network.recheck().unwrap_or(cx.tuning.network.recheck);
-        self.leave_phase(cx, why, Phase::NoNetwork { until, why });
-        cx.tell(Event::Waiting { until: span(until.after(cx.now)), why });
+        self.leave_phase(cx, reason, Phase::NoNetwork { until, reason });
+        cx.emit(Event::Waiting { until: span(until.after(cx.now)), reason });
     }
 
     fn transition_to_captive(&mut self, cx: &mut Context<'_>) {
         let tuning = &cx.tuning.network;
-        let why = cx.network.captive(cx.now, tuning).unwrap_or(Why::CaptiveSuspected);
+        let reason = cx.network.captive(cx.now, tuning).unwrap_or(Reason::CaptiveSuspected);
         let wait = cx.network.captive_wait(cx.now, tuning);
-        let until = cx.now + cx.chance.around(wait, 50, 150);
-        self.leave_phase(cx, why, Phase::Captive { until, why });
-        cx.tell(Event::Waiting { until: span(until.after(cx.now)), why });
+        let until = cx.now + cx.rng.around(wait, 50, 150);
+        self.leave_phase(cx, reason, Phase::Captive { until, reason });
+        cx.emit(Event::Waiting { until: span(until.after(cx.now)), reason });
     }
 
     fn transition_to_rejected(&mut self, cx: &mut Context<'_>) {
         let tuning = &cx.tuning.attachment;
         let mean = (tuning.rejected_first * (1 << self.rejections.min(8))).min(tuning.rejected_most);
         self.rejections = self.rejections.saturating_add(1);
-        let until = cx.now + cx.chance.around(mean, 50, 150);
-        self.leave_phase(cx, Why::Rejected, Phase::Rejected { until });
-        cx.tell(Event::Waiting { until: span(until.after(cx.now)), why: Why::Rejected });
+        let until = cx.now + cx.rng.around(mean, 50, 150);
+        self.leave_phase(cx, Reason::Rejected, Phase::Rejected { until });
+        cx.emit(Event::Waiting { until: span(until.after(cx.now)), reason: Reason::Rejected });
     }
 
     fn transition_to_disabled(&mut self, cx: &mut Context<'_>) {
-        self.leave_phase(cx, Why::Disabled, Phase::Disabled);
+        self.leave_phase(cx, Reason::Disabled, Phase::Disabled);
     }
 
     fn transition_to_stopping(&mut self, cx: &mut Context<'_>, until: Moment, attempt: Box<Attempt>) {
-        self.leave_phase(cx, Why::Stopping, Phase::Stopping { until, attempt });
+        self.leave_phase(cx, Reason::Stopping, Phase::Stopping { until, attempt });
     }
 
     fn transition_to_stopped(&mut self, cx: &mut Context<'_>) {
-        self.leave_phase(cx, Why::Stopping, Phase::Stopped);
-        cx.tell(Event::Stopped {});
+        self.leave_phase(cx, Reason::Stopping, Phase::Stopped);
+        cx.emit(Event::Stopped {});
     }
 
     /// Ends the present phase with everything that belongs to it, and begins the next.
-    fn leave_phase(&mut self, cx: &mut Context<'_>, why: Why, next: Phase) {
+    fn leave_phase(&mut self, cx: &mut Context<'_>, reason: Reason, next: Phase) {
         let before = self.state();
         self.memorable = true;
         let ending = match next {
             Phase::Disabled | Phase::Stopping { .. } | Phase::Stopped => Ending::Stopped,
             Phase::Attached(_) => Ending::Moved,
             Phase::Starting { .. }
-            | Phase::Sweeping(_)
+            | Phase::Searching(_)
             | Phase::Waiting { .. }
             | Phase::NoNetwork { .. }
             | Phase::Captive { .. }
@@ -415,7 +417,7 @@ impl Attachment {
         let stays_attached = matches!(next, Phase::Attached(_));
         self.hunger.count(cx.now, !matches!(next, Phase::Disabled | Phase::NoNetwork { .. }));
         match std::mem::replace(&mut self.phase, next) {
-            Phase::Sweeping(mut race) => self.servers.disband(cx, &mut race, ending),
+            Phase::Searching(mut race) => self.servers.disband(cx, &mut race, ending),
             Phase::Attached(mut active) => {
                 active.heartbeat.give_up(cx, ending);
                 active.policy_read.give_up(cx, ending);
@@ -425,7 +427,7 @@ impl Attachment {
                 if let Some(stream) = &mut active.stream {
                     stream.give_up(cx, ending);
                 }
-                cx.tell(Event::Detached { server: self.servers.id(active.record()), reason: why });
+                cx.emit(Event::Detached { server: self.servers.id(active.record()), reason });
                 if !stays_attached {
                     self.failback.rest(cx, ending);
                     self.facts.add(Fact::Detached);
@@ -441,7 +443,7 @@ impl Attachment {
             | Phase::Stopped => {}
         }
         if self.state() != before {
-            cx.tell(Event::State { state: self.state(), why });
+            cx.emit(Event::State { state: self.state(), reason });
         }
     }
 

@@ -1,8 +1,8 @@
-//! Which servers a sweep tries, and in which order.
+//! Which servers a search tries, and in which order.
 
 use super::health::{Record, Standing};
-use super::roster::{Member, Roster};
-use crate::words::Moment;
+use super::ranked_servers::{Member, RankedServers};
+use crate::types::Moment;
 
 /// A server of a plan.
 #[derive(Clone, Debug)]
@@ -18,9 +18,9 @@ impl Entry {
     }
 }
 
-/// What a plan depends on beside the roster.
+/// What a plan depends on beside the ranked servers.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Request {
+pub(super) struct Criteria {
     /// The server that has just failed, or is to be left.
     pub(super) without: Option<usize>,
     /// Nothing below this priority: a server of it is available, only not now.
@@ -44,20 +44,20 @@ pub(super) enum LastResort {
 ///
 /// `may_start` says whether a server may be dialled soon, whatever its health.
 pub(super) fn plan(
-    roster: &Roster,
+    ranked_servers: &RankedServers,
     records: &[Record],
     now: Moment,
-    request: Request,
+    criteria: Criteria,
     may_start: impl Fn(&Member) -> bool,
 ) -> Vec<Entry> {
     let mut in_time = Vec::new();
     let mut last_resort = Vec::new();
     let wanted = |member: &&Member| {
-        request.without != Some(member.record.into())
-            && request.lowest.is_none_or(|lowest| member.priority <= lowest)
+        criteria.without != Some(member.record.into())
+            && criteria.lowest.is_none_or(|lowest| member.priority <= lowest)
             && may_start(member)
     };
-    for member in roster.members().iter().filter(wanted) {
+    for member in ranked_servers.members().iter().filter(wanted) {
         let Some(record) = records.get(usize::from(member.record)) else {
             continue;
         };
@@ -68,27 +68,27 @@ pub(super) fn plan(
         }
     }
     let mut chosen = in_time;
-    match request.last_resort {
+    match criteria.last_resort {
         LastResort::Always => chosen.append(&mut last_resort),
         LastResort::IfNothingElse if chosen.is_empty() => chosen = last_resort,
         LastResort::IfNothingElse | LastResort::Never => {}
     }
     chosen.sort_by_key(|(standing, member)| (member.priority, *standing, member.rank));
-    if request.in_turns {
-        rotate(&mut chosen, roster, records);
+    if criteria.in_turns {
+        rotate(&mut chosen, ranked_servers, records);
     }
     chosen.into_iter().map(|(_, member)| Entry::new(member.clone())).collect()
 }
 
-/// How many servers of a priority of `count` beside the agent's own are tried in one sweep of a long outage: few, so that the
+/// How many servers of a priority of `count` beside the agent's own are tried in one search of a long outage: few, so that the
 /// first server to return is not crushed by a fleet, and enough for each to have its turn within 15 minutes.
 fn turns_of(count: usize) -> usize {
     count.saturating_sub(1).div_ceil(12).max(2)
 }
 
 /// Keeps of each priority the agent's own server and those of the others that wait longest for their turn. Turns
-/// by count would not do: who is left out for a while changes with every sweep, and one could be missed for ever.
-fn rotate(chosen: &mut Vec<(Standing, &Member)>, roster: &Roster, records: &[Record]) {
+/// by count would not do: who is left out for a while changes with every search, and one could be missed for ever.
+fn rotate(chosen: &mut Vec<(Standing, &Member)>, ranked_servers: &RankedServers, records: &[Record]) {
     let last_start = |member: &Member| records.get(usize::from(member.record))?.last_start;
     let mut others: Vec<_> = chosen
         .iter()
@@ -99,7 +99,7 @@ fn rotate(chosen: &mut Vec<(Standing, &Member)>, roster: &Roster, records: &[Rec
     let turns: Vec<_> = others
         .chunk_by(|one, other| one.0 == other.0)
         .flat_map(|turns| {
-            let count = turns.first().map_or(0, |(priority, ..)| roster.priority(*priority).len());
+            let count = turns.first().map_or(0, |(priority, ..)| ranked_servers.priority(*priority).len());
             turns.iter().take(turns_of(count))
         })
         .map(|(priority, _, rank)| (*priority, *rank))

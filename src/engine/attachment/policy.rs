@@ -7,7 +7,7 @@ use crate::engine::context::Context;
 use crate::engine::owners::Owner;
 use crate::engine::session::{Attempt, Read};
 use crate::engine::{Action, Ending, Event, Input};
-use crate::words::{Errand, Failure, FailureClass, Proof};
+use crate::types::{Failure, FailureClass, Proof, Request};
 
 impl Attachment {
     /// The product has taken this policy over for good.
@@ -31,9 +31,9 @@ impl Attachment {
         // What anybody may have written is no policy.
         self.announced.looked_up();
         if let Some(server) = self.active_id() {
-            let reason =
+            let detail =
                 "it is not taken from a server that was not verified; use https, and verify the server";
-            cx.tell(Event::PolicyFailed { server, reason: reason.to_owned() });
+            cx.emit(Event::PolicyFailed { server, detail: detail.to_owned() });
         }
     }
 
@@ -48,7 +48,7 @@ impl Attachment {
         if !active.policy_read.is_wanted() {
             return;
         }
-        let errand = Errand::Policy { known: self.announced.known_policy() };
+        let request = Request::Policy { known: self.announced.known_policy() };
         let Some(target) = self.active_target(cx) else {
             return;
         };
@@ -58,9 +58,9 @@ impl Attachment {
         let attempt = match lent {
             Some(link) if floor.is_none_or(|floor| floor <= cx.now) => {
                 cx.queue.hand_over(link.id.0, Owner::Policy);
-                Some(Attempt::on_link(cx, Owner::Policy, target, errand, link))
+                Some(Attempt::on_link(cx, Owner::Policy, target, request, link))
             }
-            None if may_dial => Some(self.servers.begin_target(cx, Owner::Policy, target, errand)),
+            None if may_dial => Some(self.servers.begin_target(cx, Owner::Policy, target, request)),
             Some(link) => {
                 if let Some(active) = self.active_mut() {
                     active.heartbeat.give_back(cx, link);
@@ -94,7 +94,7 @@ impl Attachment {
                     cx.queue.abandon(exchange, Ending::Unchanged);
                 } else if let (Some(server), Some(tag)) = (self.active_id(), self.announced.hand_over(tag)) {
                     cx.act(Action::Adopt { exchange });
-                    cx.tell(Event::Policy { server, tag });
+                    cx.emit(Event::Policy { server, tag });
                 }
                 self.drained(cx, drain);
             }
@@ -102,8 +102,8 @@ impl Attachment {
                 self.announced.looked_up();
                 // A driver that reads no policies knows that.
                 if let Some(server) = self.active_id().filter(|_| status != 0) {
-                    let reason = format!("the server has none for this agent ({status})");
-                    cx.tell(Event::PolicyFailed { server, reason });
+                    let detail = format!("the server has none for this agent ({status})");
+                    cx.emit(Event::PolicyFailed { server, detail });
                 }
                 self.drained(cx, drain);
             }
@@ -125,6 +125,6 @@ impl Attachment {
             self.servers.charge(cx, record, certificate_policy, failure);
             self.memorable = true;
         }
-        cx.tell(Event::PolicyFailed { server: self.servers.id(record), reason: failure.to_string() });
+        cx.emit(Event::PolicyFailed { server: self.servers.id(record), detail: failure.to_string() });
     }
 }

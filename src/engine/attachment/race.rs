@@ -1,4 +1,4 @@
-//! The sweep: a race over priorities, started in plan order and decided by priority.
+//! The search: a race over priorities, started in plan order and decided by priority.
 //!
 //! A patient agent would try one server after another and give each 1.5 seconds; with nine dead
 //! servers ahead it would need a quarter of a minute. A race starts the next server while the last
@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use super::Tuning;
 use super::plan::Entry;
-use super::roster::Member;
-use crate::engine::Why;
+use super::ranked_servers::Member;
+use crate::engine::Reason;
 use crate::engine::session::{Attempt, Link};
-use crate::words::{ExchangeId, Failure, FailureClass, Moment, SettingsId};
+use crate::types::{ExchangeId, Failure, FailureClass, Moment, SettingsId};
 
 /// More at once would look like a port scan, and would cost a small site its uplink.
 const MOST_IN_FLIGHT: usize = 10;
@@ -24,9 +24,9 @@ const MOST_IN_FLIGHT: usize = 10;
 /// See the module.
 #[derive(Clone, Debug)]
 pub(super) struct Race {
-    /// Names the sweep; attempts with one name carry one body.
-    pub(super) sweep: u64,
-    pub(super) why: Why,
+    /// Names the search; attempts with one name carry one body.
+    pub(super) search: u64,
+    pub(super) reason: Reason,
     pub(super) begun: Moment,
     /// The server in use whose dial or exchange this race runs beside: its success ends it at once.
     pub(super) incumbent: Option<usize>,
@@ -111,10 +111,10 @@ pub(super) enum Step {
 impl Race {
     // --- beginning ---
 
-    pub(super) fn new(sweep: u64, why: Why, now: Moment, plan: Vec<Entry>) -> Self {
+    pub(super) fn new(search: u64, reason: Reason, now: Moment, plan: Vec<Entry>) -> Self {
         Self {
-            sweep,
-            why,
+            search,
+            reason,
             begun: now,
             incumbent: None,
             runners: Vec::new(),
@@ -147,7 +147,7 @@ impl Race {
 
     /// Leaves an empty race behind.
     pub(super) fn take(&mut self) -> Self {
-        let empty = Self::new(self.sweep, self.why, self.begun, Vec::new());
+        let empty = Self::new(self.search, self.reason, self.begun, Vec::new());
         std::mem::replace(self, empty)
     }
 

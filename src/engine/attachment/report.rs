@@ -12,33 +12,33 @@ use super::health::{Health, LastGood, Record, Throttle};
 use super::{Attachment, Phase};
 use crate::engine::event::span;
 use crate::engine::memory::{LeftOut, LeftOutReason, Memory, Proven, ServerMemory};
-use crate::engine::{Away, ServerSnapshot, Snapshot, Why};
+use crate::engine::{Away, Reason, ServerSnapshot, Snapshot};
 use crate::settings::{Protocol, Settings};
-use crate::words::{FailureClass, Moment, ServerId, Span};
+use crate::types::{FailureClass, Moment, ServerId, Span};
 
 impl Attachment {
     // --- snapshot ---
 
     pub(in crate::engine) fn snapshot(&self, settings: &Settings, now: Moment) -> Snapshot {
         let active = self.active();
-        let (next_search, why) = match &self.phase {
-            Phase::Starting { at } => (Some(*at), Some(Why::Start)),
-            Phase::Waiting { until, why } => (Some(*until), Some(*why)),
-            Phase::NoNetwork { until, why } => (Some(*until), Some(*why)),
-            Phase::Captive { until, why } => (Some(*until), Some(*why)),
-            Phase::Rejected { until } => (Some(*until), Some(Why::Rejected)),
-            Phase::Sweeping(race) => (None, Some(race.why)),
+        let (next_search, reason) = match &self.phase {
+            Phase::Starting { at } => (Some(*at), Some(Reason::Start)),
+            Phase::Waiting { until, reason } => (Some(*until), Some(*reason)),
+            Phase::NoNetwork { until, reason } => (Some(*until), Some(*reason)),
+            Phase::Captive { until, reason } => (Some(*until), Some(*reason)),
+            Phase::Rejected { until } => (Some(*until), Some(Reason::Rejected)),
+            Phase::Searching(race) => (None, Some(race.reason)),
             Phase::Attached(active) => match (&active.search, active.leave) {
-                (Some(race), _) => (None, Some(race.why)),
-                (None, Some(leave)) => (Some(leave.at), Some(leave.why)),
+                (Some(race), _) => (None, Some(race.reason)),
+                (None, Some(leave)) => (Some(leave.at), Some(leave.reason)),
                 (None, None) => (None, None),
             },
-            Phase::Disabled => (None, Some(Why::Disabled)),
-            Phase::Stopping { .. } | Phase::Stopped => (None, Some(Why::Stopping)),
+            Phase::Disabled => (None, Some(Reason::Disabled)),
+            Phase::Stopping { .. } | Phase::Stopped => (None, Some(Reason::Stopping)),
         };
         Snapshot {
             state: self.state(),
-            why,
+            reason,
             active: active.map(|active| self.servers.id(active.record())),
             active_at: active.map(Active::whereabouts),
             attached_for: active.map(|active| span(now.since(active.since))),
@@ -47,7 +47,7 @@ impl Attachment {
             list: None,
             servers: self
                 .servers
-                .roster
+                .ranked_servers
                 .members()
                 .iter()
                 .map(|member| self.server_snapshot(member, settings, now))
@@ -59,7 +59,7 @@ impl Attachment {
 
     fn server_snapshot(
         &self,
-        member: &super::roster::Member,
+        member: &super::ranked_servers::Member,
         settings: &Settings,
         now: Moment,
     ) -> ServerSnapshot {
@@ -118,8 +118,9 @@ impl Attachment {
     }
 
     fn server_memory(&self, index: usize, record: &Record, now: Moment) -> ServerMemory {
-        let left_out =
-            |why, until: Moment| (until > now).then(|| LeftOut { why, remaining: Span(until.after(now)) });
+        let left_out = |reason, until: Moment| {
+            (until > now).then(|| LeftOut { reason, remaining: Span(until.after(now)) })
+        };
         // A server can be throttled and down: the floor it asked for is the one that must not be forgotten.
         let throttle = record.throttle.and_then(|throttle| floor_memory(throttle, now));
         let left_out = throttle.or(match record.health {
@@ -218,14 +219,16 @@ impl Attachment {
             };
             let until = |left_out: LeftOut| now + remaining(left_out, gone);
             let health = match known.left_out {
-                Some(left_out @ LeftOut { why: LeftOutReason::Down, .. }) => {
+                Some(left_out @ LeftOut { reason: LeftOutReason::Down, .. }) => {
                     Health::Down { until: until(left_out) }
                 }
-                Some(left_out @ LeftOut { why: LeftOutReason::NotAllowed, .. }) => {
+                Some(left_out @ LeftOut { reason: LeftOutReason::NotAllowed, .. }) => {
                     let until = until(left_out);
                     Health::Quarantined { until, class: FailureClass::NotAllowed, policy: 0 }
                 }
-                Some(LeftOut { why: LeftOutReason::TooManyRequests | LeftOutReason::Throttled, .. })
+                Some(LeftOut {
+                    reason: LeftOutReason::TooManyRequests | LeftOutReason::Throttled, ..
+                })
                 | None => Health::Unknown,
             };
             let throttle = known.left_out.and_then(|left_out| throttle(left_out, gone, now));
@@ -248,16 +251,16 @@ impl Attachment {
 
 /// For how long a floor still holds, as the memory has it.
 fn floor_memory(throttle: Throttle, now: Moment) -> Option<LeftOut> {
-    let why = match throttle.status {
+    let reason = match throttle.status {
         429 => LeftOutReason::TooManyRequests,
         _ => LeftOutReason::Throttled,
     };
-    (throttle.until > now).then(|| LeftOut { why, remaining: Span(throttle.until.after(now)) })
+    (throttle.until > now).then(|| LeftOut { reason, remaining: Span(throttle.until.after(now)) })
 }
 
 /// The floor that a memory speaks of, if it speaks of one.
 fn throttle(left_out: LeftOut, gone: Duration, now: Moment) -> Option<Throttle> {
-    let status = match left_out.why {
+    let status = match left_out.reason {
         LeftOutReason::TooManyRequests => 429,
         LeftOutReason::Throttled => 503,
         LeftOutReason::Down | LeftOutReason::NotAllowed => return None,

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::health::{Record, Throttle, smooth};
-use super::plan::{self, Entry, Request};
+use super::plan::{self, Criteria, Entry};
 use super::race::{Held, Race, Runner, Step};
-use super::roster::{Member, Roster};
+use super::ranked_servers::{Member, RankedServers};
 use crate::engine::context::Context;
 use crate::engine::event::Next;
 use crate::engine::guard::Present;
 use crate::engine::owners::Owner;
 use crate::engine::session::{Answer, Attempt, Endpoints, Link, Step as Progress, Target};
-use crate::engine::{Ending, Event, Input, Why};
+use crate::engine::{Ending, Event, Input, Reason};
 use crate::settings::Server;
-use crate::words::{AgentId, Cause, Errand, Failure, FailureClass, Moment, Purpose, Route, ServerId};
+use crate::types::{AgentId, Cause, Failure, FailureClass, Moment, Purpose, Request, Route, ServerId};
 
 /// See the module.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(super) struct Servers {
     /// One for each distinct server of the settings.
     pub(super) records: Vec<Record>,
     /// The list in force.
-    pub(super) roster: Roster,
+    pub(super) ranked_servers: RankedServers,
     /// How long connections take on this network.
     pub(super) connect_time: Option<Duration>,
     /// Floors of servers the settings no longer name: they hold should such a server come back.
@@ -52,7 +52,7 @@ impl Servers {
         Self {
             agent,
             records: Vec::new(),
-            roster: Roster::default(),
+            ranked_servers: RankedServers::default(),
             connect_time: None,
             floors: Vec::new(),
             floor_heard: false,
@@ -68,7 +68,7 @@ impl Servers {
     }
 
     pub(super) fn id(&self, record: usize) -> ServerId {
-        // Records are made with the roster and only replaced with it, so the fallback names nobody.
+        // Records are made with the ranked servers and only replaced with it, so the fallback names nobody.
         self.records.get(record).map_or_else(|| ServerId::new("?"), |record| record.id.clone())
     }
 
@@ -91,11 +91,11 @@ impl Servers {
         }
     }
 
-    pub(super) fn plan(&self, cx: &Context<'_>, request: Request) -> Vec<Entry> {
+    pub(super) fn plan(&self, cx: &Context<'_>, criteria: Criteria) -> Vec<Entry> {
         // One that had its dial less than a second ago is waited for.
         let soon = cx.now + cx.tuning.attachment.server_interval;
         let may_start = |member: &Member| self.opens(cx.present(), member.record.into(), false) <= soon;
-        plan::plan(&self.roster, &self.records, cx.now, request, may_start)
+        plan::plan(&self.ranked_servers, &self.records, cx.now, criteria, may_start)
     }
 
     /// When the first server that a plan could contain may be used, and whether the guard alone keeps it from that.
@@ -106,7 +106,7 @@ impl Servers {
             let opens = self.opens(cx.present(), record, false);
             Some((floor.max(opens), floor < opens)).filter(|(at, _)| *at > cx.now)
         };
-        self.roster.members().iter().filter_map(opening).min()
+        self.ranked_servers.members().iter().filter_map(opening).min()
     }
 
     /// From when on a server may be dialled: its own floor, the distance of two dials, and the guard.
@@ -116,7 +116,7 @@ impl Servers {
         };
         let after = |distance| known.last_start.map_or(Moment::default(), |start| start + distance);
         let distance = if second_opinion { Moment::default() } else { after(at.tuning.server_interval) };
-        let guard = at.guard.opens(at.now, self.roster.members().len(), at.tuning);
+        let guard = at.guard.opens(at.now, self.ranked_servers.members().len(), at.tuning);
         let guard = guard.min(after(at.tuning.guard_trickle));
         distance.max(guard).max(known.throttled_until().unwrap_or_default())
     }
@@ -163,10 +163,10 @@ impl Servers {
         cx: &mut Context<'_>,
         owner: Owner,
         member: &Member,
-        errand: Errand,
+        request: Request,
     ) -> Attempt {
         let target = self.target(cx, member);
-        self.begin_target(cx, owner, target, errand)
+        self.begin_target(cx, owner, target, request)
     }
 
     pub(super) fn begin_target(
@@ -174,12 +174,12 @@ impl Servers {
         cx: &mut Context<'_>,
         owner: Owner,
         target: Target,
-        errand: Errand,
+        request: Request,
     ) -> Attempt {
         if let Some(record) = self.records.get_mut(target.record) {
             record.last_start = Some(cx.now);
         }
-        Attempt::begin(cx, owner, target, errand)
+        Attempt::begin(cx, owner, target, request)
     }
 
     pub(super) fn target(&self, cx: &Context<'_>, member: &Member) -> Target {
@@ -216,7 +216,7 @@ impl Servers {
 
     pub(super) fn charge(&mut self, cx: &mut Context<'_>, record: usize, policy: u16, failure: &Failure) {
         if let Some(record) = self.records.get_mut(record) {
-            record.charge(cx.now, failure, policy, &cx.tuning.attachment, cx.chance);
+            record.charge(cx.now, failure, policy, &cx.tuning.attachment, cx.rng);
         }
         self.floor_heard |= failure.class() == FailureClass::Throttled;
     }
@@ -282,7 +282,7 @@ impl Servers {
             cx.network.heard_somebody();
         }
         match step {
-            Progress::Nothing | Progress::Told(_) => {}
+            Progress::Nothing | Progress::Notice(_) => {}
             Progress::Progress => race.progressed(index, cx.now, &cx.tuning.attachment),
             Progress::Answered(answer) => {
                 let record = runner.attempt.target.record;
@@ -290,7 +290,7 @@ impl Servers {
                 if let Some(window) = answer.drain {
                     self.drain(cx, record, window);
                     // An agent that leaves a draining server gains nothing by another that drains.
-                    if race.why == Why::ServerDraining {
+                    if race.reason == Reason::ServerDraining {
                         if let Some(runner) = race.runners.get_mut(index) {
                             runner.give_up(cx, Ending::Failed);
                         }
@@ -330,8 +330,8 @@ impl Servers {
                 Step::Skip => {}
                 Step::Start(entry) => {
                     let stagger = self.stagger(tuning);
-                    let errand = Errand::Heartbeat { purpose: Purpose::Attach { sweep: race.sweep } };
-                    let attempt = self.begin(cx, Owner::Search, &entry.member, errand);
+                    let request = Request::Heartbeat { purpose: Purpose::Attach { search: race.search } };
+                    let attempt = self.begin(cx, Owner::Search, &entry.member, request);
                     race.started(attempt, entry.member, stagger, tuning);
                 }
                 Step::Evict(index) => race.evicted(index).attempt.give_up(cx, Ending::Evicted),
@@ -396,7 +396,7 @@ impl Servers {
             return;
         };
         let record = runner.attempt.target.record;
-        if self.roster.of_record(record).is_some_and(|listed| !listed.is_same_place(&runner.member)) {
+        if self.ranked_servers.of_record(record).is_some_and(|listed| !listed.is_same_place(&runner.member)) {
             // It was at a place the settings no longer name; the present one is not charged.
             race.failed(index, failure, definite, true);
             return;
@@ -410,7 +410,7 @@ impl Servers {
         }
         race.failed(index, failure.clone(), definite, at_once);
         let next = if race.in_flight() + race.left() > 0 { Next::NextServer } else { Next::Nothing };
-        cx.tell(Event::attempt_failed(server, &failure, next));
+        cx.emit(Event::attempt_failed(server, &failure, next));
     }
 }
 

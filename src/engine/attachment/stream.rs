@@ -4,11 +4,11 @@ use super::Attachment;
 use crate::engine::Event;
 use crate::engine::Input;
 use crate::engine::context::Context;
-use crate::engine::event::{Told, span};
+use crate::engine::event::{Notice, span};
 use crate::engine::fact::Fact;
 use crate::engine::owners::Owner;
 use crate::engine::session::{Loss, Streamed};
-use crate::words::{Errand, FailureClass, News, Printable};
+use crate::types::{FailureClass, News, Printable, Request};
 
 impl Attachment {
     /// Hands an input to the stream. `false`: it is not about it.
@@ -19,11 +19,11 @@ impl Attachment {
         };
         match streamed {
             Streamed::Nothing => {}
-            Streamed::Told { news, opened } => self.told(cx, news, opened),
+            Streamed::Notice { news, opened } => self.told(cx, news, opened),
             Streamed::Declined { drain } => {
                 self.drained(cx, drain);
                 if let Some(server) = self.active_id() {
-                    cx.tell(Event::PushUnavailable { server, retry: span(cx.tuning.schedule.push_retry) });
+                    cx.emit(Event::PushUnavailable { server, retry: span(cx.tuning.schedule.push_retry) });
                 }
             }
             Streamed::Lost(loss) => self.stream_lost(cx, loss),
@@ -48,7 +48,7 @@ impl Attachment {
         // A link of its own may follow the heartbeat's at once.
         let opens = self.servers.opens(cx.present(), target.record, true);
         let attempt =
-            (opens <= cx.now).then(|| self.servers.begin_target(cx, Owner::Stream, target, Errand::Listen));
+            (opens <= cx.now).then(|| self.servers.begin_target(cx, Owner::Stream, target, Request::Listen));
         if let Some(stream) = self.active_mut().and_then(|active| active.stream.as_mut()) {
             match attempt {
                 Some(attempt) => stream.open(attempt),
@@ -62,7 +62,7 @@ impl Attachment {
             return;
         };
         if opened {
-            cx.tell(Event::PushOpened { server: server.clone() });
+            cx.emit(Event::PushOpened { server: server.clone() });
         }
         match news {
             News::KeepAlive => {}
@@ -70,9 +70,9 @@ impl Attachment {
             News::Policy(tag) => self.announced.policy(cx, &server, Some(tag)),
             News::Content(name) => {
                 let name = Some(Printable(name).to_string().into());
-                cx.tell(Event::Told { server, kind: Told::Content, name });
+                cx.emit(Event::Notice { server, kind: Notice::Content, name });
             }
-            News::Command => cx.tell(Event::Told { server, kind: Told::Command, name: None }),
+            News::Command => cx.emit(Event::Notice { server, kind: Notice::Command, name: None }),
             News::Drain(window) => self.drained(cx, Some(window)),
         }
     }
@@ -84,14 +84,14 @@ impl Attachment {
         };
         let (record, policy) = (active.record(), active.member.server.policy);
         // The stream's death says nothing of the server, but what the server asks for holds.
-        let throttled = |failure: &&crate::words::Failure| failure.class() == FailureClass::Throttled;
+        let throttled = |failure: &&crate::types::Failure| failure.class() == FailureClass::Throttled;
         if let Some(failure) = loss.failure.as_ref().filter(throttled) {
             self.servers.charge(cx, record, policy, failure);
             self.memorable = true;
         }
-        let reason =
+        let detail =
             loss.failure.map_or_else(|| "the server ended it".to_owned(), |failure| failure.to_string());
-        cx.tell(Event::PushLost { server: self.servers.id(record), reason });
+        cx.emit(Event::PushLost { server: self.servers.id(record), detail });
         if loss.was_open {
             self.facts.add(Fact::StreamLost);
         }

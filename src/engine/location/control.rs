@@ -10,7 +10,7 @@ use crate::engine::context::Context;
 use crate::engine::owners::Owner;
 use crate::engine::{Action, Reached, Target};
 use crate::settings::{ReferenceServer, Settings};
-use crate::words::{Cause, Failure, FailureClass, Host, Moment, ProbeId, Proof, QueryId};
+use crate::types::{Cause, Failure, FailureClass, Host, Moment, ProbeId, Proof, QueryId};
 
 /// See the module.
 #[derive(Debug)]
@@ -104,7 +104,7 @@ impl Control {
         let (query, name) = look_up.0.get_or_insert_with(|| {
             // Reserved never to exist (RFC 6761); a random label, so that nobody can prepare for it; absolute, because a
             // search list may lead any name to an office.
-            let name: Arc<str> = format!("h{:013x}.invalid.", cx.chance.below(1 << 52)).into();
+            let name: Arc<str> = format!("h{:013x}.invalid.", cx.rng.below(1 << 52)).into();
             let query = cx.queue.next_query(Owner::Location);
             cx.queue.act(Action::Resolve { query, host: name.clone() });
             (query, name)

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{Trigger, Tuning};
 use crate::settings::Situation;
-use crate::words::{Moment, Proof};
+use crate::types::{Moment, Proof};
 
 /// Failing rounds that it takes to leave the inside on a network that is known.
 const FAILING_ROUNDS: u8 = 3;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::settings::Situation;
-use crate::words::{Medium, Proof, ServerId, Span};
+use crate::types::{Medium, Proof, ServerId, Span};
 
 /// What one round has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -61,11 +61,11 @@ pub enum Trigger {
     NewSettings,
 }
 
-/// Why the location is what it is. [`LocationSnapshot::reason`] says it in words.
+/// Why the location is what it is. [`LocationSnapshot::detail`] says it in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum WhyLocation {
+pub enum LocationReason {
     /// Nothing was found out yet.
     NothingKnown,
     /// There is no usable network.
@@ -186,9 +186,9 @@ pub struct LocationSnapshot {
     /// Since when.
     pub since: Span,
     /// Why.
-    pub why: WhyLocation,
+    pub reason: LocationReason,
     /// Why, in words.
-    pub reason: String,
+    pub detail: String,
     /// What the verdict rests on when it is inside.
     pub proof: Option<Proof>,
     /// What the connection ran over on which the verdict rests, when it is inside.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Tuning;
 use crate::engine::Reached;
 use crate::settings::{LocationRules, Server, Settings, Situation};
-use crate::words::{CertificatePolicyId, Host, Medium, Moment, Proof, ServerId};
+use crate::types::{CertificatePolicyId, Host, Medium, Moment, Proof, ServerId};
 
 /// What is known of the management server.
 #[derive(Debug, Default)]
@@ -57,8 +57,8 @@ impl Management {
     /// exchange it was asked for; without one the exchange shows nothing any more. Another one meanwhile stands.
     pub(super) fn lead_ended(&mut self, now: Moment, started: Moment, answer: Option<Reached>) {
         let Some(mut exchange) = self.exchange.take_if(|exchange| exchange.at <= started) else { return };
-        if let Some(Reached { proof, path }) = answer {
-            (exchange.at, exchange.proof, exchange.medium) = (now, proof, path.medium);
+        if let Some(Reached { proof, via }) = answer {
+            (exchange.at, exchange.proof, exchange.medium) = (now, proof, via.medium);
             self.exchange = Some(exchange);
         }
     }

@@ -31,7 +31,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use evidence::{Asked, Controlled, Evidence, Finding, LocationSnapshot, Reply, Trigger, WhyLocation};
+pub use evidence::{Asked, Controlled, Evidence, Finding, LocationReason, LocationSnapshot, Reply, Trigger};
 
 use control::LookUp;
 use damping::Damping;
@@ -44,7 +44,7 @@ use super::phase::phase;
 use super::tuning::location::Tuning;
 use super::{Event, Input, NetworkChange, Reached};
 use crate::settings::{Settings, Situation};
-use crate::words::{AgentId, Failure, Moment, ProbeId, Proof, QueryId, SettingsId};
+use crate::types::{AgentId, Failure, Moment, ProbeId, Proof, QueryId, SettingsId};
 
 /// See the module.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ pub(super) struct Location {
     interval: Duration,
     situation: Situation,
     since: Moment,
-    why: WhyLocation,
+    reason: LocationReason,
     /// What the verdict rests on, when it is inside.
     proof: Option<Proof>,
     damping: Damping,
@@ -86,7 +86,7 @@ impl Location {
             interval: Duration::ZERO,
             situation: Situation::Unknown,
             since: now,
-            why: WhyLocation::NothingKnown,
+            reason: LocationReason::NothingKnown,
             proof: None,
             damping: Damping::default(),
             round: None,
@@ -136,8 +136,8 @@ impl Location {
     pub(super) fn event(&self, now: Moment, location: Option<Arc<str>>) -> Event {
         Event::Location {
             situation: self.situation,
-            why: self.why,
-            reason: self.reason(now).into(),
+            reason: self.reason,
+            detail: self.detail(now).into(),
             location,
             attached: self.management.attached.is_some(),
         }
@@ -155,13 +155,13 @@ impl Location {
                     round.finding().is_none() && round.started + cx.tuning.location.patience > cx.now
                 });
                 if returned && !asks {
-                    let at = cx.now + cx.chance.up_to(cx.tuning.attachment.spread);
+                    let at = cx.now + cx.rng.up_to(cx.tuning.attachment.spread);
                     self.schedule(at, Trigger::ContactReturned);
                 }
             }
             Fact::Detached => {
                 self.management = Management { lost: Some(cx.now), ..Management::default() };
-                let at = cx.now + cx.chance.up_to(cx.tuning.attachment.spread);
+                let at = cx.now + cx.rng.up_to(cx.tuning.attachment.spread);
                 self.schedule(at, Trigger::ServerLost);
             }
             // One that began before the network changed says nothing of where the machine is now.
@@ -189,7 +189,7 @@ impl Location {
         self.unsure.get_or_insert(cx.now);
         if change == NetworkChange::Elsewhere {
             // The list is asked once more by the same ways, and what is known of them stands.
-            let at = cx.now + tuning.debounce + cx.chance.up_to(tuning.debounce_spread);
+            let at = cx.now + tuning.debounce + cx.rng.up_to(tuning.debounce_spread);
             return self.schedule(at, Trigger::NetworkChanged);
         }
         self.give_up_round(cx);
@@ -205,7 +205,7 @@ impl Location {
                 self.give_up_what_is_held(cx);
                 // The first of many changes in a row says when, or nothing would ever be asked.
                 self.due = self.due.filter(|(_, trigger)| *trigger == Trigger::NetworkChanged);
-                let at = cx.now + tuning.debounce + cx.chance.up_to(tuning.debounce_spread);
+                let at = cx.now + tuning.debounce + cx.rng.up_to(tuning.debounce_spread);
                 self.schedule(at, Trigger::NetworkChanged);
             }
         }
@@ -214,7 +214,7 @@ impl Location {
     pub(super) fn resumed(&mut self, cx: &mut Context<'_>) {
         self.give_up_round(cx);
         if self.usable.is_some() {
-            let at = cx.now + cx.chance.up_to(cx.tuning.location.resume_spread);
+            let at = cx.now + cx.rng.up_to(cx.tuning.location.resume_spread);
             self.schedule(at, Trigger::Resumed);
         }
     }
@@ -239,7 +239,7 @@ impl Location {
         }
         self.give_up_round(cx);
         self.damping.network_changed(true);
-        let at = cx.now + cx.chance.up_to(cx.tuning.attachment.spread);
+        let at = cx.now + cx.rng.up_to(cx.tuning.attachment.spread);
         self.schedule(at, Trigger::NewSettings);
     }
 
@@ -261,7 +261,7 @@ impl Location {
             | Input::Lost { .. }
             | Input::FirstByte { .. }
             | Input::Done { .. }
-            | Input::Told { .. }
+            | Input::Notice { .. }
             | Input::Network(_)
             | Input::Resumed
             | Input::ClockStepped

@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::time::Duration;
 
-use super::{Asked, Controlled, Evidence, Finding, Location, LocationSnapshot, Reply, Trigger, WhyLocation};
+use super::{
+    Asked, Controlled, Evidence, Finding, Location, LocationReason, LocationSnapshot, Reply, Trigger,
+};
 use crate::engine::event::span;
 use crate::settings::Settings;
-use crate::words::{Medium, Moment, Proof, Span};
+use crate::types::{Medium, Moment, Proof, Span};
 
 impl Location {
     pub(in crate::engine) fn snapshot(&self, settings: &Settings, now: Moment) -> LocationSnapshot {
@@ -17,8 +19,8 @@ impl Location {
         LocationSnapshot {
             situation: self.situation,
             since: span(now.since(self.since)),
-            why: self.why,
-            reason: self.reason(now),
+            reason: self.reason,
+            detail: self.detail(now),
             proof: self.proof,
             path: self.path(),
             location: None,
@@ -33,11 +35,11 @@ impl Location {
     /// What the connection ran over on which the verdict rests, as far as it is still known.
     fn path(&self) -> Option<Medium> {
         let inside = self.situation.is_inside();
-        match self.why {
-            WhyLocation::ManagementServer if inside => {
+        match self.reason {
+            LocationReason::ManagementServer if inside => {
                 self.management.exchange.as_ref().map(|exchange| exchange.medium)
             }
-            WhyLocation::ReferenceServer if inside => match best(self.evidence.as_deref()?)?.reply {
+            LocationReason::ReferenceServer if inside => match best(self.evidence.as_deref()?)?.reply {
                 Reply::Proved { path, .. } => Some(path),
                 Reply::NotBelieved { .. }
                 | Reply::Refused { .. }
@@ -46,43 +48,43 @@ impl Location {
                 | Reply::NotSent { .. }
                 | Reply::NotAwaited {} => None,
             },
-            WhyLocation::NothingKnown
-            | WhyLocation::NoNetwork
-            | WhyLocation::NobodyToAsk
-            | WhyLocation::ManagementServer
-            | WhyLocation::ReferenceServer
-            | WhyLocation::NobodyAnswered
-            | WhyLocation::Incomplete
-            | WhyLocation::EverybodyAnswers => None,
+            LocationReason::NothingKnown
+            | LocationReason::NoNetwork
+            | LocationReason::NobodyToAsk
+            | LocationReason::ManagementServer
+            | LocationReason::ReferenceServer
+            | LocationReason::NobodyAnswered
+            | LocationReason::Incomplete
+            | LocationReason::EverybodyAnswers => None,
         }
     }
 
     /// One sentence: the verdict, what was heard, and what is known of the management server.
-    pub(super) fn reason(&self, now: Moment) -> String {
+    pub(super) fn detail(&self, now: Moment) -> String {
         let mut words = format!("{}: ", self.situation.explain());
         let disagrees = self.disagreeing_round();
         // What a round heard that found something else says nothing for the verdict.
         let evidence = self.evidence.as_deref().filter(|_| disagrees.is_none());
         let heard = evidence.map_or_else(|| "no reference server had answered".to_owned(), tally);
         // Writing to a string cannot fail.
-        let _ = match self.why {
-            WhyLocation::NothingKnown => words.write_str("nothing was found out yet"),
-            WhyLocation::NoNetwork => {
+        let _ = match self.reason {
+            LocationReason::NothingKnown => words.write_str("nothing was found out yet"),
+            LocationReason::NoNetwork => {
                 let _ = words.write_str("there is no usable network");
                 match self.evidence.as_deref().and_then(not_sent) {
                     Some(detail) => write!(words, ": {detail}"),
                     None => Ok(()),
                 }
             }
-            WhyLocation::NobodyToAsk => words.write_str("there is no reference server to ask"),
-            WhyLocation::ManagementServer => match (&self.management.attached, self.proof) {
+            LocationReason::NobodyToAsk => words.write_str("there is no reference server to ask"),
+            LocationReason::ManagementServer => match (&self.management.attached, self.proof) {
                 (Some(server), Some(proof)) => {
                     let way = way(self.path());
                     write!(words, "the management server {server} answered with proof {}{way}", proof.word())
                 }
                 (Some(_) | None, _) => words.write_str("the management server had answered"),
             },
-            WhyLocation::ReferenceServer => match evidence.and_then(|evidence| best(evidence)) {
+            LocationReason::ReferenceServer => match evidence.and_then(|evidence| best(evidence)) {
                 Some(asked) => write!(
                     words,
                     "reference server {}:{} answered with proof {}{} after {}",
@@ -94,9 +96,9 @@ impl Location {
                 ),
                 None => words.write_str("a reference server had answered"),
             },
-            WhyLocation::NobodyAnswered => words.write_str(&heard),
-            WhyLocation::Incomplete => write!(words, "not all could be asked in time; {heard}"),
-            WhyLocation::EverybodyAnswers => write!(words, "this network answers for everybody; {heard}"),
+            LocationReason::NobodyAnswered => words.write_str(&heard),
+            LocationReason::Incomplete => write!(words, "not all could be asked in time; {heard}"),
+            LocationReason::EverybodyAnswers => write!(words, "this network answers for everybody; {heard}"),
         };
         if let Some(evidence) = disagrees {
             let _ = write!(words, "; the last round found {}", evidence.finding.explain());
@@ -112,7 +114,7 @@ impl Location {
                 Some(_) | None => Ok(()),
             };
         }
-        if self.why != WhyLocation::ManagementServer || self.management.attached.is_none() {
+        if self.reason != LocationReason::ManagementServer || self.management.attached.is_none() {
             let _ = match (&self.management.attached, self.management.lost) {
                 (Some(server), _) => {
                     write!(words, "; the agent is attached to the management server {server}")
@@ -129,20 +131,20 @@ impl Location {
     /// The last round, if it found something else than the verdict says and no more is known: it is one of several that
     /// a change takes, or nothing could be found out.
     fn disagreeing_round(&self) -> Option<&Evidence> {
-        let rests_on_rounds = match self.why {
-            WhyLocation::ReferenceServer
-            | WhyLocation::NobodyAnswered
-            | WhyLocation::Incomplete
-            | WhyLocation::EverybodyAnswers => true,
+        let rests_on_rounds = match self.reason {
+            LocationReason::ReferenceServer
+            | LocationReason::NobodyAnswered
+            | LocationReason::Incomplete
+            | LocationReason::EverybodyAnswers => true,
             // Older rounds have nothing to do with it.
-            WhyLocation::ManagementServer => matches!(self.due, Some((_, Trigger::Confirming))),
-            WhyLocation::NothingKnown | WhyLocation::NoNetwork | WhyLocation::NobodyToAsk => false,
+            LocationReason::ManagementServer => matches!(self.due, Some((_, Trigger::Confirming))),
+            LocationReason::NothingKnown | LocationReason::NoNetwork | LocationReason::NobodyToAsk => false,
         };
         let evidence = self.evidence.as_deref().filter(|_| rests_on_rounds)?;
         let speaks_for_it = match evidence.finding.situation() {
             Some(situation) => situation == self.situation,
             // Then the verdict is that nothing could be found out.
-            None => self.why == WhyLocation::Incomplete,
+            None => self.reason == LocationReason::Incomplete,
         };
         (!speaks_for_it).then_some(evidence)
     }

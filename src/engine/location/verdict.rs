@@ -1,11 +1,11 @@
 //! From findings to the verdict, which has one writer.
 
 use super::damping::{Decision, Sight};
-use super::{Finding, Location, Trigger, Tuning, WhyLocation};
+use super::{Finding, Location, LocationReason, Trigger, Tuning};
 use crate::engine::Event;
 use crate::engine::context::Context;
 use crate::settings::{Settings, Situation};
-use crate::words::{Moment, Proof};
+use crate::types::{Moment, Proof};
 
 impl Location {
     // --- findings ---
@@ -14,7 +14,7 @@ impl Location {
     pub(super) fn found(&mut self, cx: &mut Context<'_>, finding: Finding, started: Moment, by_lead: bool) {
         if let Some(evidence) = self.evidence.clone() {
             let attached = self.management.attached.is_some();
-            cx.tell(Event::Round { attached, evidence });
+            cx.emit(Event::Round { attached, evidence });
         }
         let tuning = &cx.tuning.location;
         match finding {
@@ -27,7 +27,7 @@ impl Location {
             Finding::Internal { proof } => {
                 self.usable.get_or_insert(started);
                 let sight = Sight { started, situation: Situation::Internal, proof: Some(proof) };
-                self.judge(cx, sight, WhyLocation::ReferenceServer);
+                self.judge(cx, sight, LocationReason::ReferenceServer);
             }
             Finding::InternalViaVpn { .. } | Finding::External | Finding::Captive => {
                 self.usable.get_or_insert(started);
@@ -47,22 +47,22 @@ impl Location {
                 if finding == Finding::Captive {
                     self.look_for_the_portals_end(cx);
                 }
-                let (situation, proof, why) = match finding {
+                let (situation, proof, reason) = match finding {
                     Finding::InternalViaVpn { proof } => {
-                        (Situation::InternalViaVpn, Some(proof), WhyLocation::ReferenceServer)
+                        (Situation::InternalViaVpn, Some(proof), LocationReason::ReferenceServer)
                     }
-                    Finding::Captive => (Situation::Captive, None, WhyLocation::EverybodyAnswers),
+                    Finding::Captive => (Situation::Captive, None, LocationReason::EverybodyAnswers),
                     Finding::External | Finding::Internal { .. } | Finding::NoNetwork | Finding::NoNames => {
-                        (Situation::External, None, WhyLocation::NobodyAnswered)
+                        (Situation::External, None, LocationReason::NobodyAnswered)
                     }
                 };
-                self.judge(cx, Sight { started, situation, proof }, why);
+                self.judge(cx, Sight { started, situation, proof }, reason);
             }
             Finding::NoNetwork => {
                 self.usable = None;
                 self.unsure.get_or_insert(started);
                 if self.situation == Situation::Unknown {
-                    self.why = WhyLocation::NoNetwork;
+                    self.reason = LocationReason::NoNetwork;
                 }
                 self.schedule(cx.now + tuning.confirm_step, Trigger::Confirming);
             }
@@ -82,44 +82,45 @@ impl Location {
     pub(super) fn found_by_management(&mut self, cx: &mut Context<'_>, situation: Situation, proof: Proof) {
         self.usable.get_or_insert(cx.now);
         let sight = Sight { started: cx.now, situation, proof: Some(proof) };
-        self.judge(cx, sight, WhyLocation::ManagementServer);
+        self.judge(cx, sight, LocationReason::ManagementServer);
         let asked = self.round.as_ref().is_some_and(|round| round.trigger == Trigger::Asked);
         if self.situation == situation && !asked {
             self.give_up_round(cx);
         }
     }
 
-    fn judge(&mut self, cx: &mut Context<'_>, sight: Sight, why: WhyLocation) {
+    fn judge(&mut self, cx: &mut Context<'_>, sight: Sight, reason: LocationReason) {
         self.unsure = None;
         match self.damping.judge(cx.now, self.situation, sight, &cx.tuning.location) {
             Decision::Stay => {
-                self.why = why;
+                self.reason = reason;
                 self.proof = sight.proof;
             }
             Decision::Again { at, trigger } => self.schedule(at.max(cx.now), trigger),
-            Decision::Change => self.transition_to(cx, sight.situation, why, sight.proof),
+            Decision::Change => self.transition_to(cx, sight.situation, reason, sight.proof),
         }
     }
 
     /// A portal lets a machine out without a word.
     fn look_for_the_portals_end(&mut self, cx: &mut Context<'_>) {
         let wait = cx.network.captive_wait(cx.now, &cx.tuning.network);
-        let wait = cx.chance.around(wait, 50, 150);
+        let wait = cx.rng.around(wait, 50, 150);
         self.schedule(cx.now + wait, Trigger::Confirming);
     }
 
     /// A bare connection gave `internal`, and then the control answered too.
     pub(super) fn revoked(&mut self, cx: &mut Context<'_>, finding: Finding) {
-        let rested = matches!(self.why, WhyLocation::ReferenceServer | WhyLocation::ManagementServer)
-            && self.proof == Some(Proof::Tcp);
+        let rested =
+            matches!(self.reason, LocationReason::ReferenceServer | LocationReason::ManagementServer)
+                && self.proof == Some(Proof::Tcp);
         if finding == Finding::Captive {
             cx.network.saw_control(cx.now, true);
             self.look_for_the_portals_end(cx);
             if rested {
-                self.transition_to(cx, Situation::Captive, WhyLocation::EverybodyAnswers, None);
+                self.transition_to(cx, Situation::Captive, LocationReason::EverybodyAnswers, None);
             }
         } else if rested {
-            self.transition_to(cx, Situation::External, WhyLocation::NobodyAnswered, None);
+            self.transition_to(cx, Situation::External, LocationReason::NobodyAnswered, None);
         }
         self.damping.disagreed();
     }
@@ -127,11 +128,11 @@ impl Location {
     /// The time for a first location is over: what has not answered by now is taken to be silent.
     pub(super) fn incomplete(&mut self, cx: &mut Context<'_>) {
         let by_tunnel = self.round.as_ref().and_then(|round| round.tunnel_proof(cx.in_force.settings()));
-        let (situation, why) = match by_tunnel {
-            Some(_) => (Situation::InternalViaVpn, WhyLocation::ReferenceServer),
-            None => (Situation::External, WhyLocation::Incomplete),
+        let (situation, reason) = match by_tunnel {
+            Some(_) => (Situation::InternalViaVpn, LocationReason::ReferenceServer),
+            None => (Situation::External, LocationReason::Incomplete),
         };
-        self.transition_to(cx, situation, why, by_tunnel);
+        self.transition_to(cx, situation, reason, by_tunnel);
     }
 
     /// What was known has been held for long enough.
@@ -140,11 +141,11 @@ impl Location {
             return;
         }
         match self.usable {
-            None => self.transition_to(cx, Situation::Unknown, WhyLocation::NoNetwork, None),
+            None => self.transition_to(cx, Situation::Unknown, LocationReason::NoNetwork, None),
             Some(_) if cx.in_force.settings().reference_servers().is_empty() => {
-                self.transition_to(cx, Situation::Unknown, WhyLocation::NobodyToAsk, None);
+                self.transition_to(cx, Situation::Unknown, LocationReason::NobodyToAsk, None);
             }
-            Some(_) => self.transition_to(cx, Situation::External, WhyLocation::Incomplete, None),
+            Some(_) => self.transition_to(cx, Situation::External, LocationReason::Incomplete, None),
         }
     }
 
@@ -154,10 +155,10 @@ impl Location {
         &mut self,
         cx: &mut Context<'_>,
         situation: Situation,
-        why: WhyLocation,
+        reason: LocationReason,
         proof: Option<Proof>,
     ) {
-        (self.why, self.proof) = (why, proof);
+        (self.reason, self.proof) = (reason, proof);
         if situation == self.situation {
             return;
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::engine::context::Context;
 use crate::engine::phase::phase;
-use crate::words::{AgentId, Moment};
+use crate::types::{AgentId, Moment};
 
 /// See the module.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl Heartbeat {
 
     /// An extra beat soon: somewhere within this time.
     pub(super) fn within(&mut self, cx: &mut Context<'_>, spread: Duration) {
-        let at = cx.now + cx.chance.up_to(spread);
+        let at = cx.now + cx.rng.up_to(spread);
         if self.due.is_some_and(|due| due.at > at) {
             self.due = Some(Due { at, place: None });
         }
@@ -93,10 +93,10 @@ impl Heartbeat {
     pub(super) fn refresh(&mut self, cx: &mut Context<'_>, resumed: bool) {
         let tuning = &cx.tuning.schedule;
         let at = if resumed {
-            cx.now + cx.chance.up_to(tuning.resume_spread.min(self.interval / 30))
+            cx.now + cx.rng.up_to(tuning.resume_spread.min(self.interval / 30))
         } else {
             let earliest = self.refreshed.map_or(cx.now, |last| (last + tuning.network_interval).max(cx.now));
-            earliest + cx.chance.up_to(tuning.network_spread)
+            earliest + cx.rng.up_to(tuning.network_spread)
         };
         // One that was missed while the machine slept is no reason to hurry; one that comes sooner stays.
         if self.due.is_some_and(|due| due.at > at || due.at <= cx.now) {
@@ -131,7 +131,7 @@ impl Heartbeat {
         let period = period(self.interval);
         let planned = self.anchor + self.phase + times(period, place);
         // ±2 %: enough that two agents with one phase part, too little to be called drift.
-        let jitter = cx.chance.up_to(period / 25);
+        let jitter = cx.rng.up_to(period / 25);
         let at = (planned + jitter) - period / 50;
         self.due = Some(Due { at: at.max(cx.now + Duration::from_nanos(1)), place: Some(place) });
     }

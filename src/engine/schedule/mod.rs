@@ -10,7 +10,7 @@ use heartbeat::Heartbeat;
 use super::context::Context;
 use super::fact::Fact;
 use crate::settings::Effective;
-use crate::words::{AgentId, Moment};
+use crate::types::{AgentId, Moment};
 
 /// See the module.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::Event;
 use crate::engine::context::Context;
-use crate::words::{ServerId, is_unseen};
+use crate::types::{ServerId, is_unseen};
 
 /// Longer than any tag a driver lets through.
 const LONGEST_TAG: usize = 256;
@@ -44,13 +44,13 @@ impl Announced {
 
     pub(in crate::engine) fn settings(&mut self, cx: &mut Context<'_>, server: &ServerId, tag: Option<&str>) {
         if let Some(tag) = changed(&mut self.settings, tag) {
-            cx.tell(Event::SettingsAnnounced { server: server.clone(), tag });
+            cx.emit(Event::SettingsAnnounced { server: server.clone(), tag });
         }
     }
 
     pub(in crate::engine) fn policy(&mut self, cx: &mut Context<'_>, server: &ServerId, tag: Option<&str>) {
         if let Some(tag) = changed(&mut self.policy, tag) {
-            cx.tell(Event::PolicyAnnounced { server: server.clone(), tag });
+            cx.emit(Event::PolicyAnnounced { server: server.clone(), tag });
         }
     }
 

@@ -25,8 +25,8 @@ use crate::engine::owners::Owner;
 use crate::engine::tuning::attachment::Tuning;
 use crate::engine::{Action, Ending, Input, Turn};
 use crate::settings::Protocol;
-use crate::words::{
-    Cause, Errand, Evidence, ExchangeId, Failure, Host, Medium, Moment, Outcome, Proof, Route, SettingsId,
+use crate::types::{
+    Cause, Evidence, ExchangeId, Failure, Host, Medium, Moment, Outcome, Proof, Request, Route, SettingsId,
     Verdict,
 };
 
@@ -34,7 +34,7 @@ use crate::words::{
 #[derive(Clone, Debug)]
 pub(in crate::engine) struct Attempt {
     pub(in crate::engine) target: Target,
-    pub(in crate::engine) errand: Errand,
+    pub(in crate::engine) request: Request,
     pub(in crate::engine) started: Moment,
     /// How long the connection took; sets what counts as slow.
     pub(in crate::engine) connect_time: Option<Duration>,
@@ -63,9 +63,9 @@ impl Attempt {
         cx: &mut Context<'_>,
         owner: Owner,
         target: Target,
-        errand: Errand,
+        request: Request,
     ) -> Self {
-        let mut attempt = Self::new(cx.now, owner, target, errand, false);
+        let mut attempt = Self::new(cx.now, owner, target, request, false);
         attempt.take_route(cx);
         attempt
     }
@@ -75,19 +75,19 @@ impl Attempt {
         cx: &mut Context<'_>,
         owner: Owner,
         target: Target,
-        errand: Errand,
+        request: Request,
         link: Link,
     ) -> Self {
-        let mut attempt = Self::new(cx.now, owner, target, errand, true);
+        let mut attempt = Self::new(cx.now, owner, target, request, true);
         attempt.exchange(cx, link);
         attempt
     }
 
-    fn new(started: Moment, owner: Owner, target: Target, errand: Errand, reused: bool) -> Self {
+    fn new(started: Moment, owner: Owner, target: Target, request: Request, reused: bool) -> Self {
         Self {
             dialled_under: target.policy.settings,
             target,
-            errand,
+            request,
             started,
             connect_time: None,
             progress: None,
@@ -111,7 +111,7 @@ impl Attempt {
             Input::Connected { link, .. } | Input::Secured { link, .. } | Input::Lost { link, .. } => {
                 self.stage.link() == Some(link)
             }
-            Input::FirstByte { exchange } | Input::Done { exchange, .. } | Input::Told { exchange, .. } => {
+            Input::FirstByte { exchange } | Input::Done { exchange, .. } | Input::Notice { exchange, .. } => {
                 self.stage.exchange() == Some(exchange)
             }
             Input::Timeout
@@ -127,7 +127,7 @@ impl Attempt {
 
     /// When it will have taken too long, and what that is called.
     pub(in crate::engine) fn limit(&self, tuning: &Tuning) -> (Moment, Cause) {
-        let limits = Limits::of(&self.errand, tuning);
+        let limits = Limits::of(&self.request, tuning);
         let (end, cause) = match self.stage {
             Stage::Resolving { since: Some(since), .. } => (since + tuning.name_limit, Cause::NameTimeout),
             Stage::Resolving { since: None, .. } => (self.started + limits.whole, Cause::NameTimeout),
@@ -187,12 +187,12 @@ impl Attempt {
                 self.stage = Stage::Resolving { query, since };
                 Step::Nothing
             }
-            (Input::Connected { link, path }, Stage::Connecting { since, .. }) => {
+            (Input::Connected { link, via }, Stage::Connecting { since, .. }) => {
                 self.connect_time = Some(cx.now.since(since));
                 self.connected = cx.now;
                 let endpoints = &mut self.target.endpoints;
                 let is_direct = endpoints.is_direct();
-                let address = is_direct.then(|| path.peer.ip());
+                let address = is_direct.then(|| via.peer.ip());
                 endpoints.reached(address);
                 let link = Link {
                     id: link,
@@ -201,7 +201,7 @@ impl Attempt {
                     is_detour: endpoints.is_detour(),
                     proof: Proof::Tcp,
                     // What is behind a proxy cannot be told.
-                    medium: if is_direct { path.medium } else { Medium::Tunnel },
+                    medium: if is_direct { via.medium } else { Medium::Tunnel },
                     is_stale: false,
                 };
                 self.progress = Some(cx.now);
@@ -232,7 +232,7 @@ impl Attempt {
                 let first_byte = first_byte.unwrap_or(cx.now).since(since);
                 self.done(cx, outcome, link, exchange, since, first_byte)
             }
-            (Input::Told { news, .. }, Stage::Exchanging { .. }) => Step::Told(news),
+            (Input::Notice { news, .. }, Stage::Exchanging { .. }) => Step::Notice(news),
             _ => Step::Nothing,
         }
     }
@@ -270,7 +270,7 @@ impl Attempt {
         };
         match step {
             Step::Failed { failure, .. } => Some(failure),
-            Step::Nothing | Step::Progress | Step::Answered(_) | Step::Declined { .. } | Step::Told(_) => {
+            Step::Nothing | Step::Progress | Step::Answered(_) | Step::Declined { .. } | Step::Notice(_) => {
                 None
             }
         }
@@ -356,7 +356,7 @@ impl Attempt {
     /// Whether an endpoint that was reached and failed leads to the next. What breaks on a kept link, or instead of an event
     /// stream, shows itself in the heartbeat on a fresh one that follows.
     fn may_walk(&self) -> bool {
-        !self.reused && !self.stays && self.errand != Errand::Listen
+        !self.reused && !self.stays && self.request != Request::Listen
     }
 
     /// Begins on the route whose turn it is.
@@ -400,7 +400,7 @@ impl Attempt {
             self.stage = Stage::Ended;
             return Step::Failed { failure, drain };
         }
-        let onward = self.target.endpoints.failed(failure, cx.chance);
+        let onward = self.target.endpoints.failed(failure, cx.rng);
         self.go_on(cx, onward)
     }
 
@@ -447,7 +447,7 @@ impl Attempt {
         let exchange = cx.queue.next_exchange(self.owner);
         self.stage = Stage::Exchanging { link, exchange, since: cx.now, first_byte: None };
         let (deadline, _) = self.limit(&cx.tuning.attachment);
-        cx.act(Action::Exchange { exchange, link: link.id, errand: self.errand.clone(), deadline });
+        cx.act(Action::Exchange { exchange, link: link.id, request: self.request.clone(), deadline });
     }
 
     fn done<'a>(

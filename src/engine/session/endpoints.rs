@@ -12,8 +12,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::engine::MAX_ADDRESSES;
-use crate::engine::chance::Chance;
-use crate::words::{Cause, Evidence, Failure, FailureClass, Route};
+use crate::engine::rng::Rng;
+use crate::types::{Cause, Evidence, Failure, FailureClass, Route};
 
 /// Endpoints of one attempt that may be reached and fail; more when there are more routes, each of which has its turn.
 const MOST: usize = 4;
@@ -119,7 +119,7 @@ impl Endpoints {
     }
 
     /// The present endpoint was reached and failed.
-    pub(super) fn failed(&mut self, failure: Failure, chance: &mut Chance) -> Onward {
+    pub(super) fn failed(&mut self, failure: Failure, rng: &mut Rng) -> Onward {
         self.note(failure, true);
         if self.left.is_empty() || !self.has_room() {
             return self.next_route();
@@ -127,7 +127,7 @@ impl Endpoints {
         let mut left = std::mem::take(&mut self.left);
         if left.len() > MOST - usize::from(self.reached).min(MOST) {
             // This attempt cannot reach them all: each has its turn in one of the next.
-            let turn = chance.below(left.len() as u64);
+            let turn = rng.below(left.len() as u64);
             left.rotate_left(usize::try_from(turn).unwrap_or_default());
         }
         Onward::Addresses(left)
@@ -271,7 +271,7 @@ mod tests {
     /// Reaches the first address that is left, which then fails.
     fn fail(endpoints: &mut Endpoints, address: &str, cause: Cause) -> Onward {
         endpoints.reached(Some(address.parse().unwrap()));
-        endpoints.failed(cause.into(), &mut Chance::new(1))
+        endpoints.failed(cause.into(), &mut Rng::new(1))
     }
 
     #[test]
@@ -297,7 +297,7 @@ mod tests {
         endpoints.dialled(Vec::new());
         endpoints.reached(None);
         assert!(!endpoints.has_other() && endpoints.is_detour());
-        assert_eq!(endpoints.failed(Cause::Reset.into(), &mut Chance::new(1)), Onward::End);
+        assert_eq!(endpoints.failed(Cause::Reset.into(), &mut Rng::new(1)), Onward::End);
         let failure = endpoints.verdict().unwrap();
         assert_eq!(failure.cause, Cause::Reset, "the mildest");
         let note = failure.note.unwrap();
@@ -313,14 +313,14 @@ mod tests {
         for seed in 0..50 {
             let mut endpoints = endpoints(&[Route::Direct, Route::Proxy(0)]);
             endpoints.dialled(five.clone());
-            let mut chance = Chance::new(seed);
+            let mut rng = Rng::new(seed);
             let mut reached = 0;
             while endpoints.is_direct() {
                 let next = endpoints.left[0];
                 seen.insert(next);
                 reached += 1;
                 endpoints.reached(Some(next));
-                if let Onward::Addresses(left) = endpoints.failed(Cause::TlsFailed.into(), &mut chance) {
+                if let Onward::Addresses(left) = endpoints.failed(Cause::TlsFailed.into(), &mut rng) {
                     endpoints.dialled(left);
                 }
             }
@@ -337,10 +337,10 @@ mod tests {
             let mut endpoints = endpoints(&[Route::Direct, Route::Proxy(0)]);
             endpoints.dialled(addresses(&["10.0.0.1"]));
             endpoints.reached(Some("10.0.0.1".parse().unwrap()));
-            endpoints.failed(first, &mut Chance::new(1));
+            endpoints.failed(first, &mut Rng::new(1));
             if reached {
                 endpoints.reached(None);
-                endpoints.failed(second, &mut Chance::new(1));
+                endpoints.failed(second, &mut Rng::new(1));
             } else {
                 endpoints.unreached(second);
             }

@@ -12,8 +12,8 @@ use super::step::{Answer, Step};
 use crate::engine::context::Context;
 use crate::engine::owners::Owner;
 use crate::engine::tuning::attachment::Tuning;
-use crate::engine::{Ending, Input, Why};
-use crate::words::{Cause, Failure, FailureClass, Moment, SettingsId};
+use crate::engine::{Ending, Input, Reason};
+use crate::types::{Cause, Failure, FailureClass, Moment, SettingsId};
 
 /// See the module.
 #[derive(Debug)]
@@ -111,16 +111,16 @@ impl Heartbeat {
     }
 
     /// When it has gone without a sign of life for so long that others are tried beside it, and why.
-    pub(in crate::engine) fn doubt_at(&self, stagger: Duration, tuning: &Tuning) -> Option<(Moment, Why)> {
+    pub(in crate::engine) fn doubt_at(&self, stagger: Duration, tuning: &Tuning) -> Option<(Moment, Reason)> {
         let Exchange { attempt, .. } = self.exchange.as_ref().filter(|exchange| !exchange.is_doubted)?;
         let silent = attempt.unanswered_since().map(|since| since + self.patience.limit(tuning));
         let fresh = attempt.fresh_until(tuning);
         match (silent, fresh) {
-            (Some(silent), fresh) => Some((silent.max(fresh.unwrap_or_default()), Why::ServerSilent)),
-            (None, None) => Some((attempt.started + stagger, Why::ServerSlow)),
+            (Some(silent), fresh) => Some((silent.max(fresh.unwrap_or_default()), Reason::ServerSilent)),
+            (None, None) => Some((attempt.started + stagger, Reason::ServerSlow)),
             // Once an answer has begun, only its own limit ends it.
             (None, Some(_)) if attempt.is_answering() => None,
-            (None, Some(fresh)) => Some((fresh, Why::ServerSlow)),
+            (None, Some(fresh)) => Some((fresh, Reason::ServerSlow)),
         }
     }
 
@@ -274,7 +274,7 @@ impl Heartbeat {
             Step::Progress if connected => {
                 Heard::Connected { time: attempt.connect_time.unwrap_or_default() }
             }
-            Step::Nothing | Step::Progress | Step::Told(_) => Heard::Nothing,
+            Step::Nothing | Step::Progress | Step::Notice(_) => Heard::Nothing,
             Step::Answered(answer) => {
                 self.exchange = None;
                 self.answered(cx, Some(answer.link), answer.first_byte);

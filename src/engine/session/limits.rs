@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::tuning::attachment::Tuning;
-use crate::words::{Errand, Purpose};
+use crate::types::{Purpose, Request};
 
 /// See the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,17 +17,17 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    pub(super) fn of(errand: &Errand, tuning: &Tuning) -> Self {
+    pub(super) fn of(request: &Request, tuning: &Tuning) -> Self {
         let (usual, whole) = (tuning.exchange_limit, tuning.attempt_limit);
-        match errand {
+        match request {
             // A server that is too slow to be used is no better one.
-            Errand::Heartbeat { purpose: Purpose::Probe } => {
+            Request::Heartbeat { purpose: Purpose::Probe } => {
                 Self { first_byte: tuning.silence_most, answer: usual, whole }
             }
-            Errand::Heartbeat { purpose: Purpose::Attach { .. } | Purpose::Beat } | Errand::Listen => {
+            Request::Heartbeat { purpose: Purpose::Attach { .. } | Purpose::Beat } | Request::Listen => {
                 Self { first_byte: usual, answer: usual, whole }
             }
-            Errand::Policy { .. } => {
+            Request::Policy { .. } => {
                 let answer = tuning.document_limit;
                 Self { first_byte: usual, answer, whole: whole + answer }
             }

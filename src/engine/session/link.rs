@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::settings::Server;
-use crate::words::{Host, LinkId, Medium, Proof, Route};
+use crate::types::{Host, LinkId, Medium, Proof, Route};
 
 /// A connection that stands, and what its other end has proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

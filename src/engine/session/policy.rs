@@ -11,7 +11,7 @@ use super::step::Step;
 use crate::engine::context::Context;
 use crate::engine::tuning::attachment::Tuning;
 use crate::engine::{Ending, Input};
-use crate::words::{ExchangeId, Failure, Moment, NOT_MODIFIED, SettingsId};
+use crate::types::{ExchangeId, Failure, Moment, NOT_MODIFIED, SettingsId};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -128,7 +128,7 @@ impl Policy {
             return None;
         }
         let read = match attempt.handle(cx, input) {
-            Step::Nothing | Step::Progress | Step::Told(_) => return Some(Read::Nothing),
+            Step::Nothing | Step::Progress | Step::Notice(_) => return Some(Read::Nothing),
             Step::Answered(answer) => Read::Answered {
                 exchange: answer.exchange,
                 link: answer.link,

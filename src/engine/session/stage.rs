@@ -1,7 +1,7 @@
 //! What an attempt is doing.
 
 use super::link::Link;
-use crate::words::{ExchangeId, LinkId, Moment, QueryId};
+use crate::types::{ExchangeId, LinkId, Moment, QueryId};
 
 /// See the module.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::link::Link;
-use crate::words::{Cause, Evidence, ExchangeId, Failure, News, Proof};
+use crate::types::{Cause, Evidence, ExchangeId, Failure, News, Proof};
 
 /// What an input did to an attempt.
 #[derive(Debug)]
@@ -14,10 +14,10 @@ pub(in crate::engine) enum Step<'a> {
     Progress,
     /// A complete answer; the link stands.
     Answered(Answer<'a>),
-    /// The server does not do this errand; the link stands.
+    /// The server does not do this request; the link stands.
     Declined { status: u16, drain: Option<Duration> },
     /// Something was said on the event stream.
-    Told(News<'a>),
+    Notice(News<'a>),
     /// It is over, and its link closed.
     Failed { failure: Failure, drain: Option<Duration> },
 }

@@ -10,7 +10,7 @@ use super::step::Step;
 use crate::engine::context::Context;
 use crate::engine::tuning::attachment::Tuning;
 use crate::engine::{Ending, Input};
-use crate::words::{Failure, Moment, News, SettingsId};
+use crate::types::{Failure, Moment, News, SettingsId};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -45,7 +45,7 @@ enum State {
 pub(in crate::engine) enum Streamed<'a> {
     Nothing,
     /// The first of these opens it.
-    Told {
+    Notice {
         news: News<'a>,
         opened: bool,
     },
@@ -162,11 +162,11 @@ impl Stream {
         let attempt = self.attempt_mut().filter(|attempt| attempt.is_about(&input))?;
         Some(match attempt.handle(cx, input) {
             Step::Nothing | Step::Progress => Streamed::Nothing,
-            Step::Told(news) => {
+            Step::Notice(news) => {
                 if !was_open {
                     self.opened(cx.now);
                 }
-                Streamed::Told { news, opened: !was_open }
+                Streamed::Notice { news, opened: !was_open }
             }
             Step::Declined { drain, .. } => {
                 self.state = State::FallenBack { until: cx.now + cx.tuning.schedule.push_retry };

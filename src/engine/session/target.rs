@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::endpoints::Endpoints;
 use crate::settings::Server;
-use crate::words::{CertificatePolicyId, SettingsId};
+use crate::types::{CertificatePolicyId, SettingsId};
 
 /// See the module.
 #[derive(Clone, Debug)]

@@ -6,13 +6,13 @@ durations! { "attachment",
     /// S: over how long a fleet spreads when connections in use are lost. 1 s suits some thousand agents on a
     /// server; a large fleet on few servers wants more: fleet size / (attempts a second the servers bear).
     spread: 1_000 ms,
-    /// P: the mean wait between sweeps of a long outage. A minute is what an administrator waits before looking again.
+    /// P: the mean wait between searches of a long outage. A minute is what an administrator waits before looking again.
     ceiling: 60_000 ms,
-    /// Over how long the first sweep after a start is spread. A fleet that boots together sets it.
+    /// Over how long the first search after a start is spread. A fleet that boots together sets it.
     startup_spread: 0 ms,
-    /// The doubling of waits begins here, so that a second sweep is not a reflex.
+    /// The doubling of waits begins here, so that a second search is not a reflex.
     first_window: 2_000 ms,
-    /// No wait between sweeps is shorter.
+    /// No wait between searches is shorter.
     shortest_wait: 1_000 ms,
     /// A connection that takes longer will not be usable.
     connect_limit: 10_000 ms,
@@ -59,7 +59,7 @@ durations! { "attachment",
     guard_trickle: 60_000 ms,
     /// The guard counts attempts in this window.
     guard_window: 600_000 ms,
-    /// Down's ceiling: twice that of sweeps, so that a sweep mostly meets servers worth trying.
+    /// Down's ceiling: twice that of searches, so that a search mostly meets servers worth trying.
     down_ceiling: 120_000 ms,
     /// Three thirds within this make a failure.
     thirds_window: 300_000 ms,

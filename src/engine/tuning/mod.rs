@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::words::{Span, Unreadable, read_object};
+use crate::types::{Span, Unreadable, read_object};
 
 /// All constants of the engine. The program gives them, not the settings document.
 ///

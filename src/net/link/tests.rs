@@ -5,13 +5,13 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
 
 use super::*;
-use crate::net::protocol::Request;
+use crate::net::protocol::HttpRequest;
 use crate::net::sink::Sink;
 use crate::net::source::Source;
 use crate::platform::Clock;
 use crate::settings::CertificatePolicy;
 use crate::trust;
-use crate::words::ServerId;
+use crate::types::ServerId;
 
 /// No certificate is judged in these tests.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ fn dial(limits: Limits, serve: impl FnOnce(TcpStream) + Send + 'static) -> Drive
 
 fn exchange(body: &[u8]) -> Exchange {
     let (source, sink) = (Source::bytes(body.into()), Sink::memory(Limits::default().body_bytes));
-    Exchange::new(Request { head: "POST / HTTP/1.1\r\n".to_owned(), source, sink }, b"")
+    Exchange::new(HttpRequest { head: "POST / HTTP/1.1\r\n".to_owned(), source, sink }, b"")
 }
 
 impl Drive {

@@ -1,6 +1,6 @@
 //! What is said to a management server, and what its answers mean.
 //!
-//! The engine names an errand. A protocol turns it into a [`Request`], and the answer into an outcome. Each protocol is
+//! The engine names a request. A protocol turns it into an [`HttpRequest`], and the answer into an outcome. Each protocol is
 //! a folder beside [`homing`] and implements [`Protocol`]; inside it every request is one file, the only place that knows
 //! its path, its fields and what a success is. The rest of `net` moves bytes and knows nothing of this.
 
@@ -15,10 +15,10 @@ use super::exchange::Answer;
 use super::sink::Sink;
 use super::source::Source;
 use crate::settings::Server;
-use crate::words::{Errand, Outcome};
+use crate::types::{Outcome, Request};
 
 /// One request as a value: what is sent, and where the body of the answer goes.
-pub(crate) struct Request {
+pub(crate) struct HttpRequest {
     /// The request line and the fields, each with its line end. Credentials and the empty line are added when it is sent.
     pub(crate) head: String,
     pub(crate) source: Source,
@@ -45,10 +45,10 @@ impl Content {
 
 /// How requests are written and answers understood.
 pub(crate) trait Protocol: Send {
-    /// The request that does this errand at this server, with what the product has to say. `None`: this protocol has no
+    /// How this request is written for this server, with what the product has to say. `None`: this protocol has no
     /// such request.
-    fn request(&self, errand: &Errand, server: &Server, content: Content) -> Option<Request>;
+    fn request(&self, request: &Request, server: &Server, content: Content) -> Option<HttpRequest>;
 
     /// What an answer to that request means. `wall` is the time of day, for a `Retry-After` that names a date.
-    fn outcome<'a>(&self, errand: &Errand, answer: &'a Answer, wall: SystemTime) -> Outcome<'a>;
+    fn outcome<'a>(&self, request: &Request, answer: &'a Answer, wall: SystemTime) -> Outcome<'a>;
 }

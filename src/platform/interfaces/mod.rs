@@ -9,7 +9,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Clock, Sleep};
-use crate::words::Moment;
+use crate::types::Moment;
 
 #[cfg(target_os = "linux")]
 mod linux;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use socket2::{SockRef, Socket};
 
-use crate::words::Medium;
+use crate::types::Medium;
 
 /// The way that a socket is about to take: not known here.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::entry::{HEADER, MAX_BODY};
-use crate::words::Lane;
+use crate::types::Lane;
 
 /// As many applications are remembered as reported: more than a rich machine has.
 const APPLICATIONS: usize = 16_384;

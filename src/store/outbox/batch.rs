@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::words::{Lane, ReportId, ReportKind, Series};
+use crate::types::{Lane, ReportId, ReportKind, Series};
 
 /// The oldest reports of one lane that wait, all of one series, with the body of the request that uploads them.
 ///

@@ -5,7 +5,7 @@
 
 use crc32fast::Hasher;
 
-use crate::words::{Lane, ReportKind, Series};
+use crate::types::{Lane, ReportKind, Series};
 
 /// Bytes of an entry beside its body. Each waiting report counts this much more than its body.
 pub(super) const HEADER: usize = 32;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::words::{Lane, ReportId};
+use crate::types::{Lane, ReportId};
 
 /// Something the product should know about its outbox. [`Outbox::poll_event`](super::Outbox::poll_event) gives them out.
 #[derive(Clone, Debug, PartialEq, Eq)]

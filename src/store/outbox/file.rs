@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::entry::{HEADER as ENTRY_HEADER, Header, Salt};
 use super::segment::Segment;
-use crate::words::{Lane, Series};
+use crate::types::{Lane, Series};
 
 /// Bytes before the first entry.
 pub(super) const HEADER: usize = 40;

@@ -15,7 +15,7 @@ use super::file::{self, HEADER, SegmentName};
 use super::lane::{Refused, State};
 use super::shelf::Shelf;
 use super::time::Now;
-use crate::words::{Durability, Lane, ReportKind};
+use crate::types::{Durability, Lane, ReportKind};
 
 /// As many segments as one leader writes before another one gets a turn; they are copied meanwhile.
 const MOST_JOBS: usize = 4;

@@ -3,7 +3,7 @@
 //! It is replaced as a whole, and synced before any segment is removed. Without it everything in the segments is sent again, under the same
 //! numbers.
 
-use crate::words::{Lane, Series};
+use crate::types::{Lane, Series};
 
 /// Its name in the folder.
 pub(super) const NAME: &str = "head";

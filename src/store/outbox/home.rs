@@ -12,9 +12,9 @@ use super::learned::{self, Learned};
 use super::recovery::{self, Recovered};
 use super::shelf::{Shelf, Systems};
 use super::time::Now;
-use crate::platform::journal;
+use crate::platform::logging;
 use crate::store::system::{Found, Place, System};
-use crate::words::{Lane, Printable};
+use crate::types::{Lane, Printable};
 
 /// How long a folder that cannot be used is left alone by the thread, in seconds. A durable submit always tries a folder that was opened.
 const PATIENCE: u64 = 30;
@@ -162,7 +162,7 @@ impl Home {
             }
             Err(error) => {
                 let path = Printable(self.path.display());
-                journal::tell!(
+                logging::record!(
                     Warn,
                     "cannot lock the outbox folder {path}, so a second outbox would not be noticed: {error}"
                 );

@@ -12,7 +12,7 @@ use super::group::Pen;
 use super::segment::Segment;
 use super::shelf::{Shelf, is_exhausted};
 use super::time::Now;
-use crate::words::{Lane, ReportKind, Series};
+use crate::types::{Lane, ReportKind, Series};
 
 /// A file that cannot be read, but is there, is tried this often before its reports are given up.
 const MOST_FAILED_READS: u32 = 16;

@@ -67,7 +67,7 @@ use time::{Clock, Now, system_clock};
 use writer::Writer;
 
 use super::system::Real;
-use crate::words::{Durability, Lane, Report, ReportId, Series, SubmitError};
+use crate::types::{Durability, Lane, Report, ReportId, Series, SubmitError};
 
 /// The largest body of a report, in bytes: 256 KiB. A lane that can hold less takes less.
 pub const MAX_REPORT: usize = entry::MAX_BODY;
@@ -80,7 +80,7 @@ pub const NEVER_TOO_LARGE: usize = 16 * 1024;
 ///
 /// ```
 /// use homing::store::outbox::{Limits, Outbox};
-/// use homing::words::{Durability, Lane, Report, ReportKind};
+/// use homing::types::{Durability, Lane, Report, ReportKind};
 ///
 /// let outbox = Outbox::in_memory(Limits::default());
 /// let report = Report { kind: ReportKind::RiskFound, body: b"eicar.com in /tmp".to_vec() };
@@ -91,7 +91,7 @@ pub const NEVER_TOO_LARGE: usize = 16 * 1024;
 /// // … send `batch.body()`, and when the server acknowledged all of it:
 /// assert_eq!(outbox.settle(&batch, batch.last()), 1);
 /// assert!(outbox.take(Lane::Critical, 64 * 1024).is_none());
-/// # Ok::<(), homing::words::SubmitError>(())
+/// # Ok::<(), homing::types::SubmitError>(())
 /// ```
 ///
 /// # Threads

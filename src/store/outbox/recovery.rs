@@ -11,7 +11,7 @@ use super::head::{self, Head, Unreadable};
 use super::learned;
 use super::segment::Segment;
 use super::shelf::{Shelf, UNFINISHED, is_exhausted};
-use crate::words::Lane;
+use crate::types::Lane;
 
 /// The ending of what was set aside.
 const ASIDE: &str = ".aside";

@@ -13,7 +13,7 @@ use super::entry::{self, HEADER, Salt};
 use super::file::SegmentName;
 use super::shelf::Shelf;
 use super::time::Now;
-use crate::words::{ReportKind, Series};
+use crate::types::{ReportKind, Series};
 
 /// Marks a length as that of a stretch without a readable entry.
 const HOLE: u32 = 1 << 31;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::platform::{journal, quiet_threads};
+use crate::platform::{logging, quiet_threads};
 
 /// How long the thread stays without work: what follows a report mostly follows at once.
 const LINGER: Duration = Duration::from_secs(1);
@@ -55,7 +55,7 @@ impl Writer {
             thread.spawn(move || {
                 while desk.next() {
                     if catch_unwind(AssertUnwindSafe(|| work())).is_err() {
-                        journal::tell!(Error, "the outbox could not be written, which is a bug in homing");
+                        logging::record!(Error, "the outbox could not be written, which is a bug in homing");
                     }
                 }
             })

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use homing::engine::{Action, Event, Input, Reached, Target, Turn};
 use homing::settings::Protocol;
-use homing::words::{
-    Cause, Errand, ExchangeId, Failure, LinkId, News, Outcome, Path, ProbeId, Proof, Purpose, QueryId, Route,
-    Verdict,
+use homing::types::{
+    Cause, ExchangeId, Failure, LinkId, News, Outcome, ProbeId, Proof, Purpose, QueryId, Request, Route,
+    Verdict, Via,
 };
 
 use super::server::{Answer, ROUND_TRIP, Reach, Server};
 use super::{World, s};
-use crate::places;
+use crate::reference_network;
 
 /// Where the proxy is.
 const PROXY: (IpAddr, u16) = (IpAddr::V4(Ipv4Addr::new(10, 9, 9, 9)), 3128);
@@ -28,9 +28,9 @@ pub(super) enum Happening {
     Lost(LinkId, Failure),
     FirstByte(ExchangeId),
     Done(ExchangeId),
-    Told(ExchangeId),
+    Notice(ExchangeId),
     Found(QueryId, Result<Vec<IpAddr>, Failure>),
-    Probed(ProbeId, places::Answer),
+    Probed(ProbeId, reference_network::Answer),
 }
 
 #[derive(Clone, Debug)]
@@ -107,7 +107,7 @@ impl World {
                 self.links.insert(link, Link { server: id.clone(), peer, ready: false, busy: false, https });
                 self.dialled(link, &id, peer, route);
             }
-            Action::Exchange { exchange, link, errand, deadline } => {
+            Action::Exchange { exchange, link, request, deadline } => {
                 assert!(deadline > self.now);
                 let state = self.links.get_mut(&link).expect("an exchange on a link that stands");
                 assert!(state.ready, "an exchange on a link that is not ready");
@@ -115,9 +115,9 @@ impl World {
                 let id = state.server.clone();
                 let floor = self.floors.get(&id).copied().unwrap_or_default();
                 assert!(self.now >= floor, "{id} was spoken to before its floor\n{}", self.story());
-                self.beats.push((self.now, id.clone(), errand.clone()));
-                self.exchanges.insert(exchange, (link, errand.clone()));
-                self.exchanged(exchange, link, &id, errand);
+                self.beats.push((self.now, id.clone(), request.clone()));
+                self.exchanges.insert(exchange, (link, request.clone()));
+                self.exchanged(exchange, link, &id, request);
             }
             Action::Adopt { exchange } => {
                 assert!(self.succeeded.remove(&exchange), "adopted without a success");
@@ -173,7 +173,7 @@ impl World {
         assert!(self.now >= floor, "{id} was asked before its floor\n{}", self.story());
         self.places.opens(probe);
         self.probed_managers.push((self.now, id));
-        let reached = Reached { proof, path: Path { peer: to, medium: self.medium } };
+        let reached = Reached { proof, via: Via { peer: to, medium: self.medium } };
         let (after, answer) = match server.reach {
             _ if self.cut_off => (Duration::ZERO, Err(Cause::NoRoute.into())),
             _ if self.direct_blocked => return,
@@ -229,7 +229,7 @@ impl World {
         }
     }
 
-    fn exchanged(&mut self, exchange: ExchangeId, link: LinkId, id: &str, errand: Errand) {
+    fn exchanged(&mut self, exchange: ExchangeId, link: LinkId, id: &str, request: Request) {
         let server = self.how(id, self.links[&link].peer);
         let round_trip = match server.reach {
             Reach::Connects(round_trip) => round_trip,
@@ -244,9 +244,9 @@ impl World {
             Answer::Silent => {}
             Answer::Breaks => self.later(after, Happening::Lost(link, Cause::Reset.into())),
             Answer::Good | Answer::Drain(_) | Answer::Fails(_) | Answer::Gray(_)
-                if errand == Errand::Listen =>
+                if request == Request::Listen =>
             {
-                self.later(after, Happening::Told(exchange));
+                self.later(after, Happening::Notice(exchange));
             }
             Answer::Good | Answer::Drain(_) | Answer::Fails(_) | Answer::Gray(_) => {
                 self.later(after, Happening::FirstByte(exchange));
@@ -289,7 +289,7 @@ impl World {
                 if !https {
                     self.prepared.ends(link.0);
                 }
-                self.input(Input::Connected { link, path: Path { peer, medium: self.medium } });
+                self.input(Input::Connected { link, via: Via { peer, medium: self.medium } });
                 match self.how(&id, peer).reach {
                     Reach::Connects(round_trip) if https => self.later(round_trip, Happening::Secured(link)),
                     Reach::BadHandshake(cause) => self.later(ROUND_TRIP, Happening::Lost(link, cause.into())),
@@ -317,10 +317,10 @@ impl World {
                     self.input(Input::FirstByte { exchange });
                 }
             }
-            Happening::Told(exchange) => {
+            Happening::Notice(exchange) => {
                 if let Some((link, _)) = self.exchanges.remove(&exchange) {
                     self.streams.insert(exchange, (link, self.links[&link].server.clone()));
-                    self.input(Input::Told { exchange, news: News::KeepAlive });
+                    self.input(Input::Notice { exchange, news: News::KeepAlive });
                 }
             }
             Happening::Done(exchange) => self.answer(exchange),
@@ -328,10 +328,10 @@ impl World {
     }
 
     fn answer(&mut self, exchange: ExchangeId) {
-        let Some((link, errand)) = self.exchanges.remove(&exchange) else {
+        let Some((link, request)) = self.exchanges.remove(&exchange) else {
             return;
         };
-        let is_beat = errand == Errand::Heartbeat { purpose: Purpose::Beat };
+        let is_beat = request == Request::Heartbeat { purpose: Purpose::Beat };
         let Some(state) = self.links.get_mut(&link) else {
             return;
         };

@@ -16,14 +16,14 @@ use homing::engine::{
     Command, Event, Evidence, Input, LocationSnapshot, Memory, NetworkChange, Snapshot, State,
 };
 use homing::settings::{Settings, Situation};
-use homing::words::{Cause, CertificatePolicyId, Errand, ExchangeId, LinkId, Medium, Moment, News};
+use homing::types::{Cause, CertificatePolicyId, ExchangeId, LinkId, Medium, Moment, News, Request};
 
 use self::driver::{Happening, Link};
 pub use self::plan::{Plan, priorities};
 pub use self::server::*;
 use crate::mount::Engine;
-use crate::places::Places;
 use crate::prepared::Prepared;
+use crate::reference_network::Places;
 
 pub fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -43,7 +43,7 @@ pub struct World {
     happenings: BTreeMap<(Moment, u64), Happening>,
     sequence: u64,
     links: BTreeMap<LinkId, Link>,
-    exchanges: BTreeMap<ExchangeId, (LinkId, Errand)>,
+    exchanges: BTreeMap<ExchangeId, (LinkId, Request)>,
     succeeded: BTreeSet<ExchangeId>,
     /// Everything told, with the time since the start.
     pub told: Vec<(Duration, Event)>,
@@ -54,7 +54,7 @@ pub struct World {
     /// Under which policy each dial was.
     pub policies: Vec<CertificatePolicyId>,
     /// Every exchange begun: when, with which server, what for.
-    pub beats: Vec<(Moment, String, Errand)>,
+    pub beats: Vec<(Moment, String, Request)>,
     active: Option<String>,
     /// Before which time nothing may be said to a server.
     floors: BTreeMap<String, Moment>,
@@ -181,7 +181,7 @@ impl World {
     /// Says something on every open event stream.
     pub fn tell_streams(&mut self, news: News<'_>) -> &mut Self {
         for exchange in self.streams.keys().copied().collect::<Vec<_>>() {
-            self.input(Input::Told { exchange, news });
+            self.input(Input::Notice { exchange, news });
         }
         self.drain();
         self

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use homing::engine::{Away, Input, Memory, Setup};
 use homing::settings::Settings;
-use homing::words::{Medium, Moment, Route};
+use homing::types::{Medium, Moment, Route};
 
 use super::server::{ROUND_TRIP, Reach, name, up};
 use super::{World, ms, s};
 use crate::mount;
-use crate::places::Places;
 use crate::prepared::Prepared;
+use crate::reference_network::Places;
 
 /// What a world is made of.
 pub struct Plan {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use homing::words::Cause;
+use homing::types::Cause;
 
 use super::ms;
 

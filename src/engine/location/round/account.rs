@@ -10,7 +10,7 @@ use crate::engine::Reached;
 use crate::engine::event::span;
 use crate::engine::location::evidence::{Asked, Evidence, Reply};
 use crate::settings::Settings;
-use crate::words::{Failure, FailureClass, Host, Moment};
+use crate::types::{Failure, FailureClass, Host, Moment};
 
 impl Round {
     pub(in crate::engine::location) fn evidence(
@@ -86,8 +86,8 @@ impl Round {
             TryState::Silent { at } => (Reply::Silent {}, *at),
             TryState::Answered { reached, at } => {
                 let counts = self.shows(settings, one, reached).is_some();
-                let Reached { proof, path } = *reached;
-                (Reply::Proved { proof, path: path.medium, counts }, *at)
+                let Reached { proof, via } = *reached;
+                (Reply::Proved { proof, path: via.medium, counts }, *at)
             }
             TryState::Failed { failure, at } => (said(failure), *at),
         }

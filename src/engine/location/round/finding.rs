@@ -9,7 +9,7 @@ use crate::engine::context::Context;
 use crate::engine::location::management::{Exchange, situation};
 use crate::engine::network::Sign;
 use crate::settings::{Settings, Situation};
-use crate::words::{Cause, Failure, FailureClass, Host, Moment, ProbeId, Proof};
+use crate::types::{Cause, Failure, FailureClass, Host, Moment, ProbeId, Proof};
 
 impl Round {
     pub(super) fn find(&self, cx: &Context<'_>, settings: &Settings) -> Option<(Finding, Option<usize>)> {
@@ -63,20 +63,20 @@ impl Round {
 
     /// What an answer shows of the place where the machine is; `None` when it does not count.
     pub(super) fn shows(&self, settings: &Settings, one: &Try, reached: &Reached) -> Option<Situation> {
-        let Reached { proof, path } = *reached;
+        let Reached { proof, via } = *reached;
         if proof == Proof::Tcp
             && (self.control.voids(self.is_named(one.server.into())) || self.control.was_not_asked())
         {
             return None;
         }
         if one.server == LEAD {
-            let lead = Exchange { proof, medium: path.medium, ..self.lead.as_deref()?.clone() };
+            let lead = Exchange { proof, medium: via.medium, ..self.lead.as_deref()?.clone() };
             return Some(lead.shows(settings)?.0);
         }
         let rules = settings.location_rules();
         let server = settings.reference_servers().get(usize::from(one.server))?;
         let enough = proof >= rules.required_proof && proof >= server.proof;
-        if enough { situation(rules, &server.host, proof, path.medium) } else { None }
+        if enough { situation(rules, &server.host, proof, via.medium) } else { None }
     }
 
     /// Whether the server at this place goes by a name.

@@ -24,7 +24,7 @@ use crate::engine::context::Context;
 use crate::engine::owners::Owner;
 use crate::engine::{Action, Reached, Target};
 use crate::settings::Settings;
-use crate::words::{Cause, Failure, Host, Moment, ProbeId, Proof, QueryId, SettingsId};
+use crate::types::{Cause, Failure, Host, Moment, ProbeId, Proof, QueryId, SettingsId};
 
 /// The place of the management server among the servers that are asked.
 const LEAD: u16 = u16::MAX;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::engine::Reached;
 use crate::settings::ReferenceServer;
-use crate::words::{Cause, Failure, Moment, ProbeId, QueryId, SettingsId};
+use crate::types::{Cause, Failure, Moment, ProbeId, QueryId, SettingsId};
 
 /// One reference server.
 #[derive(Debug)]

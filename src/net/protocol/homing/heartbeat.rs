@@ -6,18 +6,18 @@ use std::time::SystemTime;
 use super::fields::{IDEMPOTENCY_KEY, OMITTED, POLICY, PURPOSE, SETTINGS, tag};
 use super::{Homing, status};
 use crate::net::exchange::Answer;
-use crate::net::protocol::{Content, Request};
+use crate::net::protocol::{Content, HttpRequest};
 use crate::net::sink::Sink;
 use crate::net::source::Source;
 use crate::settings::Server;
-use crate::words::{Cause, Failure, Purpose, Verdict};
+use crate::types::{Cause, Failure, Purpose, Verdict};
 
 const PATH: &str = "/homing/v1/heartbeat";
 
-/// All attempts of one sweep carry one `Idempotency-Key`, and no two sweeps of one agent do, also across restarts;
+/// All attempts of one search carry one `Idempotency-Key`, and no two searches of one agent do, also across restarts;
 /// without the status it is another request with a key of its own. What is answered to a probe has no effect, so nothing
 /// of it is kept.
-pub(super) fn request(homing: &Homing, purpose: Purpose, server: &Server, content: Content) -> Request {
+pub(super) fn request(homing: &Homing, purpose: Purpose, server: &Server, content: Content) -> HttpRequest {
     let (source, omitted) = match content {
         Content::Status(bytes) => (Source::bytes(bytes), false),
         Content::Omitted => (Source::bytes(Arc::from([])), true),
@@ -29,16 +29,16 @@ pub(super) fn request(homing: &Homing, purpose: Purpose, server: &Server, conten
     if omitted {
         add(format_args!("{OMITTED}: status\r\n"));
     }
-    if let Purpose::Attach { sweep } = purpose {
+    if let Purpose::Attach { search } = purpose {
         let suffix = if omitted { "-omitted" } else { "" };
-        add(format_args!("{IDEMPOTENCY_KEY}: \"{:016x}-{sweep}{suffix}\"\r\n", homing.life));
+        add(format_args!("{IDEMPOTENCY_KEY}: \"{:016x}-{search}{suffix}\"\r\n", homing.life));
     }
     let most = homing.limits.body_bytes;
     let sink = match purpose {
         Purpose::Attach { .. } | Purpose::Beat => Sink::memory(most),
         Purpose::Probe => Sink::discard(most),
     };
-    Request { head, source, sink }
+    HttpRequest { head, source, sink }
 }
 
 /// A success carries the tag of the settings or of the policy: anything else may answer 200, a login page above all.

@@ -8,12 +8,12 @@ mod status;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Content, Protocol, Request};
+use super::{Content, HttpRequest, Protocol};
 use crate::net::Limits;
 use crate::net::authority::authority;
 use crate::net::exchange::Answer;
 use crate::settings::{self, Server};
-use crate::words::{AgentId, Errand, Outcome};
+use crate::types::{AgentId, Outcome, Request};
 
 /// What is the same in every request of one client.
 pub(crate) struct Homing {
@@ -44,20 +44,20 @@ impl Homing {
 }
 
 impl Protocol for Homing {
-    fn request(&self, errand: &Errand, server: &Server, content: Content) -> Option<Request> {
-        match errand {
-            Errand::Heartbeat { purpose } => Some(heartbeat::request(self, *purpose, server, content)),
-            Errand::Policy { known } => Some(policy::request(self, known.as_deref(), server)),
+    fn request(&self, request: &Request, server: &Server, content: Content) -> Option<HttpRequest> {
+        match request {
+            Request::Heartbeat { purpose } => Some(heartbeat::request(self, *purpose, server, content)),
+            Request::Policy { known } => Some(policy::request(self, known.as_deref(), server)),
             // Event streams are not spoken yet; heartbeats alone carry the news.
-            Errand::Listen => None,
+            Request::Listen => None,
         }
     }
 
-    fn outcome<'a>(&self, errand: &Errand, answer: &'a Answer, wall: SystemTime) -> Outcome<'a> {
-        let verdict = match errand {
-            Errand::Policy { known } => policy::verdict(self, known.as_deref(), answer, wall),
+    fn outcome<'a>(&self, request: &Request, answer: &'a Answer, wall: SystemTime) -> Outcome<'a> {
+        let verdict = match request {
+            Request::Policy { known } => policy::verdict(self, known.as_deref(), answer, wall),
             // Nothing else is asked.
-            Errand::Heartbeat { .. } | Errand::Listen => heartbeat::verdict(self, answer, wall),
+            Request::Heartbeat { .. } | Request::Listen => heartbeat::verdict(self, answer, wall),
         };
         let drain = answer.fields.text(fields::DRAIN).and_then(fields::seconds);
         Outcome { verdict, drain }
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
     use crate::net::head::Head;
     use crate::net::sink::Sink;
-    use crate::words::{Cause, Failure, Purpose, ServerId, Verdict};
+    use crate::types::{Cause, Failure, Purpose, ServerId, Verdict};
 
     /// Thu, 01 Jan 2026 00:00:00 GMT
     fn wall() -> SystemTime {
@@ -90,7 +90,7 @@ mod tests {
     }
 
     fn outcome(answer: &Answer) -> Outcome<'_> {
-        homing().outcome(&Errand::Heartbeat { purpose: Purpose::Beat }, answer, wall())
+        homing().outcome(&Request::Heartbeat { purpose: Purpose::Beat }, answer, wall())
     }
 
     fn failed(answer: &Answer) -> Failure {
@@ -110,7 +110,7 @@ mod tests {
             literal: None,
         };
         let content = Content::Status(b"123".as_slice().into());
-        let request = homing().request(&Errand::Heartbeat { purpose }, &server, content);
+        let request = homing().request(&Request::Heartbeat { purpose }, &server, content);
         request.unwrap().head
     }
 
@@ -142,9 +142,9 @@ mod tests {
     }
 
     #[test]
-    fn every_attempt_of_a_sweep_has_its_key_whatever_the_server() {
-        let key = |host, sweep| {
-            let head = request(host, settings::Protocol::Http, 8014, Purpose::Attach { sweep });
+    fn every_attempt_of_a_search_has_its_key_whatever_the_server() {
+        let key = |host, search| {
+            let head = request(host, settings::Protocol::Http, 8014, Purpose::Attach { search });
             head.lines().last().unwrap().to_owned()
         };
         assert_eq!(key("a.example", 7), "Idempotency-Key: \"0000000000000abc-7\"");

@@ -6,21 +6,21 @@ use std::time::SystemTime;
 use super::fields::{ETAG, IF_NONE_MATCH, tag};
 use super::{Homing, status};
 use crate::net::exchange::Answer;
-use crate::net::protocol::Request;
+use crate::net::protocol::HttpRequest;
 use crate::net::sink::Sink;
 use crate::net::source::Source;
 use crate::settings::Server;
-use crate::words::{NOT_MODIFIED, Verdict};
+use crate::types::{NOT_MODIFIED, Verdict};
 
 const PATH: &str = "/homing/v1/policy";
 
-pub(super) fn request(homing: &Homing, known: Option<&str>, server: &Server) -> Request {
+pub(super) fn request(homing: &Homing, known: Option<&str>, server: &Server) -> HttpRequest {
     let mut head = homing.begin("GET", PATH, server);
     // A tag with a control character in it would end the line. None that was read from an answer has one.
     if let Some(known) = known.filter(|known| !known.contains(|letter: char| letter.is_control())) {
         head += &[IF_NONE_MATCH, ": ", known, "\r\n"].concat();
     }
-    Request { head, source: Source::bytes(Arc::from([])), sink: Sink::memory(homing.limits.body_bytes) }
+    HttpRequest { head, source: Source::bytes(Arc::from([])), sink: Sink::memory(homing.limits.body_bytes) }
 }
 
 /// Any complete 2xx is the policy. 304 is a success where a tag was sent.

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::fields::{seconds, until};
 use crate::net::exchange::Answer;
-use crate::words::{Cause, Evidence, Failure};
+use crate::types::{Cause, Evidence, Failure};
 
 /// The failure of an answer with this status, when the request itself has no better word for it.
 pub(super) fn failure(answer: &Answer, wall: SystemTime) -> Failure {

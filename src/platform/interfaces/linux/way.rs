@@ -12,7 +12,7 @@ use socket2::{SockRef, Socket};
 use super::carried::is_tunnel;
 use super::index_of;
 use super::kernel::{Kernel, Query, Route};
-use crate::words::Medium;
+use crate::types::Medium;
 
 /// Marks of rules that are looked at: more on one machine is a way that cannot be told.
 const MOST_MARKS: usize = 16;

@@ -20,7 +20,7 @@ use super::shelf::Systems;
 use super::time::Now;
 use super::*;
 use crate::store::system::Real;
-use crate::words::ReportKind;
+use crate::types::ReportKind;
 
 /// A clock that goes when it is told to. Both clocks begin at a plausible time.
 #[derive(Clone, Default)]

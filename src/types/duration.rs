@@ -79,7 +79,7 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
-/// Reads a bare [`Duration`] as a [`Span`]: `#[serde(with = "crate::words::text_duration")]`.
+/// Reads a bare [`Duration`] as a [`Span`]: `#[serde(with = "crate::types::text_duration")]`.
 #[cfg(feature = "client")]
 pub(crate) mod text_duration {
     use super::{Deserialize, Deserializer, Duration, Span};

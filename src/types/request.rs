@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-/// What the engine wants said on a link. It never knows the bytes: the driver turns an errand into
-/// a request and the answer into an [`Outcome`](crate::words::Outcome).
+/// What the engine wants said on a link. It never knows the bytes: the driver turns it into
+/// bytes and the answer into an [`Outcome`](crate::types::Outcome).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
-pub enum Errand {
+pub enum Request {
     /// `POST /homing/v1/heartbeat`: the product's status goes up, its answer comes down.
     Heartbeat {
         /// What the engine will make of a success.
@@ -27,11 +27,11 @@ pub enum Errand {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
-    /// One of several attempts of a sweep. All attempts with one `sweep` carry the same body and the
+    /// One of several attempts of a search. All attempts with one `search` carry the same body and the
     /// same `Idempotency-Key`, because the answer of one of them counts and the others are dropped.
     Attach {
-        /// Which sweep; never reused within the life of the engine.
-        sweep: u64,
+        /// Which search; never reused within the life of the engine.
+        search: u64,
     },
     /// The regular heartbeat to the server the agent is attached to.
     Beat,

@@ -15,13 +15,13 @@ use super::check::{self, Accepted};
 use super::policy::Policy;
 use super::reject::RejectReason;
 use super::time::{Timestamp, WallClock};
-use crate::words::Host;
+use crate::types::Host;
 
 /// Verdicts that are kept, and as many sessions: a client speaks to a handful of servers.
 pub(super) const MOST_KNOWN: usize = 64;
 
 /// See the module. Shared by all links of a policy; another policy has another.
-pub(super) struct Judge {
+pub(super) struct VerificationCache {
     policy: Arc<Policy>,
     clock: Arc<dyn WallClock>,
     known: Mutex<BTreeMap<[u8; 32], Known>>,
@@ -36,7 +36,7 @@ struct Known {
     until: Timestamp,
 }
 
-impl Judge {
+impl VerificationCache {
     pub(super) fn new(policy: Arc<Policy>, clock: Arc<dyn WallClock>) -> Self {
         Self { policy, clock, known: Mutex::default() }
     }
@@ -120,12 +120,12 @@ mod tests {
     }
 
     /// A server of a private authority, believed from the first to the last second of 2030.
-    fn scene() -> (Judge, Arc<Set>, CertificateDer<'static>) {
+    fn scene() -> (VerificationCache, Arc<Set>, CertificateDer<'static>) {
         scene_with(false)
     }
 
     /// The same; with revocation lists there is an empty one, whose next is due in the middle of 2030.
-    fn scene_with(lists: bool) -> (Judge, Arc<Set>, CertificateDer<'static>) {
+    fn scene_with(lists: bool) -> (VerificationCache, Arc<Set>, CertificateDer<'static>) {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -153,18 +153,18 @@ mod tests {
         let material = Material { files, system: None };
         let clock = Arc::new(Set(AtomicI64::new(YEAR_2030)));
         let policy = Policy::new(&settings, &material, clock.time()).unwrap();
-        (Judge::new(Arc::new(policy), clock.clone()), clock, server.der().clone())
+        (VerificationCache::new(Arc::new(policy), clock.clone()), clock, server.der().clone())
     }
 
     const YEAR_2030: i64 = 1_893_456_000;
     const MIDDLE_2030: i64 = 1_909_094_400;
     const YEAR_2031: i64 = 1_924_992_000;
 
-    fn is_believed(judge: &Judge, server: &CertificateDer<'_>, host: &str) -> bool {
+    fn is_believed(judge: &VerificationCache, server: &CertificateDer<'_>, host: &str) -> bool {
         judge.judge(server, &[], &host.parse().unwrap()).is_ok()
     }
 
-    fn count(judge: &Judge) -> usize {
+    fn count(judge: &VerificationCache) -> usize {
         judge.known(|known| known.len())
     }
 

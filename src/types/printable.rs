@@ -13,7 +13,7 @@ use std::fmt::{self, Display, Write as _};
 /// every script. A text that was escaped once stays as it is.
 ///
 /// ```
-/// use homing::words::Printable;
+/// use homing::types::Printable;
 ///
 /// assert_eq!(Printable("invoice\u{202e}fdp.exe").to_string(), r"invoice\u{202e}fdp.exe");
 /// assert_eq!(Printable("größer, 更大").to_string(), "größer, 更大");

@@ -9,7 +9,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::words::Printable;
+use crate::types::Printable;
 
 /// How important a message is; the most important is the least of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,12 +55,12 @@ impl fmt::Display for LogLevel {
     }
 }
 
-/// Says something, in the words of `format!`: `tell!(Warn, "{server}: is not there")`. What nobody hears is
+/// Says something, in the words of `format!`: `record!(Warn, "{server}: is not there")`. What nobody hears is
 /// not put into words.
-macro_rules! tell {
+macro_rules! record {
     ($level:ident, $($text:tt)+) => {
-        if $crate::platform::journal::is_heard($crate::platform::LogLevel::$level) {
-            $crate::platform::journal::say(
+        if $crate::platform::logging::is_heard($crate::platform::LogLevel::$level) {
+            $crate::platform::logging::say(
                 $crate::platform::LogLevel::$level,
                 module_path!(),
                 format_args!($($text)+),
@@ -68,11 +68,11 @@ macro_rules! tell {
         }
     };
 }
-pub(crate) use tell;
+pub(crate) use record;
 
 /// Where the messages of one client go: its hook, or by default the `log` crate.
 #[derive(Clone, Default)]
-pub(crate) struct Journal(Option<Arc<Reader>>);
+pub(crate) struct Logger(Option<Arc<Reader>>);
 
 type Hook = Box<dyn Fn(LogLevel, &str) + Send + Sync>;
 
@@ -84,12 +84,12 @@ struct Reader {
 
 thread_local! {
     /// Whose messages this thread speaks.
-    static HERE: RefCell<Journal> = const { RefCell::new(Journal(None)) };
+    static HERE: RefCell<Logger> = const { RefCell::new(Logger(None)) };
     /// A hook runs on this thread; what is said meanwhile is not for a hook.
     static SPEAKING: Cell<bool> = const { Cell::new(false) };
 }
 
-impl Journal {
+impl Logger {
     pub(crate) fn new(most: LogLevel, hook: impl Fn(LogLevel, &str) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(Reader { most, hook: RwLock::new(Some(Box::new(hook))) })))
     }
@@ -115,7 +115,7 @@ impl Journal {
 
 /// Puts the journal of before back.
 #[must_use]
-pub(crate) struct Entered(Journal);
+pub(crate) struct Entered(Logger);
 
 impl Drop for Entered {
     fn drop(&mut self) {
@@ -127,7 +127,7 @@ impl Drop for Entered {
 
 /// The reader of this thread's messages; none where they go to the `log` crate.
 fn reader() -> Option<Arc<Reader>> {
-    if SPEAKING.try_with(Cell::get).unwrap_or(true) { None } else { Journal::here().0 }
+    if SPEAKING.try_with(Cell::get).unwrap_or(true) { None } else { Logger::here().0 }
 }
 
 /// Whether anybody wants to hear this.
@@ -176,11 +176,11 @@ mod tests {
 
     type Heard = Arc<Mutex<Vec<(LogLevel, String)>>>;
 
-    fn keeping(most: LogLevel) -> (Journal, Heard) {
+    fn keeping(most: LogLevel) -> (Logger, Heard) {
         let heard = Heard::default();
         let keep = Arc::clone(&heard);
         let hook = move |level, text: &str| keep.lock().unwrap().push((level, text.to_owned()));
-        (Journal::new(most, hook), heard)
+        (Logger::new(most, hook), heard)
     }
 
     fn texts(heard: &Heard) -> Vec<String> {
@@ -190,20 +190,20 @@ mod tests {
     #[test]
     fn a_message_goes_to_the_journal_that_was_entered_last() {
         let ((outer, in_outer), (inner, in_inner)) = (keeping(LogLevel::Warn), keeping(LogLevel::Warn));
-        tell!(Error, "to nobody");
+        record!(Error, "to nobody");
         {
             let _outer = outer.enter();
-            tell!(Error, "one {}", 1);
+            record!(Error, "one {}", 1);
             {
                 let _inner = inner.enter();
-                tell!(Warn, "two");
-                let _none = Journal::default().enter();
-                tell!(Error, "to nobody");
+                record!(Warn, "two");
+                let _none = Logger::default().enter();
+                record!(Error, "to nobody");
             }
-            tell!(Warn, "three");
-            thread::spawn(|| tell!(Error, "to nobody, from another thread")).join().unwrap();
+            record!(Warn, "three");
+            thread::spawn(|| record!(Error, "to nobody, from another thread")).join().unwrap();
         }
-        tell!(Error, "to nobody");
+        record!(Error, "to nobody");
         assert_eq!(
             (texts(&in_outer), texts(&in_inner)),
             (vec!["one 1".into(), "three".into()], vec!["two".into()])
@@ -223,17 +223,17 @@ mod tests {
                 Ok(())
             }
         }
-        let (journal, heard) = keeping(LogLevel::Warn);
-        let _here = journal.enter();
+        let (logger, heard) = keeping(LogLevel::Warn);
+        let _here = logger.enter();
         let (asked, put) = (Cell::new(0), Cell::new(0));
         let words = || {
             asked.set(asked.get() + 1);
             Words(&put)
         };
-        tell!(Info, "{}", words());
-        tell!(Trace, "{}", words());
+        record!(Info, "{}", words());
+        record!(Trace, "{}", words());
         assert_eq!((asked.get(), put.get()), (0, 0));
-        tell!(Warn, "{}", words());
+        record!(Warn, "{}", words());
         assert_eq!((asked.get(), put.get(), texts(&heard).len()), (1, 1, 1));
     }
 
@@ -241,16 +241,16 @@ mod tests {
     fn a_hook_that_speaks_itself_or_panics_does_no_harm() {
         let calls = Arc::new(Mutex::new(0));
         let counter = Arc::clone(&calls);
-        let journal = Journal::new(LogLevel::Trace, move |_, text| {
+        let logger = Logger::new(LogLevel::Trace, move |_, text| {
             *counter.lock().unwrap() += 1;
             // As a method of a client would, called from the hook.
-            let _again = Journal::here().enter();
-            tell!(Error, "not for the hook: {text}");
+            let _again = Logger::here().enter();
+            record!(Error, "not for the hook: {text}");
             panic!("a fault of the application");
         });
-        let _here = journal.enter();
-        tell!(Error, "one");
-        tell!(Trace, "two");
+        let _here = logger.enter();
+        record!(Error, "one");
+        record!(Trace, "two");
         assert_eq!(*calls.lock().unwrap(), 2);
     }
 
@@ -266,20 +266,20 @@ mod tests {
         let (entered, has_entered) = channel();
         let (release, released) = channel::<()>();
         let (guard, released) = (Guard(sender), Mutex::new(released));
-        let journal = Journal::new(LogLevel::Error, move |_, _| {
+        let logger = Logger::new(LogLevel::Error, move |_, _| {
             let _ = &guard;
             entered.send(()).unwrap();
             released.lock().unwrap().recv().unwrap();
         });
-        let other = journal.clone();
+        let other = logger.clone();
         let speaker = thread::spawn(move || {
             let _here = other.enter();
-            tell!(Error, "for a while");
+            record!(Error, "for a while");
             // The hook is gone, this thread's share in the journal is not.
             drop(other);
         });
         has_entered.recv().unwrap();
-        let closing = journal.clone();
+        let closing = logger.clone();
         let closer = thread::spawn(move || closing.close());
         let closer_id = closer.thread().id();
         assert!(dropped.try_recv().is_err());
@@ -287,8 +287,8 @@ mod tests {
         speaker.join().unwrap();
         closer.join().unwrap();
         assert_eq!(dropped.try_iter().collect::<Vec<_>>(), [closer_id]);
-        let _here = journal.enter();
-        tell!(Error, "to nobody any more");
+        let _here = logger.enter();
+        record!(Error, "to nobody any more");
         assert!(has_entered.try_recv().is_err());
     }
 

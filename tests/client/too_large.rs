@@ -1,7 +1,7 @@
 //! A status that a proxy in front of the server does not let through.
 
 use homing::engine::Event;
-use homing::words::ServerId;
+use homing::types::ServerId;
 
 use crate::server::{Conversation, Server};
 use crate::{attached, ok, public, start, wait_for};

@@ -1,10 +1,10 @@
 //! What follows from the location: the management server as evidence, tunnels, and the settings in force.
 
-use homing::engine::{Command, Event, NetworkChange, Trigger, WhyLocation};
+use homing::engine::{Command, Event, LocationReason, NetworkChange, Trigger};
 use homing::settings::Situation;
-use homing::words::{Medium, Route};
+use homing::types::{Medium, Route};
 
-use crate::places::{Place, reference, references};
+use crate::reference_network::{Place, reference, references};
 use crate::world::*;
 
 fn plan() -> Plan {
@@ -19,8 +19,8 @@ fn a_management_server_that_answers_is_evidence_and_nobody_else_is_asked() {
     world.until_attached("a", s(5));
     world.run(s(1200));
     assert_eq!(
-        (world.situation(), world.location().why),
-        (Situation::Internal, WhyLocation::ManagementServer)
+        (world.situation(), world.location().reason),
+        (Situation::Internal, LocationReason::ManagementServer)
     );
     assert!(world.places.asked.len() <= 2, "{:?}", world.places.asked);
     assert_eq!(world.places.open(), 0);
@@ -34,7 +34,7 @@ fn a_dead_manager_is_not_outside() {
     world.set_all(down()).command(Command::BeatNow);
     world.run(s(3600));
     let location = world.location();
-    assert_eq!((location.situation, location.why), (Situation::Internal, WhyLocation::ReferenceServer));
+    assert_eq!((location.situation, location.reason), (Situation::Internal, LocationReason::ReferenceServer));
     assert_eq!(location.attached, None);
     assert_eq!(world.verdicts().len(), 1);
 }
@@ -62,7 +62,7 @@ fn a_link_that_was_made_before_the_network_changed_shows_nothing_of_the_new_one(
     for change in [NetworkChange::Changed, NetworkChange::Returned, NetworkChange::Elsewhere] {
         let mut world = plan().start();
         world.set_all(down()).run(s(1)).set_all(far(ms(5))).network(NetworkChange::Changed);
-        world.until(s(10), "a search", |event| matches!(event, Event::Sweeping { .. }));
+        world.until(s(10), "a search", |event| matches!(event, Event::Searching { .. }));
         // Its connection stands, over a cable; its answer comes over a tunnel.
         world.run(ms(8));
         assert_eq!((world.active(), world.open_links("a")), (None, 1), "{}", world.story());
@@ -188,7 +188,10 @@ fn without_reference_servers_the_management_server_alone_is_evidence() {
     assert_eq!(world.location().location.as_deref(), Some("Office"));
     world.set_all(down()).command(Command::BeatNow);
     world.run(s(120));
-    assert_eq!((world.situation(), world.location().why), (Situation::Unknown, WhyLocation::NobodyToAsk));
+    assert_eq!(
+        (world.situation(), world.location().reason),
+        (Situation::Unknown, LocationReason::NobodyToAsk)
+    );
 }
 
 #[test]
@@ -244,7 +247,7 @@ fn on_a_system_that_never_says_what_a_path_is_only_a_verified_server_counts() {
         assert_eq!(world.situation(), expected, "{proof} {by_manager}");
         let inside = expected == Situation::Internal;
         assert_eq!(world.location().path, inside.then_some(Medium::Unknown));
-        assert_eq!(world.location().reason.contains(", path unknown"), inside, "{}", world.location().reason);
+        assert_eq!(world.location().detail.contains(", path unknown"), inside, "{}", world.location().detail);
     }
 }
 
@@ -322,7 +325,7 @@ fn when_the_old_server_does_not_answer_the_reference_servers_decide() {
     world.set_all(black_hole());
     world.run(s(600));
     let location = world.location();
-    assert_eq!((location.situation, location.why), (Situation::Internal, WhyLocation::ReferenceServer));
+    assert_eq!((location.situation, location.reason), (Situation::Internal, LocationReason::ReferenceServer));
     assert_eq!(world.verdicts().len(), 1, "{}", world.story());
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use homing::client::{Asked, Credentials};
 use homing::engine::{Event, State, Tuning};
-use homing::words::FailureClass;
+use homing::types::FailureClass;
 
 use crate::proxy::Proxy;
 use crate::routes::attaches_without_a_failure;
@@ -106,9 +106,9 @@ fn the_hook_is_asked_before_the_first_exchange_and_once_after_a_401() {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&asked);
     let client = builder(settings(&[&server], authority.policy()))
-        .credentials_hook(move |why| {
-            noted.lock().unwrap().push(why.clone());
-            Some(token(if why == Asked::First { "old" } else { "new" }))
+        .credentials_hook(move |reason| {
+            noted.lock().unwrap().push(reason.clone());
+            Some(token(if reason == Asked::First { "old" } else { "new" }))
         })
         .start()
         .unwrap();
@@ -135,7 +135,7 @@ fn the_hook_is_asked_before_the_first_exchange_and_once_after_a_401() {
 fn a_401_that_closes_the_connection_is_followed_by_another_attempt_with_the_new_ones() {
     let authority = Authority::new();
     let server = Server::tls("a", &authority, wants("new", UNAUTHORIZED_AND_CLOSED));
-    let hook = |why| Some(token(if why == Asked::First { "old" } else { "new" }));
+    let hook = |reason| Some(token(if reason == Asked::First { "old" } else { "new" }));
     let builder = builder(settings(&[&server], authority.policy())).tuning(Tuning::default());
     let client = builder.credentials_hook(hook).start().unwrap();
     assert_eq!(attached(&client), "a");

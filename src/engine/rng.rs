@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use rand_core::{Rng, SeedableRng};
+use rand_core::{Rng as _, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 /// Draws from a seed. Integer arithmetic throughout, so that one seed is one story everywhere.
 #[derive(Clone, Debug)]
-pub(super) struct Chance(Xoshiro256PlusPlus);
+pub(super) struct Rng(Xoshiro256PlusPlus);
 
-impl Chance {
+impl Rng {
     pub(super) fn new(seed: u64) -> Self {
         Self(Xoshiro256PlusPlus::seed_from_u64(seed))
     }
@@ -81,13 +81,13 @@ mod tests {
 
     #[test]
     fn draws_have_the_mean_they_claim() {
-        let mut chance = Chance::new(1);
+        let mut rng = Rng::new(1);
         let mean = Duration::from_secs(900);
-        let total: Duration = (0..20_000).map(|_| chance.exponential(mean)).sum();
+        let total: Duration = (0..20_000).map(|_| rng.exponential(mean)).sum();
         let average = total.as_secs_f64() / 20_000.0;
         assert!((850.0..950.0).contains(&average), "{average}");
 
-        let total: Duration = (0..20_000).map(|_| chance.up_to(mean)).sum();
+        let total: Duration = (0..20_000).map(|_| rng.up_to(mean)).sum();
         let average = total.as_secs_f64() / 20_000.0;
         assert!((440.0..460.0).contains(&average), "{average}");
     }
@@ -95,8 +95,8 @@ mod tests {
     #[test]
     fn one_seed_is_one_story() {
         let draws = |seed| {
-            let mut chance = Chance::new(seed);
-            [chance.below(1_000_000), chance.below(1_000_000), chance.below(1_000_000)]
+            let mut rng = Rng::new(seed);
+            [rng.below(1_000_000), rng.below(1_000_000), rng.below(1_000_000)]
         };
         // Published: a port of the engine must draw the same.
         assert_eq!(draws(7), draws(7));

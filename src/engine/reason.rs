@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-/// Why something happened. Serialises as a name; [`Why::explain`] gives the sentence.
+/// Why something happened. Serialises as a name; [`Reason::explain`] gives the sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Why {
+pub enum Reason {
     /// The engine has just been made.
     Start,
     /// The application asked.
@@ -73,7 +73,7 @@ pub enum Why {
     Stopping,
 }
 
-impl Why {
+impl Reason {
     /// The reason in words.
     pub const fn explain(self) -> &'static str {
         match self {

@@ -6,10 +6,10 @@ use super::assignment::Assignment;
 use super::document;
 use super::list::id;
 use super::value::Object;
-use crate::words::ServerId;
+use crate::types::ServerId;
 
 /// Which servers there are, and what follows from all the places of each.
-pub(super) struct Census {
+pub(super) struct ServerIndex {
     /// In the order of the file.
     pub(super) ids: Vec<ServerId>,
     places: BTreeMap<ServerId, Places>,
@@ -24,7 +24,7 @@ struct Places {
     elsewhere: bool,
 }
 
-impl Census {
+impl ServerIndex {
     /// Counts the servers.
     pub(super) fn new(lists: &[document::ServerList], assignment: &Assignment) -> Self {
         let mut ids = Vec::new();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use homing::client::{Client, NewSocket, RouteChoice, StartError};
 use homing::engine::{Event, State};
-use homing::words::{FailureClass, Proof, Route};
+use homing::types::{FailureClass, Proof, Route};
 use serde_json::json;
 
 use crate::proxy::{Conduct, ESTABLISHED, Proxy};

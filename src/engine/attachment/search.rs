@@ -1,11 +1,11 @@
-//! The search for a server: how a sweep begins, and what comes of it.
+//! The search for a server: how a search begins, and what comes of it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::active::Reached;
 use super::backoff::{MOST_MISSES, delay};
-use super::plan::{LastResort, Request};
+use super::plan::{Criteria, LastResort};
 use super::race::{Ended, Held, Race, Runner};
 use super::servers::Finish;
 use super::{Attachment, Leave, Phase};
@@ -14,11 +14,11 @@ use crate::engine::event::span;
 use crate::engine::fact::Fact;
 use crate::engine::network::{Blame, Sign};
 use crate::engine::session::{Link, Try};
-use crate::engine::{Action, Ending, Event, Why};
-use crate::words::{Cause, Evidence, Failure, FailureClass};
+use crate::engine::{Action, Ending, Event, Reason};
+use crate::types::{Cause, Evidence, Failure, FailureClass};
 
-/// Sweeps of an outage that try every server; later ones take turns.
-const WHOLE_SWEEPS: u32 = 3;
+/// Searches of an outage that try every server; later ones take turns.
+const WHOLE_SEARCHES: u32 = 3;
 
 /// What a loss means for the search that follows.
 enum Loss {
@@ -29,25 +29,25 @@ enum Loss {
 }
 
 impl Attachment {
-    /// Begins a sweep now, or says when one can begin.
-    pub(super) fn sweep(&mut self, cx: &mut Context<'_>, why: Why) {
+    /// Begins a search now, or says when one can begin.
+    pub(super) fn search(&mut self, cx: &mut Context<'_>, reason: Reason) {
         // A portal lets a machine out at once, so each search for the way out is a whole one.
-        let in_turns = self.sweeps >= WHOLE_SWEEPS && !cx.network.is_captive();
-        let plan = self.servers.plan(cx, Request { in_turns, ..Request::default() });
+        let in_turns = self.searches >= WHOLE_SEARCHES && !cx.network.is_captive();
+        let plan = self.servers.plan(cx, Criteria { in_turns, ..Criteria::default() });
         if plan.is_empty() {
             let ceiling = cx.now + cx.tuning.attachment.ceiling;
             let (opens, by_guard) = self.servers.next_opening(cx).unwrap_or((ceiling, false));
-            let why = if by_guard { Why::TooManyAttempts } else { Why::NothingAvailable };
-            let until = opens + cx.chance.up_to(cx.tuning.attachment.first_window);
-            return self.transition_to_waiting(cx, until, why);
+            let reason = if by_guard { Reason::TooManyAttempts } else { Reason::NothingAvailable };
+            let until = opens + cx.rng.up_to(cx.tuning.attachment.first_window);
+            return self.transition_to_waiting(cx, until, reason);
         }
-        let race = Race::new(cx.queue.next_id(), why, cx.now, plan);
-        self.transition_to_sweeping(cx, Box::new(race));
-        self.drive_sweep(cx);
+        let race = Race::new(cx.queue.next_id(), reason, cx.now, plan);
+        self.transition_to_searching(cx, Box::new(race));
+        self.drive_search(cx);
     }
 
-    pub(super) fn drive_sweep(&mut self, cx: &mut Context<'_>) {
-        let Phase::Sweeping(race) = &mut self.phase else {
+    pub(super) fn drive_search(&mut self, cx: &mut Context<'_>) {
+        let Phase::Searching(race) = &mut self.phase else {
             return;
         };
         let Some(finish) = self.servers.drive(cx, race) else {
@@ -80,7 +80,7 @@ impl Attachment {
                 // The server in use failed for good while others are still being tried.
                 self.hunger.failed();
                 self.count_loss(cx);
-                self.transition_to_sweeping(cx, race);
+                self.transition_to_searching(cx, race);
             }
             None => {
                 if let Some(active) = self.active_mut() {
@@ -100,21 +100,21 @@ impl Attachment {
         let wait = match self.count_loss(cx) {
             Loss::BackAtOnce => Duration::ZERO,
             Loss::Calm(longest) => {
-                cx.chance.up_to(longest).max(delay(self.misses, tuning.ceiling, tuning, cx.chance))
+                cx.rng.up_to(longest).max(delay(self.misses, tuning.ceiling, tuning, cx.rng))
             }
         };
         let ended = Ended { record, policy, failure, charged };
         if !wait.is_zero() {
-            let alone = Race::new(cx.queue.next_id(), Why::ServerFailed, cx.now, Vec::new()).after(ended);
+            let alone = Race::new(cx.queue.next_id(), Reason::ServerFailed, cx.now, Vec::new()).after(ended);
             self.blame(cx, &alone);
             let often = self.moves.are_many();
-            let why = if often { Why::MovedOften } else { Why::ServerFailed };
-            return self.transition_to_waiting(cx, cx.now + wait, why);
+            let reason = if often { Reason::MovedOften } else { Reason::ServerFailed };
+            return self.transition_to_waiting(cx, cx.now + wait, reason);
         }
-        let plan = self.servers.plan(cx, Request { without: Some(record), ..Request::default() });
-        let race = Race::new(cx.queue.next_id(), Why::ServerFailed, cx.now, plan).after(ended);
-        self.transition_to_sweeping(cx, Box::new(race));
-        self.drive_sweep(cx);
+        let plan = self.servers.plan(cx, Criteria { without: Some(record), ..Criteria::default() });
+        let race = Race::new(cx.queue.next_id(), Reason::ServerFailed, cx.now, plan).after(ended);
+        self.transition_to_searching(cx, Box::new(race));
+        self.drive_search(cx);
     }
 
     /// The server in use is lost.
@@ -140,20 +140,20 @@ impl Attachment {
     }
 
     /// Where an agent looks that means to leave.
-    fn leave_request(&self, cx: &Context<'_>, why: Why, record: usize) -> Request {
+    fn leave_criteria(&self, cx: &Context<'_>, reason: Reason, record: usize) -> Criteria {
         let throttled = self.servers.record(record).is_some_and(|record| record.is_available_later(cx.now));
         let unfed = self.hunger.is_unfed(cx.now);
-        let last_resort = if why == Why::Unfed {
+        let last_resort = if reason == Reason::Unfed {
             LastResort::Always
-        } else if why == Why::ServerDraining {
+        } else if reason == Reason::ServerDraining {
             LastResort::Never
         } else {
             LastResort::IfNothingElse
         };
-        Request {
+        Criteria {
             // New settings may name the server in use with another certificate policy or at another place: then it is
             // the first to be asked again.
-            without: (why != Why::NewSettings).then_some(record),
+            without: (reason != Reason::NewSettings).then_some(record),
             // 429 means: available, only not now.
             lowest: self.active().filter(|_| throttled && !unfed).map(|active| active.member.priority),
             last_resort,
@@ -163,14 +163,14 @@ impl Attachment {
 
     /// Nobody better was found: the agent stays, and looks again later.
     fn stay(&mut self, cx: &mut Context<'_>, leave: Leave) {
-        let drains = leave.why == Why::ServerDraining;
+        let drains = leave.reason == Reason::ServerDraining;
         let tuning = &cx.tuning.attachment;
         let tries = leave.tries.saturating_add(1);
         let wait = if drains {
             let mean = tuning.drain_look.saturating_mul(1 << leave.tries.min(16)).min(tuning.drain_look_most);
-            cx.chance.around(mean, 50, 150)
+            cx.rng.around(mean, 50, 150)
         } else {
-            delay(tries, tuning.ceiling, tuning, cx.chance)
+            delay(tries, tuning.ceiling, tuning, cx.rng)
         };
         let Some(active) = self.active_mut() else {
             return;
@@ -187,8 +187,8 @@ impl Attachment {
         let Some(record) = self.active().map(super::Active::record) else {
             return;
         };
-        let request = self.leave_request(cx, leave.why, record);
-        let plan = self.servers.plan(cx, request);
+        let criteria = self.leave_criteria(cx, leave.reason, record);
+        let plan = self.servers.plan(cx, criteria);
         if plan.is_empty() {
             return self.stay(cx, leave);
         }
@@ -197,8 +197,8 @@ impl Attachment {
         };
         active.leave = Some(leave);
         let servers = plan.len();
-        cx.tell(Event::Sweeping { why: leave.why, servers });
-        let race = Race::new(cx.queue.next_id(), leave.why, cx.now, plan);
+        cx.emit(Event::Searching { reason: leave.reason, servers });
+        let race = Race::new(cx.queue.next_id(), leave.reason, cx.now, plan);
         self.search_beside(cx, race);
     }
 
@@ -221,8 +221,9 @@ impl Attachment {
         let stays =
             self.active().is_some_and(|active| active.record() == record) && race.incumbent == Some(record);
         let charged = |silent: usize| race.failed.iter().any(|ended| ended.record == silent);
-        let silent =
-            race.incumbent.filter(|&silent| !stays && race.why == Why::ServerSilent && !charged(silent));
+        let silent = race
+            .incumbent
+            .filter(|&silent| !stays && race.reason == Reason::ServerSilent && !charged(silent));
         if let Some(silent) = silent {
             let policy = self.active().map_or(0, |active| active.member.server.policy);
             self.servers.charge(cx, silent, policy, &Cause::NoFirstByte.into());
@@ -230,7 +231,7 @@ impl Attachment {
         if race.incumbent.is_some() && !stays && self.active().is_some() {
             self.count_loss(cx);
         }
-        if matches!(race.why, Why::ServerThrottled | Why::Unfed) {
+        if matches!(race.reason, Reason::ServerThrottled | Reason::Unfed) {
             self.end_probation(cx);
         }
         self.servers.succeed(cx, record, &winner.member.server, &held.link);
@@ -248,7 +249,7 @@ impl Attachment {
         let server = self.servers.id(record);
         self.announced.settings(cx, &server, answer.settings.as_deref());
         self.announced.policy(cx, &server, answer.policy.as_deref());
-        cx.tell(Event::Heartbeat { server, status: answer.status, elapsed: span(answer.elapsed) });
+        cx.emit(Event::Heartbeat { server, status: answer.status, elapsed: span(answer.elapsed) });
         self.proved(cx, answer.link, answer.drain);
     }
 
@@ -286,10 +287,11 @@ impl Attachment {
         let drains = self.servers.record(record).is_some_and(|record| record.is_draining());
         // It may no longer ask for what made the agent mean to leave.
         if let Some(active) = self.active_mut() {
-            let over = |why| {
-                matches!(why, Why::ServerThrottled | Why::Unfed) || (why == Why::ServerDraining && !drains)
+            let over = |reason| {
+                matches!(reason, Reason::ServerThrottled | Reason::Unfed)
+                    || (reason == Reason::ServerDraining && !drains)
             };
-            active.leave = active.leave.filter(|leave| !over(leave.why));
+            active.leave = active.leave.filter(|leave| !over(leave.reason));
         }
     }
 
@@ -308,11 +310,11 @@ impl Attachment {
             return;
         };
         self.servers.drain(cx, record, window);
-        let at = cx.now + cx.chance.up_to(window.min(cx.tuning.attachment.drain_most));
+        let at = cx.now + cx.rng.up_to(window.min(cx.tuning.attachment.drain_most));
         if let Some(active) = self.active_mut()
             && active.leave.is_none()
         {
-            active.leave = Some(Leave::new(at, Why::ServerDraining));
+            active.leave = Some(Leave::new(at, Reason::ServerDraining));
         }
     }
 
@@ -325,7 +327,7 @@ impl Attachment {
             race.failed.iter().any(now)
                 || self.servers.record(record).is_some_and(|record| record.is_refusing(cx.now))
         };
-        let members = self.servers.roster.members();
+        let members = self.servers.ranked_servers.members();
         if !members.is_empty() && members.iter().all(|member| refused(member.record.into())) {
             self.refused(cx, race);
         } else {
@@ -339,7 +341,7 @@ impl Attachment {
         self.charge_all(cx, &race);
         self.disband(cx, race, Ending::Failed);
         if self.forgive_old_refusals(cx) {
-            return self.sweep(cx, Why::NewCredentials);
+            return self.search(cx, Reason::NewCredentials);
         }
         self.transition_to_rejected(cx);
     }
@@ -360,18 +362,18 @@ impl Attachment {
             }
         }
         self.misses = self.misses.saturating_add(1).min(MOST_MISSES);
-        self.sweeps = self.sweeps.saturating_add(1);
+        self.searches = self.searches.saturating_add(1);
         let tuning = &cx.tuning.attachment;
-        let wait = delay(self.misses, tuning.ceiling, tuning, cx.chance);
+        let wait = delay(self.misses, tuning.ceiling, tuning, cx.rng);
         match blame {
             Blame::NoNetwork => {
-                let why = held_up_by(race.failed.iter().map(|ended| ended.failure.cause));
-                self.transition_to_no_network(cx, why);
+                let reason = held_up_by(race.failed.iter().map(|ended| ended.failure.cause));
+                self.transition_to_no_network(cx, reason);
             }
-            Blame::Nobody => self.transition_to_waiting(cx, cx.now + wait, Why::NetworkSuspect),
+            Blame::Nobody => self.transition_to_waiting(cx, cx.now + wait, Reason::NetworkSuspect),
             Blame::Servers => {
-                let why = if sign == Some(Sign::Clock) { Why::ClockWrong } else { Why::AllFailed };
-                self.transition_to_waiting(cx, cx.now + wait, why);
+                let reason = if sign == Some(Sign::Clock) { Reason::ClockWrong } else { Reason::AllFailed };
+                self.transition_to_waiting(cx, cx.now + wait, reason);
             }
         }
     }
@@ -380,19 +382,19 @@ impl Attachment {
     fn nobody_better(&mut self, cx: &mut Context<'_>, race: Race) {
         // The server in use answers, so it is not the network.
         self.charge_all(cx, &race);
-        if race.why == Why::BetterServer {
+        if race.reason == Reason::BetterServer {
             for ended in &race.failed {
                 self.failback.disappoint(cx, ended.record);
             }
         }
-        let why = race.why;
+        let reason = race.reason;
         self.disband(cx, race, Ending::Failed);
         let Some(active) = self.active_mut() else {
             return;
         };
-        if why != Why::BetterServer {
+        if reason != Reason::BetterServer {
             let tries = active.leave.map_or(0, |leave| leave.tries);
-            self.stay(cx, Leave { at: cx.now, why, tries });
+            self.stay(cx, Leave { at: cx.now, reason, tries });
         }
         let Some(active) = self.active_mut() else {
             return;
@@ -431,7 +433,7 @@ impl Attachment {
     /// What the certificates that were refused show together.
     fn sign(&self, race: &Race) -> Option<Sign> {
         Sign::of(race.failed.iter().filter_map(|ended| {
-            let member = self.servers.roster.of_record(ended.record)?;
+            let member = self.servers.ranked_servers.of_record(ended.record)?;
             Some((&member.server.host, ended.failure.evidence?))
         }))
     }
@@ -439,14 +441,15 @@ impl Attachment {
     /// How many servers gave a page for a person in place of an answer. One address is one witness.
     fn portals(&self, race: &Race) -> usize {
         let shown = race.failed.iter().filter(|ended| is_portal(&ended.failure));
-        let hosts = shown.filter_map(|ended| Some(&self.servers.roster.of_record(ended.record)?.server.host));
+        let hosts =
+            shown.filter_map(|ended| Some(&self.servers.ranked_servers.of_record(ended.record)?.server.host));
         hosts.collect::<BTreeSet<_>>().len()
     }
 
     /// The wall clock was set: what was wrong with certificates may be right now.
     pub(in crate::engine) fn clock_stepped(&mut self, cx: &mut Context<'_>) {
-        if matches!(self.phase, Phase::Waiting { why: Why::ClockWrong, .. }) {
-            self.sweep(cx, Why::WaitOver);
+        if matches!(self.phase, Phase::Waiting { reason: Reason::ClockWrong, .. }) {
+            self.search(cx, Reason::WaitOver);
         }
     }
 
@@ -486,7 +489,7 @@ impl Attachment {
             return;
         }
         self.failback.heed_floors(cx, &self.servers);
-        if let Phase::Sweeping(race) = &mut self.phase {
+        if let Phase::Searching(race) = &mut self.phase {
             self.servers.heed_floors(cx, race);
             return;
         }
@@ -524,20 +527,20 @@ impl Attachment {
 }
 
 /// What keeps everything on this machine, by failures of which none came from a server.
-fn held_up_by(causes: impl Iterator<Item = Cause> + Clone) -> Why {
+fn held_up_by(causes: impl Iterator<Item = Cause> + Clone) -> Reason {
     let all = |fits: fn(Cause) -> bool| causes.clone().all(fits);
     if causes.clone().any(|cause| cause.class() == FailureClass::Proxy) {
-        Why::NoWay
+        Reason::NoWay
     } else if all(|cause| {
         matches!(cause, Cause::NameServerFailed | Cause::NameTimeout | Cause::NameServiceDead)
     }) {
-        Why::NoNames
+        Reason::NoNames
     } else if all(|cause| matches!(cause, Cause::LocalFirewall | Cause::SocketRefused)) {
-        Why::HeldBack
+        Reason::HeldBack
     } else if all(|cause| cause == Cause::OutOfResources) {
-        Why::OutOfResources
+        Reason::OutOfResources
     } else {
-        Why::NoNetwork
+        Reason::NoNetwork
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
 
 use super::Credentials;
-use crate::platform::{callback, journal};
-use crate::words::ServerId;
+use crate::platform::{callback, logging};
+use crate::types::ServerId;
 
 /// Why the credentials hook is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub(super) struct Shown {
 }
 
 /// The credentials as the client's thread sees them.
-pub(super) struct Wallet {
+pub(super) struct CredentialProvider {
     cell: CredentialsCell,
     hook: Option<CredentialsHook>,
     asked: bool,
@@ -79,7 +79,7 @@ impl CredentialsCell {
     }
 }
 
-impl Wallet {
+impl CredentialProvider {
     pub(super) fn new(cell: CredentialsCell, hook: Option<CredentialsHook>) -> Self {
         Self { cell, hook, asked: false, insisted: false, unverified: BTreeSet::new() }
     }
@@ -89,7 +89,7 @@ impl Wallet {
         if !verified {
             let has_any = self.hook.is_some() || self.cell.look(|kept| !kept.credentials.is_empty());
             if has_any && self.unverified.insert(server.clone()) {
-                journal::tell!(Warn, "{server}: is shown no credentials, because it is not verified");
+                logging::record!(Warn, "{server}: is shown no credentials, because it is not verified");
             }
             return Shown { lines: Zeroizing::default(), version: None };
         }
@@ -104,7 +104,8 @@ impl Wallet {
     /// A verified server answered 401 to this version. Whether there are others now: because they were
     /// changed meanwhile, or because the hook gives some.
     pub(super) fn renew(&mut self, refused: u64, server: &ServerId) -> bool {
-        let is_newer = |wallet: &Self| wallet.cell.look(|kept| kept.version) > refused;
+        let is_newer =
+            |credential_provider: &Self| credential_provider.cell.look(|kept| kept.version) > refused;
         if !is_newer(self) {
             self.ask(Asked::Refused { server: server.clone() });
         }
@@ -154,8 +155,8 @@ mod tests {
         credentials
     }
 
-    fn shown(wallet: &mut Wallet) -> (String, u64) {
-        let shown = wallet.show(&ServerId::new("a"), true);
+    fn shown(credential_provider: &mut CredentialProvider) -> (String, u64) {
+        let shown = credential_provider.show(&ServerId::new("a"), true);
         (String::from_utf8(shown.lines.to_vec()).unwrap(), shown.version.unwrap())
     }
 
@@ -164,25 +165,25 @@ mod tests {
         let (cell, server) = (CredentialsCell::default(), ServerId::new("a"));
         let (sender, asked) = std::sync::mpsc::channel();
         let mut answers = [Some("one"), None, Some("one"), Some("two")].into_iter();
-        let hook = move |why| {
-            sender.send(why).unwrap();
+        let hook = move |reason| {
+            sender.send(reason).unwrap();
             answers.next().expect("a fault of the application").map(credentials)
         };
-        let mut wallet = Wallet::new(cell.clone(), Some(Box::new(hook)));
-        assert!(wallet.show(&server, false).lines.is_empty());
+        let mut credential_provider = CredentialProvider::new(cell.clone(), Some(Box::new(hook)));
+        assert!(credential_provider.show(&server, false).lines.is_empty());
         assert!(asked.try_recv().is_err());
-        assert_eq!(shown(&mut wallet), ("authorization: one\r\n".to_owned(), 1));
-        assert_eq!(shown(&mut wallet).1, 1);
+        assert_eq!(shown(&mut credential_provider), ("authorization: one\r\n".to_owned(), 1));
+        assert_eq!(shown(&mut credential_provider).1, 1);
         assert_eq!(asked.try_recv(), Ok(Asked::First));
 
-        assert!(!wallet.renew(1, &server), "None");
-        assert!(!wallet.renew(1, &server), "the same again");
-        assert!(wallet.renew(1, &server));
+        assert!(!credential_provider.renew(1, &server), "None");
+        assert!(!credential_provider.renew(1, &server), "the same again");
+        assert!(credential_provider.renew(1, &server));
         assert_eq!(asked.try_iter().count(), 3);
-        assert!(wallet.renew(1, &server), "somebody else was refused with the same old ones");
+        assert!(credential_provider.renew(1, &server), "somebody else was refused with the same old ones");
         assert_eq!(asked.try_iter().count(), 0);
-        assert_eq!(shown(&mut wallet), ("authorization: two\r\n".to_owned(), 2));
-        assert!(!wallet.renew(2, &server), "a panic");
+        assert_eq!(shown(&mut credential_provider), ("authorization: two\r\n".to_owned(), 2));
+        assert!(!credential_provider.renew(2, &server), "a panic");
     }
 
     #[test]

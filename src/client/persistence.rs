@@ -19,10 +19,10 @@ use siphasher::sip::SipHasher24;
 
 use super::writer::Value;
 use crate::engine::{Away, Memory};
-use crate::platform::{callback, journal};
+use crate::platform::{callback, logging};
 use crate::store::{MAX_VALUE, Store};
 use crate::trust::Timestamp;
-use crate::words::{Printable, printable};
+use crate::types::{Printable, printable};
 
 /// The name of the value in the store.
 const NAME: &str = "memory";
@@ -103,12 +103,12 @@ impl Keeper {
             ),
             Ok(None) => {}
             Err(problem) => {
-                journal::tell!(Warn, "the agent begins with nothing remembered: {problem}");
+                logging::record!(Warn, "the agent begins with nothing remembered: {problem}");
                 earlier.problem = Some(problem);
             }
         }
         for problem in &earlier.problems {
-            journal::tell!(Warn, "{problem}");
+            logging::record!(Warn, "{problem}");
         }
         earlier
     }
@@ -156,7 +156,7 @@ impl Keeper {
             guarded(callback::call_beside(STORE, AFTER_A_PANIC, || self.store.save(name, &value)))
         });
         if let Err(error) = &saved {
-            journal::tell!(Warn, "{what} is not stored: {error}");
+            logging::record!(Warn, "{what} is not stored: {error}");
         }
         saved
     }
@@ -261,7 +261,7 @@ mod tests {
         let server = |number| {
             serde_json::json!({
                 "id": format!("https://server-{number}.example:443"), "misses": 3,
-                "left_out": { "why": "down", "remaining": "1m 3s 123ms" },
+                "left_out": { "reason": "down", "remaining": "1m 3s 123ms" },
                 "proof": (number == servers - 1).then(|| serde_json::json!({ "count": 2, "ago": "50s" })),
                 "last_good": ["2001:db8:1111:2222:3333:4444:5555:6666", "1h 2m 3s 4ms 5us 6ns"],
             })

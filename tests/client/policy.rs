@@ -12,9 +12,9 @@ use crate::server::{Authority, Conversation, Server};
 use crate::{attached, builder, settings, wait_for};
 
 /// What a server says of the policy: the tag that heartbeats name, and the answer to a read.
-type Told = Arc<Mutex<(String, String)>>;
+type Notice = Arc<Mutex<(String, String)>>;
 
-fn told(tag: &str, answer: String) -> Told {
+fn told(tag: &str, answer: String) -> Notice {
     Arc::new(Mutex::new((tag.to_owned(), answer)))
 }
 
@@ -23,7 +23,7 @@ fn document(tag: &str, body: &str) -> String {
 }
 
 /// Answers heartbeats well, and a read of the policy as it is told. A tag that is known gets a 304.
-fn with_policy(told: &Told) -> impl Fn(&mut Conversation<'_>) + Send + Sync + 'static {
+fn with_policy(told: &Notice) -> impl Fn(&mut Conversation<'_>) + Send + Sync + 'static {
     let told = Arc::clone(told);
     move |conversation| {
         while let Some(request) = conversation.request() {
@@ -44,7 +44,7 @@ fn with_policy(told: &Told) -> impl Fn(&mut Conversation<'_>) + Send + Sync + 's
     }
 }
 
-fn tls(authority: &Authority, told: &Told) -> (Server, Settings) {
+fn tls(authority: &Authority, told: &Notice) -> (Server, Settings) {
     let server = Server::tls("a", authority, with_policy(told));
     let settings = settings(&[&server], authority.policy());
     (server, settings)
@@ -64,8 +64,8 @@ fn policy(client: &Client) -> (String, String) {
 fn failure(client: &Client) -> String {
     wait_for(client, |event| {
         assert!(!matches!(event.event, Event::Policy { .. } | Event::Detached { .. }), "{event:?}");
-        let Event::PolicyFailed { reason, .. } = &event.event else { return None };
-        Some(reason.clone())
+        let Event::PolicyFailed { detail, .. } = &event.event else { return None };
+        Some(detail.clone())
     })
 }
 

@@ -340,7 +340,7 @@ fn two_clients_on_one_folder_are_told_and_both_go_on() {
 /// Starts on a store that cannot be read: the reason is the first event, and all goes on.
 fn starts_anyway(builder: Builder, reason: &str) {
     let client = builder.start().unwrap();
-    let Some(Event::MemoryIgnored { reason: told }) = client.events().next().map(|event| event.event) else {
+    let Some(Event::MemoryIgnored { detail: told }) = client.events().next().map(|event| event.event) else {
         panic!("another first event: {}", client.explain())
     };
     assert!(told.contains(reason), "{told}");

@@ -16,7 +16,7 @@ pub struct Outcome<'a> {
 /// The three ways an exchange ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict<'a> {
-    /// The errand was done. For a heartbeat: a complete 2xx answer within the limits that carried
+    /// The request was done. For a heartbeat: a complete 2xx answer within the limits that carried
     /// `Homing-Settings` or `Homing-Policy`; in a driven product, its driver says so.
     Success {
         /// HTTP status, or whatever number the product's protocol has; for the event only.
@@ -27,8 +27,8 @@ pub enum Verdict<'a> {
         /// The current entity tag of the policy, when the server named one.
         policy: Option<&'a str>,
     },
-    /// The server works but does not do this errand (404, 409, 410, 412, 413, 416, 422 to anything but
-    /// a heartbeat). It costs the server nothing. A driver that cannot run an errand says this too.
+    /// The server works but does not do this request (404, 409, 410, 412, 413, 416, 422 to anything but
+    /// a heartbeat). It costs the server nothing. A driver that cannot run a request says this too.
     Declined {
         /// HTTP status; 0 when the driver itself declined.
         status: u16,

@@ -1,7 +1,7 @@
 //! Searching for a server, and the waits between searches.
 
-use homing::engine::{Command, Event, NetworkChange, State, Why};
-use homing::words::Cause;
+use homing::engine::{Command, Event, NetworkChange, Reason, State};
+use homing::types::Cause;
 
 use crate::world::*;
 
@@ -73,11 +73,11 @@ fn a_slow_better_server_beats_a_fast_lower_one() {
 }
 
 #[test]
-fn a_reserve_that_dies_before_it_is_needed_lets_the_sweep_go_on() {
+fn a_reserve_that_dies_before_it_is_needed_lets_the_search_go_on() {
     let mut world = priorities(&[1, 1, 1]).start();
     world.set("a", black_hole()).set("b", up()).set("c", up());
     world.run(ms(1200));
-    assert_eq!(world.state(), State::Sweeping, "b answered and is held");
+    assert_eq!(world.state(), State::Searching, "b answered and is held");
     world.set("b", down()).break_links("b");
     world.until_attached("c", s(5));
 }
@@ -119,8 +119,8 @@ fn an_outage_is_searched_ever_more_seldom_and_never_given_up() {
     let mut world = priorities(&[2]).start();
     world.set_all(down());
     world.run(s(3600));
-    let sweeps = world.count(|event| matches!(event, Event::Sweeping { .. }));
-    assert!((55..=75).contains(&sweeps), "one a minute after the first few: {sweeps}");
+    let searches = world.count(|event| matches!(event, Event::Searching { .. }));
+    assert!((55..=75).contains(&searches), "one a minute after the first few: {searches}");
     assert_eq!(world.state(), State::Waiting);
     world.set_all(up());
     world.until(s(67), "attached", |event| matches!(event, Event::Attached { .. }));
@@ -138,8 +138,8 @@ fn every_server_is_tried_again_and_again_in_an_endless_outage() {
         let times = world.starts[before..].iter().filter(|(_, id)| *id == name).count();
         assert!(times >= 5, "{name} was tried {times} times in an hour");
     }
-    let per_sweep = world.starts[before..].len() / 60;
-    assert!(per_sweep <= 6, "own server and two others of each priority: {per_sweep}");
+    let per_search = world.starts[before..].len() / 60;
+    assert!(per_search <= 6, "own server and two others of each priority: {per_search}");
 }
 
 #[test]
@@ -147,7 +147,9 @@ fn nobody_is_charged_when_nobody_answers() {
     let mut world = priorities(&[3]).start();
     world.set_all(black_hole());
     world.until(s(60), "waiting", is_waiting);
-    assert!(world.told.iter().any(|(_, e)| matches!(e, Event::Waiting { why: Why::NetworkSuspect, .. })));
+    assert!(
+        world.told.iter().any(|(_, e)| matches!(e, Event::Waiting { reason: Reason::NetworkSuspect, .. }))
+    );
     for server in ["a", "b", "c"] {
         assert_eq!(world.health(server), "unknown");
     }
@@ -159,8 +161,8 @@ fn a_machine_without_a_network_blames_nobody_and_looks_again() {
     world.cut_off(true).run(s(600));
     assert_eq!(world.state(), State::NoNetwork);
     assert_eq!(world.health("a"), "unknown");
-    let sweeps = world.count(|event| matches!(event, Event::Sweeping { .. }));
-    assert!((10..=16).contains(&sweeps), "5, 10, 20, 40, then every 60 s: {sweeps}");
+    let searches = world.count(|event| matches!(event, Event::Searching { .. }));
+    assert!((10..=16).contains(&searches), "5, 10, 20, 40, then every 60 s: {searches}");
     world.cut_off(false).network(NetworkChange::Changed);
     world.until(s(5), "attached", |event| matches!(event, Event::Attached { .. }));
 }
@@ -173,11 +175,11 @@ fn a_flapping_network_does_not_become_a_flapping_agent() {
     for _ in 0..100 {
         world.network(NetworkChange::Changed).run(ms(100));
     }
-    assert!(world.starts.len() - before <= 2 * 3, "at most one early sweep in 30 s");
+    assert!(world.starts.len() - before <= 2 * 3, "at most one early search in 30 s");
 }
 
 #[test]
-fn the_first_sweep_can_be_spread() {
+fn the_first_search_can_be_spread() {
     let mut firsts = Vec::new();
     for seed in 0..200 {
         let tuning = r#"{ "attachment": { "startup_spread": "60s" } }"#;
@@ -199,8 +201,8 @@ fn an_agent_that_every_server_rejects_waits_and_asks_seldom() {
     let gaps: Vec<_> = world.starts.windows(2).map(|pair| pair[1].0.since(pair[0].0)).collect();
     assert!(gaps[1] >= s(1) && gaps[2] >= s(1), "one by one after the second: {gaps:?}");
     world.run(s(24 * 3600));
-    let sweeps = world.count(|event| matches!(event, Event::Sweeping { .. }));
-    assert!((20..=48).contains(&sweeps), "10 min doubling to 1 h: {sweeps}");
+    let searches = world.count(|event| matches!(event, Event::Searching { .. }));
+    assert!((20..=48).contains(&searches), "10 min doubling to 1 h: {searches}");
     world.set_all(up()).command(Command::BeatNow).run(s(1));
     assert_eq!(world.state(), State::Attached);
 }
@@ -213,10 +215,13 @@ fn new_credentials_end_a_refusal_at_once() {
     world.set_all(up()).run(s(200));
     assert_eq!((world.state(), world.starts.len()), (State::Rejected, 3));
     world.command(Command::NewCredentials);
-    assert_eq!(world.state(), State::Sweeping);
+    assert_eq!(world.state(), State::Searching);
     world.run(s(1));
     assert_eq!(world.state(), State::Attached);
-    assert_eq!(world.count(|event| matches!(event, Event::Sweeping { why: Why::NewCredentials, .. })), 1);
+    assert_eq!(
+        world.count(|event| matches!(event, Event::Searching { reason: Reason::NewCredentials, .. })),
+        1
+    );
 }
 
 #[test]
@@ -309,6 +314,6 @@ fn a_dead_name_service_is_the_network_not_the_servers() {
     let mut world = priorities(&[2]).named().start();
     world.names_fail = Some(Cause::NameTimeout);
     world.run(s(30));
-    assert_eq!((world.state(), world.snapshot().why), (State::NoNetwork, Some(Why::NoNames)));
+    assert_eq!((world.state(), world.snapshot().reason), (State::NoNetwork, Some(Reason::NoNames)));
     assert_eq!(world.health("a"), "unknown");
 }

@@ -1,11 +1,10 @@
-//! Plain values that every floor speaks: time, names, addresses, failures, errands.
+//! Plain values that every floor speaks: time, names, addresses, failures, requests.
 //!
 //! Nothing here decides, and nothing here does I/O. A word is parsed once, at the edge, and is valid
 //! for ever after; no other floor checks it again.
 
 mod address;
 mod duration;
-mod errand;
 mod failure;
 mod id;
 mod json;
@@ -14,13 +13,13 @@ mod outcome;
 mod printable;
 mod proof;
 mod report;
+mod request;
 mod time;
 
 pub use address::{BadHost, Host};
 #[cfg(feature = "client")]
 pub(crate) use duration::text_duration;
 pub use duration::{BadDuration, Span};
-pub use errand::{Errand, Purpose};
 pub use failure::{Cause, Evidence, Failure, FailureClass};
 pub use id::{
     AgentId, BadAgentId, CertificatePolicyId, ExchangeId, LinkId, ProbeId, QueryId, ServerId, SettingsId,
@@ -31,6 +30,7 @@ pub(crate) use outcome::NOT_MODIFIED;
 pub use outcome::{News, Outcome, Verdict};
 pub use printable::Printable;
 pub(crate) use printable::{is_unseen, printable};
-pub use proof::{Medium, Path, Proof, Route};
+pub use proof::{Medium, Proof, Route, Via};
 pub use report::{Durability, Lane, Report, ReportId, ReportKind, Series, SubmitError};
+pub use request::{Purpose, Request};
 pub use time::Moment;

@@ -149,7 +149,7 @@ mod tests {
     fn what_is_no_host_says_why() {
         let long_label = format!("{}.example", "a".repeat(64));
         let long_name = vec!["a".repeat(60); 5].join(".");
-        for (text, why) in [
+        for (text, reason) in [
             ("", BadHost::Empty),
             (".", BadHost::Length),
             ("http://x/", BadHost::Url),
@@ -166,7 +166,7 @@ mod tests {
             ("10.1.0", BadHost::BadAddress),
             ("10.1.0.256", BadHost::BadAddress),
         ] {
-            assert_eq!(text.parse::<Host>(), Err(why), "{text:?}");
+            assert_eq!(text.parse::<Host>(), Err(reason), "{text:?}");
         }
     }
 }

@@ -188,7 +188,7 @@ pub enum Cause {
     ClientCertificateRefused,
     /// No first byte of an answer within the limit.
     NoFirstByte,
-    /// A status no management server gives to this errand: 1xx, 3xx, 404, 410, 403 without a `Homing-` field, or a 2xx
+    /// A status no management server gives to this request: 1xx, 3xx, 404, 410, 403 without a `Homing-` field, or a 2xx
     /// without the `Homing-` fields.
     NotAManager {
         /// HTTP status.

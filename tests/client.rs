@@ -3,37 +3,37 @@
 // The helpers of tests may fail like tests; clippy knows only functions marked as such.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "road/certificates.rs"]
+#[path = "client/certificates.rs"]
 mod certificates;
-#[path = "road/credentials.rs"]
+#[path = "client/credentials.rs"]
 mod credentials;
-#[path = "road/ending.rs"]
+#[path = "client/ending.rs"]
 mod ending;
-#[path = "road/journal.rs"]
-mod journal;
-#[path = "road/listener.rs"]
+#[path = "client/listener.rs"]
 mod listener;
-#[path = "road/policy.rs"]
+#[path = "client/logging.rs"]
+mod logging;
+#[path = "client/notices.rs"]
+mod notices;
+#[path = "client/persistence.rs"]
+mod persistence;
+#[path = "client/policy.rs"]
 mod policy;
-#[path = "road/proxy.rs"]
+#[path = "client/proxy.rs"]
 mod proxy;
-#[path = "road/remember.rs"]
-mod remember;
-#[path = "road/requests.rs"]
+#[path = "client/requests.rs"]
 mod requests;
-#[path = "road/reread.rs"]
+#[path = "client/reread.rs"]
 mod reread;
-#[path = "road/routes.rs"]
+#[path = "client/routes.rs"]
 mod routes;
-#[path = "road/server.rs"]
+#[path = "client/server.rs"]
 #[allow(dead_code, reason = "other tests need the rest of what a server can do")]
 mod server;
-#[path = "road/told.rs"]
-mod told;
-#[path = "road/too_large.rs"]
+#[path = "client/too_large.rs"]
 mod too_large;
 #[cfg(target_os = "linux")]
-#[path = "road/waitable.rs"]
+#[path = "client/waitable.rs"]
 mod waitable;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,7 +46,7 @@ use homing::client::{Builder, Client, ClientEvent, Ended, PrepareError, StartErr
 use homing::engine::{Event, State, Tuning};
 use homing::settings::Settings;
 use homing::trust::TrustError;
-use homing::words::FailureClass;
+use homing::types::FailureClass;
 use server::{Authority, Conversation, Server};
 
 /// Longer than anything here takes; a test that waits this long has failed.

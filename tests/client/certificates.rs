@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use homing::engine::{Event, State, Why};
-use homing::words::FailureClass;
+use homing::engine::{Event, Reason, State};
+use homing::types::FailureClass;
 use rcgen::{
     CertificateParams, CertificateRevocationListParams, KeyIdMethod, KeyPair, RevokedCertParams,
     date_time_ymd,
@@ -249,15 +249,15 @@ fn one_unknown_issuer_on_several_servers_is_somebody_in_between_and_no_server_is
     let one = Server::tls("one", &between, well);
     let other = Server::tls("other", &between.named("localhost"), well).called("localhost");
     let client = start(&[&one, &other], serde_json::json!({}));
-    let why = wait_for(&client, |event| {
-        let Event::Waiting { why, .. } = event.event else { return None };
-        Some(why)
+    let reason = wait_for(&client, |event| {
+        let Event::Waiting { reason, .. } = event.event else { return None };
+        Some(reason)
     });
-    assert_eq!(why, Why::CaptivePortal);
+    assert_eq!(reason, Reason::CaptivePortal);
     assert_eq!(client.snapshot().state, State::Captive);
     // Nobody is left out: both are tried again in the next search, and never believed.
     let next = wait_for(&client, |event| {
-        let Event::Sweeping { servers, .. } = event.event else { return None };
+        let Event::Searching { servers, .. } = event.event else { return None };
         Some(servers)
     });
     assert_eq!(next, 2);

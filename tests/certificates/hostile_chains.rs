@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use homing::settings::{CertificatePolicy, Roots};
 use homing::trust::{Material, Policy, Time, Timestamp, check_certificate};
-use homing::words::Host;
+use homing::types::Host;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CustomExtension, DnType, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use homing::engine::{Reached, Target};
-use homing::words::{Cause, Evidence, Failure, Medium, Moment, Path, ProbeId, Proof};
+use homing::types::{Cause, Evidence, Failure, Medium, Moment, ProbeId, Proof, Via};
 
 use crate::world::ms;
 
@@ -98,7 +98,7 @@ impl Places {
             other => panic!("{other:?}"),
         };
         let medium = self.mediums.get(&to.ip()).copied().unwrap_or(self.medium);
-        let reached = Reached { proof, path: Path { peer: to, medium } };
+        let reached = Reached { proof, via: Via { peer: to, medium } };
         match place {
             Place::Answers(after) if proof == Proof::Tcp => Some((after, Ok(reached))),
             Place::Answers(after) => Some((after * 2, Ok(reached))),

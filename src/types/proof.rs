@@ -30,7 +30,7 @@ impl Proof {
 
 /// The way a connection took, as the driver saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Path {
+pub struct Via {
     /// The address that accepted: one of those in [`Action::Dial`](crate::engine::Action::Dial).
     pub peer: SocketAddr,
     /// What the connection runs over.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::balance::Draw;
 use crate::settings::{Server, ServerList};
-use crate::words::AgentId;
+use crate::types::AgentId;
 
 /// A server of the list in force.
 #[derive(Clone, Debug)]
@@ -28,11 +28,11 @@ impl Member {
 
 /// Members sorted by priority and rank. Built once for each list; no rule changes it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Roster {
+pub(super) struct RankedServers {
     members: Vec<Member>,
 }
 
-impl Roster {
+impl RankedServers {
     /// `record` finds the record of a server; one without is left out.
     pub(super) fn new(list: &ServerList, agent: &AgentId, record: impl Fn(&Server) -> Option<usize>) -> Self {
         let mut members = Vec::new();
