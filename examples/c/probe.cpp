@@ -69,7 +69,7 @@ static int run(const homing::client &client, bool json, bool watch) {
         // The first round is all, whether or not there is a network; an exchange with the management server needs none.
         bool known = situation != HOMING_SITUATION_UNKNOWN;
         bool over = (reported && (located || !known)) || (located && location->is_attached);
-        auto verdict = homing::view(location->reason);
+        auto verdict = homing::view(location->detail);
         if (!json && (reported || located) && (watch || over) && said != verdict)
             std::cout << "verdict: " << (said = verdict) << std::endl;
         std::optional<homing::event> event;
