@@ -931,20 +931,20 @@ homing_text homing_situation_name(int32_t situation);
 // server, which would be better than the present one, was asked; text is its failure, if any.
 #define HOMING_EVENT_PROBED 11
 
-// The event stream of push mode with server opened.
+// server is listened to, by an event stream or by polls: what changes there is told at once.
 #define HOMING_EVENT_PUSH_OPENED 12
 
-// The event stream with server ended; text says why. Heartbeats go on.
+// The event stream with server, or a poll, ended; text says why. Heartbeats go on.
 #define HOMING_EVENT_PUSH_LOST 13
 
-// server does not offer an event stream; it is asked again in duration_ms. Of a driven engine: the client of this
-// version asks no server for a stream, and tells "mode": "push" as HOMING_EVENT_SETTINGS_WARNING.
+// server offers no event stream, or nothing of the kind comes through; it is tried again in duration_ms. Heartbeats alone
+// carry the news.
 #define HOMING_EVENT_PUSH_UNAVAILABLE 14
 
-// server has new content of the name text.
+// server has new content of the name text; body is all that it says of it. The body is of the managed client alone.
 #define HOMING_EVENT_TOLD_CONTENT 15
 
-// server has a command for the product.
+// server has a command of the name text for the product; body is its bytes. The body is of the managed client alone.
 #define HOMING_EVENT_TOLD_COMMAND 16
 
 // The settings are in force but something about them is odd: text.
@@ -976,6 +976,18 @@ homing_text homing_situation_name(int32_t situation);
 
 // Something about the state folder, or the product's own store, is not as it should be: text. The agent goes on.
 #define HOMING_EVENT_STORE_PROBLEM 25
+
+// A command of the name text came from server over a connection that was not verified. It is not handed over.
+#define HOMING_EVENT_COMMAND_REFUSED 28
+
+// By an answer that does not end.
+#define HOMING_RUNG_STREAM 1
+
+// By answers that end with the first event.
+#define HOMING_RUNG_POLL 2
+
+// Not at all: heartbeats carry the news.
+#define HOMING_RUNG_PULL 3
 
 // Other servers of the same search are tried.
 #define HOMING_NEXT_NEXT_SERVER 1
@@ -1028,6 +1040,9 @@ uint32_t homing_event_http_status(const homing_event *event);
 // The duration of the kinds that have one, in milliseconds; -1 for the others.
 int64_t homing_event_duration_ms(const homing_event *event);
 
+// How a server is listened to from now on: HOMING_RUNG_....
+int32_t homing_event_by(const homing_event *event);
+
 // Where the machine is: HOMING_SITUATION_....
 int32_t homing_event_situation(const homing_event *event);
 
@@ -1038,7 +1053,7 @@ homing_text homing_event_location(const homing_event *event);
 // matter, else 0.
 uint32_t homing_event_is_attached(const homing_event *event);
 
-// The body of a heartbeat's answer: bytes of the product's own. Of the managed client alone; who drives an
+// The body of a heartbeat's answer, a policy, or the bytes of a command: bytes of the product's own. Of the managed client alone; who drives an
 // engine has the bytes already.
 homing_bytes homing_event_body(const homing_event *event);
 
@@ -1329,11 +1344,14 @@ void homing_client_free(homing_client *client);
 // New content of this name waits.
 #define HOMING_NEWS_CONTENT 4
 
-// The server has a command for the product.
+// The server has a command of this name for the product.
 #define HOMING_NEWS_COMMAND 5
 
 // The server asks to be left within a time.
 #define HOMING_NEWS_DRAIN 6
+
+// The first word: it is the server that speaks. What comes before is not heard.
+#define HOMING_NEWS_HELLO 7
 
 // How an exchange ended. Zero everything, set struct_size and verdict, and what applies.
 typedef struct {
@@ -1351,6 +1369,8 @@ typedef struct {
     const homing_failure *failure;
     // The server asks to be left within this many milliseconds; NULL when it does not.
     const uint64_t *drain_ms;
+    // 1 when something waits at the server's events (Homing-Events: 1), else 0.
+    uint64_t events;
 } homing_outcome;
 
 // ------------------------------------------------------------------------------------------------
@@ -1410,12 +1430,16 @@ typedef struct {
 // Is that server well? The same with Homing-Purpose: probe and an empty body.
 #define HOMING_REQUEST_PROBE 3
 
-// GET /homing/v1/events: a stream that stays open. Who does not offer it says HOMING_VERDICT_DECLINED.
+// GET /homing/v1/events: an answer that stays open, in which the server says something at least every wait_ms, told by
+// homing_engine_notice. A driver that cannot do so says HOMING_VERDICT_DECLINED.
 #define HOMING_REQUEST_LISTEN 4
 
 // The policy is to be read: GET policy. known is sent as If-None-Match, and a 304 is then a success. The entity tag of
 // the answer is told as its policy. A driver that reads none declines.
 #define HOMING_REQUEST_POLICY 5
+
+// The same as HOMING_REQUEST_LISTEN, but the answer ends with the first event after hello, or after wait_ms; 0: at once.
+#define HOMING_REQUEST_POLL 6
 
 // A connection of our own to the server's address; proxies are 0 to 7.
 #define HOMING_ROUTE_DIRECT (-1)
@@ -1509,6 +1533,8 @@ typedef struct {
     uint32_t reference;
     // The entity tag of the policy that the product has; none when it has none.
     homing_text known;
+    // For how long a server that is listened to may say nothing, or a poll waits, in milliseconds.
+    uint64_t wait_ms;
 } homing_action;
 
 // ------------------------------------------------------------------------------------------------
@@ -1678,15 +1704,16 @@ homing_status homing_engine_done(homing_engine *engine,
                                  uint64_t exchange,
                                  const homing_outcome *outcome);
 
-// Something was said on the open event stream exchange: HOMING_NEWS_.... The first of these means that it is open.
-// about is NUL-terminated UTF-8, at most 1,024 bytes: the entity tag, or the name of the content; for other news NULL.
-// drain_ms is for HOMING_NEWS_DRAIN.
+// Something was said in the answer of exchange, which listens: HOMING_NEWS_.... Nothing is heard before HOMING_NEWS_HELLO.
+// about is NUL-terminated UTF-8, at most 1,024 bytes: the entity tag, or the name of the content or the command; for other news
+// NULL. within_ms: for HOMING_NEWS_DRAIN the time in which the server asks to be left, for HOMING_NEWS_SETTINGS and
+// HOMING_NEWS_POLICY the time over which agents are to spread their reads; else 0.
 homing_status homing_engine_notice(homing_engine *engine,
                                    uint64_t now_ns,
                                    uint64_t exchange,
                                    int32_t kind,
                                    const char *about,
-                                   uint64_t drain_ms);
+                                   uint64_t within_ms);
 
 // The network changed: HOMING_NETWORK_....
 homing_status homing_engine_network_changed(homing_engine *engine, uint64_t now_ns, int32_t change);

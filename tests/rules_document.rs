@@ -23,7 +23,7 @@ fn limits() -> Vec<(&'static str, &'static str)> {
 fn every_limit_of_the_table_can_be_set_and_has_its_default() {
     let (times, sizes): (Vec<_>, Vec<_>) =
         limits().into_iter().partition(|(name, _)| name.starts_with("attachment."));
-    assert_eq!((times.len(), sizes.len()), (9, 7));
+    assert_eq!((times.len(), sizes.len()), (10, 7));
     for (name, default) in times {
         let name = name.trim_start_matches("attachment.");
         let set =

@@ -13,7 +13,8 @@ use std::time::Duration;
 use homing::engine::{Action, Away, Engine, Event, Input, Memory, Setup, Tuning};
 use homing::settings::Settings;
 use homing::types::{
-    Cause, ExchangeId, LinkId, Medium, Moment, News, Outcome, Proof, Purpose, Request, Route, Verdict, Via,
+    Cause, ExchangeId, LinkId, Listening, Medium, Moment, News, Outcome, Proof, Purpose, Request, Route,
+    Verdict, Via,
 };
 
 /// How a fleet is made.
@@ -59,6 +60,8 @@ struct Agent {
 struct Link {
     id: LinkId,
     server: u8,
+    /// The stream that is open on it.
+    stream: Option<ExchangeId>,
 }
 
 struct Server {
@@ -76,7 +79,7 @@ enum Happening {
     Connected(LinkId),
     Secured(LinkId),
     Answered(LinkId, ExchangeId),
-    Streams(LinkId, ExchangeId),
+    Streams(LinkId, ExchangeId, Duration),
     Lost(LinkId, bool),
 }
 
@@ -146,7 +149,7 @@ impl World {
         self.servers[server].up_since = None;
         for agent in 0..self.agents.len() {
             for link in 0..self.agents[agent].links.len() {
-                let Link { id, server: to } = self.agents[agent].links[link];
+                let Link { id, server: to, .. } = self.agents[agent].links[link];
                 if usize::from(to) == server {
                     let at = self.now + Duration::from_millis(self.draw(200));
                     self.push(at, agent, Happening::Lost(id, true));
@@ -219,8 +222,12 @@ impl World {
             Happening::Secured(link) if stands(link).is_some() => {
                 self.input(number, Input::Secured { link, proof: Proof::Tls });
             }
-            Happening::Streams(link, exchange) if stands(link).is_some() => {
-                self.input(number, Input::Notice { exchange, news: News::KeepAlive });
+            Happening::Streams(link, exchange, silence) => {
+                let Some(place) = stands(link) else { return };
+                let is_new = agent.links[place].stream.replace(exchange) != Some(exchange);
+                let news = if is_new { News::Hello } else { News::KeepAlive };
+                self.input(number, Input::Notice { exchange, news });
+                self.push(self.now + silence, number, Happening::Streams(link, exchange, silence));
             }
             Happening::Answered(link, exchange) => {
                 let Some(place) = stands(link) else { return };
@@ -229,7 +236,10 @@ impl World {
                 agent.back.get_or_insert(self.now);
                 self.input(number, Input::FirstByte { exchange });
                 let verdict = Verdict::Success { status: 200, settings: Some("\"7\""), policy: None };
-                self.input(number, Input::Done { exchange, outcome: Outcome { verdict, drain: None } });
+                self.input(
+                    number,
+                    Input::Done { exchange, outcome: Outcome { verdict, drain: None, events: false } },
+                );
             }
             Happening::Lost(link, cut) => {
                 let Some(place) = stands(link) else { return };
@@ -237,7 +247,7 @@ impl World {
                 let cause = if cut { Cause::Reset } else { Cause::ConnectionRefused };
                 self.input(number, Input::Lost { link, failure: cause.into() });
             }
-            Happening::Secured(_) | Happening::Streams(..) => {}
+            Happening::Secured(_) => {}
         }
     }
 
@@ -264,13 +274,15 @@ impl World {
             Action::Dial { link, server, .. } => {
                 let server: u8 = server.id.as_str().parse().expect("servers are numbered");
                 let admitted = self.admit(number, server);
-                self.agents[number].links.push(Link { id: link, server });
+                self.agents[number].links.push(Link { id: link, server, stream: None });
                 let then = if admitted { Happening::Connected(link) } else { Happening::Lost(link, false) };
                 self.push(self.now + round_trip, number, then);
             }
             Action::Exchange { exchange, link, request, .. } => {
                 let answer = match request {
-                    Request::Listen => Happening::Streams(link, exchange),
+                    Request::Listen(Listening::Stream { silence }) => {
+                        Happening::Streams(link, exchange, silence)
+                    }
                     Request::Heartbeat {
                         purpose: Purpose::Attach { .. } | Purpose::Beat | Purpose::Probe,
                     } => Happening::Answered(link, exchange),

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use homing::engine::{Action, Away, Engine, Input, Memory, Setup, Tuning};
 use homing::settings::Settings;
-use homing::types::{ExchangeId, LinkId, Medium, Moment, News, Outcome, Proof, Request, Route, Verdict, Via};
+use homing::types::{
+    ExchangeId, LinkId, Listening, Medium, Moment, News, Outcome, Proof, Request, Route, Verdict, Via,
+};
 
 /// Settings with one priority of `servers` servers, each an address, over TLS.
 pub fn settings(servers: usize, mode: &str, interval: &str) -> Arc<Settings> {
@@ -30,6 +32,8 @@ pub struct Agent {
     pub inputs: u64,
     /// How many heartbeats it began.
     pub beats: u64,
+    /// The exchange that listens: when it next hears that the server is there, and how often.
+    alive: Option<(ExchangeId, Moment, Duration)>,
     coming: VecDeque<Coming>,
 }
 
@@ -39,7 +43,7 @@ enum Coming {
     Secured(LinkId),
     FirstByte(ExchangeId),
     Done(ExchangeId),
-    Notice(ExchangeId),
+    Told(ExchangeId, News<'static>),
 }
 
 impl Agent {
@@ -49,7 +53,7 @@ impl Agent {
         let setup =
             Setup { tuning: tuning.clone(), routes: routes.clone(), ..Setup::new(settings.clone(), agent) };
         let engine = Engine::new(setup, Memory::default(), Away::Unknown, 1, now);
-        Self { engine, now, inputs: 0, beats: 0, coming: VecDeque::with_capacity(16) }
+        Self { engine, now, inputs: 0, beats: 0, alive: None, coming: VecDeque::with_capacity(16) }
     }
 
     /// Lives until this many heartbeats have begun, and all has come to rest.
@@ -64,6 +68,12 @@ impl Agent {
     pub fn turn(&mut self) {
         let Some(coming) = self.coming.pop_front() else {
             let (deadline, _) = self.engine.deadline().expect("an agent that runs has something to wait for");
+            // A server that is listened to shows in time that it is there.
+            if let Some((exchange, at, silence)) = self.alive.filter(|(_, at, _)| *at <= deadline) {
+                self.now = self.now.max(at);
+                self.alive = Some((exchange, at + silence, silence));
+                return self.handle(Input::Notice { exchange, news: News::KeepAlive });
+            }
             self.now = self.now.max(deadline);
             return self.handle(Input::Timeout);
         };
@@ -75,11 +85,14 @@ impl Agent {
             }
             Coming::Secured(link) => self.handle(Input::Secured { link, proof: Proof::Tls }),
             Coming::FirstByte(exchange) => self.handle(Input::FirstByte { exchange }),
-            Coming::Notice(exchange) => self.handle(Input::Notice { exchange, news: News::KeepAlive }),
+            Coming::Told(exchange, news) => self.handle(Input::Notice { exchange, news }),
             Coming::Done(exchange) => {
                 let verdict =
                     Verdict::Success { status: 200, settings: Some("\"7\""), policy: Some("\"3\"") };
-                self.handle(Input::Done { exchange, outcome: Outcome { verdict, drain: None } });
+                self.handle(Input::Done {
+                    exchange,
+                    outcome: Outcome { verdict, drain: None, events: false },
+                });
             }
         }
     }
@@ -93,8 +106,12 @@ impl Agent {
                     let peer = *to.first().expect("a direct dial names an address");
                     self.coming.push_back(Coming::Connected(link, peer));
                 }
-                Action::Exchange { exchange, request: Request::Listen, .. } => {
-                    self.coming.push_back(Coming::Notice(exchange));
+                Action::Exchange { exchange, request: Request::Listen(listening), .. } => {
+                    let Listening::Stream { silence } = listening else {
+                        unreachable!("streams come through")
+                    };
+                    self.alive = Some((exchange, self.now + silence, silence));
+                    self.coming.push_back(Coming::Told(exchange, News::Hello));
                 }
                 Action::Exchange { exchange, .. } => {
                     self.beats += 1;

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use homing::engine::{Event, Next};
+use homing::engine::{Event, Next, Rung};
 use homing::types::{ServerId, Span};
 
 use crate::terminal::{Tone, painted, say, wrapped};
@@ -104,7 +104,15 @@ impl Line {
             Event::Probed { server, failure } => {
                 Self::new("probed", server, failure.as_deref().unwrap_or("answers well"))
             }
-            Event::PushOpened { server } => Self::new("push opened", server, ""),
+            Event::PushOpened { server, by } => Self::new(
+                "push opened",
+                server,
+                match by {
+                    Rung::Poll => "by polls",
+                    Rung::Stream => "by a stream",
+                    Rung::Pull => "",
+                },
+            ),
             Event::PushLost { server, detail } => Self::new("push lost", server, detail),
             Event::PushUnavailable { server, retry } => Self::new(
                 "no push",
@@ -135,6 +143,9 @@ impl Line {
             }
             Event::StatusTooLarge { server, size } => {
                 Self::new("too large", server, format!("a status of {size} bytes is left out for an hour"))
+            }
+            Event::CommandRefused { server, name } => {
+                Self::new("refused", server, format!("the command {name}: the connection was not verified"))
             }
             other => Self::new("event", "", format!("{other:?}")),
         };

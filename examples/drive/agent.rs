@@ -101,7 +101,8 @@ impl Agent {
                 }
                 // This example says nothing else.
                 Action::Exchange { exchange, .. } => {
-                    let outcome = Outcome { verdict: Verdict::Declined { status: 0 }, drain: None };
+                    let outcome =
+                        Outcome { verdict: Verdict::Declined { status: 0 }, drain: None, events: false };
                     self.engine.handle(now(), Input::Done { exchange, outcome });
                 }
                 Action::Adopt { exchange } => {

@@ -78,7 +78,11 @@ pub(crate) fn outcome(answer: &Answer) -> Outcome<'_> {
                 Failure::noted(Cause::NotAManager { status }, "neither Homing-Settings nor Homing-Policy")
             }
             (settings, policy) => {
-                return Outcome { verdict: Verdict::Success { status, settings, policy }, drain };
+                return Outcome {
+                    verdict: Verdict::Success { status, settings, policy },
+                    drain,
+                    events: false,
+                };
             }
         },
         401 => Cause::NotAllowed { status }.into(),
@@ -101,6 +105,7 @@ pub(crate) fn outcome(answer: &Answer) -> Outcome<'_> {
     Outcome {
         verdict: Verdict::Failed(Failure { evidence: is_page.then_some(Evidence::Portal), ..failure }),
         drain,
+        events: false,
     }
 }
 

@@ -17,7 +17,7 @@ use lexopt::{Arg, Parser, ValueExt};
 
 use terminal::say;
 
-use server::{Authority, Behaviour, Config, Document, Identity, Manager};
+use server::{Authority, Behaviour, Config, Document, Identity, Manager, Post};
 
 /// What stands on the command line.
 struct Arguments {
@@ -114,6 +114,10 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
                 manager.stop();
                 return Ok(());
             }
+            told if told.starts_with("tell ") => match post(told) {
+                Some(post) => manager.post(post),
+                None => eprintln!("manager: `{told}` cannot be told; see --help"),
+            },
             how => match how.parse::<Behaviour>() {
                 Ok(behaviour) => {
                     manager.misbehave(behaviour);
@@ -127,6 +131,21 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     loop {
         std::thread::park();
     }
+}
+
+/// What a line such as `tell command scan now` has the manager tell its agents.
+fn post(line: &str) -> Option<Post> {
+    let mut words = line.splitn(4, ' ').skip(1);
+    let (kind, name, rest) = (words.next()?, words.next()?.to_owned(), words.next());
+    let within = || rest.map_or(Some(0), |rest| rest.parse().ok());
+    Some(match kind {
+        "settings" => Post::Settings { tag: name, within: within()? },
+        "policy" => Post::Policy { tag: name, within: within()? },
+        "content" => Post::Content(name),
+        "command" => Post::Command(name, rest.unwrap_or_default().as_bytes().to_vec()),
+        "drain" => Post::Drain(name.parse().ok()?),
+        _ => return None,
+    })
 }
 
 /// The identity that was asked for, or one of a throw-away authority, and that authority.
@@ -219,7 +238,9 @@ Usage: manager [OPTIONS]
   --help
 
 While it runs it reads lines from standard input: a HOW of the list below changes its behaviour,
-`stats` prints what was asked of it so far (as GET /stats does), `quit` ends it.
+`stats` prints what was asked of it so far (as GET /stats does), `quit` ends it. To tell the agents that listen:
+`tell settings TAG [SECONDS]`, `tell policy TAG [SECONDS]` (read it, within so many seconds), `tell content NAME`,
+`tell command NAME [TEXT]`, `tell drain SECONDS`.
 
 HOW is one of
 "

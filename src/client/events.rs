@@ -35,7 +35,8 @@ pub struct ClientEvent {
     pub at: Duration,
     /// What happened.
     pub event: Event,
-    /// Beside [`Event::Heartbeat`]: the body of the server's answer. Beside [`Event::Policy`]: the policy. `None` if it had to
+    /// Beside [`Event::Heartbeat`]: the body of the server's answer. Beside [`Event::Policy`]: the policy. Beside
+    /// [`Event::Notice`]: the bytes of a command, or what the server says of a content. `None` if it had to
     /// make room for others: [`Client::lost_bodies`] counts these.
     pub body: Option<Arc<[u8]>>,
     /// Beside [`Event::Heartbeat`]: the number of the newest request that it covers, of those that
@@ -271,6 +272,7 @@ fn is_progress(event: &Event) -> bool {
         | Event::Waiting { .. }
         | Event::PushOpened { .. }
         | Event::PushLost { .. }
+        | Event::CommandRefused { .. }
         | Event::PushUnavailable { .. }
         | Event::Notice { .. }
         | Event::Location { .. }

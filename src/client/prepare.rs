@@ -78,7 +78,6 @@ pub(super) fn prepare(
     let mut material = Read::default();
     let mut policies: Vec<trust::Prepared> = Vec::new();
     let mut warnings: Vec<String> = settings.not_enforced().iter().map(ToString::to_string).collect();
-    let settings = settings.enforceable();
     let mut stamps = Stamps::new();
     for (index, policy) in settings.policies().iter().enumerate() {
         let place = settings.policy_place(index);

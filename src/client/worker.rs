@@ -264,7 +264,7 @@ impl Worker {
         }
         self.stopped = matches!(event, Event::Stopped {});
         let is_heartbeat = matches!(event, Event::Heartbeat { .. });
-        let has_body = is_heartbeat || matches!(event, Event::Policy { .. });
+        let has_body = is_heartbeat || matches!(event, Event::Policy { .. } | Event::Notice { .. });
         let adopted = if has_body { self.driver.adopted() } else { None };
         let covers = adopted.as_ref().map_or(0, |adopted| adopted.covers);
         if is_heartbeat && adopted.is_some() && self.client.shared.status.wants_more(covers) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Evidence, LocationReason, Reason, State, Whereabouts};
+use super::{Evidence, LocationReason, Reason, Rung, State, Whereabouts};
 use crate::settings::Situation;
 use crate::types::{Failure, FailureClass, ServerId, Span};
 
@@ -120,20 +120,21 @@ pub enum Event {
         /// The failure in words; `None` when it answered well.
         failure: Option<String>,
     },
-    /// The event stream of push mode opened.
+    /// The server in use is listened to: what changes there is told at once.
     PushOpened {
-        /// With which server.
+        /// Which server.
         server: ServerId,
+        /// By an event stream, or by polls because none comes through.
+        by: Rung,
     },
-    /// The event stream of push mode ended; heartbeats go on.
+    /// The event stream of push mode, or a poll, ended; heartbeats go on.
     PushLost {
         /// With which server.
         server: ServerId,
         /// Why, in words.
         detail: String,
     },
-    /// The server does not offer an event stream; heartbeats alone carry the news. Of a driven engine: the client of this version
-    /// asks no server for a stream, and tells `"mode": "push"` as a [`SettingsWarning`](Self::SettingsWarning).
+    /// The server offers no event stream, or nothing of the kind comes through: heartbeats alone carry the news.
     PushUnavailable {
         /// Which server.
         server: ServerId,
@@ -146,9 +147,16 @@ pub enum Event {
         server: ServerId,
         /// `content` or `command`.
         kind: Notice,
-        /// Name of the content, escaped as by [`Printable`](crate::types::Printable).
+        /// Name of the content or the command, escaped as by [`Printable`](crate::types::Printable).
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<Arc<str>>,
+    },
+    /// A command came over a connection that was not verified. It is not handed over: use https, and verify the server.
+    CommandRefused {
+        /// From which server.
+        server: ServerId,
+        /// Its name, escaped as by [`Printable`](crate::types::Printable).
+        name: Arc<str>,
     },
     /// The verdict on where the machine is changed, or other settings are in force because of it.
     Location {

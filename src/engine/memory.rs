@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::rung::Rung;
 use crate::types::{ServerId, Span};
 
 /// The engine's memory: one small value, to be stored as it is.
@@ -27,6 +28,9 @@ pub struct Memory {
     pub policy: Option<Arc<str>>,
     /// Servers of which something is known.
     pub servers: Vec<ServerMemory>,
+    /// How servers can be listened to, where something was learnt of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub push: Vec<PushMemory>,
 }
 
 impl Memory {
@@ -38,7 +42,8 @@ impl Memory {
         servers.sort_by_key(|server| server.worth());
         servers.truncate(servers.len() / 2);
         let servers = servers.into_iter().cloned().collect();
-        Self { misses: self.misses, damping: self.damping, policy: self.policy.clone(), servers }
+        let push = self.push.clone();
+        Self { misses: self.misses, damping: self.damping, policy: self.policy.clone(), servers, push }
     }
 }
 
@@ -72,6 +77,26 @@ impl ServerMemory {
             Self { .. } => 3,
         }
     }
+}
+
+/// What was learnt of how a server can be listened to, by one route.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PushMemory {
+    /// Which server.
+    pub server: ServerId,
+    /// By which proxy; `None`: directly.
+    #[serde(default)]
+    pub proxy: Option<u8>,
+    /// What the way bears.
+    pub rung: Rung,
+    /// How much longer nothing better is tried.
+    pub again: Span,
+    /// For how long the server may say nothing.
+    pub silence: Span,
+    /// The shortest silence that no connection has survived, and how much longer that is believed.
+    #[serde(default)]
+    pub died: Option<(Span, Span)>,
 }
 
 /// A server that may not be used for a while.

@@ -37,6 +37,7 @@ mod phase;
 mod queue;
 mod reason;
 mod rng;
+mod rung;
 mod schedule;
 mod session;
 mod snapshot;
@@ -47,8 +48,9 @@ use std::sync::Arc;
 pub use event::{Event, Next, Notice};
 pub use io::{Action, Command, Ending, Input, MAX_ADDRESSES, NetworkChange, Reached, Target, Turn};
 pub use location::{Asked, Controlled, Evidence, Finding, LocationReason, LocationSnapshot, Reply, Trigger};
-pub use memory::{Away, LeftOut, LeftOutReason, Memory, Proven, ServerMemory};
+pub use memory::{Away, LeftOut, LeftOutReason, Memory, Proven, PushMemory, ServerMemory};
 pub use reason::Reason;
+pub use rung::Rung;
 pub use snapshot::{ServerSnapshot, Snapshot, State, Whereabouts};
 pub use tuning::{BadTuning, Tuning};
 
@@ -164,9 +166,9 @@ impl Engine {
             location.set_interval(tuning.scale(effective.heartbeat_interval.value));
         }
         attachment.install(&mut cx, &effective);
-        attachment.restore(&memory, away, now);
+        attachment.restore(&memory, away, &tuning.schedule, now);
         warn(&mut cx);
-        let memory_digest = Some(attachment.memory_digest(now));
+        let memory_digest = Some(attachment.memory_digest(&tuning.schedule, now));
         Self {
             agent,
             in_force,
@@ -195,7 +197,7 @@ impl Engine {
         if !self.queue.is_empty() {
             return Some((self.now, Wake::Drain));
         }
-        let attachment = self.attachment.deadline(self.present());
+        let attachment = self.attachment.deadline(self.present(), &self.tuning);
         let attachment = attachment.map(|at| (at, Wake::Attachment));
         let schedule = self.schedule.deadline().map(|at| (at, Wake::Schedule));
         let location = self.location_deadline();
@@ -346,7 +348,7 @@ impl Engine {
             exchange_facts(cx, attachment, location, schedule);
             let followed = self.follow_location();
             let location = self.location_deadline();
-            let attachment = self.attachment.deadline(self.present());
+            let attachment = self.attachment.deadline(self.present(), &self.tuning);
             let due = attachment.into_iter().chain(self.schedule.deadline()).chain(location);
             if !followed && due.min().is_none_or(|due| due > self.now) {
                 break;
@@ -447,12 +449,12 @@ impl Engine {
         if !self.attachment.take_memorable() {
             return;
         }
-        let digest = Some(self.attachment.memory_digest(self.now));
+        let digest = Some(self.attachment.memory_digest(&self.tuning.schedule, self.now));
         if self.memory_digest == digest {
             return;
         }
         self.memory_digest = digest;
-        self.memory = self.attachment.memory(self.now);
+        self.memory = self.attachment.memory(&self.tuning.schedule, self.now);
         self.memory_version += 1;
         self.queue.act(Action::Remember { version: self.memory_version });
     }
@@ -503,10 +505,10 @@ mod tests {
     fn every_part_stays_small() {
         for (part, size, most) in [
             ("network", size_of::<Network>(), 24),
-            ("attachment", size_of::<Attachment>(), 448),
+            ("attachment", size_of::<Attachment>(), 456),
             ("schedule", size_of::<Schedule>(), 128),
             ("queue", size_of::<Queue>(), 104),
-            ("memory", size_of::<Memory>(), 48),
+            ("memory", size_of::<Memory>(), 72),
             ("action", size_of::<Action>(), 96),
             ("event", size_of::<Event>(), 64),
         ] {

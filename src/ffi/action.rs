@@ -10,7 +10,7 @@ use super::proof::proof_code;
 use super::text::homing_text;
 use crate::engine::{Action, Ending, Target};
 use crate::settings::{Protocol, Server};
-use crate::types::{Host, Proof, Purpose, Request, Route};
+use crate::types::{Host, Listening, Proof, Purpose, Request, Route};
 
 /// There is nothing to do.
 pub const HOMING_ACTION_NONE: i32 = 0;
@@ -54,11 +54,14 @@ pub const HOMING_REQUEST_ATTACH: i32 = 1;
 pub const HOMING_REQUEST_BEAT: i32 = 2;
 /// Is that server well? The same with `Homing-Purpose: probe` and an empty body.
 pub const HOMING_REQUEST_PROBE: i32 = 3;
-/// `GET /homing/v1/events`: a stream that stays open. Who does not offer it says `HOMING_VERDICT_DECLINED`.
+/// `GET /homing/v1/events`: an answer that stays open, in which the server says something at least every `wait_ms`, told by
+/// `homing_engine_notice`. A driver that cannot do so says `HOMING_VERDICT_DECLINED`.
 pub const HOMING_REQUEST_LISTEN: i32 = 4;
 /// The policy is to be read: `GET policy`. `known` is sent as `If-None-Match`, and a 304 is then a success. The entity tag of
 /// the answer is told as its policy. A driver that reads none declines.
 pub const HOMING_REQUEST_POLICY: i32 = 5;
+/// The same as `HOMING_REQUEST_LISTEN`, but the answer ends with the first event after hello, or after `wait_ms`; 0: at once.
+pub const HOMING_REQUEST_POLL: i32 = 6;
 
 /// A connection of our own to the server's address; proxies are 0 to 7.
 pub const HOMING_ROUTE_DIRECT: i32 = -1;
@@ -145,6 +148,8 @@ pub struct homing_action {
     pub reference: u32,
     /// The entity tag of the policy that the product has; none when it has none.
     pub known: homing_text,
+    /// For how long a server that is listened to may say nothing, or a poll waits, in milliseconds.
+    pub wait_ms: u64,
 }
 
 const TEXT: usize = size_of::<homing_text>();
@@ -174,7 +179,8 @@ const _: () = assert!(no_padding(
         8,
         4,
         4,
-        TEXT
+        TEXT,
+        8
     ],
 ));
 
@@ -209,6 +215,7 @@ impl homing_action {
         proof: 0,
         reference: 0,
         known: homing_text::NONE,
+        wait_ms: 0,
     };
 }
 
@@ -250,10 +257,16 @@ impl Current {
                     self.name.clone_from(known);
                 }
                 let known = homing_text::of(self.name.as_deref());
+                let wait_ms = match request {
+                    Request::Listen(Listening::Stream { silence: wait } | Listening::Poll { wait }) => {
+                        u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
+                    }
+                    Request::Heartbeat { .. } | Request::Policy { .. } => 0,
+                };
                 let (request, search) = request_code(&request);
                 let deadline_ns = deadline.as_nanos();
                 let (kind, exchange, link) = (HOMING_ACTION_EXCHANGE, exchange.0, link.0);
-                homing_action { kind, exchange, link, request, search, deadline_ns, known, ..none }
+                homing_action { kind, exchange, link, request, search, deadline_ns, known, wait_ms, ..none }
             }
             Some(Action::Adopt { exchange }) => {
                 homing_action { kind: HOMING_ACTION_ADOPT, exchange: exchange.0, ..none }
@@ -344,7 +357,8 @@ fn request_code(value: &Request) -> (i32, u64) {
         Request::Heartbeat { purpose: Purpose::Attach { search } } => (HOMING_REQUEST_ATTACH, *search),
         Request::Heartbeat { purpose: Purpose::Beat } => (HOMING_REQUEST_BEAT, 0),
         Request::Heartbeat { purpose: Purpose::Probe } => (HOMING_REQUEST_PROBE, 0),
-        Request::Listen => (HOMING_REQUEST_LISTEN, 0),
+        Request::Listen(Listening::Stream { .. }) => (HOMING_REQUEST_LISTEN, 0),
+        Request::Listen(Listening::Poll { .. }) => (HOMING_REQUEST_POLL, 0),
         Request::Policy { .. } => (HOMING_REQUEST_POLICY, 0),
     }
 }

@@ -10,7 +10,7 @@ use super::state::{reason_code, state_code};
 use super::status::homing_status;
 use super::text::{homing_bytes, homing_text};
 use crate::client::ClientEvent;
-use crate::engine::{Event, Next, Notice, Whereabouts};
+use crate::engine::{Event, Next, Notice, Rung, Whereabouts};
 use crate::types::{ServerId, Span};
 
 /// Something the application may want to know. It never changes; any thread may read it.
@@ -56,16 +56,16 @@ pub const HOMING_EVENT_WAITING: i32 = 9;
 pub const HOMING_EVENT_FAILBACK: i32 = 10;
 /// `server`, which would be better than the present one, was asked; `text` is its failure, if any.
 pub const HOMING_EVENT_PROBED: i32 = 11;
-/// The event stream of push mode with `server` opened.
+/// `server` is listened to, `by` an event stream or by polls: what changes there is told at once.
 pub const HOMING_EVENT_PUSH_OPENED: i32 = 12;
-/// The event stream with `server` ended; `text` says why. Heartbeats go on.
+/// The event stream with `server`, or a poll, ended; `text` says why. Heartbeats go on.
 pub const HOMING_EVENT_PUSH_LOST: i32 = 13;
-/// `server` does not offer an event stream; it is asked again in `duration_ms`. Of a driven engine: the client of this
-/// version asks no server for a stream, and tells `"mode": "push"` as `HOMING_EVENT_SETTINGS_WARNING`.
+/// `server` offers no event stream, or nothing of the kind comes through; it is tried again in `duration_ms`. Heartbeats alone
+/// carry the news.
 pub const HOMING_EVENT_PUSH_UNAVAILABLE: i32 = 14;
-/// `server` has new content of the name `text`.
+/// `server` has new content of the name `text`; `body` is all that it says of it. The body is of the managed client alone.
 pub const HOMING_EVENT_TOLD_CONTENT: i32 = 15;
-/// `server` has a command for the product.
+/// `server` has a command of the name `text` for the product; `body` is its bytes. The body is of the managed client alone.
 pub const HOMING_EVENT_TOLD_COMMAND: i32 = 16;
 /// The settings are in force but something about them is odd: `text`.
 pub const HOMING_EVENT_SETTINGS_WARNING: i32 = 17;
@@ -88,6 +88,15 @@ pub const HOMING_EVENT_ROUND: i32 = 23;
 pub const HOMING_EVENT_STATUS_TOO_LARGE: i32 = 24;
 /// Something about the state folder, or the product's own store, is not as it should be: `text`. The agent goes on.
 pub const HOMING_EVENT_STORE_PROBLEM: i32 = 25;
+/// A command of the name `text` came from `server` over a connection that was not verified. It is not handed over.
+pub const HOMING_EVENT_COMMAND_REFUSED: i32 = 28;
+
+/// By an answer that does not end.
+pub const HOMING_RUNG_STREAM: i32 = 1;
+/// By answers that end with the first event.
+pub const HOMING_RUNG_POLL: i32 = 2;
+/// Not at all: heartbeats carry the news.
+pub const HOMING_RUNG_PULL: i32 = 3;
 
 /// Other servers of the same search are tried.
 pub const HOMING_NEXT_NEXT_SERVER: i32 = 1;
@@ -128,6 +137,7 @@ struct Parts<'a> {
     situation: i32,
     location: Option<&'a str>,
     attached: bool,
+    by: i32,
 }
 
 /// What happened: `HOMING_EVENT_…`. Later versions tell more kinds: ignore those you do not know.
@@ -234,6 +244,13 @@ pub unsafe extern "C" fn homing_event_duration_ms(event: *const homing_event) ->
     unsafe { look(event, -1, |parts| milliseconds(parts.duration)) }
 }
 
+/// How a server is listened to from now on: `HOMING_RUNG_…`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_event_by(event: *const homing_event) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { look(event, 0, |parts| parts.by) }
+}
+
 /// Where the machine is: `HOMING_SITUATION_…`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_event_situation(event: *const homing_event) -> i32 {
@@ -256,7 +273,7 @@ pub unsafe extern "C" fn homing_event_is_attached(event: *const homing_event) ->
     unsafe { look(event, 0, |parts| parts.attached.into()) }
 }
 
-/// The body of a heartbeat's answer: bytes of the product's own. Of the managed client alone; who drives an
+/// The body of a heartbeat's answer, a policy, or the bytes of a command: bytes of the product's own. Of the managed client alone; who drives an
 /// engine has the bytes already.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_event_body(event: *const homing_event) -> homing_bytes {
@@ -325,6 +342,7 @@ impl<'a> Parts<'a> {
             situation: 0,
             location: None,
             attached: false,
+            by: 0,
         }
     }
 
@@ -379,8 +397,11 @@ fn parts(event: &Event) -> Parts<'_> {
         Event::Probed { server, failure } => {
             Parts { text: failure.as_deref(), ..Parts::about(HOMING_EVENT_PROBED, server) }
         }
-        Event::PushOpened { server } => Parts::about(HOMING_EVENT_PUSH_OPENED, server),
+        Event::PushOpened { server, by } => {
+            Parts { by: rung_code(*by), ..Parts::about(HOMING_EVENT_PUSH_OPENED, server) }
+        }
         Event::PushLost { server, detail } => Parts::says(HOMING_EVENT_PUSH_LOST, server, detail),
+        Event::CommandRefused { server, name } => Parts::says(HOMING_EVENT_COMMAND_REFUSED, server, name),
         Event::PushUnavailable { server, retry } => {
             Parts { duration: Some(*retry), ..Parts::about(HOMING_EVENT_PUSH_UNAVAILABLE, server) }
         }
@@ -417,6 +438,14 @@ const fn told_kind(told: Notice) -> i32 {
     match told {
         Notice::Content => HOMING_EVENT_TOLD_CONTENT,
         Notice::Command => HOMING_EVENT_TOLD_COMMAND,
+    }
+}
+
+const fn rung_code(value: Rung) -> i32 {
+    match value {
+        Rung::Stream => HOMING_RUNG_STREAM,
+        Rung::Poll => HOMING_RUNG_POLL,
+        Rung::Pull => HOMING_RUNG_PULL,
     }
 }
 

@@ -225,9 +225,10 @@ pub unsafe extern "C" fn homing_engine_done(
     }
 }
 
-/// Something was said on the open event stream `exchange`: `HOMING_NEWS_…`. The first of these means that it is open.
-/// `about` is NUL-terminated UTF-8, at most 1,024 bytes: the entity tag, or the name of the content; for other news NULL.
-/// `drain_ms` is for `HOMING_NEWS_DRAIN`.
+/// Something was said in the answer of `exchange`, which listens: `HOMING_NEWS_…`. Nothing is heard before `HOMING_NEWS_HELLO`.
+/// `about` is NUL-terminated UTF-8, at most 1,024 bytes: the entity tag, or the name of the content or the command; for other news
+/// NULL. `within_ms`: for `HOMING_NEWS_DRAIN` the time in which the server asks to be left, for `HOMING_NEWS_SETTINGS` and
+/// `HOMING_NEWS_POLICY` the time over which agents are to spread their reads; else 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_engine_notice(
     engine: *mut homing_engine,
@@ -235,12 +236,12 @@ pub unsafe extern "C" fn homing_engine_notice(
     exchange: u64,
     kind: i32,
     about: *const c_char,
-    drain_ms: u64,
+    within_ms: u64,
 ) -> homing_status {
     // SAFETY: the caller's promises, here and below.
     unsafe {
         status(|| {
-            let news = read_news(kind, about, drain_ms)?;
+            let news = read_news(kind, about, within_ms)?;
             hear(engine, now_ns, Input::Notice { exchange: ExchangeId(exchange), news })
         })
     }

@@ -25,10 +25,12 @@ pub const HOMING_NEWS_SETTINGS: i32 = 2;
 pub const HOMING_NEWS_POLICY: i32 = 3;
 /// New content of this name waits.
 pub const HOMING_NEWS_CONTENT: i32 = 4;
-/// The server has a command for the product.
+/// The server has a command of this name for the product.
 pub const HOMING_NEWS_COMMAND: i32 = 5;
 /// The server asks to be left within a time.
 pub const HOMING_NEWS_DRAIN: i32 = 6;
+/// The first word: it is the server that speaks. What comes before is not heard.
+pub const HOMING_NEWS_HELLO: i32 = 7;
 
 /// How an exchange ended. Zero everything, set `struct_size` and `verdict`, and what applies.
 #[repr(C)]
@@ -48,11 +50,13 @@ pub struct homing_outcome {
     pub failure: *const homing_failure,
     /// The server asks to be left within this many milliseconds; NULL when it does not.
     pub drain_ms: *const u64,
+    /// 1 when something waits at the server's events (`Homing-Events: 1`), else 0.
+    pub events: u64,
 }
 
 const POINTER: usize = size_of::<*const u8>();
 const _: () =
-    assert!(no_padding(size_of::<homing_outcome>(), &[8, 4, 4, POINTER, POINTER, POINTER, POINTER]));
+    assert!(no_padding(size_of::<homing_outcome>(), &[8, 4, 4, POINTER, POINTER, POINTER, POINTER, 8]));
 
 // SAFETY: `repr(C)`, the size first, and all zero are NULL and 0.
 unsafe impl Growing for homing_outcome {
@@ -86,7 +90,7 @@ pub(super) unsafe fn read_outcome<'a>(given: *const homing_outcome) -> Result<Ou
                 ));
             }
         };
-        Ok(Outcome { verdict, drain })
+        Ok(Outcome { verdict, drain, events: given.events != 0 })
     }
 }
 
@@ -97,18 +101,20 @@ pub(super) unsafe fn read_outcome<'a>(given: *const homing_outcome) -> Result<Ou
 pub(super) unsafe fn read_news<'a>(
     kind: i32,
     about: *const c_char,
-    drain_ms: u64,
+    within_ms: u64,
 ) -> Result<News<'a>, Failed> {
     // SAFETY: the caller's promise.
     let about = unsafe { short(about, "about") }?;
     let named = || about.ok_or_else(|| Failed::null("about"));
+    let within = Duration::from_millis(within_ms);
     Ok(match kind {
         HOMING_NEWS_KEEP_ALIVE => News::KeepAlive,
-        HOMING_NEWS_SETTINGS => News::Settings(named()?),
-        HOMING_NEWS_POLICY => News::Policy(named()?),
+        HOMING_NEWS_HELLO => News::Hello,
+        HOMING_NEWS_SETTINGS => News::Settings { tag: named()?, within },
+        HOMING_NEWS_POLICY => News::Policy { tag: named()?, within },
         HOMING_NEWS_CONTENT => News::Content(named()?),
-        HOMING_NEWS_COMMAND => News::Command,
-        HOMING_NEWS_DRAIN => News::Drain(Duration::from_millis(drain_ms)),
+        HOMING_NEWS_COMMAND => News::Command(named()?),
+        HOMING_NEWS_DRAIN => News::Drain(within),
         other => return Err(Failed::new(HOMING_ERROR_RANGE, format!("`kind` {other} is no news"))),
     })
 }

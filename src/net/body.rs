@@ -59,7 +59,7 @@ impl Body {
         let is_complete = self.take(&mut rest, sink, limits)?;
         let taken = input.len() - rest.len();
         input.drain(..taken);
-        self.raw += taken;
+        self.raw = self.raw.saturating_add(taken);
         if self.raw > sink.most().saturating_mul(FRAMING_FACTOR).saturating_add(limits.head_bytes) {
             return Err(Failure::noted(Cause::BodyTooLarge, "its chunks are tiny"));
         }

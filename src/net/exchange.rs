@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::Limits;
 use super::body::Body;
+use super::event_stream::EventStream;
 use super::head::{Fields, Head, Search};
 use super::protocol::HttpRequest;
 use super::sink::Sink;
@@ -89,6 +90,7 @@ impl Exchange {
                     self.state = State::Head(search, sink);
                     return Ok(None);
                 };
+                let sink = sink.under(&head);
                 let body = Body::new(&head, &sink)?;
                 (head, body, sink)
             }
@@ -100,6 +102,22 @@ impl Exchange {
         // Everything was said, and nothing came that was not asked for.
         let reusable = head.keeps_connection() && self.unsent().is_empty() && input.is_empty();
         Ok(Some(Answer { status: head.status, fields: head.fields, body: sink, reusable }))
+    }
+
+    /// The events of an answer that is still on its way.
+    pub(crate) fn event_stream(&mut self) -> Option<&mut EventStream> {
+        match &mut self.state {
+            State::Body(_, _, sink) => sink.event_stream(),
+            State::Head(..) | State::Over => None,
+        }
+    }
+
+    /// Whether its answer is an event stream, or may become one, which comes as slowly as it likes.
+    pub(crate) fn hears_events(&self) -> bool {
+        match &self.state {
+            State::Head(_, sink) | State::Body(_, _, sink) => sink.is_event_stream(),
+            State::Over => false,
+        }
     }
 
     /// The peer sends no more. `clean` when nobody can have cut the connection: over TLS a

@@ -129,6 +129,12 @@ impl Fields {
             .map(move |(_, at)| part(at))
     }
 
+    /// Whether the body is of this media type, whatever its parameters.
+    pub(crate) fn media_type_is(&self, expected: &str) -> bool {
+        let kind = self.text("Content-Type").and_then(|kind| kind.split(';').next());
+        kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case(expected))
+    }
+
     /// Whether a field has a name that begins like this, in whatever case.
     pub(crate) fn any_begins_with(&self, prefix: &str) -> bool {
         let names = self.places.iter().filter_map(|(at, _)| self.text.get(at.clone())?.get(..prefix.len()));

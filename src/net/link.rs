@@ -18,6 +18,7 @@ use mio::{Registry, Token};
 
 use super::Limits;
 use super::dial::{Finish, Race};
+use super::event_stream::{EventStream, Spoken};
 use super::exchange::{Answer, Exchange};
 use super::hook::SocketHook;
 use super::pace::Pace;
@@ -49,6 +50,8 @@ pub(crate) enum Report {
     Secured(Accepted),
     /// The first byte of an answer came.
     FirstByte(ExchangeId),
+    /// Something was said in an answer that is an event stream.
+    Spoken(ExchangeId, Spoken),
     /// A whole answer came.
     Answered(ExchangeId, Answer),
     /// The link is gone, and its exchange with it. The last report.
@@ -219,6 +222,7 @@ impl Link {
         match &self.state {
             State::Dialling(race) => race.deadline(),
             State::Tunnelling(handshake) => handshake.pace.deadline(&self.limits),
+            State::Busy(_, activity) if activity.exchange.hears_events() => None,
             State::Busy(_, activity) => activity.pace.deadline(&self.limits),
             State::Naming { .. } | State::Securing(_) | State::Idle(_) | State::Gone => None,
         }
@@ -390,7 +394,15 @@ impl Link {
         if activity.pace.hear(open.input.len() - before, now) {
             self.reports.push_back(Report::FirstByte(activity.id));
         }
-        let answer = match (activity.exchange.receive(&mut open.input, &self.limits)?, received) {
+        let mut answer = activity.exchange.receive(&mut open.input, &self.limits)?;
+        let events = match &mut answer {
+            Some(answer) => answer.body.event_stream(),
+            None => activity.exchange.event_stream(),
+        };
+        if let Some(events) = events {
+            self.hear(activity.id, events, now)?;
+        }
+        let answer = match (answer, received) {
             (Some(answer), _) => answer,
             (None, Received::End { clean }) => {
                 activity.exchange.ended(clean).map_err(|failure| open.broke(&activity, failure))?
@@ -401,7 +413,9 @@ impl Link {
             (None, Received::Blocked) => {
                 // A request that cannot be sent may have been answered all the same, so this comes after the reading.
                 sent.map_err(|failure| open.broke(&activity, failure))?;
-                activity.pace.check(now, &self.limits)?;
+                if !activity.exchange.hears_events() {
+                    activity.pace.check(now, &self.limits)?;
+                }
                 return Ok(Next::Wait(State::Busy(open, activity)));
             }
         };
@@ -414,6 +428,14 @@ impl Link {
         open.used = true;
         open.stream.renew();
         Ok(Next::On(State::Idle(open)))
+    }
+
+    /// Tells what was said in an event stream.
+    fn hear(&mut self, exchange: ExchangeId, events: &mut EventStream, now: Moment) -> Result<(), Failure> {
+        while let Some(said) = events.poll()? {
+            self.reports.push_back(Report::Spoken(exchange, said));
+        }
+        events.check(now)
     }
 }
 

@@ -14,6 +14,7 @@
 mod authority;
 mod body;
 mod dial;
+mod event_stream;
 mod exchange;
 mod failure;
 #[cfg(fuzzing)]
@@ -34,6 +35,7 @@ mod sink;
 mod source;
 mod tls;
 
+pub(crate) use event_stream::Spoken;
 pub(crate) use exchange::{Answer, Exchange};
 pub use hook::NewSocket;
 pub(crate) use hook::SocketHook;

@@ -165,15 +165,6 @@ impl Settings {
         self
     }
 
-    /// The same settings as the client of this version can enforce them.
-    #[cfg(feature = "client")]
-    pub(crate) fn enforceable(mut self: Arc<Self>) -> Arc<Self> {
-        if !self.not_enforced().is_empty() {
-            not_enforced::without_push(Arc::make_mut(&mut self));
-        }
-        self
-    }
-
     /// Whether there is a location of this name.
     ///
     /// # Errors

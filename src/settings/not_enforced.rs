@@ -5,7 +5,7 @@
 //! so. `tests/settings/inert.rs` goes over every field of the document: as a feature arrives, its fields leave this file.
 
 use super::effective::Share;
-use super::{Lint, LintKind, Mode, Settings};
+use super::{Lint, LintKind, Settings};
 
 /// Every written field that asks for something this version does not do, in the order of the document.
 pub(super) fn not_enforced(settings: &Settings) -> Vec<Lint> {
@@ -21,17 +21,6 @@ pub(super) fn not_enforced(settings: &Settings) -> Vec<Lint> {
     found.lints
 }
 
-/// The same settings without what no server could give to the client of this version: `push` pulls, as it is told. A
-/// program that drives the engine may offer a stream of its own, and keeps `push`.
-#[cfg(feature = "client")]
-pub(super) fn without_push(settings: &mut Settings) {
-    let levels = &mut settings.levels;
-    for share in levels.locations.iter_mut().map(|(_, share)| share).chain([&mut levels.group]) {
-        share.mode = share.mode.map(|_| Mode::Pull);
-    }
-}
-
-const PUSH: &str = "push is not there yet: the agent pulls, and hears of changes at its heartbeats";
 const REPORTS: &str = "reports are not there yet: nothing is uploaded but the status of a heartbeat";
 const LEARNING: &str =
     "learned applications are not there yet: nothing is uploaded but the status of a heartbeat";
@@ -55,7 +44,6 @@ impl Found {
     /// What a group or a location may both say.
     fn share(&mut self, level: &str, share: &Share) {
         let path = |field: &str| format!("{level}.communication.{field}");
-        self.add(&path("mode"), share.mode == Some(Mode::Push), PUSH);
         self.add(&path("upload_critical_immediately"), share.upload_critical_immediately.is_some(), REPORTS);
         let learns = share.learn_applications == Some(true) && self.site_learns;
         self.add(&path("learn_applications"), learns, LEARNING);

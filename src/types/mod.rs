@@ -32,5 +32,5 @@ pub use printable::Printable;
 pub(crate) use printable::{is_unseen, printable};
 pub use proof::{Medium, Proof, Route, Via};
 pub use report::{Durability, Lane, Report, ReportId, ReportKind, Series, SubmitError};
-pub use request::{Purpose, Request};
+pub use request::{Listening, Purpose, Request};
 pub use time::Moment;

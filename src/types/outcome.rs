@@ -11,6 +11,8 @@ pub struct Outcome<'a> {
     pub verdict: Verdict<'a>,
     /// The server asks to be left within this time (`Homing-Drain`); it may say so with any answer.
     pub drain: Option<Duration>,
+    /// Something waits at the server's events (`Homing-Events: 1`): an agent that does not listen there asks for it, once.
+    pub events: bool,
 }
 
 /// The three ways an exchange ends.
@@ -40,26 +42,38 @@ pub enum Verdict<'a> {
 impl Outcome<'_> {
     /// The exchange failed and nothing else was said.
     pub const fn failed(failure: Failure) -> Self {
-        Self { verdict: Verdict::Failed(failure), drain: None }
+        Self { verdict: Verdict::Failed(failure), drain: None, events: false }
     }
 }
 
 /// The status of an answer that says: the one you have is still the one (RFC 9110, section 15.4.5).
 pub(crate) const NOT_MODIFIED: u16 = 304;
 
-/// Something a server said on an open event stream.
+/// Something a server said on an event stream, or in the answer to a poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News<'a> {
-    /// A comment that keeps the connection alive.
+    /// The first word: it is the server that speaks. What comes before is not heard.
+    Hello,
+    /// A sign that the connection lives.
     KeepAlive,
-    /// The settings have a new entity tag.
-    Settings(&'a str),
-    /// The policy has a new entity tag.
-    Policy(&'a str),
+    /// The settings have this entity tag.
+    Settings {
+        /// Which.
+        tag: &'a str,
+        /// Over how long the agents are to spread their reads; zero: at once.
+        within: Duration,
+    },
+    /// The policy has this entity tag.
+    Policy {
+        /// Which.
+        tag: &'a str,
+        /// Over how long the agents are to spread their reads; zero: at once.
+        within: Duration,
+    },
     /// New content of this name waits.
     Content(&'a str),
-    /// The server has a command for the product; its text is between the driver and the product.
-    Command,
+    /// The server has a command of this name for the product; its bytes are between the driver and the product.
+    Command(&'a str),
     /// The server asks to be left within this time.
     Drain(Duration),
 }

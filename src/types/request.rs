@@ -1,6 +1,7 @@
 //! Why something is said to a server.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -14,12 +15,30 @@ pub enum Request {
         /// What the engine will make of a success.
         purpose: Purpose,
     },
-    /// `GET /homing/v1/events`: a stream that stays open and tells when something changed.
-    Listen,
+    /// `GET /homing/v1/events`: the server tells when something changed. What it says is told as it comes
+    /// ([`Input::Notice`](crate::engine::Input::Notice)).
+    Listen(Listening),
     /// `GET /homing/v1/policy`: the policy of the product, which knows alone what it means.
     Policy {
         /// The entity tag of the one it has; the server answers 304 when that is still the one. Sent as `If-None-Match`.
         known: Option<Arc<str>>,
+    },
+}
+
+/// How a server is listened to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Listening {
+    /// By an answer that stays open. A driver that cannot do so declines.
+    Stream {
+        /// The server says something at least this often, if only to show that it is there. Sent as `Homing-Keep-Alive`, in
+        /// seconds.
+        silence: Duration,
+    },
+    /// By an answer that ends: with the first event, or after this time.
+    Poll {
+        /// Zero: at once, with what there is. Sent as `Prefer: wait=SECONDS`.
+        wait: Duration,
     },
 }
 

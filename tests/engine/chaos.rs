@@ -268,7 +268,7 @@ impl Chaos {
             self.anybody_proved = true;
             self.succeeded.insert(exchange);
         }
-        self.input(Input::Done { exchange, outcome: Outcome { verdict, drain } });
+        self.input(Input::Done { exchange, outcome: Outcome { verdict, drain, events: false } });
     }
 
     pub fn perform(&mut self, deed: Deed) {
@@ -330,12 +330,13 @@ impl Chaos {
             Deed::Tell(index, kind) => {
                 if let Some(exchange) = self.exchange(index) {
                     let news = [
+                        News::Hello,
                         News::KeepAlive,
-                        News::Settings("x"),
-                        News::Command,
+                        News::Settings { tag: "x", within: Duration::ZERO },
+                        News::Command("x"),
                         News::Drain(Duration::from_millis(u64::MAX)),
                     ];
-                    self.input(Input::Notice { exchange, news: news[usize::from(kind) % 4] });
+                    self.input(Input::Notice { exchange, news: news[usize::from(kind) % 5] });
                 }
             }
             Deed::Stale(id, kind) => self.stale(id, kind),
@@ -425,7 +426,7 @@ impl Chaos {
 
     fn done_stale(&mut self, exchange: ExchangeId) {
         let verdict = Verdict::Success { status: 200, settings: None, policy: None };
-        self.input(Input::Done { exchange, outcome: Outcome { verdict, drain: None } });
+        self.input(Input::Done { exchange, outcome: Outcome { verdict, drain: None, events: false } });
     }
 
     pub fn drain(&mut self) {

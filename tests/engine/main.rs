@@ -21,6 +21,7 @@ mod endpoints;
 mod failback;
 mod flapping;
 mod fleet;
+mod ladder;
 mod location_effects;
 mod memory;
 mod mount;

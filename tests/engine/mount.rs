@@ -41,8 +41,8 @@ mod twice {
     use homing::ffi::*;
     use homing::settings::{Protocol, Settings};
     use homing::types::{
-        Cause, CertificatePolicyId, Failure, Medium, Moment, News, Outcome, Proof, Purpose, Request, Route,
-        SettingsId, Verdict, Via,
+        Cause, CertificatePolicyId, Failure, Listening, Medium, Moment, News, Outcome, Proof, Purpose,
+        Request, Route, SettingsId, Verdict, Via,
     };
 
     /// An engine, and one behind the C functions that must do the same.
@@ -316,17 +316,20 @@ mod twice {
                 Input::FirstByte { exchange } => homing_engine_first_byte(engine, now, exchange.0),
                 Input::Done { exchange, outcome } => done(engine, now, exchange.0, outcome),
                 Input::Notice { exchange, news } => {
-                    let (kind, about, drain) = match news {
+                    let (kind, about, within) = match news {
                         News::KeepAlive => (HOMING_NEWS_KEEP_ALIVE, None, 0),
-                        News::Settings(tag) => (HOMING_NEWS_SETTINGS, Some(tag), 0),
-                        News::Policy(tag) => (HOMING_NEWS_POLICY, Some(tag), 0),
+                        News::Hello => (HOMING_NEWS_HELLO, None, 0),
+                        News::Settings { tag, within } => {
+                            (HOMING_NEWS_SETTINGS, Some(tag), milliseconds(within))
+                        }
+                        News::Policy { tag, within } => (HOMING_NEWS_POLICY, Some(tag), milliseconds(within)),
                         News::Content(name) => (HOMING_NEWS_CONTENT, Some(name), 0),
-                        News::Command => (HOMING_NEWS_COMMAND, None, 0),
+                        News::Command(name) => (HOMING_NEWS_COMMAND, Some(name), 0),
                         News::Drain(within) => (HOMING_NEWS_DRAIN, None, milliseconds(within)),
                     };
                     let about = about.map(|about| CString::new(about).unwrap());
                     let about = about.as_ref().map_or(ptr::null(), |about| about.as_ptr());
-                    homing_engine_notice(engine, now, exchange.0, kind, about, drain)
+                    homing_engine_notice(engine, now, exchange.0, kind, about, within)
                 }
                 Input::Network(change) => homing_engine_network_changed(
                     engine,
@@ -372,7 +375,7 @@ mod twice {
         exchange: u64,
         outcome: Outcome<'_>,
     ) -> homing_status {
-        let Outcome { verdict, drain } = outcome;
+        let Outcome { verdict, drain, events } = outcome;
         let drain = drain.map(milliseconds);
         let tag = |tag: Option<&str>| tag.map(|tag| CString::new(tag).unwrap());
         let (kind, status, settings, policy, failed) = match verdict {
@@ -391,6 +394,7 @@ mod twice {
             policy_tag: policy.as_ref().map_or(ptr::null(), |tag| tag.as_ptr()),
             failure: failure.as_ref().map_or(ptr::null(), ptr::from_ref),
             drain_ms: drain.as_ref().map_or(ptr::null(), ptr::from_ref),
+            events: events.into(),
         };
         // SAFETY: the caller's promise; everything else lives here until the call returns.
         unsafe { homing_engine_done(engine, now, exchange, &outcome) }
@@ -419,7 +423,10 @@ mod twice {
                     }
                     Request::Heartbeat { purpose: Purpose::Beat } => (HOMING_REQUEST_BEAT, 0),
                     Request::Heartbeat { purpose: Purpose::Probe } => (HOMING_REQUEST_PROBE, 0),
-                    Request::Listen => (HOMING_REQUEST_LISTEN, 0),
+                    Request::Listen(Listening::Stream { silence: wait }) => {
+                        (HOMING_REQUEST_LISTEN, milliseconds(*wait))
+                    }
+                    Request::Listen(Listening::Poll { wait }) => (HOMING_REQUEST_POLL, milliseconds(*wait)),
                     Request::Policy { .. } => (HOMING_REQUEST_POLICY, 0),
                     _ => unreachable!("{request:?}"),
                 };
@@ -503,7 +510,11 @@ mod twice {
             }
             HOMING_ACTION_EXCHANGE => format!(
                 "exchange {} {} {} {} {}",
-                action.exchange, action.link, action.request, action.search, action.deadline_ns
+                action.exchange,
+                action.link,
+                action.request,
+                action.search.max(action.wait_ms),
+                action.deadline_ns
             ),
             HOMING_ACTION_PROBE => {
                 // SAFETY: the caller's promise.

@@ -56,7 +56,7 @@ impl Agent {
 
     fn answers(&mut self, exchange: ExchangeId, status: u16, policy: Option<&str>) {
         let verdict = Verdict::Success { status, settings: None, policy };
-        self.input(Input::Done { exchange, outcome: Outcome { verdict, drain: None } });
+        self.input(Input::Done { exchange, outcome: Outcome { verdict, drain: None, events: false } });
     }
 
     /// Lets time pass up to the next heartbeat.

@@ -12,7 +12,7 @@ fn listening() -> World {
 }
 
 fn streams_begun(world: &World) -> usize {
-    world.beats.iter().filter(|(_, _, request)| *request == Request::Listen).count()
+    world.beats.iter().filter(|(_, _, request)| matches!(request, Request::Listen(_))).count()
 }
 
 #[test]
@@ -28,12 +28,12 @@ fn the_stream_has_a_link_of_its_own_and_beats_go_on() {
 fn what_is_told_reaches_the_application() {
     let mut world = listening();
     world
-        .tell_streams(News::Settings("\"s2\""))
+        .tell_streams(News::Settings { tag: "\"s2\"", within: s(0) })
         .tell_streams(News::Content("defs"))
-        .tell_streams(News::Command);
+        .tell_streams(News::Command("scan"));
     assert_eq!(world.count(|e| matches!(e, Event::SettingsAnnounced { tag, .. } if &**tag == "\"s2\"")), 1);
     assert_eq!(world.count(|e| matches!(e, Event::Notice { kind: Notice::Content, name: Some(_), .. })), 1);
-    assert_eq!(world.count(|e| matches!(e, Event::Notice { kind: Notice::Command, .. })), 1);
+    assert_eq!(world.count(|e| matches!(e, Event::Notice { kind: Notice::Command, name: Some(_), .. })), 1);
 }
 
 #[test]

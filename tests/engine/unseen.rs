@@ -69,7 +69,9 @@ fn what_a_stream_names_is_escaped_and_a_tag_that_cannot_be_shown_is_none() {
         world.count(|event| matches!(event, Event::SettingsAnnounced { .. } | Event::PolicyAnnounced { .. }))
     };
     let before = announced(&world);
-    world.tell_streams(News::Settings(UNSEEN)).tell_streams(News::Policy("\u{200b}"));
+    world
+        .tell_streams(News::Settings { tag: UNSEEN, within: s(0) })
+        .tell_streams(News::Policy { tag: "\u{200b}", within: s(0) });
     assert_eq!(announced(&world), before);
     world.tell_streams(News::Content(UNSEEN)).command(Command::SetLocation(Some(UNSEEN.into()))).run(s(10));
     let page = everything(&world);

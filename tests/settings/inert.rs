@@ -109,7 +109,7 @@ fn fates() -> Vec<(&'static str, Fate)> {
         ("group.reconnection.keep_group", Notice(json!(true))),
         ("group.reconnection.keep_mode", Notice(json!(true))),
         ("communication.enabled", Shown("nothing_in_time_is_not_the_end")),
-        ("communication.mode", Notice(json!("push"))),
+        ("communication.mode", Shown("what_the_server_tells_reaches_the_application_as_it_was_posted")),
         ("communication.heartbeat_interval", Shown("beats_on_a_grid_without_drift")),
         ("communication.upload_critical_immediately", Notice(json!(false))),
         ("communication.learn_applications", Notice(json!(true))),

@@ -53,6 +53,13 @@ fn the_rules_are_those_of_the_engine() {
         ),
         Code("beyond that each once {attachment.guard_trickle min a} minute"),
         Code("new lists begin at most one search in {attachment.settings_interval s} s"),
+        // Listening.
+        Code("No `hello` within {attachment.hello_limit s} s: something holds it back"),
+        Code("*Long polls* of at most {schedule.poll_wait s} s, {schedule.poll_gap s} s apart or more. The stream is tried again after a day."),
+        Code("where {engine/session/ladder.TROUBLES words} connections in a row were of no use for {schedule.push_lasting s} s, or the server offers none. Tried again after {schedule.push_retry h} h, then ever less often, up to a day"),
+        Code("asked to say something every {schedule.push_silence s} s. After {schedule.push_calm h} h without a loss it may be silent for half as long again, up to {schedule.push_silence_most min} min"),
+        Code("below {schedule.push_silence_least s} s heartbeats alone serve"),
+        Code("is not tried again for {schedule.push_died days} days, nor is one of four fifths of its length"),
         // Waiting.
         Test(
             "1 + U(0, 2) s, 1 + U(0, 4) s, doubling to about a minute",
@@ -168,6 +175,7 @@ fn the_rules_are_those_of_the_engine() {
         Code("within the {attachment.attempt_limit s} s of the attempt"),
         Code("one has {attachment.endpoint_limit s} s, or six times"),
         Code("| {attachment.tls_limit s}s | the TLS handshake"),
+        Code("| {attachment.hello_limit s}s | `hello` on an event stream"),
         Code("| {attachment.exchange_limit s}s | an exchange, from the request"),
         Code("| {attachment.attempt_limit s}s | an attempt, from its start"),
         Code("| {attachment.silence_least s}s, {attachment.silence_most s}s | the first byte"),
@@ -325,5 +333,20 @@ fn the_wire_is_spoken_as_its_page_says() {
              |",
         ),
         Other("body of a request, as the example server takes it | 1 MiB"),
+        // Events.
+        Other("(WHATWG, section 9.2)"),
+        Code("within that time (at most {schedule.within_most h an} hour), so that a fleet does not come in one second"),
+        Code("the name, at most {net/protocol/homing/events.LONGEST_NAME} bytes; then lines of the product's"),
+        Code("the name, at most {net/protocol/homing/events.LONGEST_NAME} bytes; then the bytes in Base64"),
+        Test(
+            "nothing came for 1.1 times that and 5 s more",
+            "a_limit_of_idle_connections_is_learnt_and_then_nothing_is_lost",
+        ),
+        Other("An `id` names one event for ever"),
+        Code("has at most {net/event_stream.LONGEST_ID} visible ASCII characters"),
+        Code("is among the last {client/driver/event_ids.IDS} of this server"),
+        Code("when no `hello` comes within {attachment.hello_limit s} s the agent polls instead, each poll at least {schedule.poll_gap s} s after the one before"),
+        Code("the agent asks again after {schedule.push_retry h} h"),
+        Code("a stream of more than {net/event_stream.LINES} lines, or of {net/event_stream.EVENTS} times that many bytes, in 10 s is ended"),
     ]);
 }

@@ -14,10 +14,12 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{ALLOW, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Sleep;
 
+use super::behaviour::Tells;
 use super::document::Edition;
+use super::events::{Board, Hello, Manner, Telling};
 use super::{Behaviour, Counts, Document};
 
 /// What the answers of one manager depend on.
@@ -25,21 +27,30 @@ pub(super) struct Manners {
     pub(super) name: String,
     pub(super) settings: Document,
     pub(super) policy: Document,
+    pub(super) board: Arc<Board>,
     pub(super) behaviour: watch::Receiver<Behaviour>,
     pub(super) counts: Arc<Mutex<Counts>>,
 }
 
-type Answer = Response<Either<Full<Bytes>, Dripping>>;
+type Answer = Response<Either<Either<Full<Bytes>, Dripping>, Telling>>;
 
 /// A status body beyond this is refused with 413: the contract's own limit for what an agent sends.
 const BODY_LIMIT: usize = 1024 * 1024;
 /// Tells repetitions of one request from new ones.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// Where agents listen.
+const EVENTS: &str = "/homing/v1/events";
 /// What `drip` waits before each byte: slow enough that nobody would wait for the end.
 const DRIP: Duration = Duration::from_secs(1);
 
 /// Answers one request. Never fails: what goes wrong is an answer too.
 pub(super) async fn answer(manners: Arc<Manners>, request: Request<Incoming>) -> Result<Answer, Infallible> {
+    if request.uri().path() == EVENTS
+        && let Some(response) = manners.events(&request)
+    {
+        manners.counts().answered(response.status().as_u16());
+        return Ok(response.map(Either::Right));
+    }
     let mut response = match request.uri().path() {
         "/stats" if request.method() == Method::GET => manners.stats(),
         "/stats" => wrong_method(&Method::GET),
@@ -51,8 +62,8 @@ pub(super) async fn answer(manners: Arc<Manners>, request: Request<Incoming>) ->
     }
     manners.counts().answered(response.status().as_u16());
     let drip = behaviour == Behaviour::Drip;
-    Ok(response
-        .map(|body| if drip { Either::Right(Dripping::new(body)) } else { Either::Left(Full::new(body)) }))
+    let whole = |body| if drip { Either::Right(Dripping::new(body)) } else { Either::Left(Full::new(body)) };
+    Ok(response.map(|body| Either::Left(whole(body))))
 }
 
 /// What the contract lets a client ask for.
@@ -61,6 +72,7 @@ enum Resource {
     Heartbeat,
     Settings,
     Policy,
+    Events,
 }
 
 impl Resource {
@@ -69,6 +81,7 @@ impl Resource {
             "/homing/v1/heartbeat" => Some(Self::Heartbeat),
             "/homing/v1/settings" => Some(Self::Settings),
             "/homing/v1/policy" => Some(Self::Policy),
+            EVENTS => Some(Self::Events),
             _ => None,
         }
     }
@@ -76,7 +89,7 @@ impl Resource {
     fn method(self) -> Method {
         match self {
             Self::Heartbeat => Method::POST,
-            Self::Settings | Self::Policy => Method::GET,
+            Self::Settings | Self::Policy | Self::Events => Method::GET,
         }
     }
 }
@@ -126,8 +139,58 @@ impl Manners {
             Resource::Heartbeat => self.heartbeat(agent, &head.headers, &body.to_bytes()),
             Resource::Settings => document(&self.settings, &head.headers),
             Resource::Policy => document(&self.policy, &head.headers),
+            // The others have been told already.
+            Resource::Events => Ok(none_to_tell()),
         }
         .unwrap_or_else(|error| refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()))
+    }
+
+    /// The answer to one who listens, if there is something to listen to and the request is a right one.
+    fn events(&self, request: &Request<Incoming>) -> Option<Response<Telling>> {
+        let headers = request.headers();
+        let behaviour = self.behaviour.borrow().clone();
+        let tells = match behaviour {
+            Behaviour::Events(tells) => tells,
+            Behaviour::Well | Behaviour::Drain { .. } => Tells::Well,
+            Behaviour::Refuse
+            | Behaviour::Silent
+            | Behaviour::Mute
+            | Behaviour::Status { .. }
+            | Behaviour::WrongCertificate
+            | Behaviour::Drip
+            | Behaviour::Empty
+            | Behaviour::Html
+            | Behaviour::NoEvents => return None,
+        };
+        let agent = text(headers, "homing-agent").filter(|agent| is_agent(agent))?;
+        if request.method() != Method::GET {
+            return None;
+        }
+        self.count(Some(Resource::Events), headers);
+        let tag = |document: &Document| document.edition().ok().flatten().map(|edition| edition.tag);
+        let hello = Hello { settings: tag(&self.settings), policy: tag(&self.policy) };
+        let manner = match (wait(headers), keep_alive(headers)) {
+            (None, Some(silence)) => Manner::Stream(silence),
+            (wait, _) => Manner::Poll(wait.unwrap_or_default()),
+        };
+        let (out, telling) = mpsc::channel(16);
+        let (board, agent) = (Arc::clone(&self.board), agent.to_owned());
+        let last = text(headers, "last-event-id").map(str::to_owned);
+        let life = self.behaviour.clone();
+        tokio::spawn(async move {
+            // It ends with the behaviour it began under.
+            let mut life = life;
+            tokio::select! {
+                () = board.read_out(agent, last, manner, hello, tells, out) => {}
+                _ = life.wait_for(|now| *now != behaviour) => {}
+            }
+        });
+        let mut response = Response::new(Telling(telling));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        response.headers_mut().insert("cache-control", HeaderValue::from_static("no-store"));
+        // nginx holds an answer back unless it is told not to.
+        response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+        Some(response)
     }
 
     fn count(&self, resource: Option<Resource>, headers: &HeaderMap) {
@@ -138,6 +201,7 @@ impl Manners {
             (Some(Resource::Heartbeat), Some("probe")) => &mut counts.probe,
             (Some(Resource::Settings), _) => &mut counts.settings,
             (Some(Resource::Policy), _) => &mut counts.policy,
+            (Some(Resource::Events), _) => &mut counts.events,
             (Some(Resource::Heartbeat) | None, _) => &mut counts.other,
         };
         *counter += 1;
@@ -168,6 +232,9 @@ impl Manners {
                 response.headers_mut().insert(field, header(&tag)?);
             }
         }
+        if purpose != "probe" && self.board.waits_for(agent) {
+            response.headers_mut().insert("homing-events", HeaderValue::from_static("1"));
+        }
         Ok(response)
     }
 }
@@ -181,6 +248,8 @@ fn mischief(behaviour: &Behaviour) -> Option<Response<Bytes>> {
         | Behaviour::Mute
         | Behaviour::WrongCertificate
         | Behaviour::Drip
+        | Behaviour::NoEvents
+        | Behaviour::Events(_)
         | Behaviour::Drain { .. } => None,
         Behaviour::Status { status, retry_after } => {
             let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -215,6 +284,25 @@ fn document(document: &Document, headers: &HeaderMap) -> io::Result<Response<Byt
     }
     response.headers_mut().insert(ETAG, tag);
     Ok(response)
+}
+
+/// 204: nothing is told here.
+fn none_to_tell() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+/// For how long a poll waits: `Prefer: wait=SECONDS`, at most as long as this server bears it.
+fn wait(headers: &HeaderMap) -> Option<Duration> {
+    let wait = text(headers, "prefer")?.split(',').find_map(|part| part.trim().strip_prefix("wait="))?;
+    Some(Duration::from_secs(wait.parse::<u64>().ok()?.min(60)))
+}
+
+/// For how long a stream may be silent.
+fn keep_alive(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: u64 = text(headers, "homing-keep-alive")?.parse().ok()?;
+    Some(Duration::from_secs(seconds.clamp(1, 3600)))
 }
 
 /// What the contract lets an agent call itself.

@@ -34,6 +34,29 @@ pub(crate) enum Behaviour {
     Empty,
     /// 200 with a web page, as a captive portal gives it.
     Html,
+    /// Everything well, but there are no events.
+    NoEvents,
+    /// Everything well, but what is told at `events`.
+    Events(Tells),
+}
+
+/// How a manager tells its agents of changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Tells {
+    #[default]
+    Well,
+    /// Not a word of a stream comes through; polls do.
+    HeldBack,
+    /// Hello, and then nothing: not even a sign that the connection lives.
+    Nothing,
+    /// Streams end after so many seconds.
+    Cut(u64),
+    /// Thousands of events a second.
+    Flood,
+    /// A line that never ends.
+    Endless,
+    /// No UTF-8, and line ends of every kind.
+    Garbage,
 }
 
 impl Behaviour {
@@ -50,6 +73,13 @@ impl Behaviour {
         ("drain:SECONDS", "ask the client to leave within so many seconds"),
         ("empty", "answer 200 without the Homing- fields"),
         ("html", "answer 200 with a web page"),
+        ("events:none", "offer no events (204)"),
+        ("events:held-back", "send nothing of an event stream, as some proxies do; polls work"),
+        ("events:nothing", "say hello on an event stream, and nothing more"),
+        ("events:cut:SECONDS", "end event streams after so many seconds"),
+        ("events:flood", "send thousands of events a second"),
+        ("events:endless", "send a line that never ends"),
+        ("events:garbage", "send what is no UTF-8"),
     ];
 }
 
@@ -78,6 +108,15 @@ impl FromStr for Behaviour {
             ("drain", Some(seconds), None) => Self::Drain { seconds: seconds.parse().map_err(|_| bad())? },
             ("empty", None, None) => Self::Empty,
             ("html", None, None) => Self::Html,
+            ("events", Some("none"), None) => Self::NoEvents,
+            ("events", Some("held-back"), None) => Self::Events(Tells::HeldBack),
+            ("events", Some("nothing"), None) => Self::Events(Tells::Nothing),
+            ("events", Some("cut"), Some(seconds)) => {
+                Self::Events(Tells::Cut(seconds.parse().map_err(|_| bad())?))
+            }
+            ("events", Some("flood"), None) => Self::Events(Tells::Flood),
+            ("events", Some("endless"), None) => Self::Events(Tells::Endless),
+            ("events", Some("garbage"), None) => Self::Events(Tells::Garbage),
             _ => return Err(bad()),
         };
         Ok(behaviour)

@@ -28,6 +28,8 @@ pub(crate) struct Counts {
     pub(crate) settings: u64,
     /// Requests for the policy.
     pub(crate) policy: u64,
+    /// Event streams and polls.
+    pub(crate) events: u64,
     /// Requests that the contract does not know.
     pub(crate) other: u64,
     /// Answers by status.

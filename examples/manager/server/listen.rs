@@ -18,6 +18,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{self, ServerConfig};
 
 use super::answer::{Manners, answer};
+use super::events::Board;
 use super::{Authority, Behaviour, Config, Counts, Identity, Order, StartError, What};
 
 /// Where a manager listens once it does.
@@ -37,13 +38,14 @@ const BACKLOG: u32 = 1024;
 pub(super) fn run(
     config: Config,
     counts: Arc<Mutex<Counts>>,
+    board: Arc<Board>,
     inbox: UnboundedReceiver<Order>,
     ready: &mpsc::Sender<Result<Addresses, StartError>>,
 ) {
     let started = runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread);
     let outcome = started.and_then(|runtime| {
         let inside = runtime.enter();
-        let house = House::open(config, counts)?;
+        let house = House::open(config, counts, board)?;
         drop(inside);
         Ok((runtime, house))
     });
@@ -89,7 +91,7 @@ struct Tls {
 }
 
 impl House {
-    fn open(config: Config, counts: Arc<Mutex<Counts>>) -> Result<Self, StartError> {
+    fn open(config: Config, counts: Arc<Mutex<Counts>>, board: Arc<Board>) -> Result<Self, StartError> {
         let mut doors = Vec::new();
         if let Some((address, identity)) = config.https {
             let impostor = Authority::new("nobody knows this authority")?;
@@ -105,10 +107,12 @@ impl House {
             name: config.name,
             settings: config.settings,
             policy: config.policy,
+            board,
             behaviour: watched,
             counts,
         });
-        let mut house = Self { doors, behaviour, manners, guests: JoinSet::new() };
+        let guests = JoinSet::new();
+        let mut house = Self { doors, behaviour, manners, guests };
         if *house.behaviour.borrow() != Behaviour::Refuse {
             house.doors.iter_mut().try_for_each(Door::unlock)?;
         }

@@ -10,6 +10,7 @@ mod authority;
 mod behaviour;
 mod counts;
 mod document;
+mod events;
 mod listen;
 
 use std::io;
@@ -25,6 +26,8 @@ pub(crate) use authority::{Authority, BadIdentity, Identity};
 pub(crate) use behaviour::Behaviour;
 pub(crate) use counts::Counts;
 pub(crate) use document::Document;
+use events::Board;
+pub(crate) use events::Post;
 
 /// What a manager is made of.
 #[derive(Debug)]
@@ -51,6 +54,7 @@ pub(crate) struct Manager {
     /// Where it listens for plain HTTP.
     pub(crate) http: Option<SocketAddr>,
     counts: Arc<Mutex<Counts>>,
+    board: Arc<Board>,
     orders: UnboundedSender<Order>,
     thread: Option<JoinHandle<()>>,
 }
@@ -99,19 +103,27 @@ impl Manager {
         let counts = Arc::new(Mutex::new(Counts::default()));
         let name = format!("manager {}", config.name);
         let counted = Arc::clone(&counts);
+        let board = Arc::new(Board::new());
+        let posted = Arc::clone(&board);
         let thread = thread::Builder::new()
             .name(name)
-            .spawn(move || listen::run(config, counted, inbox, &ready))
+            .spawn(move || listen::run(config, counted, posted, inbox, &ready))
             .map_err(StartError::Thread)?;
         let gone = || StartError::Thread(io::Error::other("it ended before it began"));
         let addresses = started.recv().map_err(|_| gone())??;
-        Ok(Self { https: addresses.https, http: addresses.http, counts, orders, thread: Some(thread) })
+        Ok(Self { https: addresses.https, http: addresses.http, counts, board, orders, thread: Some(thread) })
     }
 
     /// Behaves like this from now on; [`Behaviour::Well`] ends all mischief. Returns when it has come true: after
     /// [`Behaviour::Refuse`] every connection is closed and the next one is refused.
     pub(crate) fn misbehave(&self, behaviour: Behaviour) {
         self.order(What::Behave(behaviour));
+    }
+
+    /// Tells every agent that listens, and those that ask later.
+    #[allow(dead_code, reason = "not every user tells something")]
+    pub(crate) fn post(&self, post: Post) {
+        self.board.post(post);
     }
 
     /// What was asked of it so far.

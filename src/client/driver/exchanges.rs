@@ -2,16 +2,18 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::Heard;
 use super::answers::{Adopted, Answers};
+use super::event_ids::EventIds;
 use crate::client::credential_provider::CredentialProvider;
 use crate::client::status::{Said, Status};
 use crate::client::too_large::TooLarge;
 use crate::engine::Event;
 use crate::net::protocol::{Content, Protocol};
-use crate::net::{Answer, Exchange, Link};
+use crate::net::{Answer, Exchange, Link, Spoken};
 use crate::platform::logging;
 use crate::types::{ExchangeId, LinkId, Moment, Outcome, Purpose, Request, Verdict};
 
@@ -28,6 +30,7 @@ pub(super) struct Exchanges {
     under_way: BTreeMap<LinkId, UnderWay>,
     /// Answers whose fate is open.
     answers: Answers,
+    event_ids: EventIds,
     /// Answers that count, for the events that tell of them.
     adopted: VecDeque<Adopted>,
     /// What is said in each search.
@@ -71,6 +74,7 @@ impl Exchanges {
             credential_provider,
             under_way: BTreeMap::new(),
             answers: Answers::default(),
+            event_ids: EventIds::default(),
             adopted: VecDeque::new(),
             searches: BTreeMap::new(),
         }
@@ -92,6 +96,25 @@ impl Exchanges {
     /// The first byte of an answer came on this link. Whether the engine has not been told.
     pub(super) fn first_byte(&mut self, link: LinkId) -> bool {
         self.under_way.get_mut(&link).is_some_and(|exchange| !mem::replace(&mut exchange.begun, true))
+    }
+
+    /// Something was said in the answer of an exchange that listens: what the engine is to be told.
+    pub(super) fn spoken(&mut self, exchange: ExchangeId, spoken: Spoken, link: &Link) -> Vec<Heard> {
+        let is_under_way = self.under_way.get(&link.id()).is_some_and(|known| known.id == exchange);
+        let (true, Spoken::Event(event)) = (is_under_way, spoken) else {
+            return if is_under_way { vec![Heard::Notice(exchange, None)] } else { Vec::new() };
+        };
+        let is_new = event.id.clone().is_none_or(|id| self.event_ids.is_new(&link.server().id, id));
+        let announced = if is_new { self.protocol.announcements(event) } else { Vec::new() };
+        if announced.is_empty() {
+            return vec![Heard::Notice(exchange, None)];
+        }
+        announced.into_iter().map(|announced| Heard::Notice(exchange, Some(announced))).collect()
+    }
+
+    /// These bytes stand beside the event of what the engine has just been told.
+    pub(super) fn bring(&mut self, body: Arc<[u8]>) {
+        self.adopted.push_back(Adopted { body: Some(body), covers: 0 });
     }
 
     /// A whole answer came on this link, which may be gone since. The application may have to be told something.
@@ -139,7 +162,8 @@ impl Exchanges {
         engine: impl FnOnce(Outcome<'_>) -> T,
     ) -> T {
         let outcome = self.protocol.outcome(&request, &answer, SystemTime::now());
-        let succeeded = matches!(outcome.verdict, Verdict::Success { .. });
+        let has_body = !matches!(request, Request::Listen(_));
+        let succeeded = has_body && matches!(outcome.verdict, Verdict::Success { .. });
         let told = engine(outcome);
         if succeeded {
             self.answers.keep(exchange, answer.body.into_bytes().into(), covers);
@@ -204,7 +228,8 @@ impl Exchanges {
     /// `renewable`.
     fn say(&mut self, mut under_way: UnderWay, link: &mut Link, renewable: bool) -> Next {
         let UnderWay { id, ref request, ref content, .. } = under_way;
-        let Some(request) = self.protocol.request(request, link.server(), content.clone()) else {
+        let last = self.event_ids.last(&link.server().id);
+        let Some(request) = self.protocol.request(request, link.server(), content.clone(), last) else {
             return Next::Heard { heard: Heard::Declined(id), insists: false };
         };
         let shown = self.credential_provider.show(&link.server().id, link.is_verified());
@@ -220,7 +245,7 @@ impl Exchanges {
     /// What is said: the newest status, the same for every attempt of one search, nothing in a probe.
     fn said(&mut self, request: &Request) -> Said {
         match request {
-            Request::Heartbeat { purpose: Purpose::Probe } | Request::Listen | Request::Policy { .. } => {
+            Request::Heartbeat { purpose: Purpose::Probe } | Request::Listen(_) | Request::Policy { .. } => {
                 Said::default()
             }
             Request::Heartbeat { purpose: Purpose::Beat } => self.status.newest(),

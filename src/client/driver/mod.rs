@@ -5,6 +5,7 @@
 //! joins them: it takes actions apart, and puts what was heard in one queue, in the order in which it happened.
 
 mod answers;
+mod event_ids;
 mod exchanges;
 mod links;
 mod policies;
@@ -28,14 +29,14 @@ use super::reread::{Found, Look, Reread};
 use super::status::Status;
 use super::trust_clock::TrustClock;
 use crate::engine::{Action, Command, Event, Input, NetworkChange, Reached, Target, Turn};
-use crate::net::protocol::Protocol;
+use crate::net::protocol::{Announcement, Protocol};
 use crate::net::{Answer, Limits, Looked, Proxy, Report, Resolver, SocketHook};
 use crate::platform::{Peers, Waker, logging};
 use crate::settings::Server;
 use crate::trust::Timestamp;
 use crate::types::{
-    CertificatePolicyId, ExchangeId, Failure, LinkId, Moment, Outcome, ProbeId, Proof, QueryId, Request,
-    Route, Verdict, Via,
+    CertificatePolicyId, ExchangeId, Failure, LinkId, Moment, News, Outcome, ProbeId, Proof, QueryId,
+    Request, Route, Verdict, Via,
 };
 
 /// Something the engine is to be told: [`Input`], owning what it lends.
@@ -57,6 +58,8 @@ pub(super) enum Heard {
         covers: u64,
         answer: Answer,
     },
+    /// What was said to an exchange that listens; `None`: a sign that the server is there.
+    Notice(ExchangeId, Option<Announcement>),
     Declined(ExchangeId),
     Lost(LinkId, Failure),
     Probed(ProbeId, Result<Reached, Failure>),
@@ -222,9 +225,17 @@ impl Driver {
             Heard::Probed(probe, answer) => engine(Input::Probed { probe, answer }),
             Heard::Remembered(version) => engine(Input::Remembered(version)),
             Heard::CannotRemember(version) => engine(Input::CannotRemember(version)),
+            Heard::Notice(exchange, announced) => {
+                let news = announced.as_ref().map_or(News::KeepAlive, Announcement::news);
+                let told = engine(Input::Notice { exchange, news });
+                if let Some(body) = announced.and_then(Announcement::into_body) {
+                    self.exchanges.bring(body);
+                }
+                told
+            }
             Heard::Declined(exchange) => {
                 let verdict = Verdict::Declined { status: 0 };
-                engine(Input::Done { exchange, outcome: Outcome { verdict, drain: None } })
+                engine(Input::Done { exchange, outcome: Outcome { verdict, drain: None, events: false } })
             }
             Heard::Answered { exchange, request, covers, answer } => {
                 let engine = |outcome: Outcome<'_>| engine(Input::Done { exchange, outcome });
@@ -398,6 +409,11 @@ impl Driver {
             Report::FirstByte(exchange) => {
                 if self.exchanges.first_byte(id) {
                     self.heard.push_back(Heard::FirstByte(exchange));
+                }
+            }
+            Report::Spoken(exchange, spoken) => {
+                if let Some(link) = self.links.get(id) {
+                    self.heard.extend(self.exchanges.spoken(exchange, spoken, link));
                 }
             }
             Report::Answered(exchange, answer) => {

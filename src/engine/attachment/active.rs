@@ -7,7 +7,7 @@ use super::ranked_servers::Member;
 use crate::engine::context::Context;
 use crate::engine::owners::Owner;
 use crate::engine::session::{Attempt, Heartbeat, Link, Policy, Stream};
-use crate::engine::{Reason, Whereabouts};
+use crate::engine::{Ending, Reason, Whereabouts};
 use crate::types::{CertificatePolicyId, Moment, Proof, Route, SettingsId};
 
 /// The one server the agent is attached to.
@@ -87,6 +87,19 @@ impl Active {
             || self.policy_read.refers_to(settings)
             || self.stream.as_ref().is_some_and(|stream| stream.refers_to(settings))
             || self.search.as_ref().is_some_and(|race| race.refers_to(settings))
+    }
+
+    /// The kept link is not worth keeping for the next heartbeat. A stream that is about to begin has use for it.
+    pub(super) fn part_with_link(&mut self, cx: &mut Context<'_>) {
+        let Some(link) = self.heartbeat.lend_link() else {
+            return;
+        };
+        let stream = self.stream.as_mut();
+        if stream.is_some_and(|stream| stream.takes_over(cx.now, cx.tuning, link)) {
+            cx.queue.hand_over(link.id.0, Owner::Stream);
+        } else {
+            cx.queue.close(link.id, Ending::Idle);
+        }
     }
 
     /// Whether nothing is under way with it or beside it, the stream aside.

@@ -43,8 +43,8 @@ impl Attachment {
         let Some(active) = self.active_mut() else {
             return;
         };
-        if !keep && active.is_quiet() && !active.policy_read.is_wanted() {
-            active.heartbeat.close_link(cx, Ending::Idle);
+        if !keep && active.is_quiet() && !active.policy_read.is_due(cx.now) {
+            active.part_with_link(cx);
         }
     }
 
@@ -103,6 +103,9 @@ impl Attachment {
         self.announced.policy(cx, &server, answer.policy);
         cx.emit(Event::Heartbeat { server, status: answer.status, elapsed: span(answer.elapsed) });
         self.proved(cx, answer.link, answer.drain);
+        if answer.events {
+            self.called(cx);
+        }
     }
 
     /// Does whatever is due while attached.

@@ -12,9 +12,9 @@ use super::{Attachment, Phase};
 use crate::engine::context::Context;
 use crate::engine::fact::Fact;
 use crate::engine::owners::Owner;
-use crate::engine::session::{Stream, Try};
+use crate::engine::session::Try;
 use crate::engine::{Ending, NetworkChange, Reason};
-use crate::settings::{Effective, Mode, Server, Settings};
+use crate::settings::{Effective, Server, Settings};
 use crate::types::{FailureClass, Moment, ServerId, SettingsId};
 
 impl Attachment {
@@ -34,22 +34,8 @@ impl Attachment {
 
     /// What the settings say of how the server in use is talked to.
     fn follow(&mut self, cx: &mut Context<'_>, effective: &Effective) {
-        self.mode = effective.mode.value;
+        self.set_mode(cx, effective.mode.value);
         self.reads_policies = effective.download_from_management_server.value;
-        if let Phase::Attached(active) = &mut self.phase {
-            match (self.mode, &mut active.stream) {
-                (Mode::Push, Some(_)) | (Mode::Pull, None) => {}
-                (Mode::Push, none) => {
-                    let mut stream = Stream::default();
-                    stream.want(cx.now);
-                    *none = Some(Box::new(stream));
-                }
-                (Mode::Pull, Some(stream)) => {
-                    stream.give_up(cx, Ending::Reconfigured);
-                    active.stream = None;
-                }
-            }
-        }
         self.interval = cx.tuning.scale(effective.heartbeat_interval.value);
         self.hunger.set_interval(self.interval, &cx.tuning.attachment);
     }
@@ -273,6 +259,12 @@ impl Attachment {
         if let (Phase::Attached(active), NetworkChange::Changed) = (&mut self.phase, change) {
             active.on_probation = false;
             self.failback.forget_network();
+        }
+        if change == NetworkChange::Changed {
+            self.ladders.elsewhere(cx.now);
+            if let Some(stream) = self.active_mut().and_then(|active| active.stream.as_mut()) {
+                stream.ladder.elsewhere(cx.now);
+            }
         }
         match (&self.phase, change) {
             (Phase::Searching(_) | Phase::Waiting { .. } | Phase::Captive { .. }, NetworkChange::Gone) => {

@@ -24,6 +24,7 @@ mod change;
 mod failback;
 mod health;
 mod hunger;
+mod ladders;
 mod plan;
 mod policy;
 mod race;
@@ -40,6 +41,7 @@ use active::{Active, Leave, Reached};
 use backoff::Moves;
 use failback::Failback;
 use hunger::Hunger;
+use ladders::Ladders;
 use race::{Held, Race};
 use ranked_servers::Member;
 use servers::Servers;
@@ -49,7 +51,7 @@ use super::event::span;
 use super::fact::{Fact, Facts};
 use super::guard::Present;
 use super::owners::Owner;
-use super::session::{Announced, Attempt, Heartbeat, Policy, Stream};
+use super::session::{Announced, Attempt, Heartbeat, Policy};
 use super::tuning::attachment::Tuning;
 use super::{Ending, Event, Input, Reason, State};
 use crate::settings::Mode;
@@ -62,6 +64,7 @@ pub(super) struct Attachment {
     phase: Phase,
     failback: Failback,
     announced: Announced,
+    ladders: Ladders,
     /// Whether the server in use is asked for an event stream.
     mode: Mode,
     /// Policies are read from the server in use.
@@ -111,6 +114,7 @@ impl Attachment {
             mode: Mode::Pull,
             reads_policies: false,
             announced: Announced::default(),
+            ladders: Ladders::default(),
             interval: Duration::ZERO,
             hunger: Hunger::new(at),
             misses: 0,
@@ -170,7 +174,7 @@ impl Attachment {
     }
 
     /// When [`Self::tick`] has something to do.
-    pub(super) fn deadline(&self, at: Present<'_>) -> Option<Moment> {
+    pub(super) fn deadline(&self, at: Present<'_>, whole: &super::Tuning) -> Option<Moment> {
         let tuning = at.tuning;
         match &self.phase {
             Phase::Starting { at } => Some(*at),
@@ -187,7 +191,7 @@ impl Attachment {
                 let quiet = active.is_quiet();
                 let moves = quiet.then(|| self.moves_at(active)).flatten();
                 let failback = self.failback.deadline(quiet, tuning);
-                let stream = active.stream.as_ref().and_then(|stream| stream.deadline(tuning));
+                let stream = active.stream.as_ref().and_then(|stream| stream.deadline(whole));
                 let policy = active.policy_read.deadline(tuning);
                 [heartbeat, search, moves, failback, stream, policy].into_iter().flatten().min()
             }
@@ -328,19 +332,22 @@ impl Attachment {
         let listed = listed.is_some_and(|listed| listed.is_same_place(&member));
         let spread = cx.tuning.attachment.settings_spread;
         let leave = (!listed).then(|| Leave::new(cx.now + cx.rng.up_to(spread), Reason::NewSettings));
-        let active = Active {
+        let mut active = Active {
             policy: cx.in_force.certificate_policy(member.server.policy),
             member,
             listed,
             since: cx.now,
             reached: Reached::by(&held.link),
             heartbeat: Heartbeat::new(cx, held.open.then_some(held.link), held.first_byte),
-            stream: (self.mode == Mode::Push).then(Box::<Stream>::default),
+            stream: None,
             policy_read: Policy::default(),
             search: None,
             leave,
             on_probation: reason == Reason::BetterServer,
         };
+        if self.mode == Mode::Push {
+            active.listen(&mut self.ladders, &cx.tuning.schedule, cx.now);
+        }
         let server = self.servers.id(active.record());
         let priority = Some(usize::from(active.member.priority) + 1);
         let at = Box::new(active.whereabouts());
@@ -424,9 +431,7 @@ impl Attachment {
                 if let Some(race) = &mut active.search {
                     self.servers.disband(cx, race, ending);
                 }
-                if let Some(stream) = &mut active.stream {
-                    stream.give_up(cx, ending);
-                }
+                active.end_stream(cx, &mut self.ladders, ending);
                 cx.emit(Event::Detached { server: self.servers.id(active.record()), reason });
                 if !stays_attached {
                     self.failback.rest(cx, ending);

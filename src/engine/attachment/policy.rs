@@ -1,6 +1,7 @@
 //! What the read of the policy says of the server in use: nothing that decides about it, but what it asks for holds.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Attachment;
 use crate::engine::context::Context;
@@ -17,8 +18,8 @@ impl Attachment {
         cx.queue.stale_inputs += u64::from(!fits);
     }
 
-    /// A heartbeat succeeded: is there another policy to be read?
-    pub(super) fn want_policy(&mut self, cx: &mut Context<'_>) {
+    /// The server has named a policy: is it another, to be read at some instant within this time?
+    pub(super) fn want_policy(&mut self, cx: &mut Context<'_>, within: Duration) {
         if !self.reads_policies || !self.announced.has_another_policy() {
             return;
         }
@@ -26,7 +27,11 @@ impl Attachment {
             return;
         };
         if active.reached.proof > Proof::Tcp {
-            return active.policy_read.want(cx.now);
+            let at = Self::spread(cx, within);
+            if let Some(active) = self.active_mut() {
+                active.policy_read.want(at);
+            }
+            return;
         }
         // What anybody may have written is no policy.
         self.announced.looked_up();
@@ -45,7 +50,7 @@ impl Attachment {
         if let Some(failure) = active.policy_read.expire(cx) {
             return self.policy_failed(cx, &failure);
         }
-        if !active.policy_read.is_wanted() {
+        if !active.policy_read.is_due(cx.now) {
             return;
         }
         let request = Request::Policy { known: self.announced.known_policy() };

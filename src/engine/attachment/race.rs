@@ -79,6 +79,8 @@ pub(super) struct Held {
     pub(super) settings: Option<Box<str>>,
     pub(super) policy: Option<Box<str>>,
     pub(super) drain: Option<Duration>,
+    /// Something waits at the server's events.
+    pub(super) events: bool,
 }
 
 /// A failure that waits to be charged.

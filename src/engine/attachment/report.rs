@@ -12,6 +12,7 @@ use super::health::{Health, LastGood, Record, Throttle};
 use super::{Attachment, Phase};
 use crate::engine::event::span;
 use crate::engine::memory::{LeftOut, LeftOutReason, Memory, Proven, ServerMemory};
+use crate::engine::tuning::schedule::Tuning;
 use crate::engine::{Away, Reason, ServerSnapshot, Snapshot};
 use crate::settings::{Protocol, Settings};
 use crate::types::{FailureClass, Moment, ServerId, Span};
@@ -98,7 +99,7 @@ impl Attachment {
 
     // --- memory ---
 
-    pub(in crate::engine) fn memory(&self, now: Moment) -> Memory {
+    pub(in crate::engine) fn memory(&self, tuning: &Tuning, now: Moment) -> Memory {
         let remembered = self.servers.records.iter().enumerate().filter_map(|(index, record)| {
             let memory = self.server_memory(index, record, now);
             let nothing = memory.misses == 0
@@ -114,6 +115,7 @@ impl Attachment {
             damping: self.failback.damping,
             policy: self.announced.confirmed_policy().cloned(),
             servers,
+            push: self.push_memory(tuning, now).collect(),
         }
     }
 
@@ -161,10 +163,14 @@ impl Attachment {
     /// Left out is what no later life would act upon differently: that an address worked a minute later
     /// than was written (its age is believed by the day), misses beyond those that change a wait, and until when a server is down (never more than
     /// about two minutes, less than a restart takes; that it failed once more is in its misses).
-    pub(in crate::engine) fn memory_digest(&self, now: Moment) -> u64 {
+    pub(in crate::engine) fn memory_digest(&self, tuning: &Tuning, now: Moment) -> u64 {
         let mut digest = SipHasher13::new();
         (self.misses.min(TELLING_MISSES), self.failback.damping).hash(&mut digest);
         self.announced.confirmed_policy().hash(&mut digest);
+        for push in self.push_memory(tuning, now) {
+            (&push.server, push.proxy, push.rung, push.silence.0, push.died.map(|died| died.0.0))
+                .hash(&mut digest);
+        }
         for (index, record) in self.servers.records.iter().enumerate() {
             let left_out = match record.health {
                 Health::Quarantined { until, class: FailureClass::NotAllowed, .. } => Some((until, false)),
@@ -198,7 +204,7 @@ impl Attachment {
         digest.finish()
     }
 
-    pub(in crate::engine) fn restore(&mut self, memory: &Memory, away: Away, now: Moment) {
+    pub(in crate::engine) fn restore(&mut self, memory: &Memory, away: Away, tuning: &Tuning, now: Moment) {
         let gone = match away {
             Away::For(duration) => duration,
             Away::Unknown => Duration::ZERO,
@@ -207,6 +213,9 @@ impl Attachment {
         self.failback.damping = memory.damping;
         if let Some(tag) = &memory.policy {
             self.announced.confirm(tag.clone());
+        }
+        for known in &memory.push {
+            self.ladders.restore(known, gone, tuning, now);
         }
         for known in &memory.servers {
             let record = self.find(&known.id).and_then(|index| self.servers.records.get_mut(index));

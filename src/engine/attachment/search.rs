@@ -251,6 +251,9 @@ impl Attachment {
         self.announced.policy(cx, &server, answer.policy.as_deref());
         cx.emit(Event::Heartbeat { server, status: answer.status, elapsed: span(answer.elapsed) });
         self.proved(cx, answer.link, answer.drain);
+        if answer.events {
+            self.called(cx);
+        }
     }
 
     /// A heartbeat exchange with the server in use succeeded.
@@ -276,7 +279,7 @@ impl Attachment {
                 stream.want(cx.now);
             }
         }
-        self.want_policy(cx);
+        self.want_policy(cx, Duration::ZERO);
         let Link { proof, address, medium, is_stale, .. } = link;
         let medium = (!is_stale).then_some(medium);
         self.facts.add(Fact::Proved { server, policy, proof, peer: address, medium });

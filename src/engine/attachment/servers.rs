@@ -448,6 +448,7 @@ fn held(now: Moment, answer: &Answer<'_>) -> Held {
         settings: answer.settings.map(Into::into),
         policy: answer.policy.map(Into::into),
         drain: answer.drain,
+        events: answer.events,
     }
 }
 

@@ -356,7 +356,7 @@ impl Attempt {
     /// Whether an endpoint that was reached and failed leads to the next. What breaks on a kept link, or instead of an event
     /// stream, shows itself in the heartbeat on a fresh one that follows.
     fn may_walk(&self) -> bool {
-        !self.reused && !self.stays && self.request != Request::Listen
+        !self.reused && !self.stays && !matches!(self.request, Request::Listen(_))
     }
 
     /// Begins on the route whose turn it is.
@@ -460,7 +460,7 @@ impl Attempt {
         first_byte: Duration,
     ) -> Step<'a> {
         self.stage = Stage::Ended;
-        let drain = outcome.drain;
+        let (drain, events) = (outcome.drain, outcome.events);
         match outcome.verdict {
             Verdict::Success { status, settings, policy } => {
                 let elapsed = cx.now.since(since);
@@ -473,6 +473,7 @@ impl Attempt {
                     settings,
                     policy,
                     drain,
+                    events,
                 })
             }
             Verdict::Declined { status } => {

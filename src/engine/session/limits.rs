@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::tuning::attachment::Tuning;
-use crate::types::{Purpose, Request};
+use crate::types::{Listening, Purpose, Request};
 
 /// See the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +24,17 @@ impl Limits {
             Request::Heartbeat { purpose: Purpose::Probe } => {
                 Self { first_byte: tuning.silence_most, answer: usual, whole }
             }
-            Request::Heartbeat { purpose: Purpose::Attach { .. } | Purpose::Beat } | Request::Listen => {
+            Request::Heartbeat { purpose: Purpose::Attach { .. } | Purpose::Beat } => {
                 Self { first_byte: usual, answer: usual, whole }
+            }
+            // What holds a stream back until it ends brings not even its first word.
+            Request::Listen(Listening::Stream { .. }) => {
+                Self { first_byte: tuning.hello_limit, answer: tuning.hello_limit, whole }
+            }
+            // It says hello at once, unless something holds that back with the rest.
+            Request::Listen(Listening::Poll { wait }) => {
+                let answer = *wait + tuning.hello_limit;
+                Self { first_byte: answer, answer, whole: whole + answer }
             }
             Request::Policy { .. } => {
                 let answer = tuning.document_limit;

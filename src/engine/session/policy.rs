@@ -18,9 +18,9 @@ use crate::types::{ExchangeId, Failure, Moment, NOT_MODIFIED, SettingsId};
 pub(in crate::engine) enum Policy {
     #[default]
     Resting,
-    /// Read as soon as the server may be asked.
+    /// Read as soon as this moment has come and the server may be asked.
     Wanted {
-        since: Moment,
+        at: Moment,
     },
     Reading(Box<Attempt>),
 }
@@ -52,15 +52,15 @@ pub(in crate::engine) enum Read<'a> {
 impl Policy {
     // --- getters ---
 
-    pub(in crate::engine) fn is_wanted(&self) -> bool {
-        matches!(self, Self::Wanted { .. })
+    pub(in crate::engine) fn is_due(&self, now: Moment) -> bool {
+        matches!(self, Self::Wanted { at } if *at <= now)
     }
 
     /// When it begins, or has taken too long.
     pub(in crate::engine) fn deadline(&self, tuning: &Tuning) -> Option<Moment> {
         match self {
             Self::Reading(attempt) => Some(attempt.limit(tuning).0),
-            Self::Wanted { since } => Some(*since),
+            Self::Wanted { at } => Some(*at),
             Self::Resting => None,
         }
     }
@@ -74,10 +74,11 @@ impl Policy {
 
     // --- commands ---
 
-    /// The server names another policy than the product has.
-    pub(in crate::engine) fn want(&mut self, now: Moment) {
+    /// The server names another policy than the product has. An instant that was drawn stays: who hears of it once more does
+    /// not come sooner for it.
+    pub(in crate::engine) fn want(&mut self, at: Moment) {
         if matches!(self, Self::Resting) {
-            *self = Self::Wanted { since: now };
+            *self = Self::Wanted { at };
         }
     }
 

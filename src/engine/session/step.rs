@@ -34,6 +34,8 @@ pub(in crate::engine) struct Answer<'a> {
     pub(in crate::engine) settings: Option<&'a str>,
     pub(in crate::engine) policy: Option<&'a str>,
     pub(in crate::engine) drain: Option<Duration>,
+    /// Something waits at the server's events.
+    pub(in crate::engine) events: bool,
 }
 
 /// Whether something between this machine and the server has answered in its place. Over a verified link the server itself

@@ -1,53 +1,74 @@
-//! The event stream of push mode: wanted, being opened, open, or not to be had for now.
+//! What the server tells by itself: an event stream, or polls that stand in for it.
 //!
+//! ```text
+//!  Resting ── a heartbeat succeeded ──► Wanted ──► Opening ── hello ──► Open ── lost ──► Resting
+//!                                         ▲                              │
+//!                                         └───────── Pausing ◄── a poll was answered
+//! ```
 //! It has a link of its own, and it does not decide about the server: when only the stream dies, a fresh heartbeat gives
-//! the second opinion. It is opened after a heartbeat has succeeded.
+//! the second opinion. It is opened after a heartbeat has succeeded. Whether it is a stream or polls, and for how long it
+//! may be silent, says the [`Ladder`] of the way to this server.
 
 use std::time::Duration;
 
 use super::attempt::Attempt;
-use super::step::Step;
+use super::ladder::{Fall, Ladder};
+use super::link::Link;
+use super::step::{Answer, Step};
 use crate::engine::context::Context;
-use crate::engine::tuning::attachment::Tuning;
-use crate::engine::{Ending, Input};
-use crate::types::{Failure, Moment, News, SettingsId};
+use crate::engine::{Ending, Input, Rung, Tuning};
+use crate::types::{Cause, Failure, Listening, Moment, News, Request, Route, SettingsId};
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::engine) struct Stream {
+    /// What is known of the way to the server.
+    pub(in crate::engine) ladder: Ladder,
+    /// Which way that is.
+    pub(in crate::engine) route: Route,
     state: State,
-    /// How often in a row it could not be opened or did not last.
-    failures: u8,
+    /// A link that stands and is for nothing else.
+    link: Option<Link>,
+    /// When it was last begun.
+    begun: Moment,
+    /// The application knows that the server is listened to.
+    is_known: bool,
+    /// Only what waits is asked for, once; then nothing is listened to.
+    once: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 enum State {
     /// A heartbeat with the server comes first.
-    #[default]
     Resting,
-    /// Opened as soon as possible.
+    /// Begun as soon as possible.
     Wanted {
         at: Moment,
     },
-    Opening(Attempt),
+    Opening(Box<Attempt>),
     Open {
-        attempt: Attempt,
+        attempt: Box<Attempt>,
         since: Moment,
+        /// When something last came.
+        heard: Moment,
     },
-    /// Not to be had for now; pull does the same, later.
-    FallenBack {
+    /// A poll was answered, and the next one follows.
+    Pausing {
         until: Moment,
     },
 }
 
-/// What an input said of the stream.
+/// What an input, or the time, did to the stream.
 #[derive(Debug)]
 pub(in crate::engine) enum Streamed<'a> {
     Nothing,
-    /// The first of these opens it.
-    Notice {
-        news: News<'a>,
-        opened: bool,
+    /// The server is listened to, which the application does not know yet.
+    Opened(Rung),
+    /// Something was said.
+    Told(News<'a>),
+    /// A poll was answered.
+    Answered {
+        drain: Option<Duration>,
     },
     /// The server offers none.
     Declined {
@@ -63,24 +84,62 @@ pub(in crate::engine) struct Loss {
     /// `None`: the server ended it in good order.
     pub(in crate::engine) failure: Option<Failure>,
     pub(in crate::engine) drain: Option<Duration>,
+    /// It had been open, and a heartbeat has to say whether the server is there.
     pub(in crate::engine) was_open: bool,
 }
 
 impl Stream {
+    pub(in crate::engine) fn new(ladder: Ladder, route: Route) -> Self {
+        let (state, begun) = (State::Resting, Moment::ORIGIN);
+        Self { ladder, route, state, link: None, begun, is_known: false, once: false }
+    }
+
+    /// One that asks for what waits, and ends.
+    pub(in crate::engine) fn once(ladder: Ladder, route: Route, now: Moment) -> Self {
+        Self { state: State::Wanted { at: now }, once: true, ..Self::new(ladder, route) }
+    }
+
     // --- getters ---
 
-    /// When it is opened, or opening it has taken too long. An open stream may last for ever.
+    /// When it is begun, has been silent for too long, or is to learn to be silent for longer.
     pub(in crate::engine) fn deadline(&self, tuning: &Tuning) -> Option<Moment> {
         match &self.state {
-            State::Wanted { at } => Some(*at),
-            State::Opening(attempt) => Some(attempt.limit(tuning).0),
-            State::Resting | State::Open { .. } | State::FallenBack { .. } => None,
+            State::Resting => None,
+            State::Wanted { at } | State::Pausing { until: at } => Some(*at),
+            State::Opening(attempt) => Some(attempt.limit(&tuning.attachment).0),
+            State::Open { attempt, .. } if is_poll(&attempt.request) => {
+                Some(attempt.limit(&tuning.attachment).0)
+            }
+            State::Open { heard, .. } => {
+                let silent = *heard + self.ladder.allowed(&tuning.schedule);
+                Some(self.ladder.grows_at(&tuning.schedule).map_or(silent, |grows| grows.min(silent)))
+            }
         }
     }
 
-    /// Whether it is to be opened now.
-    pub(in crate::engine) fn is_due(&self, now: Moment) -> bool {
-        matches!(self.state, State::Wanted { at } if at <= now)
+    /// What the server is to be asked now, if it is to be asked.
+    pub(in crate::engine) fn due(&self, now: Moment, tuning: &Tuning) -> Option<Request> {
+        let (State::Wanted { at } | State::Pausing { until: at }) = self.state else {
+            return None;
+        };
+        let listening = match self.ladder.rung(now) {
+            _ if at > now => return None,
+            _ if self.once => Listening::Poll { wait: Duration::ZERO },
+            Rung::Stream => Listening::Stream { silence: self.ladder.silence() },
+            Rung::Poll => Listening::Poll { wait: self.ladder.wait(&tuning.schedule) },
+            Rung::Pull => return None,
+        };
+        Some(Request::Listen(listening))
+    }
+
+    /// Whether it asks for what waits, and ends.
+    pub(in crate::engine) fn is_once(&self) -> bool {
+        self.once
+    }
+
+    /// Whether it has nothing more to do.
+    pub(in crate::engine) fn is_over(&self) -> bool {
+        self.once && matches!(self.state, State::Resting)
     }
 
     pub(in crate::engine) fn refers_to(&self, settings: SettingsId) -> bool {
@@ -89,64 +148,80 @@ impl Stream {
 
     // --- commands ---
 
-    /// A heartbeat with the server succeeded: the stream may be opened.
+    /// A heartbeat with the server succeeded: it may be listened to.
     pub(in crate::engine) fn want(&mut self, now: Moment) {
-        match self.state {
-            State::Resting => self.state = State::Wanted { at: now },
-            // Asked again with the first heartbeat after its time, which needs no wake-up of its own.
-            State::FallenBack { until } if until <= now => self.state = State::Wanted { at: now },
-            State::Wanted { .. } | State::Opening(_) | State::Open { .. } | State::FallenBack { .. } => {}
+        if matches!(self.state, State::Resting) && self.ladder.rung(now) != Rung::Pull {
+            self.state = State::Wanted { at: now };
         }
     }
 
-    pub(in crate::engine) fn open(&mut self, attempt: Attempt) {
-        self.state = State::Opening(attempt);
+    /// The server has said that something waits. What is listened to anyhow brings it.
+    pub(in crate::engine) fn call(&mut self, now: Moment) {
+        if matches!(self.state, State::Resting) && self.ladder.rung(now) == Rung::Pull {
+            self.state = State::Wanted { at: now };
+            self.once = true;
+        }
     }
 
-    /// It cannot be opened now, or did not last. A first loss is nothing; a stream that cannot be had, or never lasts, is
-    /// left alone for ever longer.
-    pub(in crate::engine) fn lose(&mut self, cx: &Context<'_>) {
-        let tuning = &cx.tuning.schedule;
-        if let State::Open { since, .. } = self.state
-            && cx.now.since(since) >= tuning.push_lasting
-        {
-            self.failures = 0;
+    /// Takes over a link that nothing else needs, if it is about to begin and has none. Whether it does.
+    pub(in crate::engine) fn takes_over(&mut self, now: Moment, tuning: &Tuning, link: Link) -> bool {
+        let takes = self.link.is_none() && self.due(now, tuning).is_some();
+        if takes {
+            self.link = Some(link);
         }
-        self.failures = self.failures.saturating_add(1);
-        self.state = match self.failures {
-            1 => State::Resting,
-            often => {
-                let wait = (tuning.push_lasting * (1 << often.min(8))).min(tuning.push_retry);
-                State::FallenBack { until: cx.now + wait }
-            }
-        };
+        takes
+    }
+
+    /// The link that it has, to begin on.
+    pub(in crate::engine) fn take_link(&mut self) -> Option<Link> {
+        self.link.take()
+    }
+
+    pub(in crate::engine) fn begin(&mut self, now: Moment, attempt: Attempt) {
+        self.begun = now;
+        self.state = State::Opening(Box::new(attempt));
+    }
+
+    /// It cannot be begun now: the next heartbeat says when.
+    pub(in crate::engine) fn put_off(&mut self, cx: &mut Context<'_>) {
+        self.give_up(cx, Ending::Failed);
+        self.state = State::Resting;
+    }
+
+    /// Nothing is asked for now: what was wanted is not.
+    pub(in crate::engine) fn rest_if_due(&mut self, cx: &mut Context<'_>) {
+        let due = |at: Moment| at <= cx.now;
+        if matches!(self.state, State::Wanted { at } | State::Pausing { until: at } if due(at)) {
+            self.put_off(cx);
+        }
     }
 
     /// A floor was heard: what has not asked yet stops for it.
     pub(in crate::engine) fn stop_unless_asked(&mut self, cx: &mut Context<'_>) {
-        let waits = self.attempt_mut().is_some_and(Attempt::heed_floor);
-        if waits {
-            self.give_up(cx, Ending::Failed);
-            self.lose(cx);
+        if self.attempt_mut().is_some_and(Attempt::heed_floor) {
+            self.put_off(cx);
         }
     }
 
     /// Links are not worth anything any more: everything begins anew.
     pub(in crate::engine) fn rest(&mut self, cx: &mut Context<'_>, reason: Ending) {
         self.give_up(cx, reason);
-        *self = Self::default();
+        (self.state, self.is_known) = (State::Resting, false);
     }
 
     pub(in crate::engine) fn give_up(&mut self, cx: &mut Context<'_>, reason: Ending) {
         if let Some(attempt) = self.attempt_mut() {
             attempt.give_up(cx, reason);
         }
+        if let Some(link) = self.link.take() {
+            cx.queue.close(link.id, reason);
+        }
     }
 
     pub(in crate::engine) fn attempt_mut(&mut self) -> Option<&mut Attempt> {
         match &mut self.state {
             State::Opening(attempt) | State::Open { attempt, .. } => Some(attempt),
-            State::Resting | State::Wanted { .. } | State::FallenBack { .. } => None,
+            State::Resting | State::Wanted { .. } | State::Pausing { .. } => None,
         }
     }
 
@@ -158,58 +233,153 @@ impl Stream {
         cx: &mut Context<'_>,
         input: Input<'a>,
     ) -> Option<Streamed<'a>> {
-        let was_open = matches!(self.state, State::Open { .. });
+        if let Input::Lost { link, .. } = &input
+            && self.link.is_some_and(|kept| kept.id == *link)
+        {
+            self.link = None;
+            return Some(Streamed::Nothing);
+        }
         let attempt = self.attempt_mut().filter(|attempt| attempt.is_about(&input))?;
         Some(match attempt.handle(cx, input) {
             Step::Nothing | Step::Progress => Streamed::Nothing,
-            Step::Notice(news) => {
-                if !was_open {
-                    self.opened(cx.now);
-                }
-                Streamed::Notice { news, opened: !was_open }
-            }
+            Step::Notice(news) => self.told(cx, news),
             Step::Declined { drain, .. } => {
-                self.state = State::FallenBack { until: cx.now + cx.tuning.schedule.push_retry };
+                self.ladder.declined(&cx.tuning.schedule, cx.now);
+                (self.state, self.is_known) = (State::Resting, false);
                 Streamed::Declined { drain }
             }
-            Step::Answered(answer) => {
-                cx.queue.abandon(answer.exchange, Ending::Failed);
-                cx.queue.close(answer.link.id, Ending::Failed);
-                self.lose(cx);
-                Streamed::Lost(Loss { failure: None, drain: None, was_open })
-            }
-            Step::Failed { failure, drain } => {
-                self.lose(cx);
-                Streamed::Lost(Loss { failure: Some(failure), drain, was_open })
-            }
+            Step::Answered(answer) => self.answered(cx, answer),
+            Step::Failed { failure, drain } => Streamed::Lost(self.lost(cx, Some(failure), drain, false)),
         })
     }
 
-    /// Opening it took too long: how that is called, unless it goes on by another way.
-    pub(in crate::engine) fn expire(&mut self, cx: &mut Context<'_>) -> Option<Failure> {
-        let State::Opening(attempt) = &mut self.state else {
-            return None;
-        };
-        if attempt.limit(&cx.tuning.attachment).0 > cx.now {
-            return None;
+    /// What has taken too long ends, and what has been calm for long learns to be silent for longer.
+    pub(in crate::engine) fn expire(&mut self, cx: &mut Context<'_>) -> Streamed<'static> {
+        if self.deadline(cx.tuning).is_none_or(|deadline| deadline > cx.now) {
+            return Streamed::Nothing;
         }
-        let failure = attempt.expire(cx)?;
-        self.lose(cx);
-        Some(failure)
+        let tuning = &cx.tuning.schedule;
+        let allowed = self.ladder.allowed(tuning);
+        match &mut self.state {
+            State::Resting | State::Wanted { .. } | State::Pausing { .. } => Streamed::Nothing,
+            State::Opening(attempt) => {
+                let (was_asked, poll) = (attempt.is_exchanging(), is_poll(&attempt.request));
+                match attempt.expire(cx) {
+                    // It goes on by another way.
+                    None => Streamed::Nothing,
+                    Some(failure) if was_asked && !poll => {
+                        self.ladder.held_back(tuning, cx.now);
+                        self.state = State::Wanted { at: cx.now };
+                        let failure = Some(Failure::noted(failure.cause, "no hello; polls are tried"));
+                        Streamed::Lost(Loss { failure, drain: None, was_open: false })
+                    }
+                    Some(failure) => Streamed::Lost(self.lost(cx, Some(failure), None, was_asked)),
+                }
+            }
+            State::Open { attempt, heard, .. } if is_poll(&attempt.request) || *heard + allowed <= cx.now => {
+                attempt.give_up(cx, Ending::Failed);
+                let silence = cx.now.since(*heard).as_secs();
+                let failure = Failure::noted(Cause::ExchangeTimeout, format!("silent for {silence} s"));
+                Streamed::Lost(self.lost(cx, Some(failure), None, true))
+            }
+            State::Open { attempt, .. } => {
+                attempt.give_up(cx, Ending::Idle);
+                self.ladder.grow(tuning, cx.now);
+                self.state = State::Wanted { at: cx.now };
+                Streamed::Nothing
+            }
+        }
     }
 
     // --- helpers ---
 
-    fn opened(&mut self, now: Moment) {
-        if let State::Opening(attempt) = &self.state {
-            self.state = State::Open { attempt: attempt.clone(), since: now };
+    /// Until the server says hello, something else may be talking.
+    fn told<'a>(&mut self, cx: &Context<'_>, news: News<'a>) -> Streamed<'a> {
+        match std::mem::replace(&mut self.state, State::Resting) {
+            State::Opening(attempt) if news == News::Hello => {
+                let rung = if is_poll(&attempt.request) { Rung::Poll } else { Rung::Stream };
+                self.state = State::Open { attempt, since: cx.now, heard: cx.now };
+                self.ladder.opened(cx.now);
+                let was_known = std::mem::replace(&mut self.is_known, !self.once);
+                if was_known || self.once { Streamed::Nothing } else { Streamed::Opened(rung) }
+            }
+            State::Open { attempt, since, heard } => {
+                self.ladder.survives(cx.now.since(heard));
+                if cx.now.since(since) >= cx.tuning.schedule.push_lasting {
+                    self.ladder.bears();
+                }
+                self.state = State::Open { attempt, since, heard: cx.now };
+                match news {
+                    News::Hello | News::KeepAlive => Streamed::Nothing,
+                    News::Settings { .. }
+                    | News::Policy { .. }
+                    | News::Content(_)
+                    | News::Command(_)
+                    | News::Drain(_) => Streamed::Told(news),
+                }
+            }
+            other @ (State::Resting | State::Wanted { .. } | State::Opening(_) | State::Pausing { .. }) => {
+                self.state = other;
+                Streamed::Nothing
+            }
         }
+    }
+
+    fn answered<'a>(&mut self, cx: &mut Context<'_>, answer: Answer<'a>) -> Streamed<'a> {
+        cx.queue.abandon(answer.exchange, Ending::Unchanged);
+        let (heard, poll) = match &self.state {
+            State::Open { attempt, heard, .. } => (Some(*heard), is_poll(&attempt.request)),
+            State::Opening(_) | State::Resting | State::Wanted { .. } | State::Pausing { .. } => {
+                (None, false)
+            }
+        };
+        let Some(heard) = heard.filter(|_| poll) else {
+            cx.queue.close(answer.link.id, Ending::Failed);
+            let not_ours =
+                || Failure::noted(Cause::NotAManager { status: answer.status }, "it says no hello");
+            let failure = heard.is_none().then(not_ours);
+            return Streamed::Lost(self.lost(cx, failure, answer.drain, false));
+        };
+        self.ladder.survives(cx.now.since(heard));
+        self.ladder.bears();
+        if self.once || self.ladder.rung(cx.now) == Rung::Pull {
+            cx.queue.close(answer.link.id, Ending::Idle);
+            self.state = State::Resting;
+        } else {
+            self.link = Some(answer.link);
+            self.state = State::Pausing { until: cx.now.max(self.begun + cx.tuning.schedule.poll_gap) };
+        }
+        Streamed::Answered { drain: answer.drain }
+    }
+
+    fn lost(
+        &mut self,
+        cx: &Context<'_>,
+        failure: Option<Failure>,
+        drain: Option<Duration>,
+        in_silence: bool,
+    ) -> Loss {
+        let (lasted, silence) = match &self.state {
+            State::Open { since, heard, .. } => (Some(cx.now.since(*since)), cx.now.since(*heard)),
+            State::Opening(_) | State::Resting | State::Wanted { .. } | State::Pausing { .. } => {
+                (None, Duration::ZERO)
+            }
+        };
+        if !self.once {
+            self.ladder.lost(&cx.tuning.schedule, cx.now, Fall { lasted, silence, in_silence });
+        }
+        (self.state, self.is_known) = (State::Resting, false);
+        Loss { failure, drain, was_open: lasted.is_some() && !self.once }
     }
 
     fn attempt(&self) -> Option<&Attempt> {
         match &self.state {
             State::Opening(attempt) | State::Open { attempt, .. } => Some(attempt),
-            State::Resting | State::Wanted { .. } | State::FallenBack { .. } => None,
+            State::Resting | State::Wanted { .. } | State::Pausing { .. } => None,
         }
     }
+}
+
+fn is_poll(request: &Request) -> bool {
+    matches!(request, Request::Listen(Listening::Poll { .. }))
 }

@@ -25,6 +25,8 @@ durations! { "attachment",
     tls_limit: 10_000 ms,
     /// A busy server may think for a while about the first exchange.
     exchange_limit: 15_000 ms,
+    /// An event stream says hello at once; some proxies hold it back until it ends.
+    hello_limit: 10_000 ms,
     /// A document of a mebibyte comes over a slow line within this.
     document_limit: 60_000 ms,
     /// All of it together, but for a document.

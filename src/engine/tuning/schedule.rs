@@ -13,4 +13,24 @@ durations! { "schedule",
     push_retry: 3_600_000 ms,
     /// A stream that lived this long was a good one; one that did not, time and again, is left alone.
     push_lasting: 60_000 ms,
+    /// For how long a server may say nothing on a stream, until more is known: hardly any middlebox forgets in less than 30 s.
+    push_silence: 25_000 ms,
+    /// Silence is not tried beyond this; the longest limits in use are a little above.
+    push_silence_most: 300_000 ms,
+    /// Where connections die of less than this, heartbeats cost less than a stream.
+    push_silence_least: 10_000 ms,
+    /// Added to 1.1 times the silence before a stream is taken for dead: the line may be slow.
+    push_margin: 5_000 ms,
+    /// After this long without a loss the silence becomes half as long again.
+    push_calm: 3_600_000 ms,
+    /// For how long a silence that killed a connection is not tried again: middleboxes are seldom set anew.
+    push_died: 604_800_000 ms,
+    /// When a stream is tried again where polls, or heartbeats, serve.
+    push_relook: 86_400_000 ms,
+    /// Reads are spread over at most this, whatever a server says: an hour later a change is no news any more.
+    within_most: 3_600_000 ms,
+    /// A poll waits at most this long: what sits in between often gives up at 30 s.
+    poll_wait: 25_000 ms,
+    /// Between the beginnings of two polls: each of a thousand events must not cost a request.
+    poll_gap: 1_000 ms,
 }

@@ -7,15 +7,16 @@
 mod homing;
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 pub(crate) use homing::Homing;
 
+use super::event_stream::StreamEvent;
 use super::exchange::Answer;
 use super::sink::Sink;
 use super::source::Source;
 use crate::settings::Server;
-use crate::types::{Outcome, Request};
+use crate::types::{News, Outcome, Request};
 
 /// One request as a value: what is sent, and where the body of the answer goes.
 pub(crate) struct HttpRequest {
@@ -43,11 +44,66 @@ impl Content {
     }
 }
 
+/// What an event stream told: [`News`], owning what it lends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Announcement {
+    Hello,
+    Settings {
+        tag: String,
+        within: Duration,
+    },
+    Policy {
+        tag: String,
+        within: Duration,
+    },
+    /// With everything that the server says of it.
+    Content {
+        name: String,
+        about: Arc<[u8]>,
+    },
+    Command {
+        name: String,
+        bytes: Arc<[u8]>,
+    },
+    Drain(Duration),
+}
+
+impl Announcement {
+    /// What the engine hears of it.
+    pub(crate) fn news(&self) -> News<'_> {
+        match self {
+            Self::Hello => News::Hello,
+            Self::Settings { tag, within } => News::Settings { tag, within: *within },
+            Self::Policy { tag, within } => News::Policy { tag, within: *within },
+            Self::Content { name, about: _ } => News::Content(name),
+            Self::Command { name, bytes: _ } => News::Command(name),
+            Self::Drain(window) => News::Drain(*window),
+        }
+    }
+
+    /// What the product gets of it.
+    pub(crate) fn into_body(self) -> Option<Arc<[u8]>> {
+        match self {
+            Self::Content { name: _, about: bytes } | Self::Command { name: _, bytes } => Some(bytes),
+            Self::Hello | Self::Settings { .. } | Self::Policy { .. } | Self::Drain(_) => None,
+        }
+    }
+}
+
 /// How requests are written and answers understood.
 pub(crate) trait Protocol: Send {
-    /// How this request is written for this server, with what the product has to say. `None`: this protocol has no
-    /// such request.
-    fn request(&self, request: &Request, server: &Server, content: Content) -> Option<HttpRequest>;
+    /// How this request is written for this server, with what the product has to say. `last` is the id of the last event
+    /// that this server has told. `None`: this protocol has no such request.
+    fn request(
+        &self,
+        request: &Request,
+        server: &Server,
+        content: Content,
+        last: Option<&str>,
+    ) -> Option<HttpRequest>;
+
+    /// What an event means that came in the answer to [`Request::Listen`]. What it does not know means nothing.
+    fn announcements(&self, event: StreamEvent) -> Vec<Announcement>;
 
     /// What an answer to that request means. `wall` is the time of day, for a `Retry-After` that names a date.
     fn outcome<'a>(&self, request: &Request, answer: &'a Answer, wall: SystemTime) -> Outcome<'a>;

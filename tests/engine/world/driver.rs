@@ -6,8 +6,8 @@ use std::time::Duration;
 use homing::engine::{Action, Event, Input, Reached, Target, Turn};
 use homing::settings::Protocol;
 use homing::types::{
-    Cause, ExchangeId, Failure, LinkId, News, Outcome, ProbeId, Proof, Purpose, QueryId, Request, Route,
-    Verdict, Via,
+    Cause, ExchangeId, Failure, LinkId, Outcome, ProbeId, Proof, Purpose, QueryId, Request, Route, Verdict,
+    Via,
 };
 
 use super::server::{Answer, ROUND_TRIP, Reach, Server};
@@ -28,7 +28,9 @@ pub(super) enum Happening {
     Lost(LinkId, Failure),
     FirstByte(ExchangeId),
     Done(ExchangeId),
-    Notice(ExchangeId),
+    Told(ExchangeId),
+    /// A stream that is open shows that it is.
+    Alive(ExchangeId),
     Found(QueryId, Result<Vec<IpAddr>, Failure>),
     Probed(ProbeId, reference_network::Answer),
 }
@@ -131,6 +133,8 @@ impl World {
                 self.prepared.ends(link.0);
                 assert!(self.links.remove(&link).is_some(), "closed a link twice\n{}", self.story());
                 self.streams.retain(|_, (stream, _)| *stream != link);
+                self.exchanges
+                    .retain(|_, (on, request)| *on != link || !matches!(request, Request::Listen(_)));
             }
             Action::Remember { version } => {
                 self.memories.push(self.engine.memory().clone());
@@ -243,12 +247,10 @@ impl World {
         match server.answer {
             Answer::Silent => {}
             Answer::Breaks => self.later(after, Happening::Lost(link, Cause::Reset.into())),
-            Answer::Good | Answer::Drain(_) | Answer::Fails(_) | Answer::Gray(_)
-                if request == Request::Listen =>
-            {
-                self.later(after, Happening::Notice(exchange));
-            }
             Answer::Good | Answer::Drain(_) | Answer::Fails(_) | Answer::Gray(_) => {
+                if let Request::Listen(listening) = request {
+                    return self.listened(exchange, link, listening, after);
+                }
                 self.later(after, Happening::FirstByte(exchange));
                 self.later(after, Happening::Done(exchange));
             }
@@ -317,12 +319,8 @@ impl World {
                     self.input(Input::FirstByte { exchange });
                 }
             }
-            Happening::Notice(exchange) => {
-                if let Some((link, _)) = self.exchanges.remove(&exchange) {
-                    self.streams.insert(exchange, (link, self.links[&link].server.clone()));
-                    self.input(Input::Notice { exchange, news: News::KeepAlive });
-                }
-            }
+            Happening::Told(exchange) => self.hello(exchange),
+            Happening::Alive(exchange) => self.alive(exchange),
             Happening::Done(exchange) => self.answer(exchange),
         }
     }
@@ -331,6 +329,8 @@ impl World {
         let Some((link, request)) = self.exchanges.remove(&exchange) else {
             return;
         };
+        self.streams.remove(&exchange);
+        let listens = matches!(request, Request::Listen(_));
         let is_beat = request == Request::Heartbeat { purpose: Purpose::Beat };
         let Some(state) = self.links.get_mut(&link) else {
             return;
@@ -338,7 +338,9 @@ impl World {
         state.busy = false;
         let (id, peer) = (state.server.clone(), state.peer);
         let good = Verdict::Success { status: 200, settings: Some("\"s1\""), policy: None };
+        let declined = Verdict::Declined { status: 204 };
         let (verdict, drain) = match self.how(&id, peer).answer {
+            _ if listens && self.middlebox.declines => (declined, None),
             Answer::Drain(window) => (good, Some(window)),
             Answer::Fails(cause) => (Verdict::Failed(cause.into()), None),
             Answer::Gray(cause) if is_beat => (Verdict::Failed(cause.into()), None),
@@ -354,7 +356,10 @@ impl World {
             }
             Verdict::Failed(_) | Verdict::Declined { .. } => {}
         }
-        self.input(Input::Done { exchange, outcome: Outcome { verdict, drain } });
+        self.input(Input::Done {
+            exchange,
+            outcome: Outcome { verdict, drain, events: is_beat && self.events_wait },
+        });
     }
 
     /// The oracle: what is told must be consistent.

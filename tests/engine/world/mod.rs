@@ -4,6 +4,7 @@
 //! pass, look at what was told. After every step the promises of safety are checked.
 
 mod driver;
+mod middlebox;
 mod plan;
 mod server;
 
@@ -16,9 +17,10 @@ use homing::engine::{
     Command, Event, Evidence, Input, LocationSnapshot, Memory, NetworkChange, Snapshot, State,
 };
 use homing::settings::{Settings, Situation};
-use homing::types::{Cause, CertificatePolicyId, ExchangeId, LinkId, Medium, Moment, News, Request};
+use homing::types::{Cause, CertificatePolicyId, ExchangeId, LinkId, Medium, Moment, Request};
 
 use self::driver::{Happening, Link};
+pub use self::middlebox::Middlebox;
 pub use self::plan::{Plan, priorities};
 pub use self::server::*;
 use crate::mount::Engine;
@@ -70,7 +72,11 @@ pub struct World {
     pub inputs: u64,
     /// When the last of them came.
     heard: Moment,
-    /// Open event streams.
+    /// What sits between the agent and the servers.
+    middlebox: Middlebox,
+    /// Servers say with each heartbeat that something waits at their events.
+    pub events_wait: bool,
+    /// Event streams and polls that have said hello.
     pub streams: BTreeMap<ExchangeId, (LinkId, String)>,
     /// Why names do not resolve at present.
     pub names_fail: Option<Cause>,
@@ -176,15 +182,6 @@ impl World {
     pub fn reconfigure_with(&mut self, plan: Plan, server: &str, how: Server) -> &mut Self {
         self.servers.insert(server.to_owned(), how);
         self.reconfigure(plan)
-    }
-
-    /// Says something on every open event stream.
-    pub fn tell_streams(&mut self, news: News<'_>) -> &mut Self {
-        for exchange in self.streams.keys().copied().collect::<Vec<_>>() {
-            self.input(Input::Notice { exchange, news });
-        }
-        self.drain();
-        self
     }
 
     // --- letting time pass ---

@@ -132,6 +132,8 @@ impl Plan {
         engine.handle(now, Input::Timeout);
         let servers = self.priorities.iter().flatten().map(|id| (id.clone(), up())).collect();
         World {
+            middlebox: super::Middlebox::default(),
+            events_wait: false,
             engine,
             plan: self,
             now,

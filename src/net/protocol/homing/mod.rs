@@ -1,5 +1,6 @@
 //! The protocol of homing: plain HTTP/1.1 below `/homing/v1`, written down for servers in `docs/wire.md`.
 
+mod events;
 mod fields;
 mod heartbeat;
 mod policy;
@@ -8,9 +9,10 @@ mod status;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Content, HttpRequest, Protocol};
+use super::{Announcement, Content, HttpRequest, Protocol};
 use crate::net::Limits;
 use crate::net::authority::authority;
+use crate::net::event_stream::StreamEvent;
 use crate::net::exchange::Answer;
 use crate::settings::{self, Server};
 use crate::types::{AgentId, Outcome, Request};
@@ -44,23 +46,33 @@ impl Homing {
 }
 
 impl Protocol for Homing {
-    fn request(&self, request: &Request, server: &Server, content: Content) -> Option<HttpRequest> {
+    fn request(
+        &self,
+        request: &Request,
+        server: &Server,
+        content: Content,
+        last: Option<&str>,
+    ) -> Option<HttpRequest> {
         match request {
             Request::Heartbeat { purpose } => Some(heartbeat::request(self, *purpose, server, content)),
             Request::Policy { known } => Some(policy::request(self, known.as_deref(), server)),
-            // Event streams are not spoken yet; heartbeats alone carry the news.
-            Request::Listen => None,
+            Request::Listen(listening) => Some(events::request(self, *listening, last, server)),
         }
+    }
+
+    fn announcements(&self, event: StreamEvent) -> Vec<Announcement> {
+        events::announcements(event, &self.limits)
     }
 
     fn outcome<'a>(&self, request: &Request, answer: &'a Answer, wall: SystemTime) -> Outcome<'a> {
         let verdict = match request {
             Request::Policy { known } => policy::verdict(self, known.as_deref(), answer, wall),
-            // Nothing else is asked.
-            Request::Heartbeat { .. } | Request::Listen => heartbeat::verdict(self, answer, wall),
+            Request::Listen(_) => events::verdict(answer, wall),
+            Request::Heartbeat { .. } => heartbeat::verdict(self, answer, wall),
         };
         let drain = answer.fields.text(fields::DRAIN).and_then(fields::seconds);
-        Outcome { verdict, drain }
+        let events = answer.fields.text(fields::EVENTS) == Some("1");
+        Outcome { verdict, drain, events }
     }
 }
 
@@ -110,7 +122,7 @@ mod tests {
             literal: None,
         };
         let content = Content::Status(b"123".as_slice().into());
-        let request = homing().request(&Request::Heartbeat { purpose }, &server, content);
+        let request = homing().request(&Request::Heartbeat { purpose }, &server, content, None);
         request.unwrap().head
     }
 

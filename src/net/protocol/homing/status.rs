@@ -30,14 +30,9 @@ pub(super) fn failure(answer: &Answer, wall: SystemTime) -> Failure {
 /// The same failure; a page for a person where a manager was expected is a sign of a portal. The status decides first:
 /// an error page in HTML is none when the status has a cause of its own.
 pub(super) fn or_a_page(answer: &Answer, failure: Failure) -> Failure {
-    let is_page = matches!(failure.cause, Cause::NotAManager { .. }) && is_html(answer);
+    let is_page =
+        matches!(failure.cause, Cause::NotAManager { .. }) && answer.fields.media_type_is("text/html");
     Failure { evidence: is_page.then_some(Evidence::Portal), ..failure }
-}
-
-/// A page for a person.
-fn is_html(answer: &Answer) -> bool {
-    let kind = answer.fields.text("Content-Type").and_then(|kind| kind.split(';').next());
-    kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/html"))
 }
 
 /// 429 asks for patience by itself, 503 only with a readable `Retry-After`.
