@@ -18,7 +18,7 @@
 //! - `trust` (with the client): whether a server is believed, for the client and for products with a TLS
 //!   stack of their own.
 //! - `store` (with the client): where it keeps what must outlive the process.
-//! - [`words`]: the plain values all of them speak.
+//! - [`types`]: the plain values all of them speak.
 //!
 //! # What it does
 //! - attaches to the agent's own server of the best priority that works, racing past dead ones;
