@@ -8,8 +8,8 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files of src/ffi that have something for C, in an order in which a type comes before its use.
-const NOUNS: [&str; 23] = [
-    "text",
+const NOUNS: [&str; 25] = [
+    "view",
     "version",
     "status",
     "string",
@@ -24,18 +24,20 @@ const NOUNS: [&str; 23] = [
     "medium",
     "event",
     "options",
+    "handle",
     "client",
     "outcome",
     "action",
     "engine",
     "input",
+    "verdict",
     "judgement",
     "policy",
     "whereabouts",
 ];
 
 /// The files that have nothing.
-const INSIDE: [&str; 2] = ["boundary", "mod"];
+const INSIDE: [&str; 3] = ["boundary", "mod", "text"];
 
 #[test]
 fn the_header_is_what_the_sources_say() {
@@ -69,7 +71,7 @@ fn header(root: &Path) -> String {
     for noun in NOUNS {
         let source = root.join(format!("src/ffi/{noun}.rs"));
         let story = fs::read_to_string(&source).unwrap();
-        rest += &section(story.lines().next().unwrap().trim_start_matches("//! "));
+        let (title, before) = (section(story.lines().next().unwrap().trim_start_matches("//! ")), rest.len());
         let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).unwrap();
         let mut made = Vec::new();
         cbindgen::Builder::new().with_config(config).with_src(source).generate().unwrap().write(&mut made);
@@ -81,6 +83,10 @@ fn header(root: &Path) -> String {
                 &mut rest
             };
             write!(part, "{}\n\n", block.trim()).unwrap();
+        }
+        // A file that has only a handle needs no heading.
+        if rest.len() > before {
+            rest.insert_str(before, &title);
         }
     }
     let made = format!(

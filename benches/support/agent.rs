@@ -14,14 +14,28 @@ use homing::types::{
 
 /// Settings with one priority of `servers` servers, each an address, over TLS.
 pub fn settings(servers: usize, mode: &str, interval: &str) -> Arc<Settings> {
-    let servers: Vec<_> = (0..servers)
-        .map(|n| serde_json::json!({ "address": format!("10.0.{}.{}", n / 250, n % 250 + 1) }))
-        .collect();
+    settings_with(addresses(servers), mode, interval)
+}
+
+/// The addresses of these servers.
+pub fn addresses(servers: usize) -> Vec<String> {
+    (0..servers).map(|n| format!("10.0.{}.{}", n / 250, n % 250 + 1)).collect()
+}
+
+/// Settings with one priority of servers at these addresses, in this order.
+pub fn settings_with(addresses: Vec<String>, mode: &str, interval: &str) -> Arc<Settings> {
+    let servers: Vec<_> =
+        addresses.into_iter().map(|address| serde_json::json!({ "address": address })).collect();
     let document = serde_json::json!({
         "server_lists": [{ "name": "main", "priorities": [{ "servers": servers }] }],
         "group": { "name": "g", "communication": { "mode": mode, "heartbeat_interval": interval } },
     });
     Arc::new(document.to_string().parse().expect("settings as the documentation has them"))
+}
+
+/// When every agent begins.
+pub fn start() -> Moment {
+    Moment::ORIGIN + Duration::from_secs(1000)
 }
 
 /// See the module.
@@ -48,7 +62,7 @@ enum Coming {
 
 impl Agent {
     pub fn new(name: &str, settings: &Arc<Settings>, tuning: &Arc<Tuning>, routes: &Arc<[Route]>) -> Self {
-        let now = Moment::ORIGIN + Duration::from_secs(1000);
+        let now = start();
         let agent = name.parse().expect("a short name of visible characters");
         let setup =
             Setup { tuning: tuning.clone(), routes: routes.clone(), ..Setup::new(settings.clone(), agent) };

@@ -93,6 +93,13 @@ pub enum StartError {
     System(#[from] io::Error),
 }
 
+impl Client {
+    /// Begins to describe a client for these settings.
+    pub fn builder(settings: impl Into<Arc<Settings>>) -> Builder {
+        Builder::new(settings.into())
+    }
+}
+
 impl Builder {
     pub(super) fn new(settings: Arc<Settings>) -> Self {
         Self {

@@ -10,7 +10,6 @@ use base64::Engine as _;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::Client;
 use crate::engine::Event;
 use crate::platform::{Flag, Waitable};
 use crate::types::is_unseen;
@@ -85,26 +84,6 @@ impl Serialize for ClientEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the client has stopped, and every event was fetched")]
 pub struct Ended;
-
-/// The events of a client, as they happen; see [`Client::events`].
-#[derive(Clone, Debug)]
-pub struct Events<'a> {
-    client: &'a Client,
-}
-
-impl<'a> Events<'a> {
-    pub(super) const fn new(client: &'a Client) -> Self {
-        Self { client }
-    }
-}
-
-impl Iterator for Events<'_> {
-    type Item = ClientEvent;
-
-    fn next(&mut self) -> Option<ClientEvent> {
-        self.client.next_event_timeout(Duration::MAX).ok().flatten()
-    }
-}
 
 /// Events on their way from the client's thread to the program that fetches them.
 #[derive(Debug, Default)]

@@ -7,8 +7,9 @@ use std::mem;
 use std::time::Duration;
 
 use super::prepare::PreparedSettings;
-use super::reread::Found;
+use super::stamp::Stamps;
 use crate::engine::{Command, NetworkChange};
+use crate::types::SettingsId;
 
 /// What the application's threads want from the client's.
 pub(super) enum Message {
@@ -19,6 +20,14 @@ pub(super) enum Message {
     /// The files of the policies were looked at.
     Reread(Found),
     Stop(Duration),
+}
+
+/// What a look at the files of the policies found.
+pub(super) struct Found {
+    pub(super) id: SettingsId,
+    /// The files that changed, as they are now.
+    pub(super) changed: Stamps,
+    pub(super) made: Option<Result<PreparedSettings, String>>,
 }
 
 /// Messages in the order in which the newest of each kind came.

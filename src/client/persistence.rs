@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher24;
 
-use super::writer::Value;
+use super::stored::Value;
 use crate::engine::{Away, Memory};
 use crate::platform::{callback, logging};
 use crate::store::{MAX_VALUE, Store};

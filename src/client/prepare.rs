@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use zeroize::Zeroize;
 
 use super::file::read_file;
-use super::reread::{Stamp, Stamps};
+use super::stamp::{Stamp, Stamps};
 use super::system_roots;
 use super::trust_clock::TrustClock;
 use crate::platform::logging;

@@ -5,16 +5,14 @@
 //! machines up. Those that changed are read on a thread of their own, and make new policies; the old ones stay in force until
 //! the new ones are ready, and for good when they cannot be made.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::Shared;
-use super::mail::Message;
+use super::mail::{Found, Message};
 use super::prepare::{self, PreparedSettings};
+use super::stamp::{Stamp, Stamps};
 use super::trust_clock::TrustClock;
 use crate::engine::Event;
 use crate::platform::{Logger, logging, quiet_threads};
@@ -26,18 +24,6 @@ const PACE: Duration = Duration::from_secs(10);
 
 /// The stack of the thread that reads: certificates are parsed on it.
 const STACK: usize = 1024 * 1024;
-
-/// What tells a file from the one that was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
-    modified: Option<SystemTime>,
-    length: u64,
-    /// Differs for a file that was renamed over the old one.
-    number: u64,
-}
-
-/// The files of settings, each as it was when it was read.
-pub(super) type Stamps = BTreeMap<PathBuf, Stamp>;
 
 /// When to look, and what at.
 pub(super) struct Reread {
@@ -57,26 +43,6 @@ pub(super) struct Look {
     stamps: Stamps,
     clock: Arc<TrustClock>,
     id: SettingsId,
-}
-
-/// What a look found.
-pub(super) struct Found {
-    id: SettingsId,
-    /// The files that changed, as they are now.
-    changed: Stamps,
-    made: Option<Result<PreparedSettings, String>>,
-}
-
-impl Stamp {
-    /// What the file at this path is like now. One that is not there is like nothing.
-    pub(super) fn of(path: &Path) -> Self {
-        let Ok(found) = fs::metadata(path) else { return Self { modified: None, length: 0, number: 0 } };
-        #[cfg(unix)]
-        let number = std::os::unix::fs::MetadataExt::ino(&found);
-        #[cfg(not(unix))]
-        let number = 0;
-        Self { modified: found.modified().ok(), length: found.len(), number }
-    }
 }
 
 impl Reread {
@@ -167,6 +133,9 @@ impl Look {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
 
     /// Settings with a bundle in this file.

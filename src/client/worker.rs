@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use super::driver::{Driver, Heard};
 use super::mail::Message;
-use super::writer::{Value, Writer, Written};
+use super::stored::Value;
+use super::writer::{Writer, Written};
 use super::{Client, ClientEvent, EventCallback, Shared, ThreadHook};
 use crate::engine::{Action, Command, Event, NetworkChange};
 use crate::net::Link;

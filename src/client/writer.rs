@@ -13,23 +13,15 @@ use std::mem::discriminant;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::persistence::Keeper;
-use crate::engine::Memory;
+use super::stored::Value;
 use crate::platform::{Waker, logging, quiet_threads};
 use crate::trust::Timestamp;
 
 /// How long the thread stays when there is nothing to write: what follows a change mostly follows at once.
 const LINGER: Duration = Duration::from_secs(1);
-
-/// What is to be kept for the next life.
-pub(super) enum Value {
-    /// What the engine remembers, and when it did.
-    Memory { version: u64, memory: Memory, at: SystemTime },
-    /// Before when it cannot be.
-    Floor(Timestamp),
-}
 
 /// What became of a value.
 pub(super) enum Written {
@@ -206,6 +198,8 @@ impl Desk {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
     use crate::platform::{Clock, Sleep};
     use crate::store::Store;

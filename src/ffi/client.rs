@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::boundary::{Place, read_sized, reference, status};
 use super::error::{homing_error, telling};
 use super::event::homing_event;
+use super::handle::homing_client;
 use super::options::{MOST_STATUS, UserData, builder, credentials, homing_header, homing_options};
 use super::settings::homing_settings;
 use super::snapshot::homing_snapshot;
@@ -18,25 +19,6 @@ use super::status::{
 };
 use super::text;
 use crate::client::{Client, Credentials, Ended, Process};
-
-/// An agent at work, on a thread of its own. Any number of threads may use one, and its callbacks.
-///
-/// It belongs to the process that started it. In a child of that process, after `fork` or `daemon`, every function of the
-/// client returns `HOMING_ERROR_FORKED` at once and touches nothing that the two share.
-pub struct homing_client {
-    /// Set when the start returns, which callbacks may come before.
-    client: OnceLock<Client>,
-    poisoned: AtomicBool,
-    /// Where it was started: a child after `fork` has the memory, and not the thread.
-    process: Process,
-}
-
-impl homing_client {
-    /// What C calls it.
-    pub(super) fn pointer(self: &Arc<Self>) -> *mut Self {
-        Arc::as_ptr(self).cast_mut()
-    }
-}
 
 /// Starts a client. What the settings name is read, and its thread runs, when this returns.
 ///

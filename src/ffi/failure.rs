@@ -4,9 +4,9 @@ use std::ffi::c_char;
 use std::time::Duration;
 
 use super::boundary::{Growing, no_padding, number, read_sized, reference};
-use super::judgement::homing_judgement;
 use super::status::{Failed, HOMING_ERROR_RANGE};
 use super::text;
+use super::verdict::homing_judgement;
 use crate::types::{Cause, Evidence, Failure, FailureClass};
 
 /// Connection refused, or the network said that the host cannot be reached.

@@ -4,26 +4,10 @@ use super::boundary::{free, view};
 use super::failure::{class_code, homing_failure};
 use super::proof::proof_code;
 use super::text::homing_text;
+use super::verdict::homing_judgement;
 use crate::settings::PinState;
-use crate::trust::{Accepted, RejectReason, Timestamp};
+use crate::trust::{RejectReason, Timestamp};
 use crate::types::Failure;
-
-/// Whether a chain is believed; if not, why and what to do. It never changes; any thread may read it.
-pub struct homing_judgement {
-    verdict: Result<Accepted, RejectReason>,
-    text: String,
-    advice: String,
-}
-
-impl From<Result<Accepted, RejectReason>> for homing_judgement {
-    fn from(verdict: Result<Accepted, RejectReason>) -> Self {
-        let (text, advice) = match &verdict {
-            Ok(_) => Default::default(),
-            Err(reason) => (reason.to_string(), reason.explain().into_owned()),
-        };
-        Self { verdict, text, advice }
-    }
-}
 
 impl homing_judgement {
     /// What an engine is told of a rejection.

@@ -19,6 +19,7 @@ mod engine;
 mod error;
 mod event;
 mod failure;
+mod handle;
 mod input;
 mod judgement;
 mod location;
@@ -33,7 +34,9 @@ mod state;
 mod status;
 mod string;
 mod text;
+mod verdict;
 mod version;
+mod view;
 mod whereabouts;
 
 pub use action::*;
@@ -43,6 +46,7 @@ pub use engine::*;
 pub use error::*;
 pub use event::*;
 pub use failure::*;
+pub use handle::*;
 pub use input::*;
 pub use judgement::*;
 pub use location::*;
@@ -56,8 +60,9 @@ pub use snapshot::*;
 pub use state::*;
 pub use status::*;
 pub use string::*;
-pub use text::{homing_bytes, homing_text};
+pub use verdict::*;
 pub use version::*;
+pub use view::*;
 pub use whereabouts::*;
 
 /// The conventions let any thread read these, which the compiler cannot see through pointers.

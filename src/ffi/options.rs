@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::address::homing_address;
 use super::boundary::{Growing, no_padding, number, reference, status};
-use super::client::homing_client;
 use super::event::homing_event;
+use super::handle::homing_client;
 use super::status::{Failed, HOMING_ERROR_CREDENTIAL, HOMING_ERROR_RANGE, HOMING_ERROR_ROUTE, homing_status};
 use super::text::{self, homing_text};
 use crate::client::{Asked, Builder, Client, Credentials, LogLevel, NewSocket, RouteChoice};

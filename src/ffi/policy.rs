@@ -6,10 +6,10 @@ use rustls::pki_types::CertificateDer;
 
 use super::boundary::{Place, free, reference, view};
 use super::error::{homing_error, telling};
-use super::judgement::homing_judgement;
 use super::settings::homing_settings;
 use super::status::{Failed, HOMING_ERROR_RANGE, homing_status};
 use super::text::{self, homing_text};
+use super::verdict::homing_judgement;
 use crate::client::read_policy;
 use crate::settings::{CertificatePolicy, MAX_TEXT, Settings, SettingsError};
 use crate::trust::{Policy, Time, Timestamp, check_certificate, check_chain};

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::text::homing_text;
+use super::view::homing_text;
 use crate::client::{BadCredential, BadRoute, PrepareError, StartError};
 use crate::engine::BadTuning;
 use crate::net::BadLimits;

@@ -13,7 +13,7 @@ use super::Limits;
 use super::body::Body;
 use super::event_stream::EventStream;
 use super::head::{Fields, Head, Search};
-use super::protocol::HttpRequest;
+use super::http_request::HttpRequest;
 use super::sink::Sink;
 use super::source::Source;
 use crate::types::{Cause, Failure};

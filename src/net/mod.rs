@@ -22,6 +22,7 @@ mod failure;
 pub mod fuzzing;
 mod head;
 mod hook;
+mod http_request;
 mod limits;
 mod link;
 mod look_ups;

@@ -176,6 +176,7 @@ mod tests {
             weight: 1,
             inside: true,
             policy: 0,
+            number: 0,
         }
     }
 

@@ -6,8 +6,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::ServerList;
-use super::document::Communication;
-use super::value::{Object, Word};
 use crate::types::Span;
 
 /// Where a value was written.
@@ -114,24 +112,6 @@ pub(super) struct Share {
     pub(super) learn_applications: Option<bool>,
     pub(super) randomise_downloads: Option<bool>,
     pub(super) download_window: Option<Duration>,
-}
-
-impl Share {
-    /// What is written, beside the list that is assigned.
-    pub(super) fn new(text: Option<Object<Communication>>, server_list: Option<Arc<ServerList>>) -> Self {
-        let text = text.map(|Object(text)| text).unwrap_or_default();
-        let downloads = text.download_randomisation.map(|Object(downloads)| downloads);
-        Self {
-            server_list,
-            enabled: text.enabled,
-            mode: text.mode.map(|Word(mode)| mode),
-            heartbeat_interval: text.heartbeat_interval.map(|interval| interval.0),
-            upload_critical_immediately: text.upload_critical_immediately,
-            learn_applications: text.learn_applications,
-            randomise_downloads: downloads.as_ref().and_then(|downloads| downloads.enabled),
-            download_window: downloads.as_ref().and_then(|downloads| downloads.window).map(|window| window.0),
-        }
-    }
 }
 
 /// A fleet of 100,000 then makes 333 small requests per second, and a console is five minutes behind.

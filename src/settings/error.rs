@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::limits::{MAX_DEPTH, MAX_TEXT};
+
 /// Why a text is not settings. Nothing of such a text is used.
 ///
 /// Where a place in the document is to blame, the message begins with it:
@@ -10,7 +12,7 @@ use std::fmt;
 #[non_exhaustive]
 pub enum SettingsError {
     /// The text is larger than [`MAX_TEXT`](super::MAX_TEXT).
-    #[error("the settings have {bytes} bytes; at most {} are read", super::MAX_TEXT)]
+    #[error("the settings have {bytes} bytes; at most {} are read", MAX_TEXT)]
     TooLarge {
         /// Its size.
         bytes: usize,
@@ -40,7 +42,7 @@ pub enum SettingsError {
     /// Brackets within brackets, deeper than any settings go.
     #[error(
         "the settings are nested more than {} levels deep at line {line}, column {column}; a bracket is probably missing",
-        super::MAX_DEPTH
+        MAX_DEPTH
     )]
     TooDeep {
         /// Counted from 1.

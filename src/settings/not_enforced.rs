@@ -7,8 +7,27 @@
 use super::effective::Share;
 use super::{Lint, LintKind, Settings};
 
+impl Settings {
+    /// What is written and asks for something that this version of the library does not do, in the order of the document.
+    /// A client tells each as [`Event::SettingsWarning`](crate::engine::Event::SettingsWarning) when it puts the settings in
+    /// force.
+    ///
+    /// ```
+    /// # use homing::settings::Settings;
+    /// let settings: Settings = r#"{
+    ///     "server_lists": [ { "name": "main", "priorities": [ { "servers": [ { "address": "a.example" } ] } ] } ],
+    ///     "group": { "reconnection": { "keep_group": true } }
+    /// }"#.parse()?;
+    /// assert_eq!(settings.not_enforced()[0].path, "group.reconnection.keep_group");
+    /// # Ok::<(), homing::settings::SettingsError>(())
+    /// ```
+    pub fn not_enforced(&self) -> Vec<Lint> {
+        not_enforced(self)
+    }
+}
+
 /// Every written field that asks for something this version does not do, in the order of the document.
-pub(super) fn not_enforced(settings: &Settings) -> Vec<Lint> {
+fn not_enforced(settings: &Settings) -> Vec<Lint> {
     let levels = &settings.levels;
     let mut found = Found { site_learns: levels.site_learns == Some(true), lints: Vec::new() };
     found.add("group.accept_settings_over_http", settings.accept_settings_over_http.is_some(), FETCHED);

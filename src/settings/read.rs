@@ -9,16 +9,10 @@ use serde::Deserialize;
 use serde_json::error::Category;
 
 use super::document::{Document, Header};
+use super::limits::{MAX_DEPTH, MAX_TEXT};
 use super::value::{Object, quoted};
 use super::{SettingsError, Source, Warning, WarningKind, field};
 use crate::types::printable;
-
-/// The largest settings that are read: 1 MiB holds several times the most that the other limits allow.
-pub const MAX_TEXT: usize = 1 << 20;
-
-/// The deepest nesting that is read. The document itself goes 9 levels deep; the rest is for the
-/// unknown fields of later ones.
-pub const MAX_DEPTH: usize = 32;
 
 /// Unknown fields that are listed one by one; more would only fill a log.
 const LISTED_UNKNOWN_FIELDS: usize = 32;

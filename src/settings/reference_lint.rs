@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::lint::{Lint, LintKind, unbelievable};
+use super::lint_kind::{Lint, LintKind};
 use super::{ReferenceServer, Settings};
 use crate::types::{Host, Proof, Span};
 
@@ -28,7 +28,7 @@ pub(super) fn reference_servers(settings: &Settings, found: &mut Vec<Lint>) {
         let path = format!("reference_servers.servers[{index}]");
         let mut add = |field: &str, kind| found.push(Lint { path: format!("{path}{field}"), kind });
         let policy = settings.policies.get(usize::from(server.policy));
-        if server.proof >= Proof::Tls && policy.is_some_and(|policy| unbelievable(&server.host, policy)) {
+        if server.proof >= Proof::Tls && policy.is_some_and(|policy| policy.is_hopeless_for(&server.host)) {
             add("", LintKind::HttpsToAddress);
         }
         if let Some(at) = server.ports.iter().position(|port| *port == FTP_DATA) {

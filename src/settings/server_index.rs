@@ -1,12 +1,13 @@
 //! Every server of a document, once.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use super::assignment::Assignment;
 use super::document;
-use super::list::id;
-use super::value::Object;
-use crate::types::ServerId;
+use super::list::{DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT, Protocol};
+use super::value::{Name, Object, Word};
+use crate::types::{Host, ServerId};
 
 /// Which servers there are, and what follows from all the places of each.
 pub(super) struct ServerIndex {
@@ -18,6 +19,8 @@ pub(super) struct ServerIndex {
 /// In which lists that are assigned to somebody a server stands.
 #[derive(Default)]
 struct Places {
+    /// Which server this is, in the order of the file.
+    number: u16,
     /// In one for locations that exclude being inside.
     outside: bool,
     /// In another.
@@ -36,7 +39,8 @@ impl ServerIndex {
                 let id = id(server);
                 let known = places.entry(id.clone()).or_insert_with(|| {
                     ids.push(id);
-                    Places::default()
+                    // Settings allow 4,096 servers.
+                    Places { number: u16::try_from(ids.len() - 1).unwrap_or(u16::MAX), ..Places::default() }
                 });
                 let outside = assignment.is_outside(index);
                 known.outside |= outside;
@@ -46,11 +50,38 @@ impl ServerIndex {
         Self { ids, places }
     }
 
+    /// Which server this is, in the order of the file.
+    pub(super) fn number(&self, server: &ServerId) -> u16 {
+        self.places.get(server).map_or(0, |places| places.number)
+    }
+
     /// Whether an exchange with this server shows that the machine is inside, where nobody wrote it:
     /// a server that only serves outside is reached from outside.
     pub(super) fn inside(&self, server: &ServerId) -> bool {
         self.places.get(server).is_none_or(|places| places.elsewhere || !places.outside)
     }
+}
+
+/// The id somebody wrote, or protocol, address and port.
+pub(super) fn id(server: &document::Server) -> ServerId {
+    if let Some(Name(id)) = &server.id {
+        return ServerId::new(id);
+    }
+    let (protocol, port) = endpoint(server);
+    ServerId::new(&match &server.address.0 {
+        Host::Address(address) => format!("{protocol}://{}", SocketAddr::new(*address, port)),
+        Host::Name(name) => format!("{protocol}://{name}:{port}"),
+    })
+}
+
+/// The protocol in use and its port.
+pub(super) fn endpoint(server: &document::Server) -> (Protocol, u16) {
+    let protocol = server.protocol.map(|Word(protocol)| protocol).unwrap_or_default();
+    let (port, default) = match protocol {
+        Protocol::Https => (server.https_port, DEFAULT_HTTPS_PORT),
+        Protocol::Http => (server.http_port, DEFAULT_HTTP_PORT),
+    };
+    (protocol, port.map_or(default, |port| port.0))
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@
 #[cfg(test)]
 mod faults;
 mod folder;
+mod found;
 mod in_memory;
 #[cfg(feature = "outbox")]
 pub mod outbox;

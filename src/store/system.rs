@@ -5,21 +5,11 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+pub(super) use super::found::Found;
 #[cfg(not(unix))]
 pub(super) use portable::Place;
 #[cfg(unix)]
 pub(super) use unix::Place;
-
-/// What may be the matter with an entry of the file system.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    /// All is well.
-    Private,
-    /// It is there no more: it was removed after it was opened.
-    Gone,
-    /// It may be somebody else's doing, and what to do about that.
-    Refused(String),
-}
 
 /// The calls. `name` is the name of a file within the folder, and never a path.
 pub(super) trait System: Send {

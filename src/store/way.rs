@@ -15,7 +15,7 @@ use std::path::{Component, Path};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, mkdirat, openat, readlinkat, statat};
 use rustix::io::Errno;
 
-use super::system::Found;
+use super::found::Found;
 use crate::platform::effective_user;
 use crate::types::Printable;
 

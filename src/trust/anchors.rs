@@ -13,7 +13,7 @@ use super::certificate::{self, Certificate, Key, Unreadable};
 use super::der::{NotDer, Reader};
 use super::reject::Unfit;
 use super::time::Timestamp;
-use super::{constraint, der, diagnosis, names};
+use super::{constraint, der, malformed, names};
 
 /// Roots. The union of everything that was added.
 #[derive(Debug, Default)]
@@ -56,7 +56,7 @@ impl Anchors {
     pub(super) fn add(&mut self, bytes: &CertificateDer<'_>) -> Result<(), String> {
         let certificate = Certificate::read(bytes).map_err(|Unreadable(words)| words.to_owned())?;
         let anchor = webpki::anchor_from_trusted_cert(bytes).map_err(|error| {
-            format!("{}: {}", certificate.called(), diagnosis::unreadable(&error, &certificate))
+            format!("{}: {}", certificate.called(), malformed::unreadable(&error, &certificate))
         })?;
         let mut anchor = anchor.to_owned();
         if let Some(left) = certificate.extensions.name_constraints.filter(|it| constraint::has_ours(it)) {

@@ -1,8 +1,9 @@
 //! The fields of a certificate that decide (RFC 5280 4.1).
 
 use super::der::{self, NotDer, Reader, Value};
+use super::policies;
+use super::server_names::{Present, present};
 use super::time::{self, Timestamp};
-use super::{name, policies};
 use crate::types::printable;
 
 /// A certificate, as far as the policy looks at it. Borrows the DER it was read from.
@@ -196,12 +197,17 @@ impl<'a> Certificate<'a> {
         if let Some(name) = written(self.subject) {
             return name;
         }
-        let names: Vec<String> = name::present(self).take(3).map(|name| name.to_string()).collect();
+        let names: Vec<String> = self.names().take(3).map(|name| name.to_string()).collect();
         if names.is_empty() {
             NAMELESS.to_owned()
         } else {
             printable(format_args!("the certificate for {}", names.join(", ")), 120)
         }
+    }
+
+    /// The names it is for.
+    pub(super) fn names(&self) -> impl Iterator<Item = Present> + use<'a> {
+        present(self.extensions.names)
     }
 
     /// Whether it says that it is an authority.
@@ -216,7 +222,7 @@ impl<'a> Certificate<'a> {
 
     /// Whether it is made for a server: it has names that servers have, and is no authority.
     pub(super) fn is_of_a_server(&self) -> bool {
-        !self.is_authority() && name::present(self).next().is_some()
+        !self.is_authority() && self.names().next().is_some()
     }
 
     /// Whether it names itself as its issuer.

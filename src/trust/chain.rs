@@ -12,6 +12,7 @@ use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 
 use super::anchors::Details;
 use super::certificate::{Certificate, Unreadable};
+use super::path::{counted, is_beyond_length, places};
 use super::policy::Policy;
 use super::reject::{Bearer, Place, RejectReason, Unfit};
 use super::rendition::{Changed, Shown, Through};
@@ -135,11 +136,6 @@ fn judge<'a>(
     Ok(Path { not_before, not_after, pin, demands_stapling })
 }
 
-/// The places of a path, from the server up.
-pub(super) fn places() -> impl Iterator<Item = Place> {
-    std::iter::once(Place::Server).chain(std::iter::repeat(Place::Authority))
-}
-
 fn check_certificate(
     policy: &Policy,
     certificate: &Certificate<'_>,
@@ -200,17 +196,6 @@ fn check_lengths(chain: &[Certificate<'_>]) -> Result<(), RejectReason> {
     }
 }
 
-/// Whether the authority at this place of a chain has more below it than it allows.
-pub(super) fn is_beyond_length(chain: &[Certificate<'_>], place: usize) -> bool {
-    let most = chain.get(place).and_then(|it| it.extensions.basic_constraints?.path_length);
-    most.is_some_and(|most| counted(chain.get(..place).unwrap_or_default()) > most)
-}
-
-/// The authorities of a chain that count.
-fn counted(chain: &[Certificate<'_>]) -> usize {
-    chain.iter().skip(1).filter(|it| !it.is_self_issued()).count()
-}
-
 /// Critical policies are refused where they could decide something: where a certificate of the path demands one.
 fn check_policies(chain: &[Certificate<'_>]) -> Result<(), RejectReason> {
     let mut critical = chain.iter().zip(places()).filter(|(it, _)| it.extensions.has_critical_policies);
@@ -259,7 +244,7 @@ fn check_revocation(
     for (number, (certificate, place)) in chain.iter().zip(places()).take(asked).enumerate() {
         let above = chain.get(number + 1..).unwrap_or_default();
         let issuer = issuer(above, &root_key, root, sent);
-        let found = lists.check(certificate, place, &issuer, policy, time);
+        let found = lists.check(certificate, place, &issuer, policy.signers(), time);
         if let Err(reason) = found
             && worst.as_ref().is_none_or(|worst| reason.weight() > worst.weight())
         {

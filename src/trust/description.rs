@@ -3,8 +3,8 @@
 use rustls::pki_types::CertificateDer;
 
 use super::certificate::{self, Certificate, Key};
+use super::pin;
 use super::time::Timestamp;
-use super::{name, pin};
 
 /// What a certificate says of itself: nobody has vouched for any of it yet.
 ///
@@ -43,7 +43,7 @@ impl Description {
         Some(Self {
             subject: certificate::name(read.subject),
             issuer: certificate::name(read.issuer),
-            names: name::present(&read).map(|name| name.to_string()).collect(),
+            names: read.names().map(|name| name.to_string()).collect(),
             not_before: read.not_before,
             not_after: read.not_after,
             key: read.key,

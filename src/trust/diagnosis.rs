@@ -13,7 +13,9 @@ use super::anchors::Details;
 use super::certificate::{self, Certificate, Key, Unreadable};
 use super::constraint::{self, Broken};
 use super::der;
+use super::malformed::unreadable;
 use super::names;
+use super::path;
 use super::policy::Policy;
 use super::reject::{Bearer, Place, RejectReason};
 use super::rendition::rendition;
@@ -208,7 +210,7 @@ impl Look<'_> {
         if let Some(found) = self.signatures(links, root) {
             return Some(found);
         }
-        let mut of_each = links.iter().enumerate().zip(super::chain::places());
+        let mut of_each = links.iter().enumerate().zip(path::places());
         let found = of_each
             .find_map(|((number, link), place)| self.property(links, number, link, place))
             .or_else(|| self.too_long(links))
@@ -219,7 +221,7 @@ impl Look<'_> {
     /// The first link whose signature is not that of the one above it.
     fn signatures(&mut self, links: &[&Link<'_>], root: Root<'_>) -> Option<(Rank, RejectReason)> {
         let root_key = der::wrap(der::SEQUENCE, root.key_info);
-        for (number, (link, place)) in links.iter().zip(super::chain::places()).enumerate() {
+        for (number, (link, place)) in links.iter().zip(path::places()).enumerate() {
             let below = &link.read;
             let (key, key_info, issuer) = match links.get(number + 1) {
                 Some(above) => {
@@ -289,7 +291,7 @@ impl Look<'_> {
             return Some(RejectReason::WeakKey { subject: subject(), key: it.key });
         }
         let chain: Vec<Certificate<'_>> = links.iter().map(|link| link.read).collect();
-        if super::chain::is_beyond_length(&chain, number) {
+        if path::is_beyond_length(&chain, number) {
             return Some(RejectReason::PathLength { subject: subject() });
         }
         if !it.is_for_servers() {
@@ -413,34 +415,4 @@ fn of_parsing(error: &Error, link: &Link<'_>, place: Place) -> RejectReason {
             RejectReason::Malformed { subject, problem }
         }
     }
-}
-
-/// What webpki cannot read of a certificate, in words for a person.
-// webpki may add to its errors in any release.
-#[allow(clippy::wildcard_enum_match_arm)]
-pub(super) fn unreadable(error: &Error, certificate: &Certificate<'_>) -> String {
-    let extensions = &certificate.extensions;
-    if let Some(extension) = extensions.twice {
-        return format!("its extension {} stands in it twice", der::extension_name(extension));
-    }
-    if let Some(extension) = extensions.unreadable {
-        return format!("its extension {} cannot be read", der::extension_name(extension));
-    }
-    match error {
-        _ if !certificate.is_version_3 => "it is not of version 3",
-        Error::UnsupportedCertVersion => "it is not of version 3",
-        Error::SignatureAlgorithmMismatch => "it names two algorithms for its signature",
-        Error::BadDerTime | Error::InvalidCertValidity => "its dates cannot be read",
-        Error::TrailingData(_) => "it has more fields than a certificate has",
-        Error::MalformedDnsIdentifier => "a name of it cannot be read",
-        Error::MalformedNameConstraint | Error::InvalidNetworkMaskConstraint => {
-            "its name constraints cannot be read"
-        }
-        Error::ExtensionValueInvalid | Error::MalformedExtensions => "an extension of it cannot be read",
-        Error::InvalidSerialNumber => "its serial number cannot be read",
-        Error::EmptyEkuExtension => "its extended key usage is empty",
-        Error::UnsupportedCriticalExtension => "it has a critical extension that is not supported",
-        _ => "it is not well-formed DER",
-    }
-    .to_owned()
 }

@@ -17,6 +17,7 @@
 //! of *ring*, given explicitly; what else the process has installed for itself is neither used nor
 //! changed. Time comes from whoever asks ([`Time`]); nothing here reads a clock, a file or the environment.
 
+mod accepted;
 mod advice;
 mod anchors;
 mod bare;
@@ -31,10 +32,12 @@ mod description;
 mod diagnosis;
 mod exact;
 mod identity;
+mod malformed;
 mod name;
 mod names;
 #[cfg(test)]
 mod on_the_wire;
+mod path;
 mod path_filter;
 mod pem;
 mod phrase;
@@ -47,17 +50,19 @@ mod reasons;
 mod reject;
 mod rendition;
 mod revocation;
+mod server_names;
 mod signature;
 mod time;
 mod verification_cache;
 mod verifier;
 mod vouching;
 
+pub use accepted::Accepted;
 pub use bare::readable;
 pub use bundle::{BundleError, Finding, FindingKind};
 pub(crate) use cause::failure;
 pub use certificate::Key;
-pub use check::{Accepted, check_certificate, check_chain};
+pub use check::{check_certificate, check_chain};
 pub use description::Description;
 pub use identity::IdentityError;
 pub use policy::{Material, Policy, Remark, SystemRoots, TrustError};

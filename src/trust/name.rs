@@ -3,7 +3,6 @@
 //! webpki decides; what it says is only yes or no. Which names are there, and which of the two usual
 //! mistakes was made, is read here.
 
-use std::fmt;
 use std::net::IpAddr;
 
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -11,9 +10,9 @@ use webpki::EndEntityCert;
 
 use super::bare;
 use super::certificate::{self, Certificate};
-use super::der::Reader;
 use super::reject::{Bearer, NameMistake, RejectReason};
-use crate::types::{Host, printable};
+use super::server_names::Present;
+use crate::types::Host;
 
 /// Names of a certificate that a message lists: enough to see what it is for.
 const LISTED: usize = 16;
@@ -50,34 +49,6 @@ pub(super) fn check(leaf: &CertificateDer<'_>, expected: &Host) -> Result<(), Re
     if fits { Ok(()) } else { Err(mismatch(leaf, expected)) }
 }
 
-/// A name in a certificate that a server can have.
-pub(super) enum Present {
-    /// A dNSName. It may be whatever its issuer wrote: shortened, without control characters.
-    Name(String),
-    /// An iPAddress.
-    Address(IpAddr),
-}
-
-impl fmt::Display for Present {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name(name) => f.write_str(name),
-            Self::Address(address) => address.fmt(f),
-        }
-    }
-}
-
-/// The names a certificate is for, in its order. Mail addresses and whatever else no server is called are left out.
-pub(super) fn present<'a>(certificate: &Certificate<'a>) -> impl Iterator<Item = Present> + use<'a> {
-    let mut names = Reader::new(certificate.extensions.names.unwrap_or_default());
-    std::iter::from_fn(move || names.any().ok()).filter_map(|name| match (name.tag, name.content) {
-        (0x82, name) => Some(Present::Name(printable(String::from_utf8_lossy(name), 80))),
-        (0x87, &[a, b, c, d]) => Some(Present::Address(IpAddr::from([a, b, c, d]))),
-        (0x87, address) => <[u8; 16]>::try_from(address).ok().map(|address| Present::Address(address.into())),
-        _ => None,
-    })
-}
-
 /// An address without the brackets it has in a URL.
 fn bare(name: &str) -> &str {
     name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name)
@@ -89,7 +60,7 @@ fn mismatch(bytes: &[u8], expected: &Host) -> RejectReason {
     let mut subject = "the server's certificate".to_owned();
     if let Ok(certificate) = Certificate::read(bytes) {
         subject = certificate.called();
-        for name in present(&certificate) {
+        for name in certificate.names() {
             if let (Host::Address(expected), Present::Name(name)) = (expected, &name)
                 && bare(name).parse() == Ok(*expected)
             {

@@ -8,15 +8,15 @@ use std::sync::Arc;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm};
 
+use super::accepted::Accepted;
 use super::anchors::Anchors;
 use super::bundle::{self, BundleError, Finding, FindingKind, Look};
 use super::certificate::Certificate;
-use super::check::Accepted;
 use super::exact::Exact;
 use super::identity::{Identity, IdentityError};
 use super::pin::Pins;
 use super::reject::{Place, RejectReason};
-use super::revocation::{Issuer, Kin, RevocationError, Revocations};
+use super::revocation::{Issuer, Kin, RevocationError, Revocations, Signers};
 use super::time::{Time, Timestamp};
 use crate::settings::{CertificatePolicy, Profile, Roots};
 use crate::types::{Host, Printable, Proof};
@@ -390,13 +390,18 @@ impl Policy {
                 place: Place::Root,
                 kin: Kin::default(),
             };
-            let found = self.revocations.check(certificate, Place::Server, &issuer, self, time);
+            let found = self.revocations.check(certificate, Place::Server, &issuer, self.signers(), time);
             found.err().filter(|reason| matches!(reason, RejectReason::Revoked { .. }))
         })
     }
 
     pub(super) fn provider(&self) -> &Arc<CryptoProvider> {
         &self.provider
+    }
+
+    /// What a revocation list may be signed with.
+    pub(super) fn signers(&self) -> Signers<'_> {
+        Signers { anchors: &self.anchors, algorithms: self.algorithms() }
     }
 
     pub(super) fn algorithms(&self) -> &[&'static dyn SignatureVerificationAlgorithm] {

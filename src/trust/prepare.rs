@@ -9,7 +9,7 @@ use rustls::sign::SingleCertAndKey;
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, version};
 
-use super::check::Accepted;
+use super::accepted::Accepted;
 use super::name;
 use super::policy::{Material, Policy, TrustError};
 use super::reject::RejectReason;

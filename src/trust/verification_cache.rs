@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ring::digest::{Context, SHA256};
 use rustls::pki_types::CertificateDer;
 
-use super::check::{self, Accepted};
+use super::accepted::Accepted;
+use super::check;
 use super::policy::Policy;
 use super::reject::RejectReason;
 use super::time::{Timestamp, WallClock};

@@ -81,15 +81,15 @@ fn what_is_bounded_is_bounded_by_the_code() {
         ),
         Code("| applications remembered as reported | {store/outbox/account.APPLICATIONS} |"),
         // What settings may say.
-        Code("| text | {settings/read.MAX_TEXT MiB} MiB of UTF-8; nesting of {settings/read.MAX_DEPTH} |"),
+        Code("| text | {settings/limits.MAX_TEXT MiB} MiB of UTF-8; nesting of {settings/limits.MAX_DEPTH} |"),
         Code("| server lists, locations | {settings/resolve.MAX_LISTS} each |"),
         Code("| server lists, locations | {settings/resolve.MAX_LOCATIONS} each |"),
         Code("| 1 to {settings/resolve.MAX_SERVERS}; {settings/resolve.MAX_PRIORITIES} |"),
         Code(
-            "| {settings/value.MAX_REFERENCE_SERVERS} ({settings/location.DEFAULT_REFERENCE_SERVERS} unless the document says \
-             more); {settings/location.MAX_PORTS} |",
+            "| {settings/value.MAX_REFERENCE_SERVERS} ({settings/resolve/location.DEFAULT_REFERENCE_SERVERS} unless the document says \
+             more); {settings/resolve/location.MAX_PORTS} |",
         ),
-        Code("| {settings/certificate.MAX_FILES} each; {settings/certificate.MAX_PINS} |"),
+        Code("| {settings/resolve/certificate.MAX_FILES} each; {settings/resolve/certificate.MAX_PINS} |"),
         Code(
             "| 1 to {settings/value.NAME_CHARACTERS} characters, all of them seen; \
              {settings/value.DESCRIPTION_CHARACTERS} characters; {settings/value.PATH_BYTES} bytes |",
@@ -119,7 +119,7 @@ fn settings_are_read_as_their_page_says() {
         Code("over HTTPS on port {settings/list.DEFAULT_HTTPS_PORT}"),
         Code("a heartbeat every {settings/effective.DEFAULT_HEARTBEAT min words} minutes"),
         Code(
-            "at most {settings/read.MAX_TEXT MiB} MiB, nested at most {settings/read.MAX_DEPTH} levels \
+            "at most {settings/limits.MAX_TEXT MiB} MiB, nested at most {settings/limits.MAX_DEPTH} levels \
              deep",
         ),
         Code("At most {settings/read.LISTED_UNKNOWN_FIELDS} are listed one by one"),
@@ -133,10 +133,10 @@ fn settings_are_read_as_their_page_says() {
         Test("| 1 to 65535 | 8014 |", "the_ranges_and_defaults_of_settings_are_those_in_force"),
         Code("0 to {settings/value.MAX_WEIGHT} | 1 |"),
         Test("plain HTTP on port 8014", "the_ranges_and_defaults_of_settings_are_those_in_force"),
-        Code("whom to believe, 1 to {settings/certificate.MAX_FILES} of:"),
-        Code("known public keys, at most {settings/certificate.MAX_PINS},"),
+        Code("whom to believe, 1 to {settings/resolve/certificate.MAX_FILES} of:"),
+        Code("known public keys, at most {settings/resolve/certificate.MAX_PINS},"),
         Other("in Base64 (44 characters)"),
-        Code("(PEM or DER), at most {settings/certificate.MAX_FILES}"),
+        Code("(PEM or DER), at most {settings/resolve/certificate.MAX_FILES}"),
         Code(
             "and the root, 0 to {settings/value.MAX_CHAIN_DEPTH} | no limit but \
              {settings/value.MAX_CHAIN_DEPTH words} |",
@@ -154,9 +154,9 @@ fn settings_are_read_as_their_page_says() {
              h} h |",
         ),
         Code(
-            "| how many may be written | 1 to {settings/value.MAX_REFERENCE_SERVERS} | {settings/location.DEFAULT_REFERENCE_SERVERS} |",
+            "| how many may be written | 1 to {settings/value.MAX_REFERENCE_SERVERS} | {settings/resolve/location.DEFAULT_REFERENCE_SERVERS} |",
         ),
-        Code("1 to {settings/location.MAX_PORTS} ports, each once"),
+        Code("1 to {settings/resolve/location.MAX_PORTS} ports, each once"),
         Code("| a heartbeat below {settings/lint.SHORT_HEARTBEAT s} s | a minute or more |"),
         Code(
             "asked on port {settings/reference_lint.FTP_DATA} | port 21: nobody listens on \
@@ -302,12 +302,14 @@ fn the_documentation_in_the_code_has_its_numbers() {
     Page::read("src/types/mod.rs").goes_by(&[]);
     Page::read("src/client/mod.rs").goes_by(&[
         Code("takes more than {platform/callback.LONG s words} seconds is logged"),
-        Code("At most {engine/session/announced.LONGEST_TAG} bytes; an empty or longer tag"),
         Test(
             "about once a day, on a thread",
             "a_quiet_agent_writes_once_a_day_so_that_a_good_address_does_not_grow_old",
         ),
         Code("that ends after {client/writer.LINGER s a} second"),
+    ]);
+    Page::read("src/client/handle.rs").goes_by(&[
+        Code("At most {engine/session/announced.LONGEST_TAG} bytes; an empty or longer tag"),
         Test(
             "twenty requests in four seconds make about five heartbeats",
             "twenty_requests_in_four_seconds_are_about_five_heartbeats_and_the_last_is_told",
@@ -344,8 +346,8 @@ fn the_header_has_the_numbers_of_the_code() {
         Other("has the first four bytes"),
         Other("4 or 6."),
         Other("0 to 65535, in the order of this machine"),
-        Code("at json, at most {settings/read.MAX_TEXT MiB} MiB"),
-        Code("Only a regular file is read, of at most {settings/read.MAX_TEXT MiB} MiB"),
+        Code("at json, at most {settings/limits.MAX_TEXT MiB} MiB"),
+        Code("Only a regular file is read, of at most {settings/limits.MAX_TEXT MiB} MiB"),
         Other(r#"{"value": "5m", "from": "group"}"#),
         Code("Too many attempts in {attachment.guard_window min words} minutes"),
         Code("moved often within {attachment.moves_window min words} minutes"),

@@ -44,7 +44,8 @@ fn pages() -> BTreeSet<String> {
             .map(|name| format!("{folder}/{name}").trim_start_matches('/').to_owned())
             .collect()
     };
-    let mut pages = BTreeSet::from(["src/lib.rs", "src/client/builder.rs"].map(str::to_owned));
+    let mut pages =
+        BTreeSet::from(["src/lib.rs", "src/client/builder.rs", "src/client/handle.rs"].map(str::to_owned));
     pages.extend(files("", &[".md"]));
     pages.extend(files("docs", &[""]));
     pages.extend(files("include", &[".h", ".hpp"]));

@@ -5,9 +5,9 @@ use std::mem;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::Heard;
 use super::answers::{Adopted, Answers};
 use super::event_ids::EventIds;
+use super::heard::Heard;
 use crate::client::credential_provider::CredentialProvider;
 use crate::client::status::{Said, Status};
 use crate::client::too_large::TooLarge;

@@ -7,12 +7,13 @@
 mod answers;
 mod event_ids;
 mod exchanges;
+mod heard;
 mod links;
 mod policies;
 mod probes;
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,49 +24,23 @@ use self::exchanges::{Exchanges, Next};
 use self::links::Links;
 use self::policies::Policies;
 use self::probes::Probes;
+pub(super) use heard::Heard;
+
 use super::credential_provider::CredentialProvider;
+use super::mail::Found;
 use super::prepare::PreparedSettings;
-use super::reread::{Found, Look, Reread};
+use super::reread::{Look, Reread};
 use super::status::Status;
 use super::trust_clock::TrustClock;
-use crate::engine::{Action, Command, Event, Input, NetworkChange, Reached, Target, Turn};
+use crate::engine::{Action, Command, Event, Input, Target, Turn};
 use crate::net::protocol::{Announcement, Protocol};
-use crate::net::{Answer, Limits, Looked, Proxy, Report, Resolver, SocketHook};
+use crate::net::{Limits, Looked, Proxy, Report, Resolver, SocketHook};
 use crate::platform::{Peers, Waker, logging};
 use crate::settings::Server;
 use crate::trust::Timestamp;
 use crate::types::{
-    CertificatePolicyId, ExchangeId, Failure, LinkId, Moment, News, Outcome, ProbeId, Proof, QueryId,
-    Request, Route, Verdict, Via,
+    CertificatePolicyId, Failure, LinkId, Moment, News, Outcome, ProbeId, Proof, QueryId, Route, Verdict,
 };
-
-/// Something the engine is to be told: [`Input`], owning what it lends.
-pub(super) enum Heard {
-    Timeout,
-    Resumed,
-    ClockStepped,
-    Network(NetworkChange),
-    Command(Command),
-    LookUp(QueryId, Turn),
-    Resolved(QueryId, Result<Arc<[IpAddr]>, Failure>),
-    Connected(LinkId, Via),
-    Secured(LinkId, Proof),
-    FirstByte(ExchangeId),
-    /// A whole answer, to a heartbeat that covers the requests for one up to this.
-    Answered {
-        exchange: ExchangeId,
-        request: Request,
-        covers: u64,
-        answer: Answer,
-    },
-    /// What was said to an exchange that listens; `None`: a sign that the server is there.
-    Notice(ExchangeId, Option<Announcement>),
-    Declined(ExchangeId),
-    Lost(LinkId, Failure),
-    Probed(ProbeId, Result<Reached, Failure>),
-    Remembered(u64),
-    CannotRemember(u64),
-}
 
 /// What a driver is made of.
 pub(super) struct Config {

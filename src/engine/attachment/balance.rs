@@ -22,21 +22,24 @@ pub(in crate::engine) const KEY: [u8; 16] = *b"homing: balance ";
 
 /// What the ranking of one server needs. Ordered best first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Draw {
+pub(super) struct Draw<'a> {
     exponent: u64,
     weight: u32,
-    id: ServerId,
+    id: &'a ServerId,
 }
 
-impl Draw {
+impl<'a> Draw<'a> {
     /// `weight` 0 means "only if nothing else": such servers rank behind all others.
-    pub(super) fn new(agent: &AgentId, id: &ServerId, weight: u32) -> Self {
-        Self { exponent: negative_log2(hash(agent, id)), weight, id: id.clone() }
+    pub(super) fn new(agent: &AgentId, id: &'a ServerId, weight: u32) -> Self {
+        Self { exponent: negative_log2(hash(agent, id)), weight, id }
     }
 }
 
-impl Ord for Draw {
+impl Ord for Draw<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
+        if self.weight == other.weight {
+            return self.exponent.cmp(&other.exponent).then_with(|| self.id.cmp(other.id));
+        }
         // Weight 0 everywhere is 1 everywhere, and behind any other weight: both follow from comparing
         // "has a weight" first and taking 0 as 1 after that.
         let spare = |draw: &Self| draw.weight == 0;
@@ -44,11 +47,11 @@ impl Ord for Draw {
         spare(self)
             .cmp(&spare(other))
             .then_with(|| scaled(self, other).cmp(&scaled(other, self)))
-            .then_with(|| self.id.cmp(&other.id))
+            .then_with(|| self.id.cmp(other.id))
     }
 }
 
-impl PartialOrd for Draw {
+impl PartialOrd for Draw<'_> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }

@@ -11,7 +11,13 @@
 //! away from all better servers for an hour, and then they have to answer for four times as long (1, 4, 16, 60 min). An
 //! hour's stay sets that back. So a server that flaps, in whatever pattern, moves an agent twice an hour at most.
 
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+
+use siphasher::sip::SipHasher13;
+
 use super::Tuning;
+use super::by_id::ById;
 use super::ranked_servers::Member;
 use super::servers::Servers;
 use crate::engine::context::Context;
@@ -76,17 +82,41 @@ pub(super) struct Proof {
 impl Failback {
     // --- getters ---
 
-    pub(super) fn prospects(&self) -> &[Prospect] {
-        &self.prospects
+    /// The prospects by their records.
+    pub(super) fn by_record(&self) -> BTreeMap<u16, &Prospect> {
+        // Of two with one record the first counts.
+        self.prospects.iter().rev().map(|prospect| (prospect.member.record, prospect)).collect()
     }
 
-    /// How far this server has proved itself.
-    pub(super) fn proof(&self, record: usize, id: &ServerId) -> Option<Proof> {
-        let mut prospects = self.prospects.iter();
-        match prospects.find(|prospect| usize::from(prospect.member.record) == record) {
-            Some(prospect) => prospect.proof,
-            None => self.earlier.iter().find(|(earlier, _)| earlier == id).map(|&(_, proof)| proof),
+    /// How far servers have proved themselves, by record. `by_id` finds the records of an earlier life.
+    pub(super) fn proofs<'a>(&self, by_id: impl FnOnce() -> ById<'a>) -> BTreeMap<usize, Proof> {
+        let mut proofs = BTreeMap::new();
+        if !self.earlier.is_empty() {
+            let records = by_id();
+            let earlier = self.earlier.iter().rev();
+            proofs.extend(earlier.filter_map(|(id, proof)| Some((records.get(id)?, *proof))));
         }
+        for (record, prospect) in self.by_record() {
+            match prospect.proof {
+                Some(proof) => drop(proofs.insert(record.into(), proof)),
+                None => drop(proofs.remove(&record.into())),
+            }
+        }
+        proofs
+    }
+
+    /// A number that differs when the proofs differ.
+    pub(super) fn digest(&self) -> u64 {
+        let number = |(id, proof): (&ServerId, &Proof)| {
+            let mut hasher = SipHasher13::new();
+            (id, proof.count, proof.first).hash(&mut hasher);
+            hasher.finish()
+        };
+        let prospects = self.prospects.iter();
+        let proofs =
+            prospects.filter_map(|prospect| Some((&prospect.member.server.id, prospect.proof.as_ref()?)));
+        let earlier = self.earlier.iter().map(|(id, proof)| (id, proof));
+        proofs.chain(earlier).map(number).fold(0, u64::wrapping_add)
     }
 
     /// `may_move`: nothing else is under way with the server in use, so a settled move can begin.

@@ -1,5 +1,7 @@
 //! Which servers a search tries, and in which order.
 
+use std::collections::BTreeSet;
+
 use super::health::{Record, Standing};
 use super::ranked_servers::{Member, RankedServers};
 use crate::types::Moment;
@@ -96,7 +98,7 @@ fn rotate(chosen: &mut Vec<(Standing, &Member)>, ranked_servers: &RankedServers,
         .map(|(_, member)| (member.priority, last_start(member), member.rank))
         .collect();
     others.sort_unstable();
-    let turns: Vec<_> = others
+    let turns: BTreeSet<_> = others
         .chunk_by(|one, other| one.0 == other.0)
         .flat_map(|turns| {
             let count = turns.first().map_or(0, |(priority, ..)| ranked_servers.priority(*priority).len());

@@ -12,11 +12,12 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Tuning;
+use super::failures::{Ended, Failures};
 use super::plan::Entry;
 use super::ranked_servers::Member;
 use crate::engine::Reason;
 use crate::engine::session::{Attempt, Link};
-use crate::types::{ExchangeId, Failure, FailureClass, Moment, SettingsId};
+use crate::types::{ExchangeId, Failure, Moment, SettingsId};
 
 /// More at once would look like a port scan, and would cost a small site its uplink.
 const MOST_IN_FLIGHT: usize = 10;
@@ -32,10 +33,12 @@ pub(super) struct Race {
     pub(super) incumbent: Option<usize>,
     pub(super) runners: Vec<Runner>,
     /// What has failed; charged when the race is over.
-    pub(super) failed: Vec<Ended>,
+    pub(super) failed: Failures,
     plan: VecDeque<Entry>,
     /// Gave their place to others; started once more at the end.
     evicted: Vec<Entry>,
+    /// The best priority among them.
+    best_evicted: Option<u16>,
     last_chances: bool,
     pace: StartPace,
     /// How many of the next starts need not wait.
@@ -83,16 +86,6 @@ pub(super) struct Held {
     pub(super) events: bool,
 }
 
-/// A failure that waits to be charged.
-#[derive(Clone, Debug)]
-pub(super) struct Ended {
-    pub(super) record: usize,
-    pub(super) policy: u16,
-    pub(super) failure: Failure,
-    /// Its server has paid already.
-    pub(super) charged: bool,
-}
-
 /// What the owner does next.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
@@ -120,9 +113,10 @@ impl Race {
             begun: now,
             incumbent: None,
             runners: Vec::new(),
-            failed: Vec::new(),
+            failed: Failures::default(),
             plan: plan.into(),
             evicted: Vec::new(),
+            best_evicted: None,
             last_chances: false,
             pace: StartPace::default(),
             at_once: 0,
@@ -132,18 +126,18 @@ impl Race {
 
     /// Continues after the server in use has failed.
     pub(super) fn after(mut self, ended: Ended) -> Self {
-        self.failed.push(ended);
+        self.failed.add(ended);
         self
     }
 
     /// The settings changed. What failed under the old ones is tried again, not charged; with `keep` it is not tried
     /// again, so that settings that change all the time do not make a race without end.
     pub(super) fn renumber_failures(&mut self, keep: bool, record: impl Fn(usize) -> Option<usize>) {
-        self.failed = std::mem::take(&mut self.failed)
-            .into_iter()
-            .filter(|_| keep)
-            .filter_map(|ended| Some(Ended { record: record(ended.record)?, charged: true, ..ended }))
-            .collect();
+        for ended in self.failed.take().into_iter().filter(|_| keep) {
+            if let Some(record) = record(ended.record) {
+                self.failed.add(Ended { record, charged: true, ..ended });
+            }
+        }
         self.last_chances = false;
     }
 
@@ -253,15 +247,11 @@ impl Race {
     }
 
     /// A runner failed. It is out of the race.
-    ///
-    /// A server that is heard of twice (a silent connection and a fresh one) fails once: the later word counts.
     pub(super) fn failed(&mut self, index: usize, failure: Failure, definite: bool, charged: bool) {
         let runner = self.runners.remove(index);
         let record = runner.attempt.target.record;
-        let charged = charged || self.failed.iter().any(|ended| ended.record == record && ended.charged);
-        self.failed.retain(|ended| ended.record != record);
         self.pace.definite |= definite;
-        self.failed.push(Ended { record, policy: runner.member.server.policy, failure, charged });
+        self.failed.add(Ended { record, policy: runner.member.server.policy, failure, charged });
     }
 
     /// Whether an attempt was, or will be, dialled under a policy of these settings.
@@ -288,6 +278,8 @@ impl Race {
     /// A runner gave up its place and will have another chance.
     pub(super) fn evicted(&mut self, index: usize) -> Runner {
         let runner = self.runners.remove(index);
+        let priority = runner.member.priority;
+        self.best_evicted = Some(self.best_evicted.map_or(priority, |best| best.min(priority)));
         self.evicted.push(Entry::new(runner.member.clone()));
         runner
     }
@@ -300,12 +292,11 @@ impl Race {
             let here = |runner: &Runner| {
                 runner.attempt.target.record == record && runner.member.is_same_place(&entry.member)
             };
-            self.incumbent == Some(record)
-                || self.runners.iter().any(here)
-                || self.failed.iter().any(|ended| ended.record == record)
+            self.incumbent == Some(record) || self.runners.iter().any(here) || self.failed.has(record)
         };
         self.plan = plan.into_iter().filter(|entry| !tried(entry)).collect();
         self.evicted.clear();
+        self.best_evicted = None;
     }
 
     /// The network changed, or the machine slept: see [`Attempt::network_changed`].
@@ -334,6 +325,7 @@ impl Race {
         if self.plan.is_empty() && !self.last_chances && self.best_held().is_none() {
             self.last_chances = true;
             self.plan = self.evicted.drain(..).collect();
+            self.best_evicted = None;
             let order = |entry: &Entry| (entry.member.priority, entry.member.rank);
             self.plan.make_contiguous().sort_by_key(order);
         }
@@ -376,7 +368,7 @@ impl Race {
         let above_pending = || {
             let above = |member: &Member| member.priority < entry.member.priority;
             self.runners.iter().any(|runner| above(&runner.member))
-                || self.evicted.iter().any(|entry| above(&entry.member))
+                || self.best_evicted.is_some_and(|best| best < entry.member.priority)
         };
         let end = match crossing {
             true if !above_pending() => gap,
@@ -394,8 +386,7 @@ impl Race {
 
     /// Whether two servers have rejected this agent.
     fn is_refused(&self) -> bool {
-        let refusals = self.failed.iter().filter(|ended| ended.failure.class() == FailureClass::NotAllowed);
-        refusals.count() >= 2
+        self.failed.rejections() >= 2
     }
 
     /// The best success held, and since when the first of them is held.

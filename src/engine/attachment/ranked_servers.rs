@@ -33,18 +33,15 @@ pub(super) struct RankedServers {
 }
 
 impl RankedServers {
-    /// `record` finds the record of a server; one without is left out.
-    pub(super) fn new(list: &ServerList, agent: &AgentId, record: impl Fn(&Server) -> Option<usize>) -> Self {
+    /// The records are those of the servers of the settings, in their order.
+    pub(super) fn new(list: &ServerList, agent: &AgentId) -> Self {
         let mut members = Vec::new();
         for (priority, servers) in list.priorities.iter().enumerate() {
             let mut ranked: Vec<_> =
                 servers.iter().map(|server| (Draw::new(agent, &server.id, server.weight), server)).collect();
-            ranked.sort_by(|one, other| one.0.cmp(&other.0));
+            ranked.sort_unstable_by(|one, other| one.0.cmp(&other.0));
             for (rank, (_, server)) in ranked.into_iter().enumerate() {
-                let Some(record) = record(server).and_then(|record| u16::try_from(record).ok()) else {
-                    continue;
-                };
-                let (priority, rank) = (narrow(priority), narrow(rank));
+                let (record, priority, rank) = (server.number, narrow(priority), narrow(rank));
                 members.push(Member { server: server.clone(), record, priority, rank });
             }
         }
@@ -56,8 +53,30 @@ impl RankedServers {
         &self.members
     }
 
+    /// Looks at every member: for a single question.
     pub(super) fn of_record(&self, record: usize) -> Option<&Member> {
         self.members.iter().find(|member| usize::from(member.record) == record)
+    }
+
+    /// For as many questions as there are servers.
+    pub(super) fn by_record(&self) -> ByRecord<'_> {
+        let last = self.members.iter().map(|member| usize::from(member.record)).max();
+        let mut members = vec![None; last.map_or(0, |last| last + 1)];
+        for member in &self.members {
+            if let Some(place) = members.get_mut(usize::from(member.record)) {
+                *place = Some(member);
+            }
+        }
+        ByRecord { members }
+    }
+
+    /// The member with the record of this one, which is most often at its place.
+    pub(super) fn with_record_of(&self, member: &Member) -> Option<&Member> {
+        let place = (member.priority, member.rank);
+        let found = self.members.binary_search_by_key(&place, |listed| (listed.priority, listed.rank));
+        let at_its_place = found.ok().and_then(|index| self.members.get(index));
+        let is_it = |listed: &&Member| listed.record == member.record;
+        at_its_place.filter(is_it).or_else(|| self.of_record(member.record.into()))
     }
 
     /// The servers of one priority, own server first.
@@ -72,6 +91,17 @@ impl RankedServers {
         self.members
             .chunk_by(|one, other| one.priority == other.priority)
             .filter_map(|chunk| Some(chunk.first()?.priority))
+    }
+}
+
+/// The members of a ranked servers by their records.
+pub(super) struct ByRecord<'a> {
+    members: Vec<Option<&'a Member>>,
+}
+
+impl<'a> ByRecord<'a> {
+    pub(super) fn of_record(&self, record: usize) -> Option<&'a Member> {
+        self.members.get(record).copied().flatten()
     }
 }
 

@@ -7,21 +7,24 @@ use siphasher::sip::SipHasher13;
 
 use super::active::Active;
 use super::backoff::{MOST_MISSES, Misses};
-use super::failback::Proof;
+use super::digest::TELLING_MISSES;
+use super::failback::{Proof, Prospect};
 use super::health::{Health, LastGood, Record, Throttle};
+use super::ranked_servers::Member;
 use super::{Attachment, Phase};
 use crate::engine::event::span;
 use crate::engine::memory::{LeftOut, LeftOutReason, Memory, Proven, ServerMemory};
 use crate::engine::tuning::schedule::Tuning;
 use crate::engine::{Away, Reason, ServerSnapshot, Snapshot};
 use crate::settings::{Protocol, Settings};
-use crate::types::{FailureClass, Moment, ServerId, Span};
+use crate::types::{FailureClass, Moment, Span};
 
 impl Attachment {
     // --- snapshot ---
 
     pub(in crate::engine) fn snapshot(&self, settings: &Settings, now: Moment) -> Snapshot {
         let active = self.active();
+        let prospects = self.failback.by_record();
         let (next_search, reason) = match &self.phase {
             Phase::Starting { at } => (Some(*at), Some(Reason::Start)),
             Phase::Waiting { until, reason } => (Some(*until), Some(*reason)),
@@ -51,7 +54,10 @@ impl Attachment {
                 .ranked_servers
                 .members()
                 .iter()
-                .map(|member| self.server_snapshot(member, settings, now))
+                .map(|member| {
+                    let prospect = prospects.get(&member.record).copied();
+                    self.server_snapshot(member, prospect, settings, now)
+                })
                 .collect(),
             location: None,
             stale_inputs: 0,
@@ -60,13 +66,12 @@ impl Attachment {
 
     fn server_snapshot(
         &self,
-        member: &super::ranked_servers::Member,
+        member: &Member,
+        prospect: Option<&Prospect>,
         settings: &Settings,
         now: Moment,
     ) -> ServerSnapshot {
         let record = self.servers.record(member.record.into());
-        let prospect =
-            self.failback.prospects().iter().find(|prospect| prospect.member.record == member.record);
         let name = record.map_or("unknown", |record| match record.throttled_until() {
             Some(until) if until > now => "throttled",
             Some(_) | None => health_name(record.health),
@@ -100,8 +105,9 @@ impl Attachment {
     // --- memory ---
 
     pub(in crate::engine) fn memory(&self, tuning: &Tuning, now: Moment) -> Memory {
-        let remembered = self.servers.records.iter().enumerate().filter_map(|(index, record)| {
-            let memory = self.server_memory(index, record, now);
+        let proofs = self.failback.proofs(|| self.servers.by_id());
+        let remembered = self.servers.records().iter().enumerate().filter_map(|(index, record)| {
+            let memory = server_memory(record, proofs.get(&index), now);
             let nothing = memory.misses == 0
                 && memory.left_out.is_none()
                 && memory.proof.is_none()
@@ -119,37 +125,6 @@ impl Attachment {
         }
     }
 
-    fn server_memory(&self, index: usize, record: &Record, now: Moment) -> ServerMemory {
-        let left_out = |reason, until: Moment| {
-            (until > now).then(|| LeftOut { reason, remaining: Span(until.after(now)) })
-        };
-        // A server can be throttled and down: the floor it asked for is the one that must not be forgotten.
-        let throttle = record.throttle.and_then(|throttle| floor_memory(throttle, now));
-        let left_out = throttle.or(match record.health {
-            Health::Down { until } => left_out(LeftOutReason::Down, until),
-            Health::Quarantined { until, class: FailureClass::NotAllowed, .. } => {
-                left_out(LeftOutReason::NotAllowed, until)
-            }
-            // A certificate or an impostor is judged afresh: the trust store may have changed meanwhile.
-            Health::Quarantined { .. }
-            | Health::Unknown
-            | Health::Up
-            | Health::Suspect { .. }
-            | Health::Probation
-            | Health::Draining { .. } => None,
-        });
-        ServerMemory {
-            id: record.id.clone(),
-            misses: record.misses.count(),
-            left_out,
-            proof: self
-                .failback
-                .proof(index, &record.id)
-                .map(|proof| Proven { count: proof.count, ago: Span(now.since(proof.first)) }),
-            last_good: record.last_good_known().map(|known| (known.address, Span(known.age(now)))),
-        }
-    }
-
     /// What servers asked for that the settings do not name at present.
     fn floors_elsewhere(&self, now: Moment) -> impl Iterator<Item = ServerMemory> {
         self.servers.floors().iter().filter_map(move |(id, throttle)| {
@@ -163,40 +138,14 @@ impl Attachment {
     /// Left out is what no later life would act upon differently: that an address worked a minute later
     /// than was written (its age is believed by the day), misses beyond those that change a wait, and until when a server is down (never more than
     /// about two minutes, less than a restart takes; that it failed once more is in its misses).
-    pub(in crate::engine) fn memory_digest(&self, tuning: &Tuning, now: Moment) -> u64 {
+    pub(in crate::engine) fn memory_digest(&mut self, tuning: &Tuning, now: Moment) -> u64 {
         let mut digest = SipHasher13::new();
         (self.misses.min(TELLING_MISSES), self.failback.damping).hash(&mut digest);
         self.announced.confirmed_policy().hash(&mut digest);
+        (self.servers.digest(now), self.failback.digest()).hash(&mut digest);
         for push in self.push_memory(tuning, now) {
             (&push.server, push.proxy, push.rung, push.silence.0, push.died.map(|died| died.0.0))
                 .hash(&mut digest);
-        }
-        for (index, record) in self.servers.records.iter().enumerate() {
-            let left_out = match record.health {
-                Health::Quarantined { until, class: FailureClass::NotAllowed, .. } => Some((until, false)),
-                Health::Quarantined { .. }
-                | Health::Down { .. }
-                | Health::Unknown
-                | Health::Up
-                | Health::Suspect { .. }
-                | Health::Probation
-                | Health::Draining { .. } => None,
-            };
-            let left_out = left_out.filter(|&(until, _)| until > now);
-            let proof = self.failback.proof(index, &record.id).map(|proof| (proof.count, proof.first));
-            let throttle =
-                record.throttle.filter(|throttle| throttle.until > now).map(|t| (t.until, t.status));
-            let last_good =
-                record.last_good_known().map(|known| (known.address, known.at.as_nanos() / DAY_NANOS));
-            let misses = record.misses.count().min(TELLING_MISSES);
-            if misses > 0
-                || left_out.is_some()
-                || throttle.is_some()
-                || proof.is_some()
-                || last_good.is_some()
-            {
-                (&record.id, misses, left_out, throttle, proof, last_good).hash(&mut digest);
-            }
         }
         for (id, throttle) in self.servers.floors() {
             (id, throttle.until, throttle.status).hash(&mut digest);
@@ -217,8 +166,10 @@ impl Attachment {
         for known in &memory.push {
             self.ladders.restore(known, gone, tuning, now);
         }
-        for known in &memory.servers {
-            let record = self.find(&known.id).and_then(|index| self.servers.records.get_mut(index));
+        let places = self.servers.by_id();
+        let found: Vec<_> = memory.servers.iter().map(|known| places.get(&known.id)).collect();
+        for (known, place) in memory.servers.iter().zip(found) {
+            let record = place.and_then(|place| self.servers.records_mut().get_mut(place));
             let Some(record) = record else {
                 let floor = known.left_out.and_then(|left_out| throttle(left_out, gone, now));
                 if let Some(floor) = floor.filter(|floor| floor.until > now) {
@@ -252,9 +203,33 @@ impl Attachment {
             }
         }
     }
+}
 
-    fn find(&self, id: &ServerId) -> Option<usize> {
-        self.servers.find(id)
+/// What a next life has to know of this server.
+fn server_memory(record: &Record, proof: Option<&Proof>, now: Moment) -> ServerMemory {
+    let left_out =
+        |reason, until: Moment| (until > now).then(|| LeftOut { reason, remaining: Span(until.after(now)) });
+    // A server can be throttled and down: the floor it asked for is the one that must not be forgotten.
+    let throttle = record.throttle.and_then(|throttle| floor_memory(throttle, now));
+    let left_out = throttle.or(match record.health {
+        Health::Down { until } => left_out(LeftOutReason::Down, until),
+        Health::Quarantined { until, class: FailureClass::NotAllowed, .. } => {
+            left_out(LeftOutReason::NotAllowed, until)
+        }
+        // A certificate or an impostor is judged afresh: the trust store may have changed meanwhile.
+        Health::Quarantined { .. }
+        | Health::Unknown
+        | Health::Up
+        | Health::Suspect { .. }
+        | Health::Probation
+        | Health::Draining { .. } => None,
+    });
+    ServerMemory {
+        id: record.id.clone(),
+        misses: record.misses.count(),
+        left_out,
+        proof: proof.map(|proof| Proven { count: proof.count, ago: Span(now.since(proof.first)) }),
+        last_good: record.last_good_known().map(|known| (known.address, Span(known.age(now)))),
     }
 }
 
@@ -284,11 +259,6 @@ fn remaining(left_out: LeftOut, gone: Duration) -> Duration {
 
 /// The longest any rule leaves a server out: a throttle of an hour with its spread, or a quarantine.
 const MOST_REMAINING: Duration = Duration::from_secs(2 * 3600);
-
-/// Waiting times have doubled to the longest ceiling there is, 600 s, after ten misses.
-const TELLING_MISSES: u8 = 10;
-
-const DAY_NANOS: u64 = 24 * 3600 * 1_000_000_000;
 
 const fn health_name(health: Health) -> &'static str {
     match health {

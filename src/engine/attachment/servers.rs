@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::by_id::ById;
+use super::digest::Digest;
 use super::health::{Record, Throttle, smooth};
 use super::plan::{self, Criteria, Entry};
 use super::race::{Held, Race, Runner, Step};
@@ -22,7 +24,8 @@ use crate::types::{AgentId, Cause, Failure, FailureClass, Moment, Purpose, Reque
 pub(super) struct Servers {
     pub(super) agent: AgentId,
     /// One for each distinct server of the settings.
-    pub(super) records: Vec<Record>,
+    records: Vec<Record>,
+    digest: Digest,
     /// The list in force.
     pub(super) ranked_servers: RankedServers,
     /// How long connections take on this network.
@@ -52,6 +55,7 @@ impl Servers {
         Self {
             agent,
             records: Vec::new(),
+            digest: Digest::default(),
             ranked_servers: RankedServers::default(),
             connect_time: None,
             floors: Vec::new(),
@@ -63,6 +67,22 @@ impl Servers {
 
     // --- getters ---
 
+    /// Every server of the settings, in their order, and then perhaps one that they no longer name.
+    pub(super) fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// For what may change many of them.
+    pub(super) fn records_mut(&mut self) -> &mut Vec<Record> {
+        self.digest.forget();
+        &mut self.records
+    }
+
+    /// A number that differs when the records differ in a way worth a write to a disk.
+    pub(super) fn digest(&mut self, now: Moment) -> u64 {
+        self.digest.number(now, &self.records)
+    }
+
     pub(super) fn record(&self, record: usize) -> Option<&Record> {
         self.records.get(record)
     }
@@ -72,8 +92,9 @@ impl Servers {
         self.records.get(record).map_or_else(|| ServerId::new("?"), |record| record.id.clone())
     }
 
-    pub(super) fn find(&self, id: &ServerId) -> Option<usize> {
-        self.records.iter().position(|record| record.id == *id)
+    /// The records by the ids of their servers.
+    pub(super) fn by_id(&self) -> ById<'_> {
+        ById::new(&self.records)
     }
 
     /// How long an attempt runs alone before the next is started beside it.
@@ -201,7 +222,7 @@ impl Servers {
     pub(super) fn forget_network(&mut self, now: Moment, another: bool) {
         self.connect_time = None;
         self.good_route = 0;
-        for record in &mut self.records {
+        for record in self.records_mut() {
             record.forget_network(now, another);
         }
     }
@@ -215,9 +236,9 @@ impl Servers {
     }
 
     pub(super) fn charge(&mut self, cx: &mut Context<'_>, record: usize, policy: u16, failure: &Failure) {
-        if let Some(record) = self.records.get_mut(record) {
+        self.change(cx.now, record, |record| {
             record.charge(cx.now, failure, policy, &cx.tuning.attachment, cx.rng);
-        }
+        });
         self.floor_heard |= failure.class() == FailureClass::Throttled;
     }
 
@@ -232,22 +253,25 @@ impl Servers {
         cx.network.believed_somebody();
         let route = self.routes.iter().position(|&route| route == link.route).unwrap_or_default();
         self.good_route = u8::try_from(route).unwrap_or_default();
-        if let Some(record) = self.records.get_mut(record) {
+        let good_route = self.good_route;
+        self.change(cx.now, record, |record| {
             record.succeed(cx.now, &cx.tuning.attachment);
-            record.remember_route(self.good_route);
+            record.remember_route(good_route);
             record.remember_address(cx.now, link.looked_up(server), link.is_detour);
-        }
+        });
     }
 
     pub(super) fn drain(&mut self, cx: &mut Context<'_>, record: usize, window: Duration) {
-        if let Some(record) = self.records.get_mut(record) {
-            record.drain(cx.now, window, &cx.tuning.attachment);
-        }
+        self.change(cx.now, record, |record| record.drain(cx.now, window, &cx.tuning.attachment));
     }
 
     pub(super) fn end_drain(&mut self, cx: &Context<'_>, record: usize) {
+        self.change(cx.now, record, |record| record.end_drain(cx.now));
+    }
+
+    fn change(&mut self, now: Moment, record: usize, by: impl FnOnce(&mut Record)) {
         if let Some(record) = self.records.get_mut(record) {
-            record.end_drain(cx.now);
+            self.digest.change(now, record, by);
         }
     }
 
@@ -396,7 +420,8 @@ impl Servers {
             return;
         };
         let record = runner.attempt.target.record;
-        if self.ranked_servers.of_record(record).is_some_and(|listed| !listed.is_same_place(&runner.member)) {
+        let listed = self.ranked_servers.with_record_of(&runner.member);
+        if listed.is_some_and(|listed| !listed.is_same_place(&runner.member)) {
             // It was at a place the settings no longer name; the present one is not charged.
             race.failed(index, failure, definite, true);
             return;

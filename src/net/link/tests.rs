@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
 
 use super::*;
-use crate::net::protocol::HttpRequest;
+use crate::net::http_request::HttpRequest;
 use crate::net::sink::Sink;
 use crate::net::source::Source;
 use crate::platform::Clock;
@@ -43,6 +43,7 @@ fn dial(limits: Limits, serve: impl FnOnce(TcpStream) + Send + 'static) -> Drive
         weight: 1,
         inside: true,
         policy: 0,
+        number: 0,
         literal: None,
     };
     let policy =

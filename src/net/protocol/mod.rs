@@ -13,18 +13,9 @@ pub(crate) use homing::Homing;
 
 use super::event_stream::StreamEvent;
 use super::exchange::Answer;
-use super::sink::Sink;
-use super::source::Source;
+use super::http_request::HttpRequest;
 use crate::settings::Server;
 use crate::types::{News, Outcome, Request};
-
-/// One request as a value: what is sent, and where the body of the answer goes.
-pub(crate) struct HttpRequest {
-    /// The request line and the fields, each with its line end. Credentials and the empty line are added when it is sent.
-    pub(crate) head: String,
-    pub(crate) source: Source,
-    pub(crate) sink: Sink,
-}
 
 /// What the product has to say in a request.
 #[derive(Clone)]

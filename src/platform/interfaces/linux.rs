@@ -168,15 +168,6 @@ fn name_of(index: u32) -> io::Result<CString> {
     Ok(unsafe { CStr::from_ptr(name.as_ptr()) }.to_owned())
 }
 
-fn index_of(name: &[u8]) -> io::Result<u32> {
-    let name = CString::new(name.strip_suffix(&[0]).unwrap_or(name))?;
-    // SAFETY: the name ends with a zero.
-    match unsafe { libc::if_nametoindex(name.as_ptr()) } {
-        0 => Err(io::Error::last_os_error()),
-        index => Ok(index),
-    }
-}
-
 fn interfaces() -> Vec<Interface> {
     let mut first: *mut libc::ifaddrs = ptr::null_mut();
     // SAFETY: the place for the result is ours.
@@ -219,6 +210,7 @@ unsafe fn address(address: *const libc::sockaddr) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use super::kernel::index_of;
     use super::*;
 
     #[test]

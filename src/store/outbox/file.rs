@@ -1,11 +1,9 @@
 //! The file of a segment: its name, its header, and what can be read of it. `docs/outbox-format.md` has the tables.
 
-use std::fmt;
-use std::str::FromStr;
-
 use super::entry::{HEADER as ENTRY_HEADER, Header, Salt};
 use super::segment::Segment;
-use crate::types::{Lane, Series};
+use super::segment_name::SegmentName;
+use crate::types::Series;
 
 /// Bytes before the first entry.
 pub(super) const HEADER: usize = 40;
@@ -21,44 +19,6 @@ pub(super) const MOST_BYTES: u64 = 1 << 20;
 
 /// Larger than any file that was ever written: a full segment and one more entry.
 pub(super) const MOST_TO_READ: u64 = MOST_BYTES + (super::entry::MAX_BODY + ENTRY_HEADER + HEADER) as u64;
-
-/// What a segment's file is called: lane, opening, series, and which file of that opening it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct SegmentName {
-    pub(super) lane: Lane,
-    /// Counts the openings of the folder.
-    pub(super) opening: u32,
-    pub(super) series: Series,
-    /// Counts the files of one lane and opening.
-    pub(super) count: u32,
-}
-
-impl fmt::Display for SegmentName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { lane, opening, series, count } = self;
-        write!(f, "{lane}-{opening:08x}-{series}-{count:08x}")
-    }
-}
-
-impl FromStr for SegmentName {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let mut parts = text.split('-');
-        let mut part = || parts.next().ok_or(());
-        let (lane, opening, series, count) = (part()?, part()?, part()?, part()?);
-        let lane = Lane::ALL.into_iter().find(|known| known.as_str() == lane).ok_or(())?;
-        let digits = |text: &str| u64::from_str_radix(text, 16).map_err(drop);
-        let name = Self {
-            lane,
-            opening: u32::try_from(digits(opening)?).map_err(drop)?,
-            series: Series(digits(series)?),
-            count: u32::try_from(digits(count)?).map_err(drop)?,
-        };
-        // One spelling for each name.
-        if name.to_string() == text { Ok(name) } else { Err(()) }
-    }
-}
 
 /// The bytes before the first entry. `first` is the number it has.
 pub(super) fn header(series: Series, first: u64) -> [u8; HEADER] {

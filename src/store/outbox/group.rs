@@ -7,13 +7,12 @@
 //! A file that could not be written or synced is not touched again, because after a failed sync nobody knows what is in it. Its synced part
 //! stays, and the rest is written once more into a new file. Only what a sync has returned well for is called durable.
 
-use std::fs::File;
-use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::file::{self, HEADER, SegmentName};
+use super::file::{self, HEADER};
 use super::lane::{Refused, State};
-use super::shelf::Shelf;
+use super::pen::{Failed, Job, Pen};
+use super::segment_name::SegmentName;
 use super::time::Now;
 use crate::types::{Durability, Lane, ReportKind};
 
@@ -158,97 +157,6 @@ impl Line {
         state.bury();
         self.wake(&state);
         state
-    }
-}
-
-/// What is to be written to one file.
-pub(super) struct Job {
-    segment: u64,
-    name: SegmentName,
-    /// The file is a new one, and its header is to be written first.
-    create: bool,
-    bytes: Vec<u8>,
-}
-
-impl Job {
-    /// Bytes of entries.
-    fn data(&self) -> usize {
-        self.bytes.len() - if self.create { HEADER } else { 0 }
-    }
-}
-
-/// Why a turn has ended early.
-enum Failed {
-    /// The folder is not there any more, or not private.
-    Folder(io::Error),
-    /// A file cannot be written.
-    File(io::Error),
-}
-
-/// What writes the files of one lane.
-pub(super) struct Pen {
-    shelf: Shelf,
-    /// The file that is appended to, and its segment.
-    open: Option<(u64, File)>,
-    /// The second of the last look at the folder.
-    looked: u64,
-}
-
-impl Pen {
-    pub(super) fn new(shelf: Shelf, now: Now) -> Self {
-        Self { shelf, open: None, looked: now.boot }
-    }
-
-    /// Closes the file.
-    pub(super) fn put_down(&mut self) {
-        self.open = None;
-    }
-
-    /// Does the jobs in their order. Returns how many are done.
-    fn carry_out(&mut self, jobs: &[Job], now: Now) -> (usize, Result<(), Failed>) {
-        // A look is a call to the system, and a durable submit should be two. So a folder that was removed is noticed within a second.
-        if self.looked != now.boot {
-            self.looked = now.boot;
-            if let Err(failed) = self.look() {
-                return (0, Err(failed));
-            }
-        }
-        for (done, job) in jobs.iter().enumerate() {
-            if let Err(error) = self.carry_out_one(job) {
-                self.open = None;
-                if job.create {
-                    // What is left of it is harmless: a later file has the same numbers.
-                    let _ = self.shelf.remove(&job.name.to_string());
-                }
-                let failed = self.look().err().unwrap_or(Failed::File(error));
-                return (done, Err(failed));
-            }
-        }
-        (jobs.len(), Ok(()))
-    }
-
-    /// Whether the folder is still ours. A look that fails says nothing about that.
-    fn look(&mut self) -> Result<(), Failed> {
-        match self.shelf.look() {
-            Err(error)
-                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) =>
-            {
-                Err(Failed::Folder(error))
-            }
-            Ok(()) | Err(_) => Ok(()),
-        }
-    }
-
-    fn carry_out_one(&mut self, job: &Job) -> io::Result<()> {
-        if job.create {
-            let file = self.shelf.create(&job.name.to_string(), &job.bytes)?;
-            self.open = Some((job.segment, file));
-            return Ok(());
-        }
-        match &mut self.open {
-            Some((segment, file)) if *segment == job.segment => self.shelf.append(file, &job.bytes),
-            Some(_) | None => Err(io::ErrorKind::NotFound.into()),
-        }
     }
 }
 

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::event::OutboxEvent;
-use super::group::{Line, Pen};
+use super::group::Line;
 use super::head::{self, Head};
 use super::lane::Grave;
 use super::learned::{self, Learned};
+use super::pen::Pen;
 use super::recovery::{self, Recovered};
 use super::shelf::{Shelf, Systems};
 use super::time::Now;

@@ -38,8 +38,10 @@ mod head;
 mod home;
 mod lane;
 mod learned;
+mod pen;
 mod recovery;
 mod segment;
+mod segment_name;
 mod shelf;
 #[cfg(test)]
 mod tests;

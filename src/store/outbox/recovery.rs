@@ -6,10 +6,11 @@
 use std::io;
 
 use super::event::OutboxEvent;
-use super::file::{self, Found, SegmentName};
+use super::file::{self, Found};
 use super::head::{self, Head, Unreadable};
 use super::learned;
 use super::segment::Segment;
+use super::segment_name::SegmentName;
 use super::shelf::{Shelf, UNFINISHED, is_exhausted};
 use crate::types::Lane;
 

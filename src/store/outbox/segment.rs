@@ -10,7 +10,7 @@ use std::io;
 
 use super::batch::LEAST_FRAME;
 use super::entry::{self, HEADER, Salt};
-use super::file::SegmentName;
+use super::segment_name::SegmentName;
 use super::shelf::Shelf;
 use super::time::Now;
 use crate::types::{ReportKind, Series};

@@ -18,16 +18,17 @@
 mod kin;
 mod list;
 mod scope;
+mod unusable;
 
 use std::path::Path;
 
-use rustls::pki_types::CertificateRevocationListDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateRevocationListDer, SignatureVerificationAlgorithm};
 
 pub(super) use self::kin::Kin;
 use self::list::{Entered, List};
+use super::anchors::Anchors;
 use super::certificate::{self, Certificate};
-use super::policy::Policy;
 use super::reject::{Bearer, ListGap, Place, RejectReason};
 use super::signature::{self, Signed};
 use super::time::{Time, Timestamp};
@@ -53,6 +54,13 @@ pub(super) struct Issuer<'a> {
     pub(super) signs_revocations: bool,
     pub(super) place: Place,
     pub(super) kin: Kin<'a>,
+}
+
+/// The keys that may have signed a list, and the algorithms.
+#[derive(Clone, Copy)]
+pub(super) struct Signers<'a> {
+    pub(super) anchors: &'a Anchors,
+    pub(super) algorithms: &'a [&'static dyn SignatureVerificationAlgorithm],
 }
 
 /// What lists say of a certificate. The worst comes last, and the second worst first.
@@ -141,13 +149,13 @@ impl Revocations {
         self.rules.scope == RevocationScope::Server
     }
 
-    /// Whether the lists let a certificate pass that this issuer has issued. The anchors of `policy` are for the words alone.
+    /// Whether the lists let a certificate pass that this issuer has issued. The anchors are for the words alone.
     pub(super) fn check(
         &self,
         certificate: &Certificate<'_>,
         place: Place,
         issuer: &Issuer<'_>,
-        policy: &Policy,
+        signers: Signers<'_>,
         time: Time,
     ) -> Result<(), RejectReason> {
         let now = time.verification();
@@ -162,8 +170,8 @@ impl Revocations {
             return unknown(ListGap::OutOfScope);
         }
         let (own, others): (Vec<&List>, Vec<&List>) =
-            covering.into_iter().partition(|list| is_signed_with(list, issuer.key_info, policy));
-        let mut authentic = self.of_kin(&others, certificate, issuer, policy, now);
+            covering.into_iter().partition(|list| is_signed_with(list, issuer.key_info, signers));
+        let mut authentic = self.of_kin(&others, certificate, issuer, signers, now);
         if issuer.signs_revocations && !own.is_empty() {
             authentic.push(own);
         } else if authentic.is_empty() && !own.is_empty() {
@@ -171,7 +179,7 @@ impl Revocations {
             return Err(RejectReason::MayNotRevoke { subject });
         }
         let Some(first) = authentic.iter().flatten().map(|list| list.this_update).min() else {
-            return match not_authentic(&others, certificate, issuer, policy) {
+            return match not_authentic(&others, certificate, issuer, signers) {
                 Some(reason) => Err(reason),
                 None => unknown(ListGap::OtherKey),
             };
@@ -198,7 +206,7 @@ impl Revocations {
         lists: &[&'l List],
         certificate: &Certificate<'_>,
         issuer: &Issuer<'_>,
-        policy: &Policy,
+        signers: Signers<'_>,
         now: Timestamp,
     ) -> Vec<Vec<&'l List>> {
         let lists: Vec<&List> = lists.iter().copied().filter(|list| !list.is_of_one_key).collect();
@@ -209,14 +217,14 @@ impl Revocations {
             let of_issuer = self.lists.iter().filter(|list| {
                 list.is_of(&names::canonical(kin.issuer))
                     && list.scope.covers(kin)
-                    && is_signed_with(list, issuer.key_info, policy)
+                    && is_signed_with(list, issuer.key_info, signers)
             });
             self.look_up(kin, &of_issuer.collect::<Vec<_>>(), now) == Said::Revoked
         };
-        let below = issuer.kin.below(certificate.issuer, issuer.key_info, policy.algorithms(), now);
+        let below = issuer.kin.below(certificate.issuer, issuer.key_info, signers.algorithms, now);
         let below = below.iter().filter(|kin| !is_revoked(kin)).map(|kin| kin.key_info);
         let keys = issuer.kin.above.iter().copied().chain(below);
-        keys.map(|key| lists.iter().copied().filter(|list| is_signed_with(list, key, policy)).collect())
+        keys.map(|key| lists.iter().copied().filter(|list| is_signed_with(list, key, signers)).collect())
             .filter(|lists: &Vec<&List>| !lists.is_empty())
             .collect()
     }
@@ -276,8 +284,8 @@ impl Revocations {
     }
 }
 
-fn is_signed_with(list: &List, key_info: &[u8], policy: &Policy) -> bool {
-    list.is_signed_with(key_info, policy.algorithms()) == Signed::Yes
+fn is_signed_with(list: &List, key_info: &[u8], signers: Signers<'_>) -> bool {
+    list.is_signed_with(key_info, signers.algorithms) == Signed::Yes
 }
 
 /// What is wrong with lists that are signed neither with the key that issued the certificate nor with its kin; `None` when each is in order and
@@ -286,14 +294,14 @@ fn not_authentic(
     lists: &[&List],
     certificate: &Certificate<'_>,
     issuer: &Issuer<'_>,
-    policy: &Policy,
+    signers: Signers<'_>,
 ) -> Option<RejectReason> {
     let is_of_other_key = |list: &List| match list.claims(issuer.key_info, issuer.key_id) {
         Some(claims) => !claims,
-        None => policy.anchors.keys_of(certificate.issuer).any(|key| is_signed_with(list, &key, policy)),
+        None => signers.anchors.keys_of(certificate.issuer).any(|key| is_signed_with(list, &key, signers)),
     };
     let is_unsupported =
-        |list: &List| list.is_signed_with(issuer.key_info, policy.algorithms()) == Signed::Unsupported;
+        |list: &List| list.is_signed_with(issuer.key_info, signers.algorithms) == Signed::Unsupported;
     let name = certificate::name(certificate.issuer);
     match lists.iter().find(|list| is_unsupported(list)) {
         Some(list) if !is_of_other_key(list) => {

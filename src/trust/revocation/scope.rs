@@ -1,6 +1,6 @@
 //! For which certificates a list speaks (RFC 5280 5.2.5 and 6.3.3 (b)).
 
-use super::list::Unusable;
+use super::unusable::Unusable;
 use crate::trust::certificate::Certificate;
 use crate::trust::der::{self, NotDer, Reader};
 

@@ -1,49 +1,22 @@
 //! The protocol of homing: plain HTTP/1.1 below `/homing/v1`, written down for servers in `docs/wire.md`.
 
+mod common;
 mod events;
 mod fields;
 mod heartbeat;
 mod policy;
 mod status;
 
-use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Announcement, Content, HttpRequest, Protocol};
-use crate::net::Limits;
-use crate::net::authority::authority;
+pub(crate) use common::Homing;
+
+use super::{Announcement, Content, Protocol};
 use crate::net::event_stream::StreamEvent;
 use crate::net::exchange::Answer;
-use crate::settings::{self, Server};
-use crate::types::{AgentId, Outcome, Request};
-
-/// What is the same in every request of one client.
-pub(crate) struct Homing {
-    /// The fields that say who asks.
-    agent: String,
-    limits: Arc<Limits>,
-    /// Makes the idempotency keys of this life of the client differ from those of any other.
-    life: u64,
-}
-
-impl Homing {
-    pub(crate) fn new(agent: AgentId, limits: Arc<Limits>, life: u64) -> Self {
-        let version = env!("CARGO_PKG_VERSION");
-        let agent = format!("User-Agent: homing/{version}\r\n{}: {agent}\r\n", fields::AGENT);
-        Self { agent, limits, life }
-    }
-
-    /// The lines with which every request begins.
-    fn begin(&self, method: &str, path: &str, server: &Server) -> String {
-        let authority = authority(server);
-        let usual_port = match server.protocol {
-            settings::Protocol::Https => ":443",
-            settings::Protocol::Http => ":80",
-        };
-        let host = authority.strip_suffix(usual_port).unwrap_or(&authority);
-        [method, " ", path, " HTTP/1.1\r\nHost: ", host, "\r\n", &self.agent].concat()
-    }
-}
+use crate::net::http_request::HttpRequest;
+use crate::settings::Server;
+use crate::types::{Outcome, Request};
 
 impl Protocol for Homing {
     fn request(
@@ -78,11 +51,14 @@ impl Protocol for Homing {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
+    use crate::net::Limits;
     use crate::net::head::Head;
     use crate::net::sink::Sink;
+    use crate::settings;
     use crate::types::{Cause, Failure, Purpose, ServerId, Verdict};
 
     /// Thu, 01 Jan 2026 00:00:00 GMT
@@ -119,6 +95,7 @@ mod tests {
             weight: 1,
             inside: true,
             policy: 0,
+            number: 0,
             literal: None,
         };
         let content = Content::Status(b"123".as_slice().into());

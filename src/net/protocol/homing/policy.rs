@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use super::fields::{ETAG, IF_NONE_MATCH, tag};
 use super::{Homing, status};
 use crate::net::exchange::Answer;
-use crate::net::protocol::HttpRequest;
+use crate::net::http_request::HttpRequest;
 use crate::net::sink::Sink;
 use crate::net::source::Source;
 use crate::settings::Server;

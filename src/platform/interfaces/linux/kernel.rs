@@ -4,6 +4,7 @@
 //! an error, and whoever asks takes the cautious answer.
 
 use std::collections::BTreeSet;
+use std::ffi::CString;
 use std::io;
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -421,6 +422,16 @@ fn family(address: IpAddr) -> u8 {
 
 fn not_understood() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the kernel's answer is not understood")
+}
+
+/// The number of the interface of this name, with or without the zero at its end.
+pub(super) fn index_of(name: &[u8]) -> io::Result<u32> {
+    let name = CString::new(name.strip_suffix(&[0]).unwrap_or(name))?;
+    // SAFETY: the name ends with a zero.
+    match unsafe { libc::if_nametoindex(name.as_ptr()) } {
+        0 => Err(io::Error::last_os_error()),
+        index => Ok(index),
+    }
 }
 
 #[cfg(test)]

@@ -10,8 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use socket2::{SockRef, Socket};
 
 use super::carried::is_tunnel;
-use super::index_of;
-use super::kernel::{Kernel, Query, Route};
+use super::kernel::{Kernel, Query, Route, index_of};
 use crate::types::Medium;
 
 /// Marks of rules that are looked at: more on one machine is a way that cannot be told.

@@ -1,16 +1,21 @@
 //! From the document to settings: limits, names that refer to each other, and what follows from both.
 
+mod certificate;
+mod list;
+mod location;
+
 use std::sync::Arc;
 
 use super::assignment::Assignment;
-use super::certificate::{PolicyTable, Written};
-use super::document::{self, Document};
+use super::document::{self, Communication, Document};
 use super::effective::{Levels, Share};
-use super::list::ListReader;
-use super::location;
+use super::list::ServerList;
+use super::parsed::Settings;
 use super::server_index::ServerIndex;
-use super::value::{Name, Object};
-use super::{Location, Settings, SettingsError, Warning};
+use super::value::{Name, Object, Word};
+use super::{Location, SettingsError, Warning};
+use certificate::{PolicyTable, Written};
+use list::ListReader;
 
 /// More lists than anybody has sites of one group.
 const MAX_LISTS: usize = 64;
@@ -51,11 +56,11 @@ pub(super) fn resolve(document: Document, warnings: &mut Vec<Warning>) -> Result
     let levels = Levels {
         site_learns: site.and_then(|Object(site)| site.learn_applications),
         default_list: assignment.default_list(&lists),
-        group: Share::new(group.communication, list(assignment.group)),
+        group: share(group.communication, list(assignment.group)),
         locations: locations
             .into_iter()
             .zip(&assignment.locations)
-            .map(|(location, index)| (location.name.0, Share::new(location.communication, list(*index))))
+            .map(|(location, index)| (location.name.0, share(location.communication, list(*index))))
             .collect(),
         download_from_management_server: group.download_from_management_server,
         keep_group: reconnection.as_ref().and_then(|reconnection| reconnection.keep_group),
@@ -74,6 +79,22 @@ pub(super) fn resolve(document: Document, warnings: &mut Vec<Warning>) -> Result
         levels,
         merged,
     })
+}
+
+/// What a group or a location says of its communication, beside the list that is assigned.
+fn share(text: Option<Object<Communication>>, server_list: Option<Arc<ServerList>>) -> Share {
+    let text = text.map(|Object(text)| text).unwrap_or_default();
+    let downloads = text.download_randomisation.map(|Object(downloads)| downloads);
+    Share {
+        server_list,
+        enabled: text.enabled,
+        mode: text.mode.map(|Word(mode)| mode),
+        heartbeat_interval: text.heartbeat_interval.map(|interval| interval.0),
+        upload_critical_immediately: text.upload_critical_immediately,
+        learn_applications: text.learn_applications,
+        randomise_downloads: downloads.as_ref().and_then(|downloads| downloads.enabled),
+        download_window: downloads.as_ref().and_then(|downloads| downloads.window).map(|window| window.0),
+    }
 }
 
 fn check_limits(

@@ -1,0 +1,14 @@
+//! What is to be kept for the next life.
+
+use std::time::SystemTime;
+
+use crate::engine::Memory;
+use crate::trust::Timestamp;
+
+/// What is to be kept for the next life.
+pub(super) enum Value {
+    /// What the engine remembers, and when it did.
+    Memory { version: u64, memory: Memory, at: SystemTime },
+    /// Before when it cannot be.
+    Floor(Timestamp),
+}
