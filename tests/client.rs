@@ -102,7 +102,8 @@ fn builder(settings: Settings) -> Builder {
     let tuning = Tuning::parse(
         br#"{ "time_scale": 0.01, "attachment": {
             "crossing": "100s", "patience": "150s", "reserve": "300s", "silence_least": "200s", "silence_most": "1000s",
-            "connect_limit": "1000s", "tls_limit": "1000s", "exchange_limit": "1500s", "attempt_limit": "2000s"
+            "connect_limit": "1000s", "tls_limit": "1000s", "exchange_limit": "1500s", "attempt_limit": "2000s",
+            "endpoint_limit": "500s", "route_limit": "300s", "name_limit": "500s"
         } }"#,
     )
     .unwrap();

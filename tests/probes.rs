@@ -22,13 +22,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use homing::client::Client;
-use homing::engine::{Event, Evidence, Finding, Reply};
+use homing::engine::{Event, Evidence, Finding, Reply, Tuning};
 use homing::settings::{Settings, Situation};
 use homing::types::Proof;
 use rustls::ServerConnection;
 use server::Authority;
 
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(100);
 
 /// What one conversation with a reference server has shown it.
 struct Seen {
@@ -104,7 +104,13 @@ fn closed() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// A client whose reference servers have all the time they need: a busy machine must not look like a silent server.
 fn start(servers: serde_json::Value, required: &str) -> Client {
+    let tuning = br#"{ "location": { "patience": "20s", "name_limit": "25s", "first_location": "25s", "round_limit": "28s" } }"#;
+    start_with(servers, required, tuning)
+}
+
+fn start_with(servers: serde_json::Value, required: &str, tuning: &[u8]) -> Client {
     let settings = serde_json::json!({
         "server_lists": [{ "name": "main", "priorities": [{ "servers": [{ "address": "127.0.0.1", "https_port": closed() }] }] }],
         "reference_servers": { "servers": servers },
@@ -113,6 +119,7 @@ fn start(servers: serde_json::Value, required: &str) -> Client {
     });
     Client::builder(settings.to_string().parse::<Settings>().unwrap())
         .agent_id("agent-1".parse().unwrap())
+        .tuning(Tuning::parse(tuning).unwrap())
         .seed(7)
         .start()
         .unwrap()
@@ -172,8 +179,9 @@ fn everybody_is_told_apart_and_an_impostor_is_not_believed() {
     let one = |port| serde_json::json!({ "address": "127.0.0.1", "ports": [port], "certificate": policy });
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent_port = silent.local_addr().unwrap().port();
-    let client =
-        start(serde_json::json!([one(closed()), one(impostor), one(silent_port), one(plain)]), "tls");
+    let servers = serde_json::json!([one(closed()), one(impostor), one(silent_port), one(plain)]);
+    // The silent ones are waited for.
+    let client = start_with(servers, "tls", br#"{ "location": { "patience": "5s" } }"#);
     let evidence = round(&client);
     assert_eq!(evidence.finding, Finding::External);
     let replies: Vec<_> = evidence.asked.iter().map(|asked| asked.reply.clone()).collect();
@@ -211,10 +219,10 @@ fn a_client_that_stops_leaves_no_probe_behind() {
         })
         .collect();
     let client = start(list.into(), "tls");
-    thread::sleep(Duration::from_millis(500));
+    // Each is asked in its turn, and none has answered when the client stops.
+    let asked: Vec<_> = silent.iter().take(3).map(|listener| listener.accept().unwrap().0).collect();
     client.stop(Duration::from_secs(1));
-    for listener in silent.iter().take(3) {
-        let (mut stream, _) = listener.accept().unwrap();
+    for mut stream in asked {
         stream.set_read_timeout(Some(LONG)).unwrap();
         // All that was sent ends: the socket is closed.
         stream.read_to_end(&mut Vec::new()).unwrap();

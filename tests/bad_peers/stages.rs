@@ -253,12 +253,12 @@ fn meets(authority: &Authority, stage: Stage, kind: Kind, expected: Expected) ->
         // Nothing is asked again while the server is looked at.
         "group": { "name": "g", "communication": { "heartbeat_interval": "1h" } },
     });
-    let tuning = br#"{ "attachment": { "tls_limit": "1s", "exchange_limit": "3s", "keep_alive": "3h" } }"#;
+    let tuning = tuning(stage, kind).to_string();
     let (sender, thread) = channel();
     let memory = Meter::new();
     let client = Client::builder(settings.to_string().parse::<Settings>().unwrap())
         .agent_id("agent-1".parse().unwrap())
-        .tuning(Tuning::parse(tuning).unwrap())
+        .tuning(Tuning::parse(tuning.as_bytes()).unwrap())
         .limits(Limits { drip_window: Duration::from_secs(1), ..Limits::default() })
         // So that what is sent is what is read, and little more.
         .socket_hook(|socket, _| socket2::SockRef::from(&socket).set_recv_buffer_size(4096))
@@ -278,13 +278,26 @@ fn meets(authority: &Authority, stage: Stage, kind: Kind, expected: Expected) ->
     }
     charged(&client, expected.map_or(("up", None), |(_, price)| price), &what);
     let (turns, time) = work(thread);
-    if turns > 700 || time > Duration::from_millis(500) {
+    // What is counted is bounded; the time is that of a slow machine without optimisation.
+    if turns > 700 || time > Duration::from_secs(5) {
         return Err(format!("{what}: {turns} turns, {time:?}"));
     }
     if memory.most() > MEMORY {
         return Err(format!("{what}: {} bytes at once", memory.most()));
     }
     Ok(())
+}
+
+/// Only the limit that is about to be passed is short: a busy machine must not pass another one before.
+fn tuning(stage: Stage, kind: Kind) -> serde_json::Value {
+    let is_awaited = matches!(kind, Kind::Silence | Kind::Drip);
+    let limit = |short: &'static str, is_here: bool| if is_awaited && is_here { short } else { "5m" };
+    let in_handshake = matches!(stage, Stage::BeforeHandshake | Stage::InHandshake);
+    let in_answer = matches!(stage, Stage::InHead | Stage::InBody);
+    serde_json::json!({ "attachment": {
+        "connect_limit": "5m", "attempt_limit": "10m", "keep_alive": "3h",
+        "tls_limit": limit("1s", in_handshake), "exchange_limit": limit("3s", in_answer),
+    } })
 }
 
 /// How the server failed first; when none is awaited, after a moment in which it could have.
