@@ -200,6 +200,8 @@ public:
     std::int32_t reason() const noexcept { return homing_event_reason(handle_); }
     std::int32_t failure_class() const noexcept { return homing_event_class(handle_); }
     std::int32_t next() const noexcept { return homing_event_next(handle_); }
+    /// How the server is listened to from now on: `HOMING_RUNG_…`.
+    std::int32_t by() const noexcept { return homing_event_by(handle_); }
     std::string_view text() const noexcept { return view(homing_event_text(handle_)); }
     std::uint32_t priority() const noexcept { return homing_event_priority(handle_); }
     std::uint32_t http_status() const noexcept { return homing_event_http_status(handle_); }

@@ -202,7 +202,7 @@ fn functions(owner: &str, name: &str, header: &Header) -> Option<Fill> {
         ("homing_engine_notice", "about") => {
             text(r#""tag""#, NULL).and("long_text(1025)", RANGE).all(&["long_text(1024)", r#""""#], OK)
         }
-        ("homing_engine_notice", "drain_ms") => any_word(),
+        ("homing_engine_notice", "within_ms") => any_word(),
 
         ("homing_policy_parse", "json") => pointer_to_bytes(&policy(r#"{"roots":["public"]}"#))
             .all(&[&policy(r#"{"roots":["nobody"]}"#), &policy(r#"{"r00ts":["public"]}"#)], SETTINGS)
@@ -332,6 +332,7 @@ fn small_structs(owner: &str, name: &str, header: &Header) -> Option<Fill> {
             .all(&["long_text(1024)", r#""""#], OK)
             .beside(SUCCESS),
         ("homing_outcome", "drain_ms") => optional_number(),
+        ("homing_outcome", "events") => any_word(),
         _ => return None,
     })
 }
