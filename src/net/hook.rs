@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 #[cfg(unix)]
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 #[cfg(windows)]
@@ -32,8 +32,8 @@ pub(super) fn show(hook: &SocketHook, socket: &Socket, address: &SocketAddr) -> 
     }
 }
 
-/// Lets a socket use the interface that leads to this address only, and shows it to the program's hook then.
-pub(super) fn on_the_way_to(like: IpAddr, then: Option<SocketHook>) -> SocketHook {
+/// Lets a socket use the interface that leads to this address and port only, and shows it to the program's hook then.
+pub(super) fn on_the_way_to(like: SocketAddr, then: Option<SocketHook>) -> SocketHook {
     Arc::new(move |socket, address| {
         use_way_to(socket.0, like)?;
         then.as_ref().map_or(Ok(()), |then| then(socket, address))

@@ -48,7 +48,7 @@ impl Probe {
         now: Moment,
     ) -> Self {
         let hook = match like {
-            Some(like) => Some(hook::on_the_way_to(like, hook)),
+            Some(like) => Some(hook::on_the_way_to(SocketAddr::new(like, to.port()), hook)),
             None => hook,
         };
         Self { id, security, stage: Stage::Connecting(Race::new(Arc::from([to]), Duration::ZERO, hook, now)) }

@@ -1,6 +1,7 @@
 //! What a connection runs over, asked of the kernel by a real client: cables, tunnels, what lies upon them, addresses that
 //! several interfaces have, and routes that depend on more than the address.
 
+use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
@@ -198,30 +199,54 @@ fn a_tunnel_without_an_address_of_its_own_is_a_tunnel() {
     net.says("internal_via_vpn");
 }
 
+/// By what a rule may lead to the office.
+const RULES: [&[&str]; 5] = [
+    &["to", OFFICE],
+    &["from", GUEST],
+    &["uidrange", "0-0"],
+    &["ipproto", "tcp", "dport", "443"],
+    // A packet filter marks what leaves.
+    &["fwmark", "7"],
+];
+
+/// The machine is in its hotel, and a rule leads to the office by `vpn0`.
+fn led_by(rule: &[&str], kind: &str) -> Net {
+    let mut net = Net::new();
+    net.in_the_hotel();
+    net.way(kind, "vpn0");
+    net.office_at("vpn0", true);
+    net.office.ip(&["route", "add", GUEST, "dev", "vpn0"]);
+    net.agent.ip(&["route", "add", OFFICE, "dev", "vpn0", "src", GUEST, "table", "100"]);
+    net.agent.ip(&[&["rule", "add"], rule, &["lookup", "100"]].concat());
+    if rule[0] == "fwmark" {
+        net.mark_what_goes_to_the_office();
+    }
+    net
+}
+
 #[test]
 fn rules_that_lead_one_server_elsewhere_are_followed() {
     for (kind, expected) in [("tun", "internal_via_vpn"), ("veth", "internal")] {
-        for rule in [
-            &["to", OFFICE][..],
-            &["from", GUEST],
-            &["uidrange", "0-0"],
-            &["ipproto", "tcp", "dport", "443"],
-            // A packet filter marks what leaves.
-            &["fwmark", "7"],
-        ] {
-            let mut net = Net::new();
-            net.in_the_hotel();
-            net.way(kind, "vpn0");
-            net.office_at("vpn0", true);
-            net.office.ip(&["route", "add", GUEST, "dev", "vpn0"]);
-            net.agent.ip(&["route", "add", OFFICE, "dev", "vpn0", "src", GUEST, "table", "100"]);
-            net.agent.ip(&[&["rule", "add"], rule, &["lookup", "100"]].concat());
-            if rule[0] == "fwmark" {
-                net.mark_what_goes_to_the_office();
-            }
-            net.says(expected);
+        for rule in RULES {
+            led_by(rule, kind).says(expected);
         }
     }
+}
+
+#[test]
+fn a_way_that_only_a_rule_leads_to_is_watched() {
+    thread::scope(|scope| {
+        for rule in RULES {
+            scope.spawn(move || {
+                let net = led_by(rule, "veth");
+                let traveller = net.traveller(OFFICE, &Journey { patience: 3.0, ..by_references("tls") });
+                assert_eq!(traveller.verdict()["situation"], "internal", "{rule:?}");
+                // Only a network change makes a round before ten minutes are over, and only then is one enough.
+                net.agent.ip(&["link", "delete", "vpn0"]);
+                assert_eq!(traveller.verdict()["situation"], "external", "{rule:?}");
+            });
+        }
+    });
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl World {
         let mut one = |all: &[&'static str]| all[usize::try_from(of(all.len() as u64)).unwrap()];
         let way = one(&["veth", "veth", "tun", "tap"]);
         let above = if way == "tun" { "" } else { one(&["", "bridge", "macvlan"]) };
-        let leads = one(&["address", "address", "no address", "shared", "to", "from", "fwmark"]);
+        let leads = one(&["address", "address", "no address", "shared", "to", "from", "fwmark", "dport"]);
         let proof = one(&["tcp", "tls"]);
         let office_is_there = of(5) > 0;
         let guide = if office_is_there && of(2) == 0 { Guide::Management } else { Guide::References };
@@ -97,12 +97,13 @@ impl World {
             "no address" => net.agent.ip(&["route", "add", OFFICE, "dev", device, "src", GUEST]),
             rule => {
                 net.agent.ip(&["route", "add", OFFICE, "dev", device, "src", GUEST, "table", "100"]);
-                let value = match rule {
-                    "to" => OFFICE,
-                    "from" => GUEST,
-                    _ => "7",
+                let selector: &[&str] = match rule {
+                    "to" => &["to", OFFICE],
+                    "from" => &["from", GUEST],
+                    "dport" => &["ipproto", "tcp", "dport", "443"],
+                    _ => &["fwmark", "7"],
                 };
-                net.agent.ip(&["rule", "add", rule, value, "lookup", "100"]);
+                net.agent.ip(&[&["rule", "add"], selector, &["lookup", "100"]].concat());
                 if rule == "fwmark" {
                     net.mark_what_goes_to_the_office();
                 }

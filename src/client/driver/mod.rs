@@ -339,7 +339,7 @@ impl Driver {
         now: Moment,
     ) -> Result<(), Failure> {
         if let Target::Reference { host, .. } = &target {
-            self.peers.reference(to.ip(), host.address().is_none());
+            self.peers.reference(to, host.address().is_none());
         }
         let (like, security) = match target {
             Target::Control { like } => (like, None),
@@ -372,7 +372,7 @@ impl Driver {
     fn report(&mut self, id: LinkId, report: Report, now: Moment) {
         match report {
             Report::Connected(via) => {
-                self.peers.server(via.peer.ip());
+                self.peers.server(via.peer);
                 self.heard.push_back(Heard::Connected(id, via));
             }
             Report::Secured(accepted) => {

@@ -7,7 +7,7 @@ mod way;
 
 use std::collections::BTreeSet;
 use std::ffi::{CStr, CString};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::{io, mem, ptr};
 
@@ -36,8 +36,14 @@ pub(super) struct Cover {
     pub(super) is_unplugged: bool,
 }
 
-/// Says where the kernel sends what goes to an address.
-pub(super) struct Scout(Option<Kernel>);
+/// Says where the kernel sends what goes to an address and port.
+pub(super) struct Scout(Option<Asked>);
+
+/// The kernel, and the marks that the rules of both families look at.
+struct Asked {
+    kernel: Kernel,
+    marks: [BTreeSet<u32>; 2],
+}
 
 /// One address of an interface.
 struct Interface {
@@ -85,7 +91,9 @@ impl Watch {
     /// Whether one of these was interrupted since this was last asked, or may have been.
     pub(super) fn interrupted<'a>(&mut self, mut hops: impl Iterator<Item = &'a Hop>) -> bool {
         match self.interrupted.replace(BTreeSet::new()) {
-            Some(interrupted) => hops.any(|hop| interrupted.contains(&hop.interface)),
+            Some(interrupted) => {
+                hops.any(|hop| hop.interfaces().any(|interface| interrupted.contains(&interface)))
+            }
             None => true,
         }
     }
@@ -136,17 +144,23 @@ impl Cover {
 
 impl Scout {
     pub(super) fn new() -> Self {
-        Self(Kernel::open().ok())
+        let asked = Kernel::open().map(|mut kernel| {
+            let families: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+            let marks = families.map(|family| kernel.marks(family).unwrap_or_default());
+            Asked { kernel, marks }
+        });
+        Self(asked.ok())
     }
 
-    pub(super) fn hop(&mut self, to: IpAddr) -> Option<Hop> {
-        Hop::towards(self.0.as_mut()?, to)
+    pub(super) fn hop(&mut self, to: SocketAddr) -> Option<Hop> {
+        let Asked { kernel, marks: [v4, v6] } = self.0.as_mut()?;
+        Hop::towards(kernel, to, if to.ip().to_canonical().is_ipv4() { v4 } else { v6 })
     }
 }
 
-/// Lets a socket use the interface only by which this address is reached.
-pub(crate) fn use_way_to(socket: &Socket, like: IpAddr) -> io::Result<()> {
-    let route = Kernel::open().and_then(|mut kernel| way::planned_route(&mut kernel, &Query::to(like)));
+/// Lets a socket use the interface only by which this address and port is reached.
+pub(crate) fn use_way_to(socket: &Socket, like: SocketAddr) -> io::Result<()> {
+    let route = Kernel::open().and_then(|mut kernel| way::planned_route(&mut kernel, &Query::of(like)));
     let Ok(name) = route.and_then(|route| name_of(route.interface)) else {
         // Nothing leads there; then it is asked as anybody would be.
         return Ok(());
@@ -218,8 +232,10 @@ mod tests {
         let found = interfaces();
         assert!(found.iter().any(|interface| interface.address.is_loopback()));
         let mut scout = Scout::new();
-        let hop = scout.hop(Ipv4Addr::LOCALHOST.into()).unwrap();
-        assert_eq!(Some(&hop), scout.hop(Ipv4Addr::LOCALHOST.into()).as_ref(), "nothing changed in between");
-        assert_eq!(index_of(name_of(hop.interface).unwrap().as_bytes()).unwrap(), hop.interface);
+        let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 443));
+        let hop = scout.hop(here).unwrap();
+        assert_eq!(Some(&hop), scout.hop(here).as_ref(), "nothing changed in between");
+        let interface = hop.interfaces().next().unwrap();
+        assert_eq!(index_of(name_of(interface).unwrap().as_bytes()).unwrap(), interface);
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::{Clock, Sleep};
 use crate::types::Moment;
@@ -35,21 +35,23 @@ pub(crate) use system::{Planned, use_way_to};
 const DEBOUNCE: std::time::Duration = std::time::Duration::from_millis(250);
 
 /// The way to these is the way to everywhere: addresses for documentation, at which nobody is.
-const EVERYWHERE: [IpAddr; 2] =
-    [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))];
+const EVERYWHERE: [SocketAddr; 2] = [
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 0),
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)), 0),
+];
 
 /// Management servers whose ways are watched: the one in use, and those a move may go to.
 const MOST_SERVERS: usize = 8;
 
-/// Reference servers: as many as a list may have, each with an address of both families.
+/// Reference servers and their ports: as many servers as a list may have, each with an address of both families.
 const MOST_REFERENCES: usize = 640;
 
-/// The addresses whose ways are watched. What changes elsewhere is no change.
+/// The addresses and ports whose ways are watched: a rule may lead one port elsewhere. What changes elsewhere is no change.
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
     /// Management servers and proxies, the newest last.
-    servers: VecDeque<IpAddr>,
-    references: BTreeSet<IpAddr>,
+    servers: VecDeque<SocketAddr>,
+    references: BTreeSet<SocketAddr>,
     /// A reference server goes by a name: where that leads may change with the way to everywhere.
     named: bool,
     /// Some are new.
@@ -58,7 +60,7 @@ pub(crate) struct Peers {
 
 impl Peers {
     /// This management server, or proxy, is about to be dialled.
-    pub(crate) fn server(&mut self, address: IpAddr) {
+    pub(crate) fn server(&mut self, address: SocketAddr) {
         if self.servers.contains(&address) {
             return;
         }
@@ -70,7 +72,7 @@ impl Peers {
     }
 
     /// This reference server is about to be asked.
-    pub(crate) fn reference(&mut self, address: IpAddr, named: bool) {
+    pub(crate) fn reference(&mut self, address: SocketAddr, named: bool) {
         self.named |= named;
         if self.references.len() < MOST_REFERENCES {
             self.grown |= self.references.insert(address);
@@ -88,8 +90,8 @@ impl Peers {
 struct Picture {
     is_usable: bool,
     everywhere: Vec<Option<system::Hop>>,
-    servers: BTreeMap<IpAddr, Option<system::Hop>>,
-    references: BTreeMap<IpAddr, Option<system::Hop>>,
+    servers: BTreeMap<SocketAddr, Option<system::Hop>>,
+    references: BTreeMap<SocketAddr, Option<system::Hop>>,
     named: bool,
 }
 
@@ -125,7 +127,7 @@ impl Picture {
     }
 
     fn difference(&self, other: &Self) -> Difference {
-        type Hops = BTreeMap<IpAddr, Option<system::Hop>>;
+        type Hops = BTreeMap<SocketAddr, Option<system::Hop>>;
         let differ = |one: &Hops, other: &Hops| {
             one.iter().any(|(address, hop)| other.get(address).is_some_and(|known| known != hop))
         };

@@ -39,16 +39,16 @@ impl Scout {
     }
 
     /// A datagram socket that is connected says which address of ours is used; nothing is sent.
-    pub(super) fn hop(&mut self, to: IpAddr) -> Option<Hop> {
+    pub(super) fn hop(&mut self, to: SocketAddr) -> Option<Hop> {
         let anywhere: IpAddr =
             if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
         let socket = UdpSocket::bind((anywhere, 0)).ok()?;
-        socket.connect((to, 9)).ok()?;
+        socket.connect((to.ip(), 9)).ok()?;
         Some(Hop(socket.local_addr().ok()?.ip()))
     }
 }
 
 /// Not known here: the system's own way is taken.
-pub(crate) fn use_way_to(_socket: &Socket, _like: IpAddr) -> io::Result<()> {
+pub(crate) fn use_way_to(_socket: &Socket, _like: SocketAddr) -> io::Result<()> {
     Ok(())
 }

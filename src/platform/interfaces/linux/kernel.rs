@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::io;
 use std::mem;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 
@@ -80,6 +80,11 @@ pub(super) struct Route {
 impl Query {
     pub(super) fn to(to: IpAddr) -> Self {
         Self { to, from: None, mark: 0, interface: None, tos: 0, source_port: None, port: None }
+    }
+
+    /// To this port of it; 0 stands for any.
+    pub(super) fn of(to: SocketAddr) -> Self {
+        Self { port: Some(to.port()).filter(|port| *port != 0), ..Self::to(to.ip()) }
     }
 }
 

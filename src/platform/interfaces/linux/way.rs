@@ -4,8 +4,9 @@
 //! It is asked twice, before the connection and after it. While a tunnel comes or goes the two differ, and nothing can be said
 //! of what came by that connection: that counts as a tunnel, as everything does that the kernel does not say.
 
-use std::io;
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{io, iter};
 
 use socket2::{SockRef, Socket};
 
@@ -20,10 +21,15 @@ const MOST_MARKS: usize = 16;
 #[derive(Clone, Debug)]
 pub(crate) struct Planned(Option<(Query, Route)>);
 
-/// Where the kernel sends what goes to an address.
+/// Where the kernel sends what goes to an address and port: without a mark, and with each that a rule looks at. A packet filter
+/// may set one, and the way that it leads to is the one that is taken then.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Hop {
-    pub(super) interface: u32,
+pub(crate) struct Hop(Box<[Option<Leg>]>);
+
+/// The first interface of one way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Leg {
+    interface: u32,
     gateway: Option<IpAddr>,
     source: Option<IpAddr>,
     tunnel: bool,
@@ -49,9 +55,25 @@ impl Planned {
 }
 
 impl Hop {
-    pub(super) fn towards(kernel: &mut Kernel, to: IpAddr) -> Option<Self> {
-        let Route { is_local, is_wrapped, interface, gateway, source } =
-            planned_route(kernel, &Query::to(to)).ok()?;
+    /// `marks`: those that rules look at. Of more than [`MOST_MARKS`] the first are followed.
+    pub(super) fn towards(kernel: &mut Kernel, to: SocketAddr, marks: &BTreeSet<u32>) -> Option<Self> {
+        let marks = marks.iter().copied().filter(|mark| *mark != 0).take(MOST_MARKS);
+        let legs: Box<[_]> = iter::once(0)
+            .chain(marks)
+            .map(|mark| Leg::towards(kernel, &Query { mark, ..Query::of(to) }))
+            .collect();
+        legs.iter().any(Option::is_some).then_some(Self(legs))
+    }
+
+    /// The interfaces by which it leaves.
+    pub(super) fn interfaces(&self) -> impl Iterator<Item = u32> {
+        self.0.iter().flatten().map(|leg| leg.interface)
+    }
+}
+
+impl Leg {
+    fn towards(kernel: &mut Kernel, query: &Query) -> Option<Self> {
+        let Route { is_local, is_wrapped, interface, gateway, source } = planned_route(kernel, query).ok()?;
         let tunnel = !is_local && (is_wrapped || is_tunnel(kernel, interface));
         Some(Self { interface, gateway, source, tunnel })
     }
@@ -67,8 +89,7 @@ fn plan(socket: &Socket, to: SocketAddr) -> io::Result<(Query, Route)> {
             None => None,
         },
         tos: if to.is_ipv4() { socket.tos_v4()? } else { socket.tclass_v6()? } as u8,
-        port: Some(to.port()),
-        ..Query::to(to.ip())
+        ..Query::of(to)
     };
     let route = planned_route(&mut Kernel::open()?, &query)?;
     Ok((query, route))
