@@ -922,6 +922,9 @@ homing_text homing_situation_name(int32_t situation);
 // The policy could not be read from server; text says why.
 #define HOMING_EVENT_POLICY_FAILED 27
 
+// What was not stored is stored now: what HOMING_EVENT_CANNOT_REMEMBER and HOMING_EVENT_STORE_PROBLEM told is over.
+#define HOMING_EVENT_STORE_RECOVERED 29
+
 // No server is attached, and the next search begins in duration_ms; reason says why.
 #define HOMING_EVENT_WAITING 9
 
@@ -950,7 +953,7 @@ homing_text homing_situation_name(int32_t situation);
 // The settings are in force but something about them is odd: text.
 #define HOMING_EVENT_SETTINGS_WARNING 17
 
-// The memory could not be stored; the engine goes on without.
+// The memory could not be stored; the engine goes on without. Told once until it is stored again.
 #define HOMING_EVENT_CANNOT_REMEMBER 18
 
 // What an earlier life remembered cannot be used; text says why.
@@ -974,7 +977,8 @@ homing_text homing_situation_name(int32_t situation);
 // to it go without the status until it is smaller or an hour has passed. Of the managed client alone.
 #define HOMING_EVENT_STATUS_TOO_LARGE 24
 
-// Something about the state folder, or the product's own store, is not as it should be: text. The agent goes on.
+// Something about the state folder, or the product's own store, is not as it should be: text. The agent goes on. Told once,
+// and again when the reason changes.
 #define HOMING_EVENT_STORE_PROBLEM 25
 
 // A command of the name text came from server over a connection that was not verified. It is not handed over.

@@ -131,6 +131,7 @@ impl Line {
                 Self::new("no memory", "", format!("the agent begins with nothing known: {detail}"))
             }
             Event::StoreProblem { problem } => Self::new("state", "", &**problem),
+            Event::StoreRecovered {} => Self::new("state", "", "what was not stored is stored now"),
             Event::Stopped {} => Self::new("STOPPED", "", ""),
             Event::Location { detail, .. } => Self::new("location", "", &**detail),
             Event::Round { evidence, .. } => Self::new(

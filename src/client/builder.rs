@@ -17,6 +17,7 @@ use super::persistence::{Earlier, Keeper};
 use super::prepare::{PrepareError, prepare};
 use super::routes::{MOST_ROUTES, Routes};
 use super::status::{Hook, Status, StatusCell};
+use super::store_trouble::StoreTrouble;
 use super::trust_clock::TrustClock;
 use super::worker::Worker;
 use super::writer::Writer;
@@ -314,7 +315,8 @@ impl Builder {
     /// Reads the files that the settings name and what is stored of an earlier life, and starts the
     /// client's thread. It waits for the disk and the store; once it has returned, nothing of the client does. A store that
     /// cannot be read or written is no reason not to start: [`Event::MemoryIgnored`](crate::engine::Event::MemoryIgnored) and
-    /// [`Event::StoreProblem`](crate::engine::Event::StoreProblem) tell of it.
+    /// [`Event::StoreProblem`](crate::engine::Event::StoreProblem) tell of it, and
+    /// [`Event::StoreRecovered`](crate::engine::Event::StoreRecovered) of its end.
     ///
     /// # Errors
     /// Nothing is running afterwards, and every hook, callback and store the builder was given is dropped.
@@ -329,7 +331,7 @@ impl Builder {
         let seed = self.seed.map_or_else(random, Ok)?;
         let mut keeper = self.store.map(|store| Keeper::new(store, machine()));
         let earlier = keeper.as_mut().map(|keeper| keeper.load(SystemTime::now()));
-        let Earlier { memory, away, problem, floor, floor_is_lost, problems } =
+        let Earlier { memory, away, problem, floor, floor_is_lost, problems, broken } =
             earlier.unwrap_or_else(Earlier::nothing);
         let trust_clock = Arc::new(TrustClock::new(floor));
         let floor_left = floor_is_lost.then(|| trust_clock.floor());
@@ -344,16 +346,16 @@ impl Builder {
             agent: agent.clone(),
             tuning: Arc::new(self.tuning),
             routes: order,
+            proxies: proxies.iter().map(|proxy| proxy.to_string().into()).collect(),
         };
         let engine = Engine::new(setup, memory, away, seed, started);
-        let mail = mail(self.location);
         let shared = Arc::new(Shared {
             process: Process::current(),
             clock,
             trust_clock: Arc::clone(&trust_clock),
             logger: self.logger,
             engine: Mutex::new(engine),
-            mail: Mutex::new(Some(mail)),
+            mail: Mutex::new(Some(mail(self.location))),
             waker: sleep.waker(),
             status: self.status.clone(),
             credentials: self.credentials.clone(),
@@ -386,7 +388,7 @@ impl Builder {
             driver,
             writer,
             memory_problem: problem,
-            store_problems: problems,
+            store_trouble: StoreTrouble::new(problems, broken),
             floor_left,
             thread_hook: self.thread_hook,
             drop_guard: self.drop_guard,

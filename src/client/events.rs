@@ -259,6 +259,7 @@ fn is_progress(event: &Event) -> bool {
         | Event::CannotRemember { .. }
         | Event::MemoryIgnored { .. }
         | Event::StoreProblem { .. }
+        | Event::StoreRecovered {}
         | Event::Unverified { .. }
         | Event::StatusTooLarge { .. }
         | Event::Stopped {} => false,

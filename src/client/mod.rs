@@ -57,6 +57,7 @@ mod reread;
 mod routes;
 mod stamp;
 mod status;
+mod store_trouble;
 mod stored;
 mod system_roots;
 mod too_large;

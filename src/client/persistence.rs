@@ -63,13 +63,16 @@ pub(super) struct Earlier {
     pub(super) floor_is_lost: bool,
     /// What else is the matter with the store.
     pub(super) problems: Vec<String>,
+    /// Nothing can be kept in it, and why; among the problems by other words.
+    pub(super) broken: Option<String>,
 }
 
 impl Earlier {
     /// A first life.
     pub(super) fn nothing() -> Self {
         let (memory, away) = (Memory::default(), Away::Unknown);
-        Self { memory, away, problem: None, floor: None, floor_is_lost: false, problems: Vec::new() }
+        let (problem, floor, broken) = (None, None, None);
+        Self { memory, away, problem, floor, floor_is_lost: false, problems: Vec::new(), broken }
     }
 }
 
@@ -82,7 +85,9 @@ impl Keeper {
     pub(super) fn load(&mut self, now: SystemTime) -> Earlier {
         let mut earlier = Earlier::nothing();
         if let Err(error) = guarded(callback::call(STORE, AFTER_A_PANIC, || self.store.check())) {
-            earlier.problems.push(format!("nothing can be kept for the next start: {}", Printable(error)));
+            let error = Printable(error).to_string();
+            earlier.problems.push(format!("nothing can be kept for the next start: {error}"));
+            earlier.broken = Some(error);
         }
         match self.floor() {
             Ok(floor) => earlier.floor = floor,
@@ -142,23 +147,17 @@ impl Keeper {
 
     /// Keeps a value for the next life.
     pub(super) fn save(&mut self, value: &Value) -> io::Result<()> {
-        let (what, name, value) = match value {
-            Value::Memory { memory, at, .. } => {
-                ("what the agent should remember", NAME, seal(memory, *at, self.machine.as_deref()))
-            }
+        let (name, value) = match value {
+            Value::Memory { memory, at, .. } => (NAME, seal(memory, *at, self.machine.as_deref())),
             Value::Floor(floor) => {
                 let seconds = floor.0.to_string();
                 let text = format!("{seconds} {}\n", sum(&seconds));
-                ("the earliest plausible time", FLOOR, Ok(text.into_bytes()))
+                (FLOOR, Ok(text.into_bytes()))
             }
         };
-        let saved = value.and_then(|value| {
+        value.and_then(|value| {
             guarded(callback::call_beside(STORE, AFTER_A_PANIC, || self.store.save(name, &value)))
-        });
-        if let Err(error) = &saved {
-            logging::record!(Warn, "{what} is not stored: {error}");
-        }
-        saved
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::driver::{Driver, Heard};
 use super::mail::Message;
+use super::store_trouble::StoreTrouble;
 use super::stored::Value;
 use super::writer::{Writer, Written};
 use super::{Client, ClientEvent, EventCallback, Shared, ThreadHook};
@@ -37,8 +38,7 @@ pub(super) struct Worker {
     pub(super) driver: Driver,
     /// None when nothing is to outlive the process.
     pub(super) writer: Option<Writer>,
-    /// What is the matter with the store, to begin with.
-    pub(super) store_problems: Vec<String>,
+    pub(super) store_trouble: StoreTrouble,
     /// The floor of the clock, when it could not be stored: tried again with the next heartbeat.
     pub(super) floor_left: Option<Timestamp>,
     /// Why what an earlier life remembered is not used.
@@ -92,7 +92,7 @@ impl Worker {
         if let Some(detail) = self.memory_problem.take() {
             self.deliver(Event::MemoryIgnored { detail });
         }
-        for problem in std::mem::take(&mut self.store_problems) {
+        for problem in self.store_trouble.at_the_start() {
             self.deliver(Event::StoreProblem { problem });
         }
         if self.interfaces.begins_unplugged() {
@@ -214,19 +214,17 @@ impl Worker {
     /// What became of what was to be stored.
     fn hear_writer(&mut self) {
         for written in self.writer.as_ref().map(Writer::written).unwrap_or_default() {
+            let news = self.store_trouble.note(&written);
             match written {
                 Written::Memory { version, result: Ok(()) } => self.driver.hear(Heard::Remembered(version)),
                 Written::Memory { version, result: Err(_) } => {
                     self.driver.hear(Heard::CannotRemember(version))
                 }
                 Written::Floor { floor: _, result: Ok(()) } => {}
-                Written::Floor { floor, result: Err(error) } => {
-                    self.floor_left = Some(floor);
-                    let problem = format!(
-                        "the earliest plausible time is not stored, and is tried again with the next heartbeat: {error}"
-                    );
-                    self.deliver(Event::StoreProblem { problem });
-                }
+                Written::Floor { floor, result: Err(_) } => self.floor_left = Some(floor),
+            }
+            if let Some(event) = news {
+                self.deliver(event);
             }
         }
     }
@@ -237,15 +235,13 @@ impl Worker {
         let Some(writer) = &self.writer else { return };
         writer.flush(left);
         for written in writer.written() {
-            match written {
-                Written::Memory { version, result: Err(_) } => {
-                    self.deliver(Event::CannotRemember { version })
-                }
-                Written::Floor { result: Err(error), .. } => {
-                    let problem = format!("the earliest plausible time is not stored: {error}");
-                    self.deliver(Event::StoreProblem { problem });
-                }
-                Written::Memory { result: Ok(()), .. } | Written::Floor { result: Ok(()), .. } => {}
+            let news = self.store_trouble.note(&written);
+            // The engine, which tells this of itself, has stopped.
+            if let (Written::Memory { version, result: Err(_) }, Some(_)) = (&written, &news) {
+                self.deliver(Event::CannotRemember { version: *version });
+            }
+            if let Some(event) = news {
+                self.deliver(event);
             }
         }
     }

@@ -197,7 +197,8 @@ pub enum Event {
         /// Bytes of the status that was refused: the server takes less.
         size: usize,
     },
-    /// The memory could not be stored; the engine goes on without.
+    /// The memory could not be stored; the engine goes on without. Told once until it is stored again, however often it is
+    /// tried.
     CannotRemember {
         /// The version that is not stored.
         version: u64,
@@ -208,13 +209,16 @@ pub enum Event {
         /// Why, in words.
         detail: String,
     },
-    /// Something about what outlives the process is not as it should be; the agent goes on. Told by the driver.
+    /// Something about what outlives the process is not as it should be; the agent goes on. A store that stays broken is told
+    /// once, and again when the reason changes. Told by the driver.
     StoreProblem {
         /// What it is, what follows from it, and what to do.
         problem: String,
     },
     /// The engine has stopped. The last event.
     Stopped {},
+    /// What was not stored is stored now: the store problem that was told last is over. Told by the driver.
+    StoreRecovered {},
 }
 
 impl Event {

@@ -40,6 +40,7 @@ mod rng;
 mod rung;
 mod schedule;
 mod session;
+mod setup;
 mod snapshot;
 mod tuning;
 
@@ -51,6 +52,7 @@ pub use location::{Asked, Controlled, Evidence, Finding, LocationReason, Locatio
 pub use memory::{Away, LeftOut, LeftOutReason, Memory, Proven, PushMemory, ServerMemory};
 pub use reason::Reason;
 pub use rung::Rung;
+pub use setup::Setup;
 pub use snapshot::{ServerSnapshot, Snapshot, State, Whereabouts};
 pub use tuning::{BadTuning, Tuning};
 
@@ -64,36 +66,13 @@ use owners::Owner;
 use queue::Queue;
 use rng::Rng;
 use schedule::Schedule;
+use session::Ways;
 
 use crate::settings::Settings;
-use crate::types::{AgentId, Moment, Route, SettingsId};
+use crate::types::{AgentId, Moment, SettingsId};
 
 /// Two or three rounds settle everything; a bound keeps a mistake from becoming an endless loop in somebody's process.
 const MOST_ROUNDS: usize = 16;
-
-/// What an engine is made of.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    /// What an administrator wrote.
-    pub settings: Arc<Settings>,
-    /// Names them in [`Action::Dial`], until they are replaced and released.
-    pub settings_id: SettingsId,
-    /// Who this agent is. Decides its own server and the phase of its heartbeats.
-    pub agent: AgentId,
-    /// The constants of the rules.
-    pub tuning: Arc<Tuning>,
-    /// The ways to the servers, tried in this order inside one attempt, beginning with the one that last
-    /// worked on the present network. Empty is the same as [`Route::Direct`] alone.
-    pub routes: Arc<[Route]>,
-}
-
-impl Setup {
-    /// An engine with the default constants that goes directly to the servers. The settings have the id 0.
-    pub fn new(settings: Arc<Settings>, agent: AgentId) -> Self {
-        let (settings_id, tuning, routes) = (SettingsId::default(), Arc::default(), [Route::Direct].into());
-        Self { settings, settings_id, agent, tuning, routes }
-    }
-}
 
 /// One agent: which server, when, and whether to believe it.
 ///
@@ -120,6 +99,8 @@ pub struct Engine {
     memory_version: u64,
     /// What the memory was when it was last asked to be stored, in a number; `None` when it could not be.
     memory_digest: Option<u64>,
+    /// It was told that the memory cannot be stored, and it has not been since.
+    memory_is_lost: bool,
 }
 
 /// What a deadline is for.
@@ -142,12 +123,12 @@ impl Engine {
     /// `memory` is what an earlier engine asked to be remembered, `away` how long ago that was; a new
     /// agent gives the defaults. Two engines with one seed and one sequence of inputs decide alike.
     pub fn new(setup: Setup, memory: Memory, away: Away, seed: u64, now: Moment) -> Self {
-        let Setup { settings, settings_id, agent, tuning, routes } = setup;
+        let Setup { settings, settings_id, agent, tuning, routes, proxies } = setup;
         let (mut rng, mut queue) = (Rng::new(seed), Queue::default());
         let (mut network, mut guard) = (Network::default(), Guard::default());
         let start = now + rng.up_to(tuning.attachment.startup_spread);
         let mut in_force = InForce::new(settings_id, settings);
-        let mut attachment = Attachment::new(agent.clone(), routes, start);
+        let mut attachment = Attachment::new(agent.clone(), Ways { routes, proxies }, start);
         let mut location = location::is_asked_for(in_force.settings())
             .then(|| Box::new(Location::new(&agent, now, &tuning)));
         in_force.location = location.as_ref().and_then(|location| location.fitting(in_force.settings()));
@@ -179,6 +160,7 @@ impl Engine {
             memory,
             memory_version: 0,
             memory_digest,
+            memory_is_lost: false,
             rng,
             queue,
             network,
@@ -254,13 +236,15 @@ impl Engine {
             }
             Input::ClockStepped => attachment.clock_stepped(cx),
             // Nothing waits for the memory yet; settings on trial will.
-            Input::Remembered(_) => {}
+            Input::Remembered(_) => self.memory_is_lost = false,
             Input::CannotRemember(version) => {
                 // Asked again as soon as something happens that might be worth it.
                 if version == self.memory_version {
                     self.memory_digest = None;
                 }
-                cx.emit(Event::CannotRemember { version });
+                if !std::mem::replace(&mut self.memory_is_lost, true) {
+                    cx.emit(Event::CannotRemember { version });
+                }
             }
             Input::Command(command) => self.command(command),
             Input::LookUp { .. }

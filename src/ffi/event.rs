@@ -50,6 +50,8 @@ pub const HOMING_EVENT_POLICY_ANNOUNCED: i32 = 8;
 pub const HOMING_EVENT_POLICY: i32 = 26;
 /// The policy could not be read from `server`; `text` says why.
 pub const HOMING_EVENT_POLICY_FAILED: i32 = 27;
+/// What was not stored is stored now: what HOMING_EVENT_CANNOT_REMEMBER and HOMING_EVENT_STORE_PROBLEM told is over.
+pub const HOMING_EVENT_STORE_RECOVERED: i32 = 29;
 /// No server is attached, and the next search begins in `duration_ms`; `reason` says why.
 pub const HOMING_EVENT_WAITING: i32 = 9;
 /// The agent goes back from `server` to `other_server`, which is better or its own.
@@ -69,7 +71,7 @@ pub const HOMING_EVENT_TOLD_CONTENT: i32 = 15;
 pub const HOMING_EVENT_TOLD_COMMAND: i32 = 16;
 /// The settings are in force but something about them is odd: `text`.
 pub const HOMING_EVENT_SETTINGS_WARNING: i32 = 17;
-/// The memory could not be stored; the engine goes on without.
+/// The memory could not be stored; the engine goes on without. Told once until it is stored again.
 pub const HOMING_EVENT_CANNOT_REMEMBER: i32 = 18;
 /// What an earlier life remembered cannot be used; `text` says why.
 pub const HOMING_EVENT_MEMORY_IGNORED: i32 = 19;
@@ -86,7 +88,8 @@ pub const HOMING_EVENT_ROUND: i32 = 23;
 /// `server` refused the product's status as too large; the JSON of the event says how large it was. Heartbeats
 /// to it go without the status until it is smaller or an hour has passed. Of the managed client alone.
 pub const HOMING_EVENT_STATUS_TOO_LARGE: i32 = 24;
-/// Something about the state folder, or the product's own store, is not as it should be: `text`. The agent goes on.
+/// Something about the state folder, or the product's own store, is not as it should be: `text`. The agent goes on. Told once,
+/// and again when the reason changes.
 pub const HOMING_EVENT_STORE_PROBLEM: i32 = 25;
 /// A command of the name `text` came from `server` over a connection that was not verified. It is not handed over.
 pub const HOMING_EVENT_COMMAND_REFUSED: i32 = 28;
@@ -428,6 +431,7 @@ fn parts(event: &Event) -> Parts<'_> {
         Event::StoreProblem { problem } => {
             Parts { text: Some(problem), ..Parts::of(HOMING_EVENT_STORE_PROBLEM) }
         }
+        Event::StoreRecovered {} => Parts::of(HOMING_EVENT_STORE_RECOVERED),
         Event::Unverified { server } => Parts::about(HOMING_EVENT_UNVERIFIED, server),
         Event::StatusTooLarge { server, size: _ } => Parts::about(HOMING_EVENT_STATUS_TOO_LARGE, server),
         Event::Stopped {} => Parts::of(HOMING_EVENT_STOPPED),

@@ -13,7 +13,7 @@ use base64::Engine as _;
 use zeroize::Zeroizing;
 
 use super::Limits;
-use super::authority::authority;
+use super::authority::{authority, host_and_port};
 use super::head::{Head, Search};
 use crate::settings::Server;
 use crate::types::{Cause, Failure, Host};
@@ -89,6 +89,13 @@ impl Proxy {
     /// Its port.
     pub const fn port(&self) -> u16 {
         self.port
+    }
+}
+
+/// `proxy.example:3128`: without credentials, and an IPv6 address in brackets.
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&host_and_port(&self.host, self.port))
     }
 }
 

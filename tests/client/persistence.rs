@@ -182,9 +182,19 @@ fn a_full_disk_is_told_and_tried_again_until_there_is_room() {
     let store = Counted::default();
     store.failures.store(3, Ordering::SeqCst);
     let client = builder(settings(&[&server], public())).store(store.clone()).start().unwrap();
-    for _ in 0..3 {
-        wait_for(&client, |event| matches!(event.event, Event::CannotRemember { .. }).then_some(()));
+    // Each of the three failing writes is tried again with the next heartbeat, and all of them are told by the first.
+    let mut told = Vec::new();
+    while told.last() != Some(&"recovered") {
+        let event = client.next_event_timeout(LONG).unwrap().expect("it recovers");
+        told.extend(match event.event {
+            Event::CannotRemember { .. } => Some("cannot remember"),
+            Event::StoreProblem { .. } => Some("problem"),
+            Event::StoreRecovered {} => Some("recovered"),
+            _ => None,
+        });
     }
+    told.sort_unstable();
+    assert_eq!(told, ["cannot remember", "problem", "recovered"]);
     for _ in 0..5 {
         assert!(heartbeat(&client).is_some());
     }

@@ -133,13 +133,21 @@ fn a_memory_that_could_not_be_stored_is_asked_for_again_with_the_next_heartbeat(
     world.until_attached("a", s(5));
     world.run(s(1));
     assert_eq!(world.memories.len(), 1);
-    world.input(Input::CannotRemember(1));
+    let lost = |world: &World| world.count(|event| matches!(event, Event::CannotRemember { .. }));
+    // However often it is said, it is told once.
+    for _ in 0..3 {
+        world.input(Input::CannotRemember(1));
+    }
     world.run(s(310));
-    assert_eq!(world.memories.len(), 2);
+    assert_eq!((world.memories.len(), lost(&world)), (2, 1));
+    // The second was stored, so this is news.
+    world.input(Input::CannotRemember(2));
+    world.run(s(310));
+    assert_eq!((world.memories.len(), lost(&world)), (3, 2));
     // An answer to an older version is no news.
     world.input(Input::CannotRemember(1));
     world.run(s(3600));
-    assert_eq!(world.memories.len(), 2);
+    assert_eq!(world.memories.len(), 3);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use crate::agent::Agent;
@@ -90,13 +90,17 @@ fn a_full_disk_costs_the_memory_and_nothing_else_until_there_is_room() {
     let filling = disk.fill();
     let agent = agent(&cable.agent, folder.path(), &certificates.authority, NAME, &state);
     agent.attaches_to(NAME);
-    for _ in 0..2 {
-        agent.event("cannot_remember", |_| true);
-        agent.about("heartbeat", NAME);
+    let told = |events: &[Value], name: &str| events.iter().filter(|event| event["event"] == *name).count();
+    let mut events = Vec::new();
+    while told(&events, "cannot_remember") == 0 || told(&events, "store_problem") == 0 {
+        events.extend(agent.until("heartbeat"));
     }
+    // It is tried again with each heartbeat, and told once.
+    events.extend((0..3).flat_map(|_| agent.until("heartbeat")));
+    assert_eq!((told(&events, "cannot_remember"), told(&events, "store_problem")), (1, 1), "{events:#?}");
     soon("something half written is left", || (fs::read_dir(&state).unwrap().count() == 0).then_some(()));
     fs::remove_file(filling).unwrap();
-    agent.about("heartbeat", NAME);
+    agent.event("store_recovered", |_| true);
     stored(&state);
 }
 

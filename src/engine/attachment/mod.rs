@@ -40,7 +40,6 @@ mod search;
 mod servers;
 mod stream;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use active::{Active, Leave, Reached};
@@ -57,11 +56,11 @@ use super::event::span;
 use super::fact::{Fact, Facts};
 use super::guard::Present;
 use super::owners::Owner;
-use super::session::{Announced, Attempt, Heartbeat, Policy};
+use super::session::{Announced, Attempt, Heartbeat, Policy, Ways};
 use super::tuning::attachment::Tuning;
 use super::{Ending, Event, Input, Reason, State};
 use crate::settings::Mode;
-use crate::types::{AgentId, Moment, Route, ServerId, SettingsId};
+use crate::types::{AgentId, Moment, ServerId, SettingsId};
 
 /// See the module.
 #[derive(Debug)]
@@ -112,9 +111,9 @@ enum Phase {
 }
 
 impl Attachment {
-    pub(super) fn new(agent: AgentId, routes: Arc<[Route]>, at: Moment) -> Self {
+    pub(super) fn new(agent: AgentId, ways: Ways, at: Moment) -> Self {
         Self {
-            servers: Servers::new(agent, routes),
+            servers: Servers::new(agent, ways),
             phase: Phase::Starting { at },
             failback: Failback::default(),
             mode: Mode::Pull,

@@ -14,10 +14,10 @@ use crate::engine::context::Context;
 use crate::engine::event::Next;
 use crate::engine::guard::Present;
 use crate::engine::owners::Owner;
-use crate::engine::session::{Answer, Attempt, Endpoints, Link, Step as Progress, Target};
+use crate::engine::session::{Answer, Attempt, Endpoints, Link, Step as Progress, Target, Ways};
 use crate::engine::{Ending, Event, Input, Reason};
 use crate::settings::Server;
-use crate::types::{AgentId, Cause, Failure, FailureClass, Moment, Purpose, Request, Route, ServerId};
+use crate::types::{AgentId, Cause, Failure, FailureClass, Moment, Purpose, Request, ServerId};
 
 /// See the module.
 #[derive(Debug)]
@@ -34,8 +34,7 @@ pub(super) struct Servers {
     floors: Vec<(ServerId, Throttle)>,
     /// A floor was heard that may have to stop what is planned.
     pub(super) floor_heard: bool,
-    /// The ways to the servers, in the program's order.
-    routes: Arc<[Route]>,
+    ways: Arc<Ways>,
     /// The one by which a server was last reached on this network; tried first for those of which nothing is known.
     good_route: u8,
 }
@@ -51,7 +50,7 @@ pub(super) enum Finish {
 const MOST_FLOORS: usize = 64;
 
 impl Servers {
-    pub(super) fn new(agent: AgentId, routes: Arc<[Route]>) -> Self {
+    pub(super) fn new(agent: AgentId, ways: Ways) -> Self {
         Self {
             agent,
             records: Vec::new(),
@@ -60,7 +59,7 @@ impl Servers {
             connect_time: None,
             floors: Vec::new(),
             floor_heard: false,
-            routes,
+            ways: Arc::new(ways),
             good_route: 0,
         }
     }
@@ -213,7 +212,7 @@ impl Servers {
             policy: cx.in_force.certificate_policy(member.server.policy),
             last_good: known.and_then(|record| record.last_good(cx.now, &cx.tuning.attachment)),
             prefers_last_good: known.is_some_and(Record::prefers_last_good),
-            endpoints: Endpoints::new(self.routes.clone(), route),
+            endpoints: Endpoints::new(self.ways.clone(), route),
         }
     }
 
@@ -251,7 +250,7 @@ impl Servers {
     /// An exchange with this server succeeded on this link.
     pub(super) fn succeed(&mut self, cx: &mut Context<'_>, record: usize, server: &Server, link: &Link) {
         cx.network.believed_somebody();
-        let route = self.routes.iter().position(|&route| route == link.route).unwrap_or_default();
+        let route = self.ways.routes.iter().position(|&route| route == link.route).unwrap_or_default();
         self.good_route = u8::try_from(route).unwrap_or_default();
         let good_route = self.good_route;
         self.change(cx.now, record, |record| {

@@ -13,16 +13,24 @@ use std::sync::Arc;
 
 use crate::engine::MAX_ADDRESSES;
 use crate::engine::rng::Rng;
-use crate::types::{Cause, Evidence, Failure, FailureClass, Route};
+use crate::types::{Cause, Evidence, Failure, FailureClass, Printable, Route};
 
 /// Endpoints of one attempt that may be reached and fail; more when there are more routes, each of which has its turn.
 const MOST: usize = 4;
 
+/// The ways to every server.
+#[derive(Debug)]
+pub(in crate::engine) struct Ways {
+    /// In the program's order.
+    pub(in crate::engine) routes: Arc<[Route]>,
+    /// What failures call the proxies, by their numbers.
+    pub(in crate::engine) proxies: Arc<[Arc<str>]>,
+}
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub(in crate::engine) struct Endpoints {
-    /// The ways there, in the program's order.
-    routes: Arc<[Route]>,
+    ways: Arc<Ways>,
     /// Which of them is tried first: the one that last worked on this network.
     first: u8,
     /// How many have failed.
@@ -60,17 +68,17 @@ pub(super) enum Onward {
 }
 
 impl Endpoints {
-    pub(in crate::engine) fn new(routes: Arc<[Route]>, first: u8) -> Self {
-        Self { routes, first, routes_failed: 0, reached: 0, at: None, left: Vec::new(), account: None }
+    pub(in crate::engine) fn new(ways: Arc<Ways>, first: u8) -> Self {
+        Self { ways, first, routes_failed: 0, reached: 0, at: None, left: Vec::new(), account: None }
     }
 
     // --- getters ---
 
     /// The route whose turn it is.
     pub(super) fn route(&self) -> Route {
-        let count = self.routes.len().max(1);
+        let count = self.ways.routes.len().max(1);
         let index = (usize::from(self.first) + usize::from(self.routes_failed)) % count;
-        self.routes.get(index).copied().unwrap_or_default()
+        self.ways.routes.get(index).copied().unwrap_or_default()
     }
 
     pub(super) fn is_direct(&self) -> bool {
@@ -158,7 +166,7 @@ impl Endpoints {
     }
 
     fn routes_left(&self) -> usize {
-        self.routes.len().saturating_sub(usize::from(self.routes_failed) + 1)
+        self.ways.routes.len().saturating_sub(usize::from(self.routes_failed) + 1)
     }
 
     fn next_route(&mut self) -> Onward {
@@ -173,7 +181,10 @@ impl Endpoints {
 
     fn note(&mut self, mut failure: Failure, reached: bool) {
         let mut way = match (self.route(), self.at) {
-            (Route::Proxy(index), _) => format!("by proxy {}", u16::from(index) + 1),
+            (Route::Proxy(index), _) => match self.ways.proxies.get(usize::from(index)) {
+                Some(name) => format!("by proxy {}", Printable(name)),
+                None => format!("by proxy {}", u16::from(index) + 1),
+            },
             (Route::Direct, Some(address)) => format!("at {address}"),
             (Route::Direct, None) => "directly".to_owned(),
         };
@@ -265,7 +276,27 @@ mod tests {
     }
 
     fn endpoints(routes: &[Route]) -> Endpoints {
-        Endpoints::new(routes.into(), 0)
+        named(routes, &[])
+    }
+
+    fn named(routes: &[Route], proxies: &[&str]) -> Endpoints {
+        let proxies = proxies.iter().map(|&name| name.into()).collect();
+        Endpoints::new(Arc::new(Ways { routes: routes.into(), proxies }), 0)
+    }
+
+    #[test]
+    fn a_proxy_goes_by_its_name_and_without_one_by_its_number() {
+        let routes = [Route::Proxy(0), Route::Proxy(1), Route::Proxy(2)];
+        let mut endpoints = named(&routes, &["[2001:db8::1]:3128", "proxy.example\u{202e}:8080"]);
+        for _ in routes {
+            endpoints.unreached(Cause::ProxyRefused { status: 0 }.into());
+        }
+        let note = endpoints.verdict().unwrap().note.unwrap();
+        for part in
+            ["by proxy [2001:db8::1]:3128", "; by proxy proxy.example\\u{202e}:8080: ", "; by proxy 3: "]
+        {
+            assert!(note.contains(part), "{note}");
+        }
     }
 
     /// Reaches the first address that is left, which then fails.
