@@ -97,12 +97,6 @@ typedef struct homing_event homing_event;
 // A place for a value that a store is asked for. It lives until the callback that was given it returns.
 typedef struct homing_value homing_value;
 
-// An agent at work, on a thread of its own. Any number of threads may use one, and its callbacks.
-//
-// It belongs to the process that started it. In a child of that process, after fork or daemon, every function of the
-// client returns HOMING_ERROR_FORKED at once and touches nothing that the two share.
-typedef struct homing_client homing_client;
-
 // Every decision homing makes, and nothing else: no clock, no thread, no socket.
 //
 // The driver says what happened (homing_engine_connected, ...), drains homing_engine_next_action and
@@ -116,34 +110,14 @@ typedef struct homing_client homing_client;
 // An engine belongs to one thread at a time; where two use it at once, one gets HOMING_ERROR_BUSY. It never blocks.
 typedef struct homing_engine homing_engine;
 
-// Whether a chain is believed; if not, why and what to do. It never changes; any thread may read it.
-typedef struct homing_judgement homing_judgement;
-
 // A certificate policy with everything it names: roots, pins and revocation lists are read. It never changes: for new
 // files or settings prepare a new one, and let no TLS session that was made under the old one be resumed. Any thread may use it.
 typedef struct homing_policy homing_policy;
 
 // ------------------------------------------------------------------------------------------------
-// Text and bytes across the boundary.
+// Text and bytes that a caller gives, checked.
 
-// A view of UTF-8 text that homing owns: not NUL-terminated, print it with %.*s.
-//
-// data is NULL where there is no text, and not NULL where there is an empty one. How long the view
-// lives is said where it is given out.
-typedef struct {
-    // The first byte, or NULL.
-    const char *data;
-    // How many bytes.
-    size_t len;
-} homing_text;
 
-// A view of bytes that homing owns. data is NULL where there are none.
-typedef struct {
-    // The first byte, or NULL.
-    const uint8_t *data;
-    // How many.
-    size_t len;
-} homing_bytes;
 
 // ------------------------------------------------------------------------------------------------
 // Which homing this is.
@@ -984,6 +958,10 @@ homing_text homing_situation_name(int32_t situation);
 // A command of the name text came from server over a connection that was not verified. It is not handed over.
 #define HOMING_EVENT_COMMAND_REFUSED 28
 
+// A certificate by which server was verified has ended since its connection was made. The connection is not used any more;
+// the next one is verified afresh.
+#define HOMING_EVENT_CERTIFICATE_ENDED 29
+
 // By an answer that does not end.
 #define HOMING_RUNG_STREAM 1
 
@@ -1478,6 +1456,9 @@ typedef struct {
 // The product has already what was asked for.
 #define HOMING_ENDING_UNCHANGED 10
 
+// Another connection to the same server takes its place: its name leads elsewhere, or its certificate has ended.
+#define HOMING_ENDING_REPLACED 11
+
 // A probe asks the management server the agent is attached to.
 #define HOMING_REFERENCE_MANAGEMENT 4294967295
 
@@ -1539,6 +1520,9 @@ typedef struct {
     homing_text known;
     // For how long a server that is listened to may say nothing, or a poll waits, in milliseconds.
     uint64_t wait_ms;
+    // Of a heartbeat: the next one follows within this, in nanoseconds, when this one succeeds and its answer counts. Sent as
+    // Homing-Next, in whole seconds, rounded up. 0 for everything else.
+    uint64_t next_ns;
 } homing_action;
 
 // ------------------------------------------------------------------------------------------------
@@ -1636,6 +1620,9 @@ void homing_engine_free(homing_engine *engine);
 // server.
 #define HOMING_NETWORK_ELSEWHERE 4
 
+// No certificate that vouches for a connection ends, or a driver cannot tell when one does.
+#define HOMING_VALID_FOR_EVER UINT64_MAX
+
 // The time that homing_engine_deadline named has come. Early or late is fine.
 homing_status homing_engine_timeout(homing_engine *engine, uint64_t now_ns);
 
@@ -1687,11 +1674,14 @@ homing_status homing_engine_probe_failed(homing_engine *engine,
 // Asks the reference servers now, whatever is known already.
 homing_status homing_engine_probe_now(homing_engine *engine, uint64_t now_ns);
 
-// TLS stands on the connection link, and the peer has proved what proof says: HOMING_PROOF_....
+// TLS stands on the connection link, and the peer has proved what proof says: HOMING_PROOF_.... valid_for_ms: for how
+// much longer every certificate that vouches for it is valid (homing_judgement_valid_for_ms); after that the connection is
+// not used any more. HOMING_VALID_FOR_EVER when none ends, or the driver cannot tell.
 homing_status homing_engine_secured(homing_engine *engine,
                                     uint64_t now_ns,
                                     uint64_t link,
-                                    int32_t proof);
+                                    int32_t proof,
+                                    uint64_t valid_for_ms);
 
 // The connection link is gone, with whatever was under way on it.
 homing_status homing_engine_lost(homing_engine *engine,
@@ -1721,6 +1711,13 @@ homing_status homing_engine_notice(homing_engine *engine,
 
 // The network changed: HOMING_NETWORK_....
 homing_status homing_engine_network_changed(homing_engine *engine, uint64_t now_ns, int32_t change);
+
+// The machine is on this network now, or has been all the time: the same number whenever it is on that network again, made by
+// the driver of what distinguishes networks, such as the gateway and its link address. What worked there is tried first. NULL:
+// the driver cannot tell. To be said with each homing_engine_network_changed, before or after it.
+homing_status homing_engine_on_network(homing_engine *engine,
+                                       uint64_t now_ns,
+                                       const uint64_t *network);
 
 // The machine was suspended and runs again.
 homing_status homing_engine_resumed(homing_engine *engine, uint64_t now_ns);
@@ -1919,6 +1916,10 @@ int64_t homing_judgement_not_before_s(const homing_judgement *judgement);
 
 // The earliest end of a validity in the chain, in seconds since 1970. -1 where it does not matter.
 int64_t homing_judgement_not_after_s(const homing_judgement *judgement);
+
+// For how much longer the whole chain is valid, from the time it was judged at, in milliseconds: what homing_engine_secured
+// asks for. HOMING_VALID_FOR_EVER where that does not matter, 0 when it is not believed.
+uint64_t homing_judgement_valid_for_ms(const homing_judgement *judgement);
 
 // Frees a judgement. NULL is fine.
 void homing_judgement_free(homing_judgement *judgement);

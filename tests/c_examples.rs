@@ -169,6 +169,88 @@ fn settings(folder: &Path, servers: &[(&str, &str, u16)]) -> PathBuf {
     path
 }
 
+/// A server behind something that refuses every body as too large. What it was asked: head and body.
+struct Narrow {
+    port: u16,
+    asked: Receiver<(String, usize)>,
+}
+
+impl Narrow {
+    /// It serves as long as the test process lives. `closes`: with the refusal, as many proxies do.
+    fn start(closes: bool) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (send, asked) = channel();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (mut stream, send) = (stream.unwrap(), send.clone());
+                thread::spawn(move || {
+                    while let Some((head, body)) = request(&mut stream) {
+                        let refused = body > 0;
+                        // The test is over when nobody listens.
+                        let _ = send.send((head, body));
+                        let answer = match (refused, closes) {
+                            (false, _) => "200 OK\r\nHoming-Settings: \"1\"",
+                            (true, false) => "413 Too Large",
+                            (true, true) => "413 Too Large\r\nConnection: close",
+                        };
+                        let answer = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n");
+                        if stream.write_all(answer.as_bytes()).is_err() || (refused && closes) {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        Self { port, asked }
+    }
+}
+
+/// The head of the next request, and how many bytes of body came with it.
+fn request(stream: &mut impl Read) -> Option<(String, usize)> {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).ok()?;
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let length = field(&head, "Content-Length").unwrap().parse().unwrap();
+    stream.read_exact(&mut vec![0; length]).ok()?;
+    Some((head, length))
+}
+
+fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+}
+
+#[test]
+fn each_leaves_a_status_out_that_is_refused_as_too_large_and_says_when_it_comes_again() {
+    for (program, closes) in
+        programs().iter().flat_map(|program| [false, true].map(|closes| (program, closes)))
+    {
+        let server = Narrow::start(closes);
+        let settings = settings(&folder("narrow"), &[("a", "127.0.0.1", server.port)]);
+        let agent = Agent::start(program, &settings);
+        let mut seen = agent.until("attached");
+        for _ in 0..3 {
+            seen.extend(agent.until("heartbeat"));
+        }
+        let failed = seen.iter().filter(|event| event.starts_with("attempt_failed")).count();
+        assert_eq!(failed, 0, "{program:?} closes {closes}: it is about the request: {seen:?}");
+        assert_eq!(agent.end(Signal::TERM).1, Some(0), "{program:?}");
+        let asked: Vec<_> = server.asked.try_iter().collect();
+        let with_status = asked.iter().filter(|(_, body)| *body > 0).count();
+        assert_eq!(with_status, 1, "{program:?} closes {closes}: {asked:?}");
+        let keys: Vec<_> = asked.iter().filter_map(|(head, _)| field(head, "Idempotency-Key")).collect();
+        assert!(keys.len() == 2 && keys[0] != keys[1], "another request has another key: {keys:?}");
+        for (number, (head, _)) in asked.iter().enumerate() {
+            assert_eq!(field(head, "Homing-Omitted"), (number > 0).then_some("status"), "{head}");
+            // 10 s, of which a tenth is used here.
+            assert_eq!(field(head, "Homing-Next"), Some("1"), "{head}");
+        }
+    }
+}
+
 #[test]
 fn each_attaches_beats_fails_over_and_ends_by_a_signal() {
     for (program, signal) in programs().iter().zip([Signal::TERM, Signal::INT, Signal::TERM]) {

@@ -9,6 +9,8 @@ mod certificates;
 mod credentials;
 #[path = "client/ending.rs"]
 mod ending;
+#[path = "client/kept_links.rs"]
+mod kept_links;
 #[path = "client/listener.rs"]
 mod listener;
 #[path = "client/logging.rs"]

@@ -220,7 +220,7 @@ impl World {
                 self.push(self.now + round_trip, number, Happening::Secured(link));
             }
             Happening::Secured(link) if stands(link).is_some() => {
-                self.input(number, Input::Secured { link, proof: Proof::Tls });
+                self.input(number, Input::Secured { link, proof: Proof::Tls, valid_for: None });
             }
             Happening::Streams(link, exchange, silence) => {
                 let Some(place) = stands(link) else { return };

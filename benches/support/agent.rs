@@ -97,7 +97,7 @@ impl Agent {
                 self.handle(Input::Connected { link, via: Via { peer, medium: Medium::Direct } });
                 self.coming.push_back(Coming::Secured(link));
             }
-            Coming::Secured(link) => self.handle(Input::Secured { link, proof: Proof::Tls }),
+            Coming::Secured(link) => self.handle(Input::Secured { link, proof: Proof::Tls, valid_for: None }),
             Coming::FirstByte(exchange) => self.handle(Input::FirstByte { exchange }),
             Coming::Told(exchange, news) => self.handle(Input::Notice { exchange, news }),
             Coming::Done(exchange) => {

@@ -148,6 +148,11 @@ impl Line {
             Event::CommandRefused { server, name } => {
                 Self::new("refused", server, format!("the command {name}: the connection was not verified"))
             }
+            Event::CertificateEnded { server } => Self::new(
+                "certificate",
+                server,
+                "has ended on a kept connection; the next is verified afresh",
+            ),
             other => Self::new("event", "", format!("{other:?}")),
         };
         Some(line)

@@ -24,7 +24,10 @@
 #include "wire.h"
 
 // The engine has at most ten attempts and a few probes under way.
-enum { LINKS = 32, ANSWERS = 64, GRACE_MS = 2000 };
+enum { LINKS = 32, ANSWERS = 64, REFUSALS = 16, GRACE_MS = 2000 };
+
+// For so long a status that was refused as too large is left out: a limit is raised by a person.
+static const uint64_t HELD_BACK_NS = 3600 * UINT64_C(1000000000);
 
 // What this agent says of itself with each heartbeat.
 static const char STATUS[] = "{\"state\":\"fine\"}";
@@ -58,6 +61,12 @@ struct answer {
     size_t len;
 };
 
+// A server that has refused the status as too large (413). The engine then asks once more, and the driver leaves it out.
+struct refusal {
+    char authority[300];
+    uint64_t at_ns; // 0 when the place is free
+};
+
 struct agent {
     homing_engine *engine;
     const char *id;
@@ -66,6 +75,7 @@ struct agent {
     bool stopped, failed;
     struct link links[LINKS];
     struct answer answers[ANSWERS];
+    struct refusal refusals[REFUSALS];
 };
 
 // No call of the engine fails unless this program is wrong; then it ends.
@@ -190,6 +200,33 @@ static void race(struct agent *agent, struct link *link) {
     }
 }
 
+// This server will not take the status. Where all places are taken, the oldest is given up.
+static void refuse(struct agent *agent, const char *authority) {
+    struct refusal *place = &agent->refusals[0];
+    for (size_t i = 0; i < REFUSALS; i++) {
+        if (strcmp(agent->refusals[i].authority, authority) == 0) {
+            place = &agent->refusals[i];
+            break;
+        }
+        if (agent->refusals[i].at_ns < place->at_ns) {
+            place = &agent->refusals[i];
+        }
+    }
+    snprintf(place->authority, sizeof place->authority, "%s", authority);
+    place->at_ns = platform_now_ns();
+}
+
+static bool is_too_large(const struct agent *agent, const char *authority) {
+    const uint64_t now = platform_now_ns();
+    for (size_t i = 0; i < REFUSALS; i++) {
+        const struct refusal *refusal = &agent->refusals[i];
+        if (refusal->at_ns != 0 && now - refusal->at_ns < HELD_BACK_NS && strcmp(refusal->authority, authority) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void exchange(struct agent *agent, const homing_action *action) {
     struct link *link = link_of(agent, action->link);
     const bool is_heartbeat = action->request == HOMING_REQUEST_ATTACH || action->request == HOMING_REQUEST_BEAT ||
@@ -208,7 +245,11 @@ static void exchange(struct agent *agent, const homing_action *action) {
                                                               .request = action->request,
                                                               .search = action->search,
                                                               .life = agent->life,
-                                                              .status = STATUS},
+                                                              .status = STATUS,
+                                                              .omits_status =
+                                                                  action->request != HOMING_REQUEST_PROBE &&
+                                                                  is_too_large(agent, link->authority),
+                                                              .next_ns = action->next_ns},
                                        link->request);
     }
 }
@@ -276,6 +317,9 @@ static void hear(struct agent *agent, struct link *link, bool ended, int error) 
             !keep(agent, link->exchange, answer.body, answer.body_len)) {
             lost(agent, link, platform_failure(HOMING_CAUSE_OUT_OF_RESOURCES, "no memory for the answer"));
             break;
+        }
+        if (answer.failure.cause == HOMING_CAUSE_TOO_LARGE) {
+            refuse(agent, link->authority);
         }
         told(agent, homing_engine_done(agent->engine, platform_now_ns(), link->exchange, &answer.outcome),
              "homing_engine_done");

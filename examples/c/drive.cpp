@@ -32,6 +32,9 @@ const char *const status = "{\"state\":\"fine\"}";
 
 constexpr std::uint64_t grace_ms = 2000;
 
+// For so long a status that was refused as too large is left out: a limit is raised by a person.
+constexpr std::uint64_t held_back_ns = 3600 * std::uint64_t(1000000000);
+
 // A descriptor that closes itself.
 class descriptor {
 public:
@@ -197,7 +200,14 @@ private:
         request.search = action.search;
         request.life = life_;
         request.status = status;
+        request.omits_status = action.request != HOMING_REQUEST_PROBE && is_too_large(link.authority);
+        request.next_ns = action.next_ns;
         link.request.resize(wire_write(&request, link.request.data()));
+    }
+
+    bool is_too_large(const std::string &authority) const {
+        const auto refused = too_large_.find(authority);
+        return refused != too_large_.end() && platform_now_ns() - refused->second < held_back_ns;
     }
 
     // Sleeps until a socket, a signal or the engine's next deadline.
@@ -319,6 +329,8 @@ private:
         }
         if (answer.outcome.verdict == HOMING_VERDICT_SUCCESS)
             keep(link.exchange, std::string(answer.body, answer.body_len));
+        if (answer.failure.cause == HOMING_CAUSE_TOO_LARGE)
+            too_large_[link.authority] = platform_now_ns();
         told(homing_engine_done(engine_.get(), platform_now_ns(), link.exchange, &answer.outcome));
         if (!answer.reusable || ended || !link.request.empty()) {
             lost(id, platform_failure(HOMING_CAUSE_CLOSED_IDLE, nullptr));
@@ -349,6 +361,8 @@ private:
     bool stopped_ = false;
     std::map<std::uint64_t, link> links_;
     std::map<std::uint64_t, std::string> answers_;
+    // When a server refused the status as too large (413). The engine then asks once more, and the driver leaves it out.
+    std::map<std::string, std::uint64_t> too_large_;
 };
 
 } // namespace

@@ -34,22 +34,26 @@ size_t wire_authority(homing_text host, uint32_t port, char *out, size_t size) {
 }
 
 size_t wire_write(const struct wire_request *request, char *out) {
-    const char *purpose = "beat", *body = request->status;
-    char key[80] = "";
+    const char *purpose = "beat", *body = request->omits_status ? "" : request->status;
+    char key[80] = "", next[48] = "";
     if (request->request == HOMING_REQUEST_ATTACH) {
         purpose = "attach";
         // The same for all attempts of one search, and for no other search of this or another run.
-        snprintf(key, sizeof key, "Idempotency-Key: \"%016" PRIx64 "-%" PRIu64 "\"\r\n", request->life,
-                 request->search);
+        snprintf(key, sizeof key, "Idempotency-Key: \"%016" PRIx64 "-%" PRIu64 "%s\"\r\n", request->life,
+                 request->search, request->omits_status ? "-omitted" : "");
     } else if (request->request == HOMING_REQUEST_PROBE) {
         purpose = "probe";
         body = "";
     }
+    if (request->next_ns != 0) {
+        snprintf(next, sizeof next, "Homing-Next: %" PRIu64 "\r\n", request->next_ns / 1000000000 + (request->next_ns % 1000000000 != 0));
+    }
     const int n = snprintf(out, WIRE_REQUEST_MAX,
                            "POST /homing/v1/heartbeat HTTP/1.1\r\nHost: %s\r\nUser-Agent: homing/%d.%d.%d\r\n"
-                           "Homing-Agent: %s\r\nHoming-Purpose: %s\r\n%sContent-Length: %zu\r\n\r\n%s",
+                           "Homing-Agent: %s\r\nHoming-Purpose: %s\r\n%s%s%sContent-Length: %zu\r\n\r\n%s",
                            request->authority, HOMING_VERSION_MAJOR, HOMING_VERSION_MINOR,
-                           HOMING_VERSION_PATCH, request->agent, purpose, key, strlen(body), body);
+                           HOMING_VERSION_PATCH, request->agent, purpose, key, next,
+                           request->omits_status ? "Homing-Omitted: status\r\n" : "", strlen(body), body);
     return n > 0 && n < WIRE_REQUEST_MAX ? (size_t)n : 0;
 }
 

@@ -30,6 +30,8 @@ struct wire_request {
     uint64_t search;       // of an attach
     uint64_t life;         // random, the same as long as the program runs
     const char *status;    // what the product has to say; a probe says nothing
+    bool omits_status;     // the server refused it as too large: it is left out, which makes this another request
+    uint64_t next_ns;      // when the next heartbeat follows at the latest; 0 when it is not said
 };
 
 // Writes the request to `out`, which has room for WIRE_REQUEST_MAX bytes. 0 when it does not fit.

@@ -15,14 +15,18 @@ use std::time::Duration;
 use homing::engine::{Action, Away, Command, Engine, Event, Input, Memory, Setup, Tuning};
 use homing::settings::{Protocol, Server, Settings, Source};
 use homing::types::{
-    AgentId, Cause, ExchangeId, Failure, Host, LinkId, Medium, Moment, Outcome, Request, Verdict, Via,
+    AgentId, Cause, ExchangeId, Failure, Host, LinkId, Medium, Moment, Outcome, Purpose, Request, Verdict,
+    Via,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
 use crate::link::{Link, Report};
-use crate::wire;
+use crate::wire::{self, Heartbeat};
+
+/// For so long a status that was refused as too large is left out: a limit is raised by a person.
+const HELD_BACK: Duration = Duration::from_secs(3600);
 
 /// Time for a running exchange to end when the agent is told to.
 const GRACE: Duration = Duration::from_secs(2);
@@ -35,6 +39,8 @@ struct Agent {
     links: BTreeMap<LinkId, Link>,
     /// Bodies that may be adopted yet.
     answers: BTreeMap<ExchangeId, Vec<u8>>,
+    /// When a server refused the status as too large (413). The engine then asks once more, and the driver leaves it out.
+    too_large: BTreeMap<String, Moment>,
     stopped: bool,
 }
 
@@ -55,8 +61,8 @@ pub(crate) fn run(path: &str, id: &str, tuning: Option<&str>) -> Result<(), Box<
     let tuning = tuning.map(|text| Tuning::parse(text.as_bytes())).transpose()?.unwrap_or_default();
     let setup = Setup { tuning: Arc::new(tuning), ..Setup::new(Arc::new(parsed.settings), id.clone()) };
     let engine = Engine::new(setup, Memory::default(), Away::Unknown, random(), now());
-    let (links, answers) = (BTreeMap::new(), BTreeMap::new());
-    let mut agent = Agent { engine, id, life: random(), links, answers, stopped: false };
+    let (links, answers, too_large) = Default::default();
+    let mut agent = Agent { engine, id, life: random(), links, answers, too_large, stopped: false };
     agent.engine.handle(now(), Input::Timeout);
     let mut stopping = false;
     loop {
@@ -93,10 +99,16 @@ impl Agent {
                         self.links.insert(link, Link::new(authority(&server), to, stagger));
                     }
                 }
-                Action::Exchange { exchange, link, request: Request::Heartbeat { purpose }, .. } => {
+                Action::Exchange {
+                    exchange, link, request: Request::Heartbeat { purpose }, next, ..
+                } => {
                     if let Some(link) = self.links.get_mut(&link) {
-                        let request = wire::request(&link.authority, &self.id, purpose, self.life);
-                        link.say(exchange, request);
+                        let refused = self.too_large.get(&link.authority);
+                        let omits_status = purpose != Purpose::Probe
+                            && refused.is_some_and(|&refused| now().since(refused) < HELD_BACK);
+                        let (authority, agent, life) = (&*link.authority, &self.id, self.life);
+                        let heartbeat = Heartbeat { authority, agent, purpose, life, next, omits_status };
+                        link.say(exchange, wire::request(&heartbeat));
                     }
                 }
                 // This example says nothing else.
@@ -150,6 +162,7 @@ impl Agent {
     fn step(&mut self) {
         let mut gone = Vec::new();
         for (id, link) in &mut self.links {
+            let authority = link.authority.clone();
             for report in link.step(now()) {
                 let link = *id;
                 match report {
@@ -164,6 +177,10 @@ impl Agent {
                     }
                     Report::Answered(exchange, answer) => {
                         let outcome = wire::outcome(&answer);
+                        if matches!(&outcome.verdict, Verdict::Failed(reason) if reason.cause == Cause::TooLarge)
+                        {
+                            self.too_large.insert(authority.clone(), now());
+                        }
                         if matches!(outcome.verdict, Verdict::Success { .. }) {
                             self.answers.insert(exchange, answer.body.clone());
                             if self.answers.len() > 64 {

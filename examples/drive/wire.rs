@@ -18,17 +18,35 @@ const TAG: usize = 256;
 /// What this agent says of itself with each heartbeat.
 const STATUS: &str = r#"{"state":"fine"}"#;
 
-/// The request of a heartbeat. `life` is random and the same as long as the program runs.
-pub(crate) fn request(authority: &str, agent: &AgentId, purpose: Purpose, life: u64) -> Vec<u8> {
-    let status = if purpose == Purpose::Probe { "" } else { STATUS };
+/// A heartbeat, and who sends it.
+pub(crate) struct Heartbeat<'a> {
+    pub(crate) authority: &'a str,
+    pub(crate) agent: &'a AgentId,
+    pub(crate) purpose: Purpose,
+    /// Random, and the same as long as the program runs.
+    pub(crate) life: u64,
+    /// When the next one follows at the latest.
+    pub(crate) next: Option<Duration>,
+    /// The server refused the status as too large: it is left out, which makes this another request.
+    pub(crate) omits_status: bool,
+}
+
+/// The request of a heartbeat.
+pub(crate) fn request(heartbeat: &Heartbeat<'_>) -> Vec<u8> {
+    let Heartbeat { authority, agent, purpose, life, next, omits_status } = *heartbeat;
+    let status = if purpose == Purpose::Probe || omits_status { "" } else { STATUS };
+    let suffix = if omits_status { "-omitted" } else { "" };
     let key = match purpose {
         // The same for all attempts of one search, and for no other search of this or another run.
-        Purpose::Attach { search } => format!("Idempotency-Key: \"{life:016x}-{search}\"\r\n"),
+        Purpose::Attach { search } => format!("Idempotency-Key: \"{life:016x}-{search}{suffix}\"\r\n"),
         Purpose::Beat | Purpose::Probe => String::new(),
     };
+    let omitted = if omits_status { "Homing-Omitted: status\r\n" } else { "" };
+    let next = next.map(|next| format!("Homing-Next: {}\r\n", next.as_millis().div_ceil(1000)));
+    let next = next.unwrap_or_default();
     format!(
         "POST /homing/v1/heartbeat HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: homing/{}\r\n\
-         Homing-Agent: {}\r\nHoming-Purpose: {}\r\n{key}Content-Length: {}\r\n\r\n{status}",
+         Homing-Agent: {}\r\nHoming-Purpose: {}\r\n{key}{omitted}{next}Content-Length: {}\r\n\r\n{status}",
         env!("CARGO_PKG_VERSION"),
         agent.as_str(),
         purpose.as_str(),

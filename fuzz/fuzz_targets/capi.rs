@@ -76,12 +76,13 @@ enum Call<'a> {
     LookUpWaits(Number),
     LookUpBegins(Number),
     Connected(Number, Address, u8),
-    Secured(Number, i8),
+    Secured(Number, i8, u64),
     Lost(Number, Failed),
     FirstByte(Number),
     Done(Number, Outcome),
     Notice(Number, i8, Option<Words>, u64),
     NetworkChanged(i8),
+    OnNetwork(Option<u64>),
     Resumed,
     ClockStepped,
     Remembered(u64),
@@ -297,8 +298,8 @@ impl Engine {
                     &peer.as_c(),
                     i32::from(*medium % 6),
                 ),
-                Call::Secured(link, proof) => {
-                    homing_engine_secured(engine, now, self.number(link), (*proof).into())
+                Call::Secured(link, proof, valid_for) => {
+                    homing_engine_secured(engine, now, self.number(link), (*proof).into(), *valid_for)
                 }
                 Call::Lost(link, failed) => {
                     homing_engine_lost(engine, now, self.number(link), &failed.as_c())
@@ -322,6 +323,10 @@ impl Engine {
                     homing_engine_notice(engine, now, exchange, kind, words(about), *drain_ms)
                 }
                 Call::NetworkChanged(change) => homing_engine_network_changed(engine, now, (*change).into()),
+                Call::OnNetwork(network) => {
+                    let network = network.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+                    homing_engine_on_network(engine, now, network)
+                }
                 Call::Resumed => homing_engine_resumed(engine, now),
                 Call::ClockStepped => homing_engine_clock_stepped(engine, now),
                 Call::Remembered(version) => homing_engine_remembered(engine, now, *version),

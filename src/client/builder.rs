@@ -393,6 +393,7 @@ impl Builder {
             thread_hook: self.thread_hook,
             drop_guard: self.drop_guard,
             end: None,
+            network: None,
             stopped: false,
         };
         let thread = thread::Builder::new().name(self.thread_name).stack_size(self.stack_size);

@@ -262,6 +262,7 @@ fn is_progress(event: &Event) -> bool {
         | Event::StoreRecovered {}
         | Event::Unverified { .. }
         | Event::StatusTooLarge { .. }
+        | Event::CertificateEnded { .. }
         | Event::Stopped {} => false,
     }
 }

@@ -13,9 +13,9 @@ use super::writer::{Writer, Written};
 use super::{Client, ClientEvent, EventCallback, Shared, ThreadHook};
 use crate::engine::{Action, Command, Event, NetworkChange};
 use crate::net::Link;
-use crate::platform::{Clock, Interfaces, Interfered, Sleep, callback, logging};
+use crate::platform::{self, Clock, Interfaces, Interfered, Sleep, callback, logging};
 use crate::trust::Timestamp;
-use crate::types::Moment;
+use crate::types::{Moment, NetworkId};
 
 /// A wake this much after its moment was no sleep of ours: the machine was suspended, or the process
 /// stopped. No scheduler is that late.
@@ -48,6 +48,8 @@ pub(super) struct Worker {
     pub(super) drop_guard: Option<Box<dyn Send>>,
     /// When the loop ends even if the engine does not.
     pub(super) end: Option<Moment>,
+    /// Which network the machine is on, as far as the system knows.
+    pub(super) network: Option<NetworkId>,
     pub(super) stopped: bool,
 }
 
@@ -98,6 +100,7 @@ impl Worker {
         if self.interfaces.begins_unplugged() {
             self.driver.hear(Heard::Network(NetworkChange::Gone));
         }
+        self.look_which_network();
         while !self.stopped {
             self.read_mail();
             self.hear_writer();
@@ -121,12 +124,21 @@ impl Worker {
         Ok(())
     }
 
+    /// Which network this is. The system may know only after a packet has left.
+    fn look_which_network(&mut self) {
+        self.network = platform::network();
+        self.driver.hear(Heard::OnNetwork(self.network));
+    }
+
     /// What the application wants.
     fn read_mail(&mut self) {
         for message in self.client.shared.take_mail() {
             let heard = match message {
                 Message::Command(command) => Heard::Command(command),
-                Message::Network(change) => Heard::Network(change),
+                Message::Network(change) => {
+                    self.look_which_network();
+                    Heard::Network(change)
+                }
                 Message::Resumed => Heard::Resumed,
                 Message::Reconfigure(prepared) => Heard::Command(self.driver.reconfigure(prepared)),
                 Message::Reread(found) => match self.driver.reread(found) {
@@ -156,6 +168,7 @@ impl Worker {
                 Interfered::Gone => NetworkChange::Gone,
             };
             logging::record!(Debug, "the network changed: {change:?}");
+            self.look_which_network();
             self.driver.hear(Heard::Network(change));
         }
         if self.end.is_some_and(|end| end <= now) {
@@ -258,6 +271,9 @@ impl Worker {
             && let Some(floor) = self.floor_left
         {
             self.keep_floor(floor);
+        }
+        if matches!(event, Event::Attached { .. }) && self.network.is_none() {
+            self.look_which_network();
         }
         self.stopped = matches!(event, Event::Stopped {});
         let is_heartbeat = matches!(event, Event::Heartbeat { .. });

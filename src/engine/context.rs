@@ -1,5 +1,7 @@
 //! What every part is lent while it handles an input.
 
+use std::time::Duration;
+
 use super::guard::{Guard, Present};
 use super::in_force::InForce;
 use super::network::Network;
@@ -25,6 +27,11 @@ impl Context<'_> {
     /// What says when a server may be dialled.
     pub(super) fn present(&self) -> Present<'_> {
         Present { now: self.now, guard: self.guard, tuning: &self.tuning.attachment }
+    }
+
+    /// T: the longest gap between heartbeats.
+    pub(super) fn interval(&self) -> Duration {
+        self.tuning.scale(self.in_force.effective().heartbeat_interval.value)
     }
 
     pub(super) fn act(&mut self, action: Action) {

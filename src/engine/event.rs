@@ -197,6 +197,12 @@ pub enum Event {
         /// Bytes of the status that was refused: the server takes less.
         size: usize,
     },
+    /// A certificate by which the server in use was verified has ended since its connection was made. The connection is not
+    /// used any more; the next one is verified afresh.
+    CertificateEnded {
+        /// Which server.
+        server: ServerId,
+    },
     /// The memory could not be stored; the engine goes on without. Told once until it is stored again, however often it is
     /// tried.
     CannotRemember {

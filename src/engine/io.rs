@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use crate::settings::{Server, Settings};
 use crate::types::{
-    CertificatePolicyId, ExchangeId, Failure, Host, LinkId, Moment, News, Outcome, ProbeId, Proof, QueryId,
-    Request, Route, SettingsId, Via,
+    CertificatePolicyId, ExchangeId, Failure, Host, LinkId, Moment, NetworkId, News, Outcome, ProbeId, Proof,
+    QueryId, Request, Route, SettingsId, Via,
 };
 
 /// Do this to the world.
@@ -58,6 +58,9 @@ pub enum Action {
         request: Request,
         /// When the engine gives it up by itself. A driver need not watch it.
         deadline: Moment,
+        /// The next heartbeat follows within this when this one succeeds and its answer counts, so that a console need not
+        /// guess which agents are offline. `None` for a probe, and for everything that is no heartbeat.
+        next: Option<Duration>,
     },
     /// The answer of this exchange counts: hand its body to the application. At most one exchange of
     /// a search is adopted; the others are abandoned.
@@ -178,6 +181,8 @@ pub enum Ending {
     Stopped,
     /// The product has already what was asked for.
     Unchanged,
+    /// Another connection to the same server takes its place: its name leads elsewhere, or its certificate has ended.
+    Replaced,
 }
 
 impl Ending {
@@ -191,6 +196,7 @@ impl Ending {
             Self::Moved => "the agent moved to another server",
             Self::Probed => "the probe has its answer",
             Self::Unchanged => "the product has it already",
+            Self::Replaced => "a new connection takes its place",
             Self::Stale => "the machine slept or the network changed",
             Self::Reconfigured => "the settings changed",
             Self::Stopped => "communication ends",
@@ -232,6 +238,9 @@ pub enum Input<'a> {
         link: LinkId,
         /// What the peer proved.
         proof: Proof,
+        /// For how much longer every certificate that vouches for the peer is valid; `None` when none ends, or a driver cannot
+        /// tell. After that the connection is not used any more.
+        valid_for: Option<Duration>,
     },
     /// The connection is gone, with whatever was under way on it.
     Lost {
@@ -268,6 +277,10 @@ pub enum Input<'a> {
     },
     /// The network changed.
     Network(NetworkChange),
+    /// The machine is on this network now, or has been all the time. What worked there is tried first: routes, and addresses of
+    /// names. `None`: the driver cannot tell, and nothing is remembered. To be said with each [`Self::Network`], before or
+    /// after it; a driver that never says it loses no more than the time to find the way anew.
+    OnNetwork(Option<NetworkId>),
     /// The machine was suspended and runs again.
     Resumed,
     /// The wall clock was set. Nothing in the engine depends on it but the patience with certificates.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::rung::Rung;
-use crate::types::{ServerId, Span};
+use crate::types::{NetworkId, ServerId, Span};
 
 /// The engine's memory: one small value, to be stored as it is.
 ///
@@ -31,6 +31,8 @@ pub struct Memory {
     /// How servers can be listened to, where something was learnt of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub push: Vec<PushMemory>,
+    /// Networks on which servers had to be reached by another way than the first; the one that was found last comes last.
+    pub networks: Vec<NetworkMemory>,
 }
 
 impl Memory {
@@ -42,9 +44,33 @@ impl Memory {
         servers.sort_by_key(|server| server.worth());
         servers.truncate(servers.len() / 2);
         let servers = servers.into_iter().cloned().collect();
-        let push = self.push.clone();
-        Self { misses: self.misses, damping: self.damping, policy: self.policy.clone(), servers, push }
+        Self { servers, ..self.clone() }
     }
+}
+
+/// What is remembered of one network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct NetworkMemory {
+    /// Which.
+    pub id: NetworkId,
+    /// How servers are reached there.
+    #[serde(default)]
+    pub ways: Vec<WayMemory>,
+}
+
+/// The way to a server on one network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct WayMemory {
+    /// Which server.
+    pub server: ServerId,
+    /// Which of the program's routes, from 0.
+    #[serde(default)]
+    pub route: u8,
+    /// Another address of its name than the first, and how long ago it last worked.
+    #[serde(default)]
+    pub address: Option<(IpAddr, Span)>,
 }
 
 /// What is remembered of one server.

@@ -32,6 +32,7 @@ mod io;
 mod location;
 mod memory;
 mod network;
+mod networks;
 mod owners;
 mod phase;
 mod queue;
@@ -49,7 +50,8 @@ use std::sync::Arc;
 pub use event::{Event, Next, Notice};
 pub use io::{Action, Command, Ending, Input, MAX_ADDRESSES, NetworkChange, Reached, Target, Turn};
 pub use location::{Asked, Controlled, Evidence, Finding, LocationReason, LocationSnapshot, Reply, Trigger};
-pub use memory::{Away, LeftOut, LeftOutReason, Memory, Proven, PushMemory, ServerMemory};
+pub use memory::{Away, LeftOut, LeftOutReason, Memory, NetworkMemory, Proven};
+pub use memory::{PushMemory, ServerMemory, WayMemory};
 pub use reason::Reason;
 pub use rung::Rung;
 pub use setup::Setup;
@@ -66,7 +68,7 @@ use owners::Owner;
 use queue::Queue;
 use rng::Rng;
 use schedule::Schedule;
-use session::Ways;
+use session::Routes;
 
 use crate::settings::Settings;
 use crate::types::{AgentId, Moment, SettingsId};
@@ -128,7 +130,7 @@ impl Engine {
         let (mut network, mut guard) = (Network::default(), Guard::default());
         let start = now + rng.up_to(tuning.attachment.startup_spread);
         let mut in_force = InForce::new(settings_id, settings);
-        let mut attachment = Attachment::new(agent.clone(), Ways { routes, proxies }, start);
+        let mut attachment = Attachment::new(agent.clone(), Routes { routes, proxies }, start);
         let mut location = location::is_asked_for(in_force.settings())
             .then(|| Box::new(Location::new(&agent, now, &tuning)));
         in_force.location = location.as_ref().and_then(|location| location.fitting(in_force.settings()));
@@ -181,9 +183,8 @@ impl Engine {
         }
         let attachment = self.attachment.deadline(self.present(), &self.tuning);
         let attachment = attachment.map(|at| (at, Wake::Attachment));
-        let schedule = self.schedule.deadline().map(|at| (at, Wake::Schedule));
-        let location = self.location_deadline();
-        let location = location.map(|at| (at, Wake::Location));
+        let schedule = self.schedule.next_heartbeat().map(|at| (at, Wake::Schedule));
+        let location = self.location_deadline().map(|at| (at, Wake::Location));
         attachment.into_iter().chain(schedule).chain(location).min_by_key(|(at, _)| *at)
     }
 
@@ -228,6 +229,7 @@ impl Engine {
                     location.network_changed(cx, change);
                 }
             }
+            Input::OnNetwork(network) => attachment.arrive(network),
             Input::Resumed => {
                 attachment.resumed(cx);
                 if let Some(location) = location {
@@ -333,7 +335,7 @@ impl Engine {
             let followed = self.follow_location();
             let location = self.location_deadline();
             let attachment = self.attachment.deadline(self.present(), &self.tuning);
-            let due = attachment.into_iter().chain(self.schedule.deadline()).chain(location);
+            let due = attachment.into_iter().chain(self.schedule.next_heartbeat()).chain(location);
             if !followed && due.min().is_none_or(|due| due > self.now) {
                 break;
             }

@@ -59,6 +59,7 @@ impl Owners {
             Input::Probed { .. } => Some(Owner::Location),
             Input::Timeout
             | Input::Network(_)
+            | Input::OnNetwork(_)
             | Input::Resumed
             | Input::ClockStepped
             | Input::Remembered(_)

@@ -86,6 +86,8 @@ pub const HOMING_ENDING_RECONFIGURED: i32 = 8;
 pub const HOMING_ENDING_STOPPED: i32 = 9;
 /// The product has already what was asked for.
 pub const HOMING_ENDING_UNCHANGED: i32 = 10;
+/// Another connection to the same server takes its place: its name leads elsewhere, or its certificate has ended.
+pub const HOMING_ENDING_REPLACED: i32 = 11;
 
 /// A probe asks the management server the agent is attached to.
 pub const HOMING_REFERENCE_MANAGEMENT: u32 = 0xFFFF_FFFF;
@@ -150,6 +152,9 @@ pub struct homing_action {
     pub known: homing_text,
     /// For how long a server that is listened to may say nothing, or a poll waits, in milliseconds.
     pub wait_ms: u64,
+    /// Of a heartbeat: the next one follows within this, in nanoseconds, when this one succeeds and its answer counts. Sent as
+    /// `Homing-Next`, in whole seconds, rounded up. 0 for everything else.
+    pub next_ns: u64,
 }
 
 const TEXT: usize = size_of::<homing_text>();
@@ -180,6 +185,7 @@ const _: () = assert!(no_padding(
         4,
         4,
         TEXT,
+        8,
         8
     ],
 ));
@@ -216,6 +222,7 @@ impl homing_action {
         reference: 0,
         known: homing_text::NONE,
         wait_ms: 0,
+        next_ns: 0,
     };
 }
 
@@ -252,7 +259,7 @@ impl Current {
                 certificate_policy: certificate_policy.index.into(),
                 ..self.dialled(server, &to)
             },
-            Some(Action::Exchange { exchange, link, request, deadline }) => {
+            Some(Action::Exchange { exchange, link, request, deadline, next }) => {
                 if let Request::Policy { known } = &request {
                     self.name.clone_from(known);
                 }
@@ -266,7 +273,9 @@ impl Current {
                 let (request, search) = request_code(&request);
                 let deadline_ns = deadline.as_nanos();
                 let (kind, exchange, link) = (HOMING_ACTION_EXCHANGE, exchange.0, link.0);
-                homing_action { kind, exchange, link, request, search, deadline_ns, known, wait_ms, ..none }
+                let next_ns = next.map_or(0, |next| u64::try_from(next.as_nanos()).unwrap_or(u64::MAX));
+                let told = homing_action { kind, exchange, link, request, search, deadline_ns, ..none };
+                homing_action { known, wait_ms, next_ns, ..told }
             }
             Some(Action::Adopt { exchange }) => {
                 homing_action { kind: HOMING_ACTION_ADOPT, exchange: exchange.0, ..none }
@@ -372,6 +381,7 @@ const fn ending_code(value: Ending) -> i32 {
         Ending::Moved => HOMING_ENDING_MOVED,
         Ending::Probed => HOMING_ENDING_PROBED,
         Ending::Unchanged => HOMING_ENDING_UNCHANGED,
+        Ending::Replaced => HOMING_ENDING_REPLACED,
         Ending::Stale => HOMING_ENDING_STALE,
         Ending::Reconfigured => HOMING_ENDING_RECONFIGURED,
         Ending::Stopped => HOMING_ENDING_STOPPED,

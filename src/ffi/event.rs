@@ -93,6 +93,9 @@ pub const HOMING_EVENT_STATUS_TOO_LARGE: i32 = 24;
 pub const HOMING_EVENT_STORE_PROBLEM: i32 = 25;
 /// A command of the name `text` came from `server` over a connection that was not verified. It is not handed over.
 pub const HOMING_EVENT_COMMAND_REFUSED: i32 = 28;
+/// A certificate by which `server` was verified has ended since its connection was made. The connection is not used any more;
+/// the next one is verified afresh.
+pub const HOMING_EVENT_CERTIFICATE_ENDED: i32 = 30;
 
 /// By an answer that does not end.
 pub const HOMING_RUNG_STREAM: i32 = 1;
@@ -432,6 +435,7 @@ fn parts(event: &Event) -> Parts<'_> {
             Parts { text: Some(problem), ..Parts::of(HOMING_EVENT_STORE_PROBLEM) }
         }
         Event::StoreRecovered {} => Parts::of(HOMING_EVENT_STORE_RECOVERED),
+        Event::CertificateEnded { server } => Parts::about(HOMING_EVENT_CERTIFICATE_ENDED, server),
         Event::Unverified { server } => Parts::about(HOMING_EVENT_UNVERIFIED, server),
         Event::StatusTooLarge { server, size: _ } => Parts::about(HOMING_EVENT_STATUS_TOO_LARGE, server),
         Event::Stopped {} => Parts::of(HOMING_EVENT_STOPPED),

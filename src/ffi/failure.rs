@@ -353,12 +353,12 @@ mod tests {
             // SAFETY: all of it lives.
             unsafe { read_failure(&raw const given) }.unwrap()
         };
-        assert_eq!(told(&Err(expired.clone()).into()), expired.failure());
+        assert_eq!(told(&homing_judgement::new(Err(expired.clone()), time)), expired.failure());
         assert!(expired.failure().evidence.is_some());
         let policy = CertificatePolicy { danger_no_verification: true, ..CertificatePolicy::default() };
         let policy = Policy::new(&policy, &Material::default(), time).unwrap();
         let accepted = check_chain(&policy, &[vec![1].into()], time);
-        assert_eq!(told(&accepted.into()).cause, Cause::Reset);
+        assert_eq!(told(&homing_judgement::new(accepted, time)).cause, Cause::Reset);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::settings::homing_settings;
 use super::status::{Failed, HOMING_ERROR_RANGE, homing_status};
 use super::text;
 use crate::engine::{Command, Input, MAX_ADDRESSES, NetworkChange, Reached, Turn};
-use crate::types::{ExchangeId, LinkId, ProbeId, QueryId, Via};
+use crate::types::{ExchangeId, LinkId, NetworkId, ProbeId, QueryId, Via};
 
 /// The network changed: there is, or may be, a usable one.
 pub const HOMING_NETWORK_CHANGED: i32 = 1;
@@ -28,6 +28,9 @@ pub const HOMING_NETWORK_RETURNED: i32 = 3;
 /// Something changed, and the ways to the reference servers did not: the default route, say, or the way to a management
 /// server.
 pub const HOMING_NETWORK_ELSEWHERE: i32 = 4;
+
+/// No certificate that vouches for a connection ends, or a driver cannot tell when one does.
+pub const HOMING_VALID_FOR_EVER: u64 = u64::MAX;
 
 /// The time that `homing_engine_deadline` named has come. Early or late is fine.
 #[unsafe(no_mangle)]
@@ -163,19 +166,24 @@ pub unsafe extern "C" fn homing_engine_probe_now(engine: *mut homing_engine, now
     unsafe { status(|| hear(engine, now_ns, Input::Command(Command::ProbeNow))) }
 }
 
-/// TLS stands on the connection `link`, and the peer has proved what `proof` says: `HOMING_PROOF_…`.
+/// TLS stands on the connection `link`, and the peer has proved what `proof` says: `HOMING_PROOF_…`. `valid_for_ms`: for how
+/// much longer every certificate that vouches for it is valid (`homing_judgement_valid_for_ms`); after that the connection is
+/// not used any more. `HOMING_VALID_FOR_EVER` when none ends, or the driver cannot tell.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_engine_secured(
     engine: *mut homing_engine,
     now_ns: u64,
     link: u64,
     proof: i32,
+    valid_for_ms: u64,
 ) -> homing_status {
     // SAFETY: the caller's promises, here and below.
     unsafe {
         status(|| {
             let proof = read_proof(proof)?;
-            hear(engine, now_ns, Input::Secured { link: LinkId(link), proof })
+            let ends = valid_for_ms != HOMING_VALID_FOR_EVER;
+            let valid_for = ends.then(|| Duration::from_millis(valid_for_ms));
+            hear(engine, now_ns, Input::Secured { link: LinkId(link), proof, valid_for })
         })
     }
 }
@@ -267,6 +275,24 @@ pub unsafe extern "C" fn homing_engine_network_changed(
                 }
             };
             hear(engine, now_ns, Input::Network(change))
+        })
+    }
+}
+
+/// The machine is on this network now, or has been all the time: the same number whenever it is on that network again, made by
+/// the driver of what distinguishes networks, such as the gateway and its link address. What worked there is tried first. NULL:
+/// the driver cannot tell. To be said with each `homing_engine_network_changed`, before or after it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_on_network(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    network: *const u64,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let network = if network.is_null() { None } else { Some(*reference(network, "network")?) };
+            hear(engine, now_ns, Input::OnNetwork(network.map(NetworkId)))
         })
     }
 }

@@ -1,12 +1,15 @@
 //! What a policy says of a chain of certificates.
 
+use std::time::Duration;
+
 use super::boundary::{free, view};
 use super::failure::{class_code, homing_failure};
+use super::input::HOMING_VALID_FOR_EVER;
 use super::proof::proof_code;
 use super::text::homing_text;
 use super::verdict::homing_judgement;
 use crate::settings::PinState;
-use crate::trust::{RejectReason, Timestamp};
+use crate::trust::{Accepted, RejectReason, Timestamp};
 use crate::types::Failure;
 
 impl homing_judgement {
@@ -175,6 +178,16 @@ pub unsafe extern "C" fn homing_judgement_not_before_s(judgement: *const homing_
 pub unsafe extern "C" fn homing_judgement_not_after_s(judgement: *const homing_judgement) -> i64 {
     // SAFETY: the caller's promise.
     unsafe { view(judgement, -1, |it| seconds(it.verdict.as_ref().ok().and_then(|it| it.not_after))) }
+}
+
+/// For how much longer the whole chain is valid, from the time it was judged at, in milliseconds: what `homing_engine_secured`
+/// asks for. `HOMING_VALID_FOR_EVER` where that does not matter, 0 when it is not believed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_judgement_valid_for_ms(judgement: *const homing_judgement) -> u64 {
+    let millis = |left: Duration| u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+    let left = |accepted: &Accepted, time| accepted.valid_for(time).map_or(HOMING_VALID_FOR_EVER, millis);
+    // SAFETY: the caller's promise.
+    unsafe { view(judgement, 0, |it| it.verdict.as_ref().map_or(0, |accepted| left(accepted, it.time))) }
 }
 
 /// Frees a judgement. NULL is fine.

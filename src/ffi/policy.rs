@@ -191,7 +191,8 @@ pub unsafe extern "C" fn homing_policy_check(
             let name: Host =
                 name.parse().map_err(|error| Failed::new(HOMING_ERROR_RANGE, format!("`name` {error}")))?;
             let chain = certificates(chain, count)?;
-            out.give(check_certificate(policy, &chain, &name, time(time_s, floor_s)).into());
+            let time = time(time_s, floor_s);
+            out.give(homing_judgement::new(check_certificate(policy, &chain, &name, time), time));
             Ok(())
         })
     }
@@ -215,7 +216,8 @@ pub unsafe extern "C" fn homing_policy_check_chain(
             let out = Place::new(out, "out")?;
             let policy = &reference(policy, "policy")?.policy;
             let chain = certificates(chain, count)?;
-            out.give(check_chain(policy, &chain, time(time_s, floor_s)).into());
+            let time = time(time_s, floor_s);
+            out.give(homing_judgement::new(check_chain(policy, &chain, time), time));
             Ok(())
         })
     }

@@ -27,7 +27,7 @@ mod user;
 pub(crate) use clock::Clock;
 pub(crate) use flag::Flag;
 pub use flag::Waitable;
-pub(crate) use interfaces::{Interfaces, Interfered, Peers, Planned, use_way_to};
+pub(crate) use interfaces::{Interfaces, Interfered, Peers, Planned, network, use_way_to};
 pub use logging::LogLevel;
 pub(crate) use logging::Logger;
 pub(crate) use machine::machine;

@@ -3,6 +3,8 @@
 //! Public and pure, so that a product with a TLS stack of its own asks the same question as the
 //! client does. Time comes in as an argument; nothing is recorded.
 
+use std::time::Duration;
+
 use rustls::pki_types::CertificateDer;
 use webpki::EndEntityCert;
 
@@ -16,6 +18,16 @@ use super::time::Time;
 use super::{chain, diagnosis, name, pin};
 use crate::settings::PinState;
 use crate::types::Host;
+
+impl Accepted {
+    /// For how much longer the whole chain is valid; `None` where that does not matter. What
+    /// [`Input::Secured`](crate::engine::Input::Secured) asks for.
+    pub fn valid_for(&self, time: Time) -> Option<Duration> {
+        // The second of `notAfter` itself is valid still (RFC 5280 4.1.2.5).
+        let seconds = self.not_after?.seconds_since(time.verification()).saturating_add(1);
+        Some(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
+    }
+}
 
 /// Whether a server may be believed that presents `chain`, its own certificate first, when `dialled` was dialled.
 ///

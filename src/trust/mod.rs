@@ -51,6 +51,7 @@ mod reject;
 mod rendition;
 mod revocation;
 mod server_names;
+mod sessions;
 mod signature;
 mod time;
 mod verification_cache;

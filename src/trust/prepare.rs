@@ -13,6 +13,7 @@ use super::accepted::Accepted;
 use super::name;
 use super::policy::{Material, Policy, TrustError};
 use super::reject::RejectReason;
+use super::sessions::Sessions;
 use super::time::WallClock;
 use super::verification_cache::{MOST_KNOWN, VerificationCache};
 use super::verifier::Verifier;
@@ -67,12 +68,16 @@ pub(crate) fn prepare(
     let versions =
         if settings.tls13_only { &[&version::TLS13][..] } else { &[&version::TLS13, &version::TLS12] };
     let judge = Arc::new(VerificationCache::new(policy.clone(), clock.clone()));
+    let sessions = Arc::new(Sessions::new(SESSIONS, clock.clone()));
     let time = Arc::new(VerificationTime(clock));
     let builder = ClientConfig::builder_with_details(policy.provider().clone(), time)
         .with_protocol_versions(versions)
         .map_err(failed)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Verifier(judge.clone())));
+        .with_custom_certificate_verifier(Arc::new(Verifier {
+            judge: judge.clone(),
+            sessions: sessions.clone(),
+        }));
     let mut config = match policy.identity() {
         Some(identity) => {
             builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified())))
@@ -80,7 +85,7 @@ pub(crate) fn prepare(
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    config.resumption = Resumption::in_memory_sessions(SESSIONS);
+    config.resumption = Resumption::store(sessions);
     Ok(Prepared { config: Arc::new(config), policy, judge })
 }
 

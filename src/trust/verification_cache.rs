@@ -77,6 +77,11 @@ impl VerificationCache {
         Ok(accepted)
     }
 
+    /// Until when what is believed now stays so; `None` where no chain was verified.
+    pub(super) fn last_second_of(&self, accepted: &Accepted) -> Option<Timestamp> {
+        self.policy.last_second_of(accepted, self.clock.time().verification())
+    }
+
     fn known<T>(&self, look: impl FnOnce(&mut BTreeMap<[u8; 32], Known>) -> T) -> T {
         look(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }

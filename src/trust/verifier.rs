@@ -13,10 +13,15 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, Signatu
 
 use super::bare::readable;
 use super::name;
+use super::sessions::Sessions;
 use super::verification_cache::VerificationCache;
 
 /// Judges what servers present by a policy.
-pub(super) struct Verifier(pub(super) Arc<VerificationCache>);
+pub(super) struct Verifier {
+    pub(super) judge: Arc<VerificationCache>,
+    /// Learns for how long what is believed may be resumed.
+    pub(super) sessions: Arc<Sessions>,
+}
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,10 +42,12 @@ impl ServerCertVerifier for Verifier {
         let Some(dialled) = name::host(server_name) else {
             return Err(CertificateError::NotValidForName.into());
         };
-        self.0
+        let accepted = self
+            .judge
             .judge(end_entity, intermediates, &dialled)
-            .map(|_| ServerCertVerified::assertion())
-            .map_err(|reason| CertificateError::Other(OtherError(Arc::new(reason))).into())
+            .map_err(|reason| Error::from(CertificateError::Other(OtherError(Arc::new(reason)))))?;
+        self.sessions.believed(server_name, self.judge.last_second_of(&accepted));
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -49,7 +56,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.policy().provider().signature_verification_algorithms;
+        let algorithms = &self.judge.policy().provider().signature_verification_algorithms;
         verify_tls12_signature(message, &readable(certificate), signature, algorithms)
     }
 
@@ -59,11 +66,11 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.policy().provider().signature_verification_algorithms;
+        let algorithms = &self.judge.policy().provider().signature_verification_algorithms;
         verify_tls13_signature(message, &readable(certificate), signature, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.policy().provider().signature_verification_algorithms.supported_schemes()
+        self.judge.policy().provider().signature_verification_algorithms.supported_schemes()
     }
 }

@@ -104,6 +104,11 @@ handle! {
     ProbeId
 }
 
+/// Names a network the machine is on, among all it is ever on: the same number whenever it is on that network again. A driver
+/// makes it of what distinguishes networks, such as the gateway of the default route and its link address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct NetworkId(pub u64);
+
 /// Names one settings document among all that a driver gives to an engine. The driver chooses the numbers; none is
 /// used twice in the life of an engine.
 ///

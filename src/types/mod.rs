@@ -22,7 +22,8 @@ pub(crate) use duration::text_duration;
 pub use duration::{BadDuration, Span};
 pub use failure::{Cause, Evidence, Failure, FailureClass};
 pub use id::{
-    AgentId, BadAgentId, CertificatePolicyId, ExchangeId, LinkId, ProbeId, QueryId, ServerId, SettingsId,
+    AgentId, BadAgentId, CertificatePolicyId, ExchangeId, LinkId, NetworkId, ProbeId, QueryId, ServerId,
+    SettingsId,
 };
 pub(crate) use json::{Object, Unreadable, read_object};
 pub(crate) use nearest::nearest;

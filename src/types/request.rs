@@ -25,6 +25,16 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// Whether the next heartbeat follows after it.
+    pub(crate) const fn says_next(&self) -> bool {
+        match self {
+            Self::Heartbeat { purpose: Purpose::Attach { .. } | Purpose::Beat } => true,
+            Self::Heartbeat { purpose: Purpose::Probe } | Self::Listen(_) | Self::Policy { .. } => false,
+        }
+    }
+}
+
 /// How a server is listened to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]

@@ -193,6 +193,8 @@ fn functions(owner: &str, name: &str, header: &Header) -> Option<Fill> {
         ("homing_engine_secured" | "homing_engine_probed", "proof") => {
             one_of(header, "HOMING_PROOF_TLS", "HOMING_PROOF_")
         }
+        ("homing_engine_on_network", "network") => optional_number(),
+        ("homing_engine_secured", "valid_for_ms") => any_word(),
         ("homing_engine_network_changed", "change") => {
             one_of(header, "HOMING_NETWORK_CHANGED", "HOMING_NETWORK_")
         }

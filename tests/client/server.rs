@@ -76,6 +76,15 @@ impl Server {
         Self { pin, ..Self::start(name, "https", Some(config), Box::new(script)) }
     }
 
+    /// A server that shows what this says.
+    pub(crate) fn showing(
+        name: &'static str,
+        config: Arc<ServerConfig>,
+        script: impl Fn(&mut Conversation<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        Self::start(name, "https", Some(config), Box::new(script))
+    }
+
     /// The same server, known by another name.
     pub(crate) fn called(mut self, host: &'static str) -> Self {
         self.host = host;
@@ -265,7 +274,7 @@ impl Request {
 }
 
 /// A throw-away certificate authority, and what the certificates it issues say.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Authority {
     issuer: Arc<CertifiedIssuer<'static, KeyPair>>,
     name: String,

@@ -309,7 +309,7 @@ impl Chaos {
             Deed::Secure(index) => {
                 if let Some(link) = self.link(index) {
                     self.prepared.ends(link.0);
-                    self.input(Input::Secured { link, proof: Proof::Tls });
+                    self.input(Input::Secured { link, proof: Proof::Tls, valid_for: None });
                 }
             }
             Deed::Lose(index, trouble) => {
@@ -382,7 +382,7 @@ impl Chaos {
                     via: Via { peer: ([10, 0, 0, 1], 443).into(), medium: Medium::Direct },
                 });
                 self.prepared.ends(link.0);
-                self.input(Input::Secured { link, proof: Proof::Tls });
+                self.input(Input::Secured { link, proof: Proof::Tls, valid_for: None });
             }
             self.drain();
             for exchange in self.exchanges.keys().copied().collect::<Vec<_>>() {
@@ -409,7 +409,11 @@ impl Chaos {
             0 => self.input(Input::Lost { link: LinkId(id), failure: Cause::Reset.into() }),
             1 => self.done_stale(ExchangeId(id)),
             2 => self.input(Input::FirstByte { exchange: ExchangeId(id) }),
-            3 => self.input(Input::Secured { link: LinkId(id), proof: Proof::Pin }),
+            3 => self.input(Input::Secured {
+                link: LinkId(id),
+                proof: Proof::Pin,
+                valid_for: Some(Duration::ZERO),
+            }),
             4 => {
                 let via = Via { peer: ([10, 99, 0, 1], 443).into(), medium: Medium::Direct };
                 let answer = Ok(Reached { proof: Proof::Pin, via });

@@ -21,6 +21,8 @@ mod endpoints;
 mod failback;
 mod flapping;
 mod fleet;
+mod kept_links;
+mod known_networks;
 mod ladder;
 mod location_effects;
 mod memory;

@@ -41,8 +41,8 @@ mod twice {
     use homing::ffi::*;
     use homing::settings::{Protocol, Settings};
     use homing::types::{
-        Cause, CertificatePolicyId, Failure, Listening, Medium, Moment, News, Outcome, Proof, Purpose,
-        Request, Route, SettingsId, Verdict, Via,
+        Cause, CertificatePolicyId, Failure, Listening, Medium, Moment, NetworkId, News, Outcome, Proof,
+        Purpose, Request, Route, SettingsId, Verdict, Via,
     };
 
     /// An engine, and one behind the C functions that must do the same.
@@ -306,8 +306,9 @@ mod twice {
                     homing_engine_probe_failed(engine, now, probe.0, &Failed::new(failure).as_c())
                 }
                 Input::Command(Command::ProbeNow) => homing_engine_probe_now(engine, now),
-                Input::Secured { link, proof } => {
-                    homing_engine_secured(engine, now, link.0, proof_code(proof))
+                Input::Secured { link, proof, valid_for } => {
+                    let valid_for = valid_for.map_or(HOMING_VALID_FOR_EVER, milliseconds);
+                    homing_engine_secured(engine, now, link.0, proof_code(proof), valid_for)
                 }
                 Input::Lost { link, failure } => {
                     let failed = Failed::new(failure);
@@ -341,6 +342,10 @@ mod twice {
                         NetworkChange::Elsewhere => HOMING_NETWORK_ELSEWHERE,
                     },
                 ),
+                Input::OnNetwork(network) => {
+                    let network = network.map(|NetworkId(network)| network);
+                    homing_engine_on_network(engine, now, network.as_ref().map_or(ptr::null(), ptr::from_ref))
+                }
                 Input::Resumed => homing_engine_resumed(engine, now),
                 Input::ClockStepped => homing_engine_clock_stepped(engine, now),
                 Input::Remembered(version) => homing_engine_remembered(engine, now, version),
@@ -416,7 +421,7 @@ mod twice {
                 stagger.as_nanos(),
                 way(*route),
             ),
-            Action::Exchange { exchange, link, request, deadline } => {
+            Action::Exchange { exchange, link, request, deadline, next } => {
                 let (request, search) = match request {
                     Request::Heartbeat { purpose: Purpose::Attach { search } } => {
                         (HOMING_REQUEST_ATTACH, *search)
@@ -430,7 +435,13 @@ mod twice {
                     Request::Policy { .. } => (HOMING_REQUEST_POLICY, 0),
                     _ => unreachable!("{request:?}"),
                 };
-                format!("exchange {} {} {request} {search} {}", exchange.0, link.0, deadline.as_nanos())
+                let next = next.unwrap_or_default().as_nanos();
+                format!(
+                    "exchange {} {} {request} {search} {} next {next}",
+                    exchange.0,
+                    link.0,
+                    deadline.as_nanos()
+                )
             }
             Action::Probe { probe, target, to, proof, deadline } => {
                 let (reference, host, policy) = match target {
@@ -509,12 +520,13 @@ mod twice {
                 )
             }
             HOMING_ACTION_EXCHANGE => format!(
-                "exchange {} {} {} {} {}",
+                "exchange {} {} {} {} {} next {}",
                 action.exchange,
                 action.link,
                 action.request,
                 action.search.max(action.wait_ms),
-                action.deadline_ns
+                action.deadline_ns,
+                action.next_ns
             ),
             HOMING_ACTION_PROBE => {
                 // SAFETY: the caller's promise.

@@ -35,11 +35,16 @@ impl Agent {
 
     /// The newest dial, which then stands and is verified.
     fn connects(&mut self) -> LinkId {
+        self.connects_with(Proof::Tls)
+    }
+
+    /// The newest dial, which then stands and has proved this.
+    fn connects_with(&mut self, proof: Proof) -> LinkId {
         let dial = |action: &Action| if let Action::Dial { link, .. } = action { Some(*link) } else { None };
         let link = self.actions.drain(..).filter_map(|action| dial(&action)).next_back().expect("no dial");
         let peer = "10.0.0.1:443".parse().unwrap();
         self.input(Input::Connected { link, via: Via { peer, medium: Medium::Direct } });
-        self.input(Input::Secured { link, proof: Proof::Tls });
+        self.input(Input::Secured { link, proof, valid_for: None });
         link
     }
 
@@ -129,6 +134,27 @@ fn a_heartbeat_does_not_wait_for_a_read() {
     let closed = |action: &Action| if let Action::Close { link, .. } = action { Some(*link) } else { None };
     let closed: Vec<_> = agent.actions.iter().filter_map(closed).collect();
     assert_eq!(closed, [link], "one link is kept");
+}
+
+#[test]
+fn what_comes_over_a_link_that_proved_nothing_is_no_policy_though_the_heartbeats_link_did() {
+    let (mut agent, link) = attached("p1", Memory::default());
+    let (read, _, _) = agent.asks();
+    // The server does not understand the request, so it is made again on a link of its own, which is not verified.
+    let outcome = Outcome {
+        verdict: Verdict::Failed(Cause::Misunderstood { status: 421 }.into()),
+        drain: None,
+        events: false,
+    };
+    agent.input(Input::Done { exchange: read, outcome });
+    let other = agent.connects_with(Proof::Tcp);
+    let (read, on, request) = agent.asks();
+    assert!(on == other && other != link);
+    assert!(matches!(request, Request::Policy { .. }));
+    agent.answers(read, 200, Some("p1"));
+    let told = agent.policies();
+    assert!(told.len() == 1 && told[0].contains("not verified"), "{told:?}");
+    assert!(!agent.actions.iter().any(|action| matches!(action, Action::Adopt { .. })));
 }
 
 #[test]

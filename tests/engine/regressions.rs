@@ -319,6 +319,26 @@ fn a_number_that_still_names_other_settings_is_not_taken() {
 
 /// Behind others that took their time a look-up was given up before it had begun.
 #[test]
+fn what_was_asked_before_a_floor_is_not_asked_again_before_it() {
+    for about_the_request in [status(408), status(413), status(421), status(425)] {
+        let mut world = priorities(&[1]).interval(s(60)).start();
+        world.until_attached("a", s(5));
+        // A heartbeat that is answered late, so that the server is asked once more on a fresh link.
+        world.set("a", slow(s(9)));
+        world.command(Command::BeatNow).run(s(1));
+        world.set("a", throttling(429, 60));
+        world.until(s(3), "a second opinion", |event| matches!(event, Event::Searching { .. }));
+        world.run(s(1));
+        assert!(world.floor("a") > world.now, "the second opinion has heard it\n{}", world.story());
+        // Now comes the answer to the first. Of itself it would be asked once more at once; the world holds the floor.
+        world.set("a", about_the_request).run(s(30));
+        world.set("a", up());
+        world.run(s(120));
+        assert_eq!(world.active(), Some("a"), "{}", world.story());
+    }
+}
+
+#[test]
 fn the_time_of_a_name_counts_from_when_it_is_looked_up() {
     for (wait, look_up_time, attached) in [(8, 4, true), (8, 6, false), (25, 1, false)] {
         let mut world = priorities(&[1]).named().start();

@@ -17,7 +17,7 @@ pub(crate) struct Nginx {
 }
 
 /// One request, as nginx saw it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Request {
     /// Tells connections apart.
     pub(crate) connection: u64,
@@ -31,6 +31,10 @@ pub(crate) struct Request {
     pub(crate) purpose: String,
     /// Status of the answer.
     pub(crate) status: u16,
+    /// `Homing-Agent`.
+    pub(crate) agent: String,
+    /// When it had answered, in seconds.
+    pub(crate) at: f64,
 }
 
 impl Nginx {
@@ -49,7 +53,7 @@ impl Nginx {
             "daemon off; master_process off; pid nginx.pid; error_log stderr crit;
              events {{}}
              http {{
-               log_format lab '$connection $connection_requests $ssl_protocol $ssl_session_reused $http_homing_purpose $status';
+               log_format lab '$connection $connection_requests $ssl_protocol $ssl_session_reused $http_homing_purpose $status $http_homing_agent $msec';
                access_log {log} lab;
                client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
                upstream manager {{ server {upstream}; keepalive 4; }}
@@ -91,7 +95,7 @@ impl Nginx {
 
 fn request(line: &str) -> Request {
     let fields: Vec<&str> = line.split(' ').collect();
-    let [connection, nth, tls, resumed, purpose, status] = fields[..] else {
+    let [connection, nth, tls, resumed, purpose, status, agent, at] = fields[..] else {
         panic!("not of this log: {line}")
     };
     Request {
@@ -101,5 +105,7 @@ fn request(line: &str) -> Request {
         resumed: resumed == "r",
         purpose: purpose.to_owned(),
         status: status.parse().unwrap(),
+        agent: agent.to_owned(),
+        at: at.parse().unwrap(),
     }
 }

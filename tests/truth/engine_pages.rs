@@ -81,6 +81,12 @@ fn the_rules_are_those_of_the_engine() {
         Other("20,000 agents on servers that take 2,000 a second want 10 s"),
         // An agent that delivers nothing.
         Code("({attachment.unfed_least min} min, or two intervals, but at most one interval and {attachment.unfed_beyond h an} hour)"),
+        Code("is remembered for {engine/networks.MOST words} networks"),
+        // A connection that is kept.
+        Code("Heartbeats that are at most {attachment.keep_alive s} s apart use one connection"),
+        Code("After {attachment.link_age_least min} to {attachment.link_age_most min} min, drawn"),
+        Code("({attachment.route_limit s} s to connect, {attachment.endpoint_limit s} s for the rest)"),
+        Code("heartbeats more than {attachment.keep_alive s} s apart"),
         // The way back.
         Code(
             "after about {attachment.probe_first s} s, 60 s, then every {attachment.probe_slowest min} \

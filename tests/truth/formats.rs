@@ -78,6 +78,7 @@ fn the_description_of_the_wire_for_machines_has_the_numbers_of_the_code() {
         Other("the example server waits a minute at most"),
         Other(r#""204": description: Nothing is told here"#),
         Code("asked again after {schedule.push_retry h an} hour"),
+        Other(r#"pattern: "^[0-9]{1,9}$" example: "300""#),
         Other("RFC 9110, section 13.1.2"),
         Other("RFC 9110, section 8.8.3"),
         Code("at most {limits.body_bytes MiB} MiB, in whatever form the product has"),

@@ -6,7 +6,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
@@ -20,7 +20,7 @@ use tokio::time::Sleep;
 use super::behaviour::Tells;
 use super::document::Edition;
 use super::events::{Board, Hello, Manner, Telling};
-use super::{Behaviour, Counts, Document};
+use super::{Agents, Behaviour, Counts, Document};
 
 /// What the answers of one manager depend on.
 pub(super) struct Manners {
@@ -30,6 +30,7 @@ pub(super) struct Manners {
     pub(super) board: Arc<Board>,
     pub(super) behaviour: watch::Receiver<Behaviour>,
     pub(super) counts: Arc<Mutex<Counts>>,
+    pub(super) agents: Mutex<Agents>,
 }
 
 type Answer = Response<Either<Either<Full<Bytes>, Dripping>, Telling>>;
@@ -40,6 +41,8 @@ const BODY_LIMIT: usize = 1024 * 1024;
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Where agents listen.
 const EVENTS: &str = "/homing/v1/events";
+/// When the next heartbeat of an agent follows at the latest.
+const NEXT: &str = "homing-next";
 /// What `drip` waits before each byte: slow enough that nobody would wait for the end.
 const DRIP: Duration = Duration::from_secs(1);
 
@@ -99,9 +102,14 @@ impl Manners {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn agents(&self) -> MutexGuard<'_, Agents> {
+        self.agents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn stats(&self) -> Response<Bytes> {
         let counts = self.counts().clone();
-        json_response(StatusCode::OK, &json!({ "server": self.name, "counts": counts }))
+        let agents = self.agents().show(Instant::now());
+        json_response(StatusCode::OK, &json!({ "server": self.name, "counts": counts, "agents": agents }))
     }
 
     async fn reply(&self, request: Request<Incoming>) -> Response<Bytes> {
@@ -223,6 +231,15 @@ impl Manners {
                 StatusCode::BAD_REQUEST,
                 "Idempotency-Key must be a quoted text of at most 64 bytes",
             ));
+        }
+        let next = text(headers, NEXT);
+        if next.is_some_and(|next| next.is_empty() || !next.bytes().all(|byte| byte.is_ascii_digit())) {
+            return Ok(refusal(StatusCode::BAD_REQUEST, "Homing-Next must be whole seconds"));
+        }
+        if purpose != "probe" {
+            // What is too large to count is as long as can be.
+            let next = next.map(|next| next.parse().unwrap_or(u64::MAX));
+            self.agents().heard(agent, next, Instant::now());
         }
         let answer =
             json!({ "server": self.name, "agent": agent, "purpose": purpose, "received": status.len() });

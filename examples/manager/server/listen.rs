@@ -110,6 +110,7 @@ impl House {
             board,
             behaviour: watched,
             counts,
+            agents: Mutex::default(),
         });
         let guests = JoinSet::new();
         let mut house = Self { doors, behaviour, manners, guests };

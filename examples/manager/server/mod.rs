@@ -5,6 +5,7 @@
 //! that is told to refuse keeps its ports bound without listening: nobody else can take them meanwhile, and a client
 //! that tries is refused at once, as if the process had died.
 
+mod agents;
 mod answer;
 mod authority;
 mod behaviour;
@@ -22,6 +23,7 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_rustls::rustls;
 
+use agents::Agents;
 pub(crate) use authority::{Authority, BadIdentity, Identity};
 pub(crate) use behaviour::Behaviour;
 pub(crate) use counts::Counts;
@@ -226,6 +228,10 @@ mod tests {
                 "POST /homing/v1/heartbeat HTTP/1.1\r\nHoming-Agent: a\r\nHoming-Purpose: beat\r\nHoming-Omitted: all",
                 "400",
             ),
+            (
+                "POST /homing/v1/heartbeat HTTP/1.1\r\nHoming-Agent: a\r\nHoming-Purpose: beat\r\nHoming-Next: soon",
+                "400",
+            ),
             ("GET /homing/v1/heartbeat HTTP/1.1\r\nHoming-Agent: a", "405"),
             ("GET /homing/v1/settings HTTP/1.1\r\nHoming-Agent: a", "404"),
             ("DELETE /stats HTTP/1.1", "405"),
@@ -239,6 +245,25 @@ mod tests {
             let answer = ask(&manager, head, "").unwrap();
             assert_eq!(answer.split(' ').nth(1), Some(status), "{head}: {answer}");
         }
+    }
+
+    #[test]
+    fn the_statistics_say_when_each_agent_is_due() {
+        let manager = manager(Behaviour::Well);
+        let with = |purpose, agent, next| {
+            format!(
+                "POST /homing/v1/heartbeat HTTP/1.1\r\nHoming-Agent: {agent}\r\nHoming-Purpose: {purpose}\r\nHoming-Next: {next}"
+            )
+        };
+        for (purpose, agent, next) in [("beat", "a", "300"), ("attach", "b", "0"), ("probe", "c", "300")] {
+            assert!(ask(&manager, &with(purpose, agent, next), "").unwrap().starts_with("HTTP/1.1 200"));
+        }
+        let answer = ask(&manager, "GET /stats HTTP/1.1", "").unwrap();
+        let stats: serde_json::Value =
+            serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+        assert_eq!(stats["agents"]["a"]["overdue"], false, "{stats}");
+        assert_eq!(stats["agents"]["b"]["overdue"], true, "{stats}");
+        assert!(stats["agents"].get("c").is_none(), "a probe is nobody's agent: {stats}");
     }
 
     #[test]

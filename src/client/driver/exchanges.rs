@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::answers::{Adopted, Answers};
 use super::event_ids::EventIds;
@@ -40,6 +40,8 @@ pub(super) struct Exchanges {
 struct UnderWay {
     id: ExchangeId,
     request: Request,
+    /// When the next heartbeat follows.
+    next: Option<Duration>,
     content: Content,
     /// The newest request for a heartbeat that it covers.
     covers: u64,
@@ -86,11 +88,18 @@ impl Exchanges {
     }
 
     /// Does a request on a link that is free.
-    pub(super) fn begin(&mut self, id: ExchangeId, request: Request, link: &mut Link, now: Moment) -> Next {
+    pub(super) fn begin(
+        &mut self,
+        id: ExchangeId,
+        request: Request,
+        next: Option<Duration>,
+        link: &mut Link,
+        now: Moment,
+    ) -> Next {
         let Said { status, covers } = self.said(&request);
         let held = self.too_large.holds(&link.server().id, status.len(), now);
         let content = if held { Content::Omitted } else { Content::Status(status) };
-        self.say(UnderWay { id, request, content, covers, credentials: None, begun: false }, link, true)
+        self.say(UnderWay { id, request, next, content, covers, credentials: None, begun: false }, link, true)
     }
 
     /// The first byte of an answer came on this link. Whether the engine has not been told.
@@ -227,9 +236,9 @@ impl Exchanges {
     /// Says it on this link, with the newest credentials. If they are refused, others may be tried when
     /// `renewable`.
     fn say(&mut self, mut under_way: UnderWay, link: &mut Link, renewable: bool) -> Next {
-        let UnderWay { id, ref request, ref content, .. } = under_way;
+        let UnderWay { id, ref request, next, ref content, .. } = under_way;
         let last = self.event_ids.last(&link.server().id);
-        let Some(request) = self.protocol.request(request, link.server(), content.clone(), last) else {
+        let Some(request) = self.protocol.request(request, link.server(), content.clone(), last, next) else {
             return Next::Heard { heard: Heard::Declined(id), insists: false };
         };
         let shown = self.credential_provider.show(&link.server().id, link.is_verified());

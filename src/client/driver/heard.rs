@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[allow(unused_imports, reason = "the documentation names it")]
 use crate::engine::Input;
 use crate::engine::{Command, NetworkChange, Reached, Turn};
 use crate::net::Answer;
 use crate::net::protocol::Announcement;
-use crate::types::{ExchangeId, Failure, LinkId, ProbeId, Proof, QueryId, Request, Via};
+use crate::types::{ExchangeId, Failure, LinkId, NetworkId, ProbeId, Proof, QueryId, Request, Via};
 
 /// Something the engine is to be told: [`Input`], owning what it lends.
 pub(in crate::client) enum Heard {
@@ -16,11 +17,12 @@ pub(in crate::client) enum Heard {
     Resumed,
     ClockStepped,
     Network(NetworkChange),
+    OnNetwork(Option<NetworkId>),
     Command(Command),
     LookUp(QueryId, Turn),
     Resolved(QueryId, Result<Arc<[IpAddr]>, Failure>),
     Connected(LinkId, Via),
-    Secured(LinkId, Proof),
+    Secured(LinkId, Proof, Option<Duration>),
     FirstByte(ExchangeId),
     /// A whole answer, to a heartbeat that covers the requests for one up to this.
     Answered {

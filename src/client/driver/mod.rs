@@ -184,6 +184,7 @@ impl Driver {
     pub(super) fn emit<T>(&mut self, heard: Heard, engine: impl FnOnce(Input<'_>) -> T) -> T {
         match heard {
             Heard::Timeout => engine(Input::Timeout),
+            Heard::OnNetwork(network) => engine(Input::OnNetwork(network)),
             Heard::Resumed => engine(Input::Resumed),
             Heard::ClockStepped => engine(Input::ClockStepped),
             Heard::Network(change) => engine(Input::Network(change)),
@@ -194,7 +195,7 @@ impl Driver {
                 engine(Input::Resolved { query, answer })
             }
             Heard::Connected(link, via) => engine(Input::Connected { link, via }),
-            Heard::Secured(link, proof) => engine(Input::Secured { link, proof }),
+            Heard::Secured(link, proof, valid_for) => engine(Input::Secured { link, proof, valid_for }),
             Heard::FirstByte(exchange) => engine(Input::FirstByte { exchange }),
             Heard::Lost(link, failure) => engine(Input::Lost { link, failure }),
             Heard::Probed(probe, answer) => engine(Input::Probed { probe, answer }),
@@ -229,10 +230,10 @@ impl Driver {
                     self.heard.push_back(Heard::Lost(link, failure));
                 }
             }
-            Action::Exchange { exchange, link, request, deadline: _ } => {
+            Action::Exchange { exchange, link, request, deadline: _, next } => {
                 // Lost meanwhile: the engine is about to hear of it.
                 let Some(link) = self.links.get(link) else { return };
-                let next = self.exchanges.begin(exchange, request, link, now);
+                let next = self.exchanges.begin(exchange, request, next, link, now);
                 self.go_on(next);
             }
             Action::Adopt { exchange } => self.exchanges.adopt(exchange),
@@ -376,7 +377,8 @@ impl Driver {
                 self.heard.push_back(Heard::Connected(id, via));
             }
             Report::Secured(accepted) => {
-                self.heard.push_back(Heard::Secured(id, accepted.proof));
+                let valid_for = self.policies.valid_for(&accepted);
+                self.heard.push_back(Heard::Secured(id, accepted.proof, valid_for));
                 if let Some(link) = self.links.get(id) {
                     self.notices.extend(self.policies.secured(link, accepted));
                 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::client::prepare;
 use crate::client::trust_clock::TrustClock;
@@ -70,6 +71,11 @@ impl Policies {
             notices.extend(prepare::told(&remarks).map(|warning| Event::SettingsWarning { warning }));
         }
         notices
+    }
+
+    /// For how much longer what is believed now stays so.
+    pub(super) fn valid_for(&self, accepted: &Accepted) -> Option<Duration> {
+        accepted.valid_for(self.clock.time())
     }
 
     /// The floor of the clock, if it rose since this was asked.

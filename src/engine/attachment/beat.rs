@@ -98,6 +98,7 @@ impl Attachment {
         self.servers.succeed(cx, record, &member, &answer.link);
         self.memorable = true;
         cx.act(Action::Adopt { exchange: answer.exchange });
+        self.stream_follows(cx, &answer);
         let server = self.servers.id(record);
         self.announced.settings(cx, &server, answer.settings);
         self.announced.policy(cx, &server, answer.policy);
@@ -190,17 +191,34 @@ impl Attachment {
         let Some(target) = self.active_target(cx) else {
             return;
         };
+        self.drop_ended_link(cx);
         if let Some(floor) = self.beat_floor(cx).filter(|&floor| floor > cx.now) {
             return self.again(floor, which);
         }
         let request = Request::Heartbeat { purpose: Purpose::Beat };
         let link = self.active_mut().and_then(|active| active.heartbeat.take_link());
+        let may_dial = self.servers.opens(cx.present(), target.record, false) <= cx.now;
         let attempt = match link {
+            Some(link) if may_dial && link.may_have_moved(&target.server, cx.now) => {
+                self.servers.renew(cx, Owner::Heartbeat, target, request, link)
+            }
             Some(link) => Attempt::on_link(cx, Owner::Heartbeat, target, request, link),
             None => self.servers.begin_target(cx, Owner::Heartbeat, target, request),
         };
         if let Some(active) = self.active_mut() {
             active.heartbeat.begin(attempt, which);
+        }
+    }
+
+    /// A kept link whose certificate has ended is not used any more.
+    fn drop_ended_link(&mut self, cx: &mut Context<'_>) {
+        let Some(active) = self.active_mut() else {
+            return;
+        };
+        if active.heartbeat.link().is_some_and(|link| link.has_ended(cx.now)) {
+            active.heartbeat.close_link(cx, Ending::Replaced);
+            let server = active.member.server.id.clone();
+            cx.emit(Event::CertificateEnded { server });
         }
     }
 

@@ -7,6 +7,7 @@ use crate::engine::context::Context;
 use crate::engine::fact::Fact;
 use crate::engine::owners::Owner;
 use crate::engine::{Ending, NetworkChange, Reason};
+use crate::types::NetworkId;
 
 impl Attachment {
     // --- the world ---
@@ -33,6 +34,11 @@ impl Attachment {
                 self.wake(cx, Reason::NetworkChanged)
             }
         }
+    }
+
+    /// The machine is on this network, or the driver cannot tell on which.
+    pub(in crate::engine) fn arrive(&mut self, network: Option<NetworkId>) {
+        self.servers.arrive(network);
     }
 
     pub(in crate::engine) fn resumed(&mut self, cx: &mut Context<'_>) {

@@ -39,6 +39,7 @@ mod report;
 mod search;
 mod servers;
 mod stream;
+mod ways;
 
 use std::time::Duration;
 
@@ -56,7 +57,7 @@ use super::event::span;
 use super::fact::{Fact, Facts};
 use super::guard::Present;
 use super::owners::Owner;
-use super::session::{Announced, Attempt, Heartbeat, Policy, Ways};
+use super::session::{Announced, Attempt, Heartbeat, Policy, Routes};
 use super::tuning::attachment::Tuning;
 use super::{Ending, Event, Input, Reason, State};
 use crate::settings::Mode;
@@ -111,9 +112,9 @@ enum Phase {
 }
 
 impl Attachment {
-    pub(super) fn new(agent: AgentId, ways: Ways, at: Moment) -> Self {
+    pub(super) fn new(agent: AgentId, routes: Routes, at: Moment) -> Self {
         Self {
-            servers: Servers::new(agent, ways),
+            servers: Servers::new(agent, routes),
             phase: Phase::Starting { at },
             failback: Failback::default(),
             mode: Mode::Pull,

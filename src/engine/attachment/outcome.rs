@@ -19,6 +19,7 @@ impl Attachment {
     pub(super) fn won(&mut self, cx: &mut Context<'_>, race: Race, winner: Box<Runner>, held: Held) {
         let record = winner.attempt.target.record;
         self.hunger.delivered(cx.now);
+        self.memorable = true;
         self.charge_all(cx, &race);
         let evicted: Vec<_> = race.still_evicted().cloned().collect();
         for member in evicted {

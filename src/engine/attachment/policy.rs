@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Attachment;
+use super::active::Active;
 use crate::engine::context::Context;
 use crate::engine::owners::Owner;
 use crate::engine::session::{Attempt, Read};
@@ -33,7 +34,11 @@ impl Attachment {
             }
             return;
         }
-        // What anybody may have written is no policy.
+        self.refuse_unverified(cx);
+    }
+
+    /// What anybody may have written is no policy.
+    fn refuse_unverified(&mut self, cx: &mut Context<'_>) {
         self.announced.looked_up();
         if let Some(server) = self.active_id() {
             let detail =
@@ -59,7 +64,11 @@ impl Attachment {
         };
         let floor = self.servers.record(target.record).and_then(|record| record.throttled_until());
         let may_dial = self.servers.opens(cx.present(), target.record, true) <= cx.now;
-        let lent = self.active_mut().and_then(|active| active.heartbeat.lend_link());
+        let lends = |active: &mut Active| {
+            active.heartbeat.link().filter(|link| !link.has_ended(cx.now))?;
+            active.heartbeat.lend_link()
+        };
+        let lent = self.active_mut().and_then(lends);
         let attempt = match lent {
             Some(link) if floor.is_none_or(|floor| floor <= cx.now) => {
                 cx.queue.hand_over(link.id.0, Owner::Policy);
@@ -95,7 +104,11 @@ impl Attachment {
             Read::Answered { exchange, link, unchanged, tag, drain } => {
                 active.heartbeat.give_back(cx, link);
                 self.announced.looked_up();
-                if unchanged {
+                // Settings may have dropped the verification while it was on its way to another address.
+                if link.proof == Proof::Tcp {
+                    cx.queue.abandon(exchange, Ending::Failed);
+                    self.refuse_unverified(cx);
+                } else if unchanged {
                     cx.queue.abandon(exchange, Ending::Unchanged);
                 } else if let (Some(server), Some(tag)) = (self.active_id(), self.announced.hand_over(tag)) {
                     cx.act(Action::Adopt { exchange });

@@ -11,7 +11,7 @@ use super::digest::TELLING_MISSES;
 use super::failback::{Proof, Prospect};
 use super::health::{Health, LastGood, Record, Throttle};
 use super::ranked_servers::Member;
-use super::{Attachment, Phase};
+use super::{Attachment, Phase, ways};
 use crate::engine::event::span;
 use crate::engine::memory::{LeftOut, LeftOutReason, Memory, Proven, ServerMemory};
 use crate::engine::tuning::schedule::Tuning;
@@ -122,6 +122,7 @@ impl Attachment {
             policy: self.announced.confirmed_policy().cloned(),
             servers,
             push: self.push_memory(tuning, now).collect(),
+            networks: ways::memory(&self.servers.networks, now),
         }
     }
 
@@ -150,6 +151,11 @@ impl Attachment {
         for (id, throttle) in self.servers.floors() {
             (id, throttle.until, throttle.status).hash(&mut digest);
         }
+        for (network, ways) in self.servers.networks.iter() {
+            for (server, way) in ways.iter() {
+                (network, server, way.route, way.address.map(|known| known.address)).hash(&mut digest);
+            }
+        }
         digest.finish()
     }
 
@@ -160,6 +166,7 @@ impl Attachment {
         };
         self.misses = memory.misses.min(MOST_MISSES);
         self.failback.damping = memory.damping;
+        ways::restore(&mut self.servers.networks, &memory.networks, gone, now);
         if let Some(tag) = &memory.policy {
             self.announced.confirm(tag.clone());
         }

@@ -10,14 +10,16 @@ use super::health::{Record, Throttle, smooth};
 use super::plan::{self, Criteria, Entry};
 use super::race::{Held, Race, Runner, Step};
 use super::ranked_servers::{Member, RankedServers};
+use super::ways::{self, Way, Ways};
 use crate::engine::context::Context;
 use crate::engine::event::Next;
 use crate::engine::guard::Present;
+use crate::engine::networks::Networks;
 use crate::engine::owners::Owner;
-use crate::engine::session::{Answer, Attempt, Endpoints, Link, Step as Progress, Target, Ways};
+use crate::engine::session::{Answer, Attempt, Endpoints, Link, Routes, Step as Progress, Target};
 use crate::engine::{Ending, Event, Input, Reason};
 use crate::settings::Server;
-use crate::types::{AgentId, Cause, Failure, FailureClass, Moment, Purpose, Request, ServerId};
+use crate::types::{AgentId, Cause, Failure, FailureClass, Moment, NetworkId, Purpose, Request, ServerId};
 
 /// See the module.
 #[derive(Debug)]
@@ -34,9 +36,11 @@ pub(super) struct Servers {
     floors: Vec<(ServerId, Throttle)>,
     /// A floor was heard that may have to stop what is planned.
     pub(super) floor_heard: bool,
-    ways: Arc<Ways>,
+    routes: Arc<Routes>,
     /// The one by which a server was last reached on this network; tried first for those of which nothing is known.
     good_route: u8,
+    /// The ways that had to be found out, on this network and on those before.
+    pub(super) networks: Networks<Ways>,
 }
 
 /// How a race ended.
@@ -50,7 +54,7 @@ pub(super) enum Finish {
 const MOST_FLOORS: usize = 64;
 
 impl Servers {
-    pub(super) fn new(agent: AgentId, ways: Ways) -> Self {
+    pub(super) fn new(agent: AgentId, routes: Routes) -> Self {
         Self {
             agent,
             records: Vec::new(),
@@ -59,8 +63,9 @@ impl Servers {
             connect_time: None,
             floors: Vec::new(),
             floor_heard: false,
-            ways: Arc::new(ways),
+            routes: Arc::new(routes),
             good_route: 0,
+            networks: Networks::default(),
         }
     }
 
@@ -202,6 +207,21 @@ impl Servers {
         Attempt::begin(cx, owner, target, request)
     }
 
+    /// The same, with an old link to the server in hand.
+    pub(super) fn renew(
+        &mut self,
+        cx: &mut Context<'_>,
+        owner: Owner,
+        target: Target,
+        request: Request,
+        old: Link,
+    ) -> Attempt {
+        if let Some(record) = self.records.get_mut(target.record) {
+            record.last_start = Some(cx.now);
+        }
+        Attempt::renewing(cx, owner, target, request, old)
+    }
+
     pub(super) fn target(&self, cx: &Context<'_>, member: &Member) -> Target {
         let record = usize::from(member.record);
         let known = self.records.get(record);
@@ -212,7 +232,7 @@ impl Servers {
             policy: cx.in_force.certificate_policy(member.server.policy),
             last_good: known.and_then(|record| record.last_good(cx.now, &cx.tuning.attachment)),
             prefers_last_good: known.is_some_and(Record::prefers_last_good),
-            endpoints: Endpoints::new(self.ways.clone(), route),
+            endpoints: Endpoints::new(self.routes.clone(), route),
         }
     }
 
@@ -224,6 +244,19 @@ impl Servers {
         for record in self.records_mut() {
             record.forget_network(now, another);
         }
+        self.recall();
+    }
+
+    /// The machine is on this network, as the driver says.
+    pub(super) fn arrive(&mut self, network: Option<NetworkId>) {
+        self.networks.arrive(network);
+        self.recall();
+    }
+
+    /// What is remembered of this network is tried first.
+    fn recall(&mut self) {
+        self.good_route = ways::recall(&self.networks, &mut self.records).unwrap_or(self.good_route);
+        self.digest.forget();
     }
 
     /// A connection to this server stood after this long.
@@ -250,13 +283,18 @@ impl Servers {
     /// An exchange with this server succeeded on this link.
     pub(super) fn succeed(&mut self, cx: &mut Context<'_>, record: usize, server: &Server, link: &Link) {
         cx.network.believed_somebody();
-        let route = self.ways.routes.iter().position(|&route| route == link.route).unwrap_or_default();
+        let route = self.routes.routes.iter().position(|&route| route == link.route).unwrap_or_default();
         self.good_route = u8::try_from(route).unwrap_or_default();
-        let good_route = self.good_route;
-        self.change(cx.now, record, |record| {
+        let (good_route, networks) = (self.good_route, &mut self.networks);
+        let Some(record) = self.records.get_mut(record) else {
+            return;
+        };
+        self.digest.change(cx.now, record, |record| {
             record.succeed(cx.now, &cx.tuning.attachment);
             record.remember_route(good_route);
             record.remember_address(cx.now, link.looked_up(server), link.is_detour);
+            let address = record.last_good_known().filter(|known| known.preferred);
+            ways::note(networks, &record.id, Way { route: good_route, address });
         });
     }
 

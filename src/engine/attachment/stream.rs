@@ -10,11 +10,11 @@ use crate::engine::event::{Notice, span};
 use crate::engine::fact::Fact;
 use crate::engine::memory::PushMemory;
 use crate::engine::owners::Owner;
-use crate::engine::session::{Attempt, Loss, Stream, Streamed};
+use crate::engine::session::{Answer, Attempt, Loss, Stream, Streamed};
 use crate::engine::tuning::schedule::Tuning;
 use crate::engine::{Ending, Event, Input, Rung};
 use crate::settings::Mode;
-use crate::types::{Failure, FailureClass, Moment, News, Printable, Proof};
+use crate::types::{Cause, Failure, FailureClass, Moment, News, Printable, Proof};
 
 impl Attachment {
     /// Hands an input to the stream. `false`: it is not about it.
@@ -32,6 +32,13 @@ impl Attachment {
         let Some(stream) = self.active_mut().and_then(|active| active.stream.as_mut()) else {
             return;
         };
+        if stream.end_with_certificate(cx) {
+            if let Some(server) = self.active_id() {
+                cx.emit(Event::CertificateEnded { server });
+            }
+            let failure = Some(Cause::CertificateExpired.into());
+            return self.stream_lost(cx, Loss { failure, drain: None, was_open: true });
+        }
         let streamed = stream.expire(cx);
         self.streamed(cx, streamed);
         let Some(stream) = self.active_mut().and_then(|active| active.stream.as_mut()) else {
@@ -62,6 +69,24 @@ impl Attachment {
                 Some(attempt) => stream.begin(cx.now, attempt),
                 None => stream.put_off(cx),
             }
+        }
+    }
+
+    /// A heartbeat looked the name of the server up. An old stream that stands where it no longer leads is opened anew.
+    pub(super) fn stream_follows(&mut self, cx: &mut Context<'_>, answer: &Answer<'_>) {
+        let Some(active) = self.active_mut() else {
+            return;
+        };
+        let (Some(stream), Some(others)) = (&mut active.stream, &answer.others) else {
+            return;
+        };
+        let server = &active.member.server;
+        let is_elsewhere = stream.open_link().is_some_and(|link| {
+            let at = link.looked_up(server).filter(|_| link.may_have_moved(server, cx.now));
+            at.is_some_and(|at| answer.link.address != Some(at) && !others.contains(&at))
+        });
+        if is_elsewhere {
+            stream.rest(cx, Ending::Replaced);
         }
     }
 

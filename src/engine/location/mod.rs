@@ -263,6 +263,7 @@ impl Location {
             | Input::Done { .. }
             | Input::Notice { .. }
             | Input::Network(_)
+            | Input::OnNetwork(_)
             | Input::Resumed
             | Input::ClockStepped
             | Input::Remembered(_)

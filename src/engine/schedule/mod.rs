@@ -26,10 +26,6 @@ impl Schedule {
 
     // --- getters ---
 
-    pub(super) fn deadline(&self) -> Option<Moment> {
-        self.heartbeat.due()
-    }
-
     /// When the next heartbeat is due.
     pub(super) fn next_heartbeat(&self) -> Option<Moment> {
         self.heartbeat.due()

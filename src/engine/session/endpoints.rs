@@ -20,7 +20,7 @@ const MOST: usize = 4;
 
 /// The ways to every server.
 #[derive(Debug)]
-pub(in crate::engine) struct Ways {
+pub(in crate::engine) struct Routes {
     /// In the program's order.
     pub(in crate::engine) routes: Arc<[Route]>,
     /// What failures call the proxies, by their numbers.
@@ -30,7 +30,7 @@ pub(in crate::engine) struct Ways {
 /// See the module.
 #[derive(Clone, Debug)]
 pub(in crate::engine) struct Endpoints {
-    ways: Arc<Ways>,
+    all: Arc<Routes>,
     /// Which of them is tried first: the one that last worked on this network.
     first: u8,
     /// How many have failed.
@@ -68,17 +68,17 @@ pub(super) enum Onward {
 }
 
 impl Endpoints {
-    pub(in crate::engine) fn new(ways: Arc<Ways>, first: u8) -> Self {
-        Self { ways, first, routes_failed: 0, reached: 0, at: None, left: Vec::new(), account: None }
+    pub(in crate::engine) fn new(all: Arc<Routes>, first: u8) -> Self {
+        Self { all, first, routes_failed: 0, reached: 0, at: None, left: Vec::new(), account: None }
     }
 
     // --- getters ---
 
     /// The route whose turn it is.
     pub(super) fn route(&self) -> Route {
-        let count = self.ways.routes.len().max(1);
+        let count = self.all.routes.len().max(1);
         let index = (usize::from(self.first) + usize::from(self.routes_failed)) % count;
-        self.ways.routes.get(index).copied().unwrap_or_default()
+        self.all.routes.get(index).copied().unwrap_or_default()
     }
 
     pub(super) fn is_direct(&self) -> bool {
@@ -97,6 +97,12 @@ impl Endpoints {
     /// Whether another endpoint was reached before the present one, and failed.
     pub(super) fn is_detour(&self) -> bool {
         self.reached > 1
+    }
+
+    /// Where the server's name leads beside the address that was reached, as far as no endpoint there has failed; `None` when
+    /// a proxy looked it up. They are given away.
+    pub(super) fn other_addresses(&mut self) -> Option<Vec<IpAddr>> {
+        self.at.map(|_| std::mem::take(&mut self.left))
     }
 
     // --- what happened ---
@@ -166,7 +172,7 @@ impl Endpoints {
     }
 
     fn routes_left(&self) -> usize {
-        self.ways.routes.len().saturating_sub(usize::from(self.routes_failed) + 1)
+        self.all.routes.len().saturating_sub(usize::from(self.routes_failed) + 1)
     }
 
     fn next_route(&mut self) -> Onward {
@@ -181,7 +187,7 @@ impl Endpoints {
 
     fn note(&mut self, mut failure: Failure, reached: bool) {
         let mut way = match (self.route(), self.at) {
-            (Route::Proxy(index), _) => match self.ways.proxies.get(usize::from(index)) {
+            (Route::Proxy(index), _) => match self.all.proxies.get(usize::from(index)) {
                 Some(name) => format!("by proxy {}", Printable(name)),
                 None => format!("by proxy {}", u16::from(index) + 1),
             },
@@ -281,7 +287,7 @@ mod tests {
 
     fn named(routes: &[Route], proxies: &[&str]) -> Endpoints {
         let proxies = proxies.iter().map(|&name| name.into()).collect();
-        Endpoints::new(Arc::new(Ways { routes: routes.into(), proxies }), 0)
+        Endpoints::new(Arc::new(Routes { routes: routes.into(), proxies }), 0)
     }
 
     #[test]

@@ -112,7 +112,8 @@ impl Heartbeat {
 
     /// When it has gone without a sign of life for so long that others are tried beside it, and why.
     pub(in crate::engine) fn doubt_at(&self, stagger: Duration, tuning: &Tuning) -> Option<(Moment, Reason)> {
-        let Exchange { attempt, .. } = self.exchange.as_ref().filter(|exchange| !exchange.is_doubted)?;
+        let doubtable = |exchange: &&Exchange| !exchange.is_doubted && !exchange.attempt.has_spare();
+        let Exchange { attempt, .. } = self.exchange.as_ref().filter(doubtable)?;
         let silent = attempt.unanswered_since().map(|since| since + self.patience.limit(tuning));
         let fresh = attempt.fresh_until(tuning);
         match (silent, fresh) {

@@ -28,7 +28,7 @@ mod target;
 
 pub(super) use announced::Announced;
 pub(super) use attempt::Attempt;
-pub(super) use endpoints::{Endpoints, Ways};
+pub(super) use endpoints::{Endpoints, Routes};
 pub(super) use heartbeat::{Heard, Heartbeat, Try};
 pub(super) use ladder::Ladder;
 pub(super) use link::Link;

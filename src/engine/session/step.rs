@@ -1,5 +1,6 @@
 //! What an input did to an attempt, and what an answer is about.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::link::Link;
@@ -27,6 +28,8 @@ pub(in crate::engine) enum Step<'a> {
 pub(in crate::engine) struct Answer<'a> {
     pub(in crate::engine) exchange: ExchangeId,
     pub(in crate::engine) link: Link,
+    /// The other addresses its name leads to; `None` when it was not looked up for this.
+    pub(in crate::engine) others: Option<Vec<IpAddr>>,
     pub(in crate::engine) status: u16,
     pub(in crate::engine) elapsed: Duration,
     /// From the request to the first byte.

@@ -110,9 +110,10 @@ impl Stream {
             State::Open { attempt, .. } if is_poll(&attempt.request) => {
                 Some(attempt.limit(&tuning.attachment).0)
             }
-            State::Open { heard, .. } => {
+            State::Open { attempt, heard, .. } => {
                 let silent = *heard + self.ladder.allowed(&tuning.schedule);
-                Some(self.ladder.grows_at(&tuning.schedule).map_or(silent, |grows| grows.min(silent)))
+                let ends = attempt.link().map_or(silent, |link| link.ends_at.min(silent));
+                Some(self.ladder.grows_at(&tuning.schedule).map_or(ends, |grows| grows.min(ends)))
             }
         }
     }
@@ -140,6 +141,18 @@ impl Stream {
     /// Whether it has nothing more to do.
     pub(in crate::engine) fn is_over(&self) -> bool {
         self.once && matches!(self.state, State::Resting)
+    }
+
+    /// The link of a stream that is open.
+    pub(in crate::engine) fn open_link(&self) -> Option<Link> {
+        match &self.state {
+            State::Open { attempt, .. } if !is_poll(&attempt.request) => attempt.link(),
+            State::Open { .. }
+            | State::Resting
+            | State::Wanted { .. }
+            | State::Opening(_)
+            | State::Pausing { .. } => None,
+        }
     }
 
     pub(in crate::engine) fn refers_to(&self, settings: SettingsId) -> bool {
@@ -251,6 +264,16 @@ impl Stream {
             Step::Answered(answer) => self.answered(cx, answer),
             Step::Failed { failure, drain } => Streamed::Lost(self.lost(cx, Some(failure), drain, false)),
         })
+    }
+
+    /// The certificate of an open stream has ended, or that of a link kept for the next poll: it is closed. Whether that was so.
+    pub(in crate::engine) fn end_with_certificate(&mut self, cx: &mut Context<'_>) -> bool {
+        let kept = self.link.is_some_and(|link| link.has_ended(cx.now));
+        let open = self.open_link().is_some_and(|link| link.has_ended(cx.now));
+        if kept || open {
+            self.rest(cx, Ending::Replaced);
+        }
+        kept || open
     }
 
     /// What has taken too long ends, and what has been calm for long learns to be silent for longer.

@@ -156,4 +156,10 @@ durations! { "attachment",
     keep_alive: 60_000 ms,
     /// Addresses a name had longer ago are not believed.
     last_good_age: 604_800_000 ms,
+    /// A kept connection is as old as this, or up to `link_age_most`, when its name is looked up again before it is used:
+    /// within the hour in which an administrator waits for a moved name to be followed, and spread, so that a fleet that
+    /// connected together does not ask together.
+    link_age_least: 1_500_000 ms,
+    /// Its upper end.
+    link_age_most: 2_100_000 ms,
 }

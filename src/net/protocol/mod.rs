@@ -84,13 +84,14 @@ impl Announcement {
 /// How requests are written and answers understood.
 pub(crate) trait Protocol: Send {
     /// How this request is written for this server, with what the product has to say. `last` is the id of the last event
-    /// that this server has told. `None`: this protocol has no such request.
+    /// that this server has told; after a heartbeat the next one follows within `next`. `None`: this protocol has no such request.
     fn request(
         &self,
         request: &Request,
         server: &Server,
         content: Content,
         last: Option<&str>,
+        next: Option<Duration>,
     ) -> Option<HttpRequest>;
 
     /// What an event means that came in the answer to [`Request::Listen`]. What it does not know means nothing.

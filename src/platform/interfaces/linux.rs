@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "system calls without a safe wrapper among our dependencies")]
 
 mod carried;
+mod gateway;
 mod kernel;
 mod way;
 
@@ -17,6 +18,7 @@ use socket2::Socket;
 
 use super::leads_out;
 use crate::platform::Sleep;
+pub(crate) use gateway::network;
 use kernel::{Kernel, Query};
 pub(crate) use way::{Hop, Planned};
 

@@ -29,7 +29,7 @@ mod silent;
 #[cfg(not(any(target_os = "linux", windows, target_vendor = "apple")))]
 use silent as system;
 
-pub(crate) use system::{Planned, use_way_to};
+pub(crate) use system::{Planned, network, use_way_to};
 
 /// Addresses, routes and links change one after the other; what comes within this is one change.
 const DEBOUNCE: std::time::Duration = std::time::Duration::from_millis(250);

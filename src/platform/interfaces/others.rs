@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::leads_out;
 pub(super) use super::source_only::Scout;
-pub(crate) use super::source_only::{Hop, Planned, use_way_to};
+pub(crate) use super::source_only::{Hop, Planned, network, use_way_to};
 use crate::platform::{Sleep, quiet_threads};
 
 /// The system calls on a thread of its own (Windows), or netwatcher on one that waits for a routing socket (Apple).

@@ -3,7 +3,7 @@
 use std::io;
 
 pub(super) use super::source_only::Scout;
-pub(crate) use super::source_only::{Hop, Planned, use_way_to};
+pub(crate) use super::source_only::{Hop, Planned, network, use_way_to};
 use crate::platform::Sleep;
 
 /// Nobody watches.

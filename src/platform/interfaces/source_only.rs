@@ -5,11 +5,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use socket2::{SockRef, Socket};
 
-use crate::types::Medium;
+use crate::types::{Medium, NetworkId};
 
 /// The way that a socket is about to take: not known here.
 #[derive(Clone, Debug)]
 pub(crate) struct Planned;
+
+/// Which network this is: nothing here tells networks apart.
+pub(crate) const fn network() -> Option<NetworkId> {
+    None
+}
 
 /// The source address of what goes to an address.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -81,6 +81,7 @@ impl World {
                     let (after, found) = self.places.look_up(&host);
                     return self.later(after, Happening::Found(query, found));
                 };
+                self.look_ups.push((self.now, server.clone()));
                 if let Some(wait) = self.names_wait {
                     self.input(Input::LookUp { query, turn: Turn::Waits });
                     self.later(wait, Happening::LookedUp(query));
@@ -109,8 +110,9 @@ impl World {
                 self.links.insert(link, Link { server: id.clone(), peer, ready: false, busy: false, https });
                 self.dialled(link, &id, peer, route);
             }
-            Action::Exchange { exchange, link, request, deadline } => {
+            Action::Exchange { exchange, link, request, deadline, next } => {
                 assert!(deadline > self.now);
+                self.promise_next(&request, next);
                 let state = self.links.get_mut(&link).expect("an exchange on a link that stands");
                 assert!(state.ready, "an exchange on a link that is not ready");
                 assert!(!std::mem::replace(&mut state.busy, true), "two exchanges on one link");
@@ -161,6 +163,14 @@ impl World {
             Action::Release { settings } => self.prepared.release(settings),
             other => panic!("an action this world does not know: {other:?}"),
         }
+    }
+
+    /// What the server is told of the next heartbeat, which it will hold the agent to.
+    fn promise_next(&self, request: &Request, next: Option<Duration>) {
+        let is_kept =
+            matches!(request, Request::Heartbeat { purpose: Purpose::Attach { .. } | Purpose::Beat });
+        assert_eq!(next.is_some(), is_kept, "{request:?}");
+        assert!(next.is_none_or(|next| next <= self.plan.interval), "{next:?}");
     }
 
     /// A probe of a management server hears what its links would.
@@ -265,7 +275,10 @@ impl World {
                 let address: IpAddr = Ipv4Addr::from(0x0A00_0001 + index as u32).into();
                 let others =
                     self.addresses.iter().filter(|(_, of, _)| *of == id).map(|(address, ..)| *address);
-                let addresses: Vec<IpAddr> = std::iter::once(address).chain(others).collect();
+                let addresses: Vec<IpAddr> = match self.moved.get(&id) {
+                    Some(moved) => vec![*moved],
+                    None => std::iter::once(address).chain(others).collect(),
+                };
                 let answer = match self.names_fail {
                     Some(cause) => Err(cause.into()),
                     None => Ok(addresses.as_slice()),
@@ -302,9 +315,14 @@ impl World {
                 let Some(state) = self.links.get_mut(&link) else {
                     return;
                 };
+                let ends = self.certificates_end.get(&state.server);
+                if ends.is_some_and(|&ends| ends <= self.now) {
+                    return self.happen(Happening::Lost(link, Cause::CertificateExpired.into()));
+                }
+                let valid_for = ends.map(|ends| ends.since(self.now));
                 state.ready = true;
                 self.prepared.ends(link.0);
-                self.input(Input::Secured { link, proof: Proof::Tls });
+                self.input(Input::Secured { link, proof: Proof::Tls, valid_for });
             }
             Happening::Lost(link, failure) => {
                 if self.links.remove(&link).is_some() {

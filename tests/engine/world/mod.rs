@@ -17,7 +17,7 @@ use homing::engine::{
     Command, Event, Evidence, Input, LocationSnapshot, Memory, NetworkChange, Snapshot, State,
 };
 use homing::settings::{Settings, Situation};
-use homing::types::{Cause, CertificatePolicyId, ExchangeId, LinkId, Medium, Moment, Request};
+use homing::types::{Cause, CertificatePolicyId, ExchangeId, LinkId, Medium, Moment, NetworkId, Request};
 
 use self::driver::{Happening, Link};
 pub use self::middlebox::Middlebox;
@@ -67,6 +67,10 @@ pub struct World {
     pub through_proxy: Option<Server>,
     /// Further addresses of names: of which server, and how it is there. Its first address is as the server is.
     pub addresses: Vec<(IpAddr, String, Server)>,
+    /// Names that lead to this address alone.
+    pub moved: BTreeMap<String, IpAddr>,
+    /// When the certificates end that servers present.
+    pub certificates_end: BTreeMap<String, Moment>,
     /// A firewall lets nothing out but through the proxy.
     pub direct_blocked: bool,
     pub inputs: u64,
@@ -90,6 +94,8 @@ pub struct World {
     pub wait_for_drain: bool,
     /// Reference servers and the control.
     pub places: Places,
+    /// Every look-up of a management server: when, and of which.
+    pub look_ups: Vec<(Moment, String)>,
     /// Every name of a reference server or the control that was looked up.
     pub looked_up: Vec<String>,
     /// What the links to management servers run over.
@@ -145,6 +151,13 @@ impl World {
 
     pub fn command(&mut self, command: Command) -> &mut Self {
         self.input(Input::Command(command));
+        self.drain();
+        self
+    }
+
+    /// The driver says on which network the machine is.
+    pub fn arrive(&mut self, network: Option<NetworkId>) -> &mut Self {
+        self.input(Input::OnNetwork(network));
         self.drain();
         self
     }
@@ -212,6 +225,15 @@ impl World {
         let found = self.until(limit, &format!("attached to {server}"), |event| attached_to(event, server));
         assert_eq!(self.active.as_deref(), Some(server));
         found
+    }
+
+    /// Runs until the next name of a management server is looked up.
+    pub fn until_looked_up(&mut self, limit: Duration) -> &mut Self {
+        let (end, seen) = (self.now + limit, self.look_ups.len());
+        while self.look_ups.len() == seen {
+            assert!(self.step(end), "no look-up within {limit:?}:\n{}", self.story());
+        }
+        self
     }
 
     /// One thing happens, unless `end` comes first.
@@ -302,6 +324,18 @@ impl World {
             _ => None,
         };
         self.told.iter().filter_map(server).collect()
+    }
+
+    /// Where the open links of a server stand.
+    pub fn peers(&self, server: &str) -> Vec<IpAddr> {
+        self.links.values().filter(|link| link.server == server).map(|link| link.peer.ip()).collect()
+    }
+
+    /// The longest time between two heartbeats.
+    pub fn longest_gap(&self) -> Duration {
+        let told: Vec<_> =
+            self.told.iter().filter(|(_, event)| is_heartbeat(event)).map(|(at, _)| *at).collect();
+        told.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
     }
 
     pub fn dials(&self, server: &str) -> Vec<Duration> {

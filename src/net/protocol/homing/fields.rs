@@ -14,6 +14,7 @@ pub(super) const KEEP_ALIVE: &str = "Homing-Keep-Alive";
 pub(super) const LAST_EVENT: &str = "Last-Event-ID";
 pub(super) const PREFER: &str = "Prefer";
 pub(super) const OMITTED: &str = "Homing-Omitted";
+pub(super) const NEXT: &str = "Homing-Next";
 pub(super) const ETAG: &str = "ETag";
 pub(super) const IF_NONE_MATCH: &str = "If-None-Match";
 pub(super) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";

@@ -1,9 +1,9 @@
 //! `POST heartbeat`: attaching, the regular heartbeat, and probing.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use super::fields::{IDEMPOTENCY_KEY, OMITTED, POLICY, PURPOSE, SETTINGS, tag};
+use super::fields::{IDEMPOTENCY_KEY, NEXT, OMITTED, POLICY, PURPOSE, SETTINGS, tag};
 use super::{Homing, status};
 use crate::net::exchange::Answer;
 use crate::net::http_request::HttpRequest;
@@ -18,7 +18,13 @@ const PATH: &str = "/homing/v1/heartbeat";
 /// All attempts of one search carry one `Idempotency-Key`, and no two searches of one agent do, also across restarts;
 /// without the status it is another request with a key of its own. What is answered to a probe has no effect, so nothing
 /// of it is kept.
-pub(super) fn request(homing: &Homing, purpose: Purpose, server: &Server, content: Content) -> HttpRequest {
+pub(super) fn request(
+    homing: &Homing,
+    purpose: Purpose,
+    server: &Server,
+    content: Content,
+    next: Option<Duration>,
+) -> HttpRequest {
     let (source, omitted) = match content {
         Content::Status(bytes) => (Source::bytes(bytes), false),
         Content::Omitted => (Source::bytes(Arc::from([])), true),
@@ -27,6 +33,10 @@ pub(super) fn request(homing: &Homing, purpose: Purpose, server: &Server, conten
     // Writing into a string does not fail.
     let mut add = |line: std::fmt::Arguments<'_>| _ = std::fmt::Write::write_fmt(&mut head, line);
     add(format_args!("{PURPOSE}: {}\r\nContent-Length: {}\r\n", purpose.as_str(), source.length()));
+    if let Some(next) = next {
+        // Rounded up: a console may call an agent late that is not there by then.
+        add(format_args!("{NEXT}: {}\r\n", next.as_millis().div_ceil(1000)));
+    }
     if omitted {
         add(format_args!("{OMITTED}: status\r\n"));
     }

@@ -7,7 +7,7 @@ mod heartbeat;
 mod policy;
 mod status;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 pub(crate) use common::Homing;
 
@@ -25,9 +25,10 @@ impl Protocol for Homing {
         server: &Server,
         content: Content,
         last: Option<&str>,
+        next: Option<Duration>,
     ) -> Option<HttpRequest> {
         match request {
-            Request::Heartbeat { purpose } => Some(heartbeat::request(self, *purpose, server, content)),
+            Request::Heartbeat { purpose } => Some(heartbeat::request(self, *purpose, server, content, next)),
             Request::Policy { known } => Some(policy::request(self, known.as_deref(), server)),
             Request::Listen(listening) => Some(events::request(self, *listening, last, server)),
         }
@@ -52,7 +53,6 @@ impl Protocol for Homing {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use super::*;
     use crate::net::Limits;
@@ -99,7 +99,8 @@ mod tests {
             literal: None,
         };
         let content = Content::Status(b"123".as_slice().into());
-        let request = homing().request(&Request::Heartbeat { purpose }, &server, content, None);
+        let next = (purpose != Purpose::Probe).then_some(Duration::from_millis(299_001));
+        let request = homing().request(&Request::Heartbeat { purpose }, &server, content, None, next);
         request.unwrap().head
     }
 
@@ -111,7 +112,7 @@ mod tests {
             head,
             format!(
                 "POST /homing/v1/heartbeat HTTP/1.1\r\nHost: [2001:db8::1]:8443\r\nUser-Agent: homing/{version}\r\n\
-                 Homing-Agent: agent-1\r\nHoming-Purpose: beat\r\nContent-Length: 3\r\n"
+                 Homing-Agent: agent-1\r\nHoming-Purpose: beat\r\nContent-Length: 3\r\nHoming-Next: 300\r\n"
             )
         );
     }

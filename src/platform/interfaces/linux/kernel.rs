@@ -24,6 +24,7 @@ const ROUTE_HEADER: usize = 12;
 const LINK_HEADER: usize = 16;
 const ADDRESS_HEADER: usize = 8;
 const RULE_HEADER: usize = 12;
+const NEIGHBOUR_HEADER: usize = 12;
 
 // <linux/rtnetlink.h>, <linux/fib_rules.h>, <linux/if_link.h>: what libc does not name on every target.
 const RTA_VIA: u16 = 18;
@@ -159,6 +160,25 @@ impl Kernel {
             }
         })?;
         Ok(owners)
+    }
+
+    /// The link address of a neighbour behind this interface, once the kernel has learned it.
+    pub(super) fn link_address(&mut self, neighbour: IpAddr, interface: u32) -> Option<Vec<u8>> {
+        let mut request = Message::new(libc::RTM_GETNEIGH, 0);
+        request.bytes(&[family(neighbour), 0, 0, 0]);
+        request.bytes(&interface.to_ne_bytes());
+        request.bytes(&[0; NEIGHBOUR_HEADER - 8]);
+        request.attribute(libc::NDA_DST, &octets(neighbour));
+        let mut found = None;
+        self.ask(request, |kind, message| {
+            if kind == libc::RTM_NEWNEIGH {
+                let mut attributes = attributes(message, NEIGHBOUR_HEADER);
+                let known = attributes.find(|(name, _)| *name == libc::NDA_LLADDR);
+                found = known.map(|(_, address)| address.to_vec());
+            }
+        })
+        .ok()?;
+        found.filter(|address| !address.is_empty())
     }
 
     /// Sends a request and hands every message of the answer to `take`, without its header.
@@ -593,5 +613,6 @@ mod tests {
         assert_eq!(kernel.ports(route.interface).unwrap().len(), 0);
         kernel.marks(loopback).unwrap();
         assert!(kernel.interface(u32::MAX >> 1).is_none());
+        assert_eq!(kernel.link_address(Ipv4Addr::new(192, 0, 2, 1).into(), route.interface), None);
     }
 }

@@ -10,24 +10,23 @@
 //! An attempt knows its stage and its limits and nothing of other attempts: who may run when, and
 //! what a success is worth, is decided by its owner.
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+mod spare;
+mod walk;
+
 use std::time::Duration;
 
-use super::endpoints::{Onward, interleaved, is_of_endpoint};
-use super::limits::Limits;
-use super::link::Link;
-use super::stage::Stage;
-use super::step::{Answer, Step, is_about_the_request, shows_portal};
-use super::target::Target;
 use crate::engine::context::Context;
 use crate::engine::owners::Owner;
+use crate::engine::session::limits::Limits;
+use crate::engine::session::link::Link;
+use crate::engine::session::stage::Stage;
+use crate::engine::session::step::{Answer, Step, is_about_the_request, shows_portal};
+use crate::engine::session::target::Target;
 use crate::engine::tuning::attachment::Tuning;
 use crate::engine::{Action, Ending, Input, Turn};
 use crate::settings::Protocol;
 use crate::types::{
-    Cause, Evidence, ExchangeId, Failure, Host, Medium, Moment, Outcome, Proof, Request, Route, SettingsId,
-    Verdict,
+    Cause, Evidence, ExchangeId, Failure, Medium, Moment, Outcome, Proof, Request, SettingsId, Verdict,
 };
 
 /// See the module.
@@ -53,6 +52,8 @@ pub(in crate::engine) struct Attempt {
     stays: bool,
     /// When the connection stood.
     connected: Moment,
+    /// A kept link of the same server: used after all unless a better one is found.
+    spare: Option<Box<Link>>,
 }
 
 impl Attempt {
@@ -97,6 +98,7 @@ impl Attempt {
             repeated: false,
             stays: false,
             connected: started,
+            spare: None,
         }
     }
 
@@ -108,14 +110,14 @@ impl Attempt {
             Input::Resolved { query, .. } | Input::LookUp { query, .. } => {
                 matches!(self.stage, Stage::Resolving { query: ours, .. } if ours == query)
             }
-            Input::Connected { link, .. } | Input::Secured { link, .. } | Input::Lost { link, .. } => {
-                self.stage.link() == Some(link)
-            }
+            Input::Connected { link, .. } | Input::Secured { link, .. } => self.stage.link() == Some(link),
+            Input::Lost { link, .. } => self.stage.link() == Some(link) || self.is_spare(link),
             Input::FirstByte { exchange } | Input::Done { exchange, .. } | Input::Notice { exchange, .. } => {
                 self.stage.exchange() == Some(exchange)
             }
             Input::Timeout
             | Input::Network(_)
+            | Input::OnNetwork(_)
             | Input::Resumed
             | Input::ClockStepped
             | Input::Probed { .. }
@@ -131,7 +133,9 @@ impl Attempt {
         let (end, cause) = match self.stage {
             Stage::Resolving { since: Some(since), .. } => (since + tuning.name_limit, Cause::NameTimeout),
             Stage::Resolving { since: None, .. } => (self.started + limits.whole, Cause::NameTimeout),
-            Stage::Connecting { since, .. } if self.target.endpoints.has_other_route() => {
+            Stage::Connecting { since, .. }
+                if self.has_spare() || self.target.endpoints.has_other_route() =>
+            {
                 (since + tuning.route_limit, Cause::ConnectTimeout)
             }
             Stage::Connecting { since, .. } => (since + tuning.connect_limit, Cause::ConnectTimeout),
@@ -157,6 +161,16 @@ impl Attempt {
             | Stage::Connecting { .. }
             | Stage::Securing { .. }
             | Stage::Ended => None,
+        }
+    }
+
+    /// The link its exchange is on.
+    pub(in crate::engine) fn link(&self) -> Option<Link> {
+        match self.stage {
+            Stage::Exchanging { link, .. } => Some(link),
+            Stage::Resolving { .. } | Stage::Connecting { .. } | Stage::Securing { .. } | Stage::Ended => {
+                None
+            }
         }
     }
 
@@ -203,6 +217,8 @@ impl Attempt {
                     // What is behind a proxy cannot be told.
                     medium: if is_direct { via.medium } else { Medium::Tunnel },
                     is_stale: false,
+                    old_at: Link::grows_old_at(cx),
+                    ends_at: NEVER,
                 };
                 self.progress = Some(cx.now);
                 match self.target.server.protocol {
@@ -211,10 +227,15 @@ impl Attempt {
                 }
                 Step::Progress
             }
-            (Input::Secured { proof, .. }, Stage::Securing { link, .. }) => {
+            (Input::Secured { proof, valid_for, .. }, Stage::Securing { link, .. }) => {
                 self.progress = Some(cx.now);
-                self.exchange(cx, Link { proof, ..link });
+                let ends_at = valid_for.map_or(NEVER, |valid_for| cx.now + valid_for);
+                self.exchange(cx, Link { proof, ends_at, ..link });
                 Step::Progress
+            }
+            (Input::Lost { link, .. }, _) if self.is_spare(link) => {
+                self.spare = None;
+                Step::Nothing
             }
             (Input::Lost { failure, .. }, Stage::Connecting { .. }) => self.unreached(cx, failure),
             (Input::Lost { failure, .. }, _) => {
@@ -249,6 +270,11 @@ impl Attempt {
     /// It took too long: gives it up and says what that is called, unless there is another route to take.
     pub(in crate::engine) fn expire(&mut self, cx: &mut Context<'_>) -> Option<Failure> {
         let (_, cause) = self.limit(&cx.tuning.attachment);
+        if self.has_spare() {
+            self.give_up_stage(cx, Ending::Failed);
+            self.fall_back(cx, Some(cause.into()));
+            return None;
+        }
         if cause == Cause::NameTimeout
             && let Some(address) = self.target.last_good
         {
@@ -289,21 +315,16 @@ impl Attempt {
         let query = self.stage.query().map(|query| query.0);
         let link = self.stage.link().map(|link| link.0);
         let exchange = self.stage.exchange().map(|exchange| exchange.0);
-        for id in [query, link, exchange].into_iter().flatten() {
+        let spare = self.spare.as_ref().map(|spare| spare.id.0);
+        for id in [query, link, exchange, spare].into_iter().flatten() {
             cx.queue.hand_over(id, to);
         }
     }
 
     /// Drops whatever is under way. Nothing will be heard of it any more.
     pub(in crate::engine) fn give_up(&mut self, cx: &mut Context<'_>, reason: Ending) {
-        self.forget_query(cx);
-        if let Some(exchange) = self.stage.exchange() {
-            cx.queue.abandon(exchange, reason);
-        }
-        if let Some(link) = self.stage.link() {
-            cx.queue.close(link, reason);
-        }
-        self.stage = Stage::Ended;
+        self.give_up_stage(cx, reason);
+        self.close_spare(cx, reason);
     }
 
     /// Whether it may still dial under a policy of these settings, or makes a handshake under one.
@@ -314,67 +335,20 @@ impl Attempt {
 
     // --- helpers ---
 
+    fn give_up_stage(&mut self, cx: &mut Context<'_>, reason: Ending) {
+        self.forget_query(cx);
+        if let Some(exchange) = self.stage.exchange() {
+            cx.queue.abandon(exchange, reason);
+        }
+        if let Some(link) = self.stage.link() {
+            cx.queue.close(link, reason);
+        }
+        self.stage = Stage::Ended;
+    }
+
     fn forget_query(&mut self, cx: &mut Context<'_>) {
         if let Some(query) = self.stage.query() {
             cx.queue.forget(query.0);
-        }
-    }
-
-    fn resolved<'a>(&mut self, cx: &mut Context<'_>, answer: Result<&'a [IpAddr], Failure>) -> Step<'a> {
-        let failure = match answer {
-            Ok([]) => Cause::NameNotFound.into(),
-            Ok(addresses) => {
-                match self.target.last_good.filter(|_| self.target.prefers_last_good) {
-                    Some(good) if addresses.contains(&good) => {
-                        let others = addresses.iter().copied().filter(|&address| address != good);
-                        self.dial(cx, &std::iter::once(good).chain(others).collect::<Vec<_>>());
-                    }
-                    Some(_) | None => self.dial(cx, addresses),
-                }
-                return Step::Nothing;
-            }
-            Err(failure) => failure,
-        };
-        // A name service that is down must not take the servers down with it.
-        match self.target.last_good {
-            Some(address) => {
-                self.dial(cx, &[address]);
-                Step::Nothing
-            }
-            None => self.unreached(cx, failure),
-        }
-    }
-
-    /// Until when a connection may lead to nothing while another endpoint is left.
-    fn endpoint_limit(&self, tuning: &Tuning) -> Moment {
-        if !self.may_walk() || !self.target.endpoints.has_other() {
-            return NEVER;
-        }
-        self.connected + tuning.endpoint_limit.max(self.connect_time.unwrap_or_default() * 6)
-    }
-
-    /// Whether an endpoint that was reached and failed leads to the next. What breaks on a kept link, or instead of an event
-    /// stream, shows itself in the heartbeat on a fresh one that follows.
-    fn may_walk(&self) -> bool {
-        !self.reused && !self.stays && !matches!(self.request, Request::Listen(_))
-    }
-
-    /// Begins on the route whose turn it is.
-    fn take_route(&mut self, cx: &mut Context<'_>) {
-        match (self.target.endpoints.route(), self.target.server.host.clone()) {
-            (Route::Direct, Host::Address(address)) | (Route::Proxy(_), Host::Address(address)) => {
-                match self.target.server.literal.clone() {
-                    Some(to) => self.dial_to(cx, to),
-                    None => self.dial(cx, &[address]),
-                }
-            }
-            (Route::Direct, Host::Name(host)) => {
-                let query = cx.queue.next_query(self.owner);
-                cx.act(Action::Resolve { query, host });
-                self.stage = Stage::Resolving { query, since: Some(cx.now) };
-            }
-            // The proxy looks the name up: ours may not know it.
-            (Route::Proxy(_), Host::Name(_)) => self.dial(cx, &[]),
         }
     }
 
@@ -383,71 +357,12 @@ impl Attempt {
         is_about_the_request(cause) && !self.repeated && !self.stays
     }
 
-    /// The present route could not be reached.
-    fn unreached<'a>(&mut self, cx: &mut Context<'_>, failure: Failure) -> Step<'a> {
-        let onward = self.target.endpoints.unreached(failure);
-        self.go_on(cx, onward)
-    }
-
-    /// The endpoint was reached and failed: on to the next, unless that was the server's own word.
-    fn endpoint_failed<'a>(
-        &mut self,
-        cx: &mut Context<'_>,
-        failure: Failure,
-        drain: Option<Duration>,
-    ) -> Step<'a> {
-        if !self.may_walk() || drain.is_some() || !is_of_endpoint(failure.cause) {
-            self.stage = Stage::Ended;
-            return Step::Failed { failure, drain };
-        }
-        let onward = self.target.endpoints.failed(failure, cx.rng);
-        self.go_on(cx, onward)
-    }
-
-    fn go_on<'a>(&mut self, cx: &mut Context<'_>, onward: Onward) -> Step<'a> {
-        self.stage = Stage::Ended;
-        match onward {
-            Onward::Addresses(addresses) => self.dial(cx, &addresses),
-            Onward::Route => self.take_route(cx),
-            Onward::End => {
-                let failure = self.target.endpoints.verdict();
-                return Step::Failed {
-                    failure: failure.unwrap_or(Cause::AttemptTimeout.into()),
-                    drain: None,
-                };
-            }
-        }
-        Step::Nothing
-    }
-
-    fn dial(&mut self, cx: &mut Context<'_>, addresses: &[IpAddr]) {
-        let port = self.target.server.port;
-        let addresses: Vec<IpAddr> = interleaved(addresses).collect();
-        let to = addresses.iter().map(|&address| SocketAddr::new(address, port)).collect();
-        self.target.endpoints.dialled(addresses);
-        self.dial_to(cx, to);
-    }
-
-    fn dial_to(&mut self, cx: &mut Context<'_>, to: Arc<[SocketAddr]>) {
-        cx.guard.spend(cx.now, &cx.tuning.attachment);
-        let link = cx.queue.next_link(self.owner);
-        self.dialled_under = self.target.policy.settings;
-        cx.act(Action::Dial {
-            link,
-            server: self.target.server.clone(),
-            certificate_policy: self.target.policy,
-            to,
-            stagger: cx.tuning.attachment.address_stagger,
-            route: self.target.endpoints.route(),
-        });
-        self.stage = Stage::Connecting { link, since: cx.now };
-    }
-
     fn exchange(&mut self, cx: &mut Context<'_>, link: Link) {
         let exchange = cx.queue.next_exchange(self.owner);
         self.stage = Stage::Exchanging { link, exchange, since: cx.now, first_byte: None };
         let (deadline, _) = self.limit(&cx.tuning.attachment);
-        cx.act(Action::Exchange { exchange, link: link.id, request: self.request.clone(), deadline });
+        let next = self.request.says_next().then(|| cx.interval());
+        cx.act(Action::Exchange { exchange, link: link.id, request: self.request.clone(), deadline, next });
     }
 
     fn done<'a>(
@@ -463,10 +378,13 @@ impl Attempt {
         let (drain, events) = (outcome.drain, outcome.events);
         match outcome.verdict {
             Verdict::Success { status, settings, policy } => {
+                self.close_spare(cx, Ending::Replaced);
                 let elapsed = cx.now.since(since);
+                let others = if self.reused { None } else { self.target.endpoints.other_addresses() };
                 Step::Answered(Answer {
                     exchange,
                     link,
+                    others,
                     status,
                     elapsed,
                     first_byte,
@@ -477,6 +395,7 @@ impl Attempt {
                 })
             }
             Verdict::Declined { status } => {
+                self.close_spare(cx, Ending::Failed);
                 cx.queue.close(link.id, Ending::Failed);
                 Step::Declined { status, drain }
             }
