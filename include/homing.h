@@ -97,6 +97,12 @@ typedef struct homing_event homing_event;
 // A place for a value that a store is asked for. It lives until the callback that was given it returns.
 typedef struct homing_value homing_value;
 
+// An agent at work, on a thread of its own. Any number of threads may use one, and its callbacks.
+//
+// It belongs to the process that started it. In a child of that process, after fork or daemon, every function of the
+// client returns HOMING_ERROR_FORKED at once and touches nothing that the two share.
+typedef struct homing_client homing_client;
+
 // Every decision homing makes, and nothing else: no clock, no thread, no socket.
 //
 // The driver says what happened (homing_engine_connected, ...), drains homing_engine_next_action and
@@ -110,14 +116,34 @@ typedef struct homing_value homing_value;
 // An engine belongs to one thread at a time; where two use it at once, one gets HOMING_ERROR_BUSY. It never blocks.
 typedef struct homing_engine homing_engine;
 
+// Whether a chain is believed; if not, why and what to do. It never changes; any thread may read it.
+typedef struct homing_judgement homing_judgement;
+
 // A certificate policy with everything it names: roots, pins and revocation lists are read. It never changes: for new
 // files or settings prepare a new one, and let no TLS session that was made under the old one be resumed. Any thread may use it.
 typedef struct homing_policy homing_policy;
 
 // ------------------------------------------------------------------------------------------------
-// Text and bytes that a caller gives, checked.
+// Text and bytes across the boundary.
 
+// A view of UTF-8 text that homing owns: not NUL-terminated, print it with %.*s.
+//
+// data is NULL where there is no text, and not NULL where there is an empty one. How long the view
+// lives is said where it is given out.
+typedef struct {
+    // The first byte, or NULL.
+    const char *data;
+    // How many bytes.
+    size_t len;
+} homing_text;
 
+// A view of bytes that homing owns. data is NULL where there are none.
+typedef struct {
+    // The first byte, or NULL.
+    const uint8_t *data;
+    // How many.
+    size_t len;
+} homing_bytes;
 
 // ------------------------------------------------------------------------------------------------
 // Which homing this is.
@@ -960,7 +986,7 @@ homing_text homing_situation_name(int32_t situation);
 
 // A certificate by which server was verified has ended since its connection was made. The connection is not used any more;
 // the next one is verified afresh.
-#define HOMING_EVENT_CERTIFICATE_ENDED 29
+#define HOMING_EVENT_CERTIFICATE_ENDED 30
 
 // By an answer that does not end.
 #define HOMING_RUNG_STREAM 1
