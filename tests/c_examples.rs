@@ -279,7 +279,7 @@ fn each_attaches_beats_fails_over_and_ends_by_a_signal() {
             .filter(|event| !event.starts_with("heartbeat") && !event.starts_with("attempt_failed"))
             .collect();
         let expected = [
-            "detached a",
+            "detached server_failed a",
             "state searching server_failed",
             "searching server_failed",
             "state attached server_failed",
@@ -291,7 +291,7 @@ fn each_attaches_beats_fails_over_and_ends_by_a_signal() {
 
         let (last, code) = agent.end(signal);
         let end = last.iter().skip_while(|event| !event.starts_with("detached")).collect::<Vec<_>>();
-        assert_eq!(end, ["detached b", "state stopped stopping", "stopped"], "{program:?}");
+        assert_eq!(end, ["detached stopping b", "state stopped stopping", "stopped"], "{program:?}");
         assert_eq!(code, Some(0), "{program:?}");
     }
 }

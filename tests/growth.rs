@@ -4,7 +4,10 @@
 //! [`counted_part`] is added up.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
+    clippy::wildcard_enum_match_arm,
     unreachable_pub,
     reason = "a test that cannot count has to fail"
 )]

@@ -322,12 +322,9 @@ impl Builder {
     /// Nothing is running afterwards, and every hook, callback and store the builder was given is dropped.
     pub fn start(self) -> Result<Client, StartError> {
         let _here = self.logger.enter();
+        self.check()?;
         let agent = self.agent.ok_or(StartError::NoAgentId)?;
-        self.location.as_deref().map_or(Ok(()), |location| self.settings.check_location(location))?;
         let Routes { order, proxies } = Routes::new(self.routes).ok_or(StartError::BadRoutes)?;
-        if self.stack_size < LEAST_STACK_SIZE {
-            return Err(StartError::StackSize { bytes: self.stack_size });
-        }
         let seed = self.seed.map_or_else(random, Ok)?;
         let mut keeper = self.store.map(|store| Keeper::new(store, machine()));
         let earlier = keeper.as_mut().map(|keeper| keeper.load(SystemTime::now()));
@@ -400,6 +397,15 @@ impl Builder {
         let handle = quiet_threads(|| thread.spawn(move || worker.run()))?;
         shared.ending.keep(handle);
         Ok(Client { shared, owner: true })
+    }
+
+    /// What can be told before anything is opened.
+    fn check(&self) -> Result<(), StartError> {
+        self.location.as_deref().map_or(Ok(()), |location| self.settings.check_location(location))?;
+        if self.stack_size < LEAST_STACK_SIZE {
+            return Err(StartError::StackSize { bytes: self.stack_size });
+        }
+        Ok(())
     }
 }
 

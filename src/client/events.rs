@@ -36,10 +36,10 @@ pub struct ClientEvent {
     pub event: Event,
     /// Beside [`Event::Heartbeat`]: the body of the server's answer. Beside [`Event::Policy`]: the policy. Beside
     /// [`Event::Notice`]: the bytes of a command, or what the server says of a content. `None` if it had to
-    /// make room for others: [`Client::lost_bodies`] counts these.
+    /// make room for others: [`Client::lost_bodies`](crate::client::Client::lost_bodies) counts these.
     pub body: Option<Arc<[u8]>>,
     /// Beside [`Event::Heartbeat`]: the number of the newest request that it covers, of those that
-    /// [`Client::beat_now`] made; 0 when it covers none.
+    /// [`Client::beat_now`](crate::client::Client::beat_now) made; 0 when it covers none.
     pub covers: u64,
 }
 

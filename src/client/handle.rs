@@ -40,9 +40,11 @@ pub(super) type ThreadHook = Box<dyn FnOnce() + Send>;
 /// inside a callback must not return from it.
 ///
 /// # Logging
-/// What goes wrong without being an event is logged, to [`Builder::on_log`] or, without it, to the `log` crate,
+/// What goes wrong without being an event is logged, to [`Builder::on_log`](crate::client::Builder::on_log) or,
+/// without it, to the `log` crate,
 /// with targets that begin with `homing`. That holds for everything a client does: on its own thread, on those that
-/// look names up, in [`Builder::start`] and inside the methods of this type. No message carries a secret, the body
+/// look names up, in [`Builder::start`](crate::client::Builder::start) and inside the methods of this type. No message
+/// carries a secret, the body
 /// of a heartbeat or the body of an answer. What the TLS library (rustls) has to say goes to the `log` crate
 /// only.
 pub struct Client {
@@ -81,7 +83,7 @@ impl Client {
     ///
     /// Credentials go with every exchange over verified TLS, and over nothing else: that a server is not
     /// shown any is logged as a warning, once for each. Servers that refused the old ones are asked
-    /// again; when all had, at once. See also [`Builder::credentials_hook`].
+    /// again; when all had, at once. See also [`Builder::credentials_hook`](crate::client::Builder::credentials_hook).
     pub fn set_credentials(&self, credentials: Credentials) {
         self.change_credentials(|kept| *kept = credentials);
     }
@@ -149,7 +151,7 @@ impl Client {
     /// Requests are merged. One that comes before the server may be spoken to again (its `Retry-After`, or a second
     /// after the last connection to it was begun) waits until then, together with all others, and those that come while a
     /// heartbeat is under way share the next one: twenty requests in four seconds make about five heartbeats where each
-    /// needs a connection of its own. A request that a [`heartbeat_hook`](Builder::heartbeat_hook) makes waits for the next
+    /// needs a connection of its own. A request that a [`heartbeat_hook`](crate::client::Builder::heartbeat_hook) makes waits for the next
     /// heartbeat that is due.
     pub fn beat_now(&self) -> u64 {
         let number = self.shared.status.request(self.shared.ending.is_here());

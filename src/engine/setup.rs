@@ -11,7 +11,7 @@ use crate::types::{AgentId, Route, SettingsId};
 pub struct Setup {
     /// What an administrator wrote.
     pub settings: Arc<Settings>,
-    /// Names them in [`Action::Dial`], until they are replaced and released.
+    /// Names them in [`Action::Dial`](crate::engine::Action::Dial), until they are replaced and released.
     pub settings_id: SettingsId,
     /// Who this agent is. Decides its own server and the phase of its heartbeats.
     pub agent: AgentId,

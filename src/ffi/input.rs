@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::address::homing_address;
-use super::boundary::{reference, status};
+use super::boundary::{number, reference, status};
 use super::engine::{hear, homing_engine, reconfigure};
 use super::failure::{homing_failure, read_failure};
 use super::medium::read_medium;
@@ -291,8 +291,8 @@ pub unsafe extern "C" fn homing_engine_on_network(
     // SAFETY: the caller's promises, here and below.
     unsafe {
         status(|| {
-            let network = if network.is_null() { None } else { Some(*reference(network, "network")?) };
-            hear(engine, now_ns, Input::OnNetwork(network.map(NetworkId)))
+            let network = number(network).map(NetworkId);
+            hear(engine, now_ns, Input::OnNetwork(network))
         })
     }
 }

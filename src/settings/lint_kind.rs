@@ -51,7 +51,8 @@ pub enum LintKind {
     /// Applications ought to be learned, and the site does not allow it.
     #[error("no application is learned, because `site.learn_applications` is not true")]
     LearningBlocked,
-    /// This version of the library does not do what the field says. From [`Settings::not_enforced`] only.
+    /// This version of the library does not do what the field says. From
+    /// [`Settings::not_enforced`](crate::settings::Settings::not_enforced) only.
     #[error("{reason}")]
     NotEnforced {
         /// What happens instead.

@@ -128,7 +128,8 @@ impl Settings {
         settings
     }
 
-    /// The certificate policies in use, each once. [`Server::policy`] and [`ReferenceServer::policy`]
+    /// The certificate policies in use, each once. [`Server::policy`](crate::settings::Server::policy) and
+    /// [`ReferenceServer::policy`](crate::settings::ReferenceServer::policy)
     /// are indices into it.
     pub fn policies(&self) -> &[CertificatePolicy] {
         &self.policies

@@ -8,7 +8,7 @@ use homing::settings::Settings;
 use serde_json::{Value, json};
 
 use crate::server::Server;
-use crate::{attached, builder, heartbeat, wait_for, well};
+use crate::{attached, builder, wait_for, well};
 
 /// The next warning with these words in it.
 fn warning(client: &Client, words: &str) -> String {
@@ -58,15 +58,15 @@ fn what_is_not_enforced_is_told_at_the_start_and_at_each_change() {
             "download_from_management_server": false, "accept_settings_over_http": false,
             "reconnection": { "keep_group": true, "keep_mode": true },
             "communication": {
-                "mode": "push", "heartbeat_interval": "10s", "upload_critical_immediately": false,
+                "heartbeat_interval": "10s", "upload_critical_immediately": false,
                 "learn_applications": true, "download_randomisation": { "enabled": false, "window": "1h" },
             },
         },
-        "locations": [{ "name": "Road", "when": ["external"], "communication": { "mode": "push" } }],
+        "locations": [{ "name": "Road", "when": ["external"], "communication": { "learn_applications": true } }],
     });
     let settings = with(&server, every);
     let expected: Vec<_> = settings.not_enforced().iter().map(ToString::to_string).collect();
-    assert_eq!(expected.len(), 9, "one for each field of the page, and for the location");
+    assert_eq!(expected.len(), 8, "one for each field of the page, and for the location");
     let client = builder(settings.clone()).start().unwrap();
     let told = |client: &Client| -> Vec<_> {
         expected.iter().map(|_| warning(client, "leave it out until a later version does it")).collect()
@@ -75,21 +75,6 @@ fn what_is_not_enforced_is_told_at_the_start_and_at_each_change() {
     attached(&client);
     client.reconfigure(settings).unwrap();
     assert_eq!(told(&client), expected);
-}
-
-#[test]
-fn push_pulls_and_no_server_is_asked_for_a_stream() {
-    let server = Server::plain("a", well);
-    let push = json!({ "group": { "communication": { "mode": "push", "heartbeat_interval": "10s" } } });
-    let client = builder(with(&server, push)).start().unwrap();
-    for _ in 0..4 {
-        heartbeat(&client);
-    }
-    client.stop(Duration::ZERO);
-    assert!(!client.events().any(|event| matches!(event.event, Event::PushUnavailable { .. })));
-    assert_eq!(server.connections(), 1, "a second one would be for the stream");
-    let asked = server.requests();
-    assert!(asked.iter().all(|request| request.line.starts_with("POST /homing/v1/heartbeat ")), "{asked:?}");
 }
 
 #[test]

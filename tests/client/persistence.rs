@@ -186,12 +186,13 @@ fn a_full_disk_is_told_and_tried_again_until_there_is_room() {
     let mut told = Vec::new();
     while told.last() != Some(&"recovered") {
         let event = client.next_event_timeout(LONG).unwrap().expect("it recovers");
-        told.extend(match event.event {
-            Event::CannotRemember { .. } => Some("cannot remember"),
-            Event::StoreProblem { .. } => Some("problem"),
-            Event::StoreRecovered {} => Some("recovered"),
-            _ => None,
-        });
+        if let Event::CannotRemember { .. } = event.event {
+            told.push("cannot remember");
+        } else if let Event::StoreProblem { .. } = event.event {
+            told.push("problem");
+        } else if let Event::StoreRecovered {} = event.event {
+            told.push("recovered");
+        }
     }
     told.sort_unstable();
     assert_eq!(told, ["cannot remember", "problem", "recovered"]);

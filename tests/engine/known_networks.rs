@@ -95,12 +95,12 @@ fn no_more_networks_than_eight_are_remembered_however_many_a_memory_claims() {
     assert_eq!(world.engine.memory().networks.len(), 8);
 
     let ways: Vec<_> =
-        (0..100).map(|n| serde_json::json!({ "server": format!("s{n}"), "route": n % 256 })).collect();
-    let networks: Vec<_> = (0..100).map(|id| serde_json::json!({ "id": id, "ways": ways })).collect();
+        (0..80).map(|n| serde_json::json!({ "server": format!("s{n}"), "route": n })).collect();
+    let networks: Vec<_> = (0..12).map(|id| serde_json::json!({ "id": id, "ways": ways })).collect();
     let hostile = serde_json::json!({ "networks": networks });
     let memory: Memory = serde_json::from_value(hostile).unwrap();
     let mut world = priorities(&[1]).remembering(memory, Away::Unknown).start();
-    world.arrive(Some(NetworkId(99)));
+    world.arrive(Some(NetworkId(11)));
     world.until_attached("a", s(5));
     world.run(s(600));
     let kept = world.memories.last().expect("attaching is worth a memory");
