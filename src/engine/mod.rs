@@ -494,7 +494,7 @@ mod tests {
             ("attachment", size_of::<Attachment>(), 504),
             ("schedule", size_of::<Schedule>(), 128),
             ("queue", size_of::<Queue>(), 104),
-            ("memory", size_of::<Memory>(), 72),
+            ("memory", size_of::<Memory>(), 96),
             ("action", size_of::<Action>(), 96),
             ("event", size_of::<Event>(), 64),
         ] {

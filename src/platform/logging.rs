@@ -2,7 +2,7 @@
 //!
 //! To the hook of the client that speaks, if it has one, else to the `log` crate. Who speaks is a matter of
 //! the thread: a client's own thread, its helpers and an application's thread inside one of the client's
-//! methods [`enter`](Journal::enter) its journal. Nothing here belongs to the process.
+//! methods [`enter`](Logger::enter) its logger. Nothing here belongs to the process.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -78,7 +78,7 @@ type Hook = Box<dyn Fn(LogLevel, &str) + Send + Sync>;
 
 struct Reader {
     most: LogLevel,
-    /// Gone once the journal is closed. Shared while somebody speaks, so that it is not closed meanwhile.
+    /// Gone once the logger is closed. Shared while somebody speaks, so that it is not closed meanwhile.
     hook: RwLock<Option<Hook>>,
 }
 
@@ -100,7 +100,7 @@ impl Logger {
         HERE.try_with(|here| here.borrow().clone()).unwrap_or_default()
     }
 
-    /// What this thread says goes to this journal, until the guard is dropped.
+    /// What this thread says goes to this logger, until the guard is dropped.
     pub(crate) fn enter(&self) -> Entered {
         Entered(HERE.try_with(|here| here.replace(self.clone())).unwrap_or_default())
     }
@@ -113,7 +113,7 @@ impl Logger {
     }
 }
 
-/// Puts the journal of before back.
+/// Puts the logger of before back.
 #[must_use]
 pub(crate) struct Entered(Logger);
 
@@ -275,7 +275,7 @@ mod tests {
         let speaker = thread::spawn(move || {
             let _here = other.enter();
             record!(Error, "for a while");
-            // The hook is gone, this thread's share in the journal is not.
+            // The hook is gone, this thread's share in the logger is not.
             drop(other);
         });
         has_entered.recv().unwrap();

@@ -5,7 +5,7 @@
 //! A [`Flag`] that an event loop of the application's can wait on. The [`Process`] something was made in, and on which [`machine()`]. And [`quiet_threads`], which keeps the product's signals away from our threads; where there are users,
 //! `effective_user` says which one we are. Everything above is the same on every system.
 //!
-//! Beside it, on every system alike: the [`journal`], which takes the messages of every floor to the right
+//! Beside it, on every system alike: [`logging`], which takes the messages of every floor to the right
 //! reader, and the one way to [`callback`]s of the application.
 //!
 //! What was run: Linux. The portable halves are written for the other systems that mio knows; they

@@ -11,7 +11,7 @@ use super::limits::{MAX_DEPTH, MAX_TEXT};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
-    /// The text is larger than [`MAX_TEXT`](super::MAX_TEXT).
+    /// The text is larger than [`MAX_TEXT`].
     #[error("the settings have {bytes} bytes; at most {} are read", MAX_TEXT)]
     TooLarge {
         /// Its size.

@@ -36,6 +36,7 @@ mod race;
 mod ranked_servers;
 mod reconfigure;
 mod report;
+mod runner;
 mod search;
 mod servers;
 mod stream;

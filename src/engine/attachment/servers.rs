@@ -10,13 +10,14 @@ use super::health::{Record, Throttle, smooth};
 use super::plan::{self, Criteria, Entry};
 use super::race::{Held, Race, Runner, Step};
 use super::ranked_servers::{Member, RankedServers};
+use super::runner::held;
 use super::ways::{self, Way, Ways};
 use crate::engine::context::Context;
 use crate::engine::event::Next;
 use crate::engine::guard::Present;
 use crate::engine::networks::Networks;
 use crate::engine::owners::Owner;
-use crate::engine::session::{Answer, Attempt, Endpoints, Link, Routes, Step as Progress, Target};
+use crate::engine::session::{Attempt, Endpoints, Link, Routes, Step as Progress, Target};
 use crate::engine::{Ending, Event, Input, Reason};
 use crate::settings::Server;
 use crate::types::{AgentId, Cause, Failure, FailureClass, Moment, NetworkId, Purpose, Request, ServerId};
@@ -473,44 +474,6 @@ impl Servers {
         race.failed(index, failure.clone(), definite, at_once);
         let next = if race.in_flight() + race.left() > 0 { Next::NextServer } else { Next::Nothing };
         cx.emit(Event::attempt_failed(server, &failure, next));
-    }
-}
-
-impl Runner {
-    pub(super) fn give_up(&mut self, cx: &mut Context<'_>, reason: Ending) {
-        match self.held.take() {
-            Some(held) => {
-                cx.queue.abandon(held.exchange, reason);
-                if held.open {
-                    cx.queue.close(held.link.id, reason);
-                }
-            }
-            None => self.attempt.give_up(cx, reason),
-        }
-    }
-
-    fn is_about(&self, input: &Input<'_>) -> bool {
-        match (&self.held, input) {
-            (Some(held), Input::Lost { link, .. }) => held.link.id == *link,
-            (Some(_), _) => false,
-            (None, input) => self.attempt.is_about(input),
-        }
-    }
-}
-
-fn held(now: Moment, answer: &Answer<'_>) -> Held {
-    Held {
-        since: now,
-        exchange: answer.exchange,
-        link: answer.link,
-        open: true,
-        status: answer.status,
-        elapsed: answer.elapsed,
-        first_byte: answer.first_byte,
-        settings: answer.settings.map(Into::into),
-        policy: answer.policy.map(Into::into),
-        drain: answer.drain,
-        events: answer.events,
     }
 }
 
