@@ -99,10 +99,11 @@ fn no_more_networks_than_eight_are_remembered_however_many_a_memory_claims() {
     let networks: Vec<_> = (0..12).map(|id| serde_json::json!({ "id": id, "ways": ways })).collect();
     let hostile = serde_json::json!({ "networks": networks });
     let memory: Memory = serde_json::from_value(hostile).unwrap();
-    let mut world = priorities(&[1]).remembering(memory, Away::Unknown).start();
-    world.arrive(Some(NetworkId(11)));
-    world.until_attached("a", s(5));
-    world.run(s(600));
-    let kept = world.memories.last().expect("attaching is worth a memory");
-    assert!(kept.networks.len() <= 8 && kept.networks.iter().all(|network| network.ways.len() <= 64));
+    let mut world = between_office_and_home().remembering(memory, Away::Unknown).start();
+    travels(&mut world, Some(NetworkId(77)), true);
+    next_heartbeat(&mut world);
+    let kept = world.engine.memory();
+    let ways: Vec<_> = kept.networks.iter().map(|network| network.ways.len()).collect();
+    assert!(ways.len() <= 8 && ways.iter().all(|&count| count <= 64), "{ways:?}");
+    assert!(kept.networks.iter().any(|network| network.id == NetworkId(77)), "the memory was made anew");
 }

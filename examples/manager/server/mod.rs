@@ -294,21 +294,22 @@ mod tests {
 
     #[test]
     fn a_stopped_manager_gives_its_port_back() {
-        let first = manager(Behaviour::Refuse);
-        let port = first.http.unwrap();
-        let config = |name: &str| Config {
+        // An address of its own: no connection of another test can take the port meanwhile.
+        let config = |name: &str, at| Config {
             name: name.to_owned(),
             https: None,
-            http: Some(port),
+            http: Some(at),
             settings: Document::None,
             policy: Document::None,
-            behaviour: Behaviour::Well,
+            behaviour: Behaviour::Refuse,
         };
+        let first = Manager::start(config("m1", ([127, 0, 77, 1], 0).into())).unwrap();
+        let port = first.http.unwrap();
         first.misbehave(Behaviour::Well);
         assert!(
-            matches!(Manager::start(config("m2")), Err(StartError::Listen { address, .. }) if address == port)
+            matches!(Manager::start(config("m2", port)), Err(StartError::Listen { address, .. }) if address == port)
         );
         first.stop();
-        assert_eq!(Manager::start(config("m3")).unwrap().http, Some(port));
+        assert_eq!(Manager::start(config("m3", port)).unwrap().http, Some(port));
     }
 }
