@@ -147,6 +147,10 @@ impl Manners {
             Resource::Heartbeat => self.heartbeat(agent, &head.headers, &body.to_bytes()),
             Resource::Settings => document(&self.settings, &head.headers),
             Resource::Policy => document(&self.policy, &head.headers),
+            Resource::Events if last_event_id(&head.headers).is_err() => Ok(refusal(
+                StatusCode::BAD_REQUEST,
+                "Last-Event-ID must be 1 to 256 visible ASCII characters",
+            )),
             // The others have been told already.
             Resource::Events => Ok(none_to_tell()),
         }
@@ -174,6 +178,7 @@ impl Manners {
         if request.method() != Method::GET {
             return None;
         }
+        let last = last_event_id(headers).ok()?.map(str::to_owned);
         self.count(Some(Resource::Events), headers);
         let tag = |document: &Document| document.edition().ok().flatten().map(|edition| edition.tag);
         let hello = Hello { settings: tag(&self.settings), policy: tag(&self.policy) };
@@ -183,7 +188,6 @@ impl Manners {
         };
         let (out, telling) = mpsc::channel(16);
         let (board, agent) = (Arc::clone(&self.board), agent.to_owned());
-        let last = text(headers, "last-event-id").map(str::to_owned);
         let life = self.behaviour.clone();
         tokio::spawn(async move {
             // It ends with the behaviour it began under.
@@ -325,6 +329,16 @@ fn keep_alive(headers: &HeaderMap) -> Option<Duration> {
 /// What the contract lets an agent call itself.
 fn is_agent(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// The event that an agent heard last, if it names one.
+fn last_event_id(headers: &HeaderMap) -> Result<Option<&str>, ()> {
+    const NAME: &str = "last-event-id";
+    let is_id = |id: &&str| (1..=256).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+    match text(headers, NAME).filter(is_id) {
+        None if headers.contains_key(NAME) => Err(()),
+        id => Ok(id),
+    }
 }
 
 /// A quoted text (RFC 8941, section 3.3.3) that needs no escapes.
