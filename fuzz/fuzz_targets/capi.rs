@@ -138,6 +138,7 @@ struct Outcome {
     policy_tag: Option<Words>,
     failure: Option<Failed>,
     drain_ms: Option<u64>,
+    events: bool,
 }
 
 fuzz_target!(|story: Story| {
@@ -315,6 +316,7 @@ impl Engine {
                         policy_tag: words(&outcome.policy_tag),
                         failure: failure.as_ref().map_or(ptr::null(), ptr::from_ref),
                         drain_ms: outcome.drain_ms.as_ref().map_or(ptr::null(), ptr::from_ref),
+                        events: outcome.events.into(),
                     };
                     homing_engine_done(engine, now, self.number(exchange), &outcome)
                 }

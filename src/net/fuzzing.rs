@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::protocol::{Homing, HttpRequest, Protocol};
+use super::http_request::HttpRequest;
+use super::protocol::{Homing, Protocol};
 use super::sink::Sink;
 use super::source::Source;
 use super::{Answer, Exchange, Limits};
