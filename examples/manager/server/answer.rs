@@ -147,9 +147,10 @@ impl Manners {
             Resource::Heartbeat => self.heartbeat(agent, &head.headers, &body.to_bytes()),
             Resource::Settings => document(&self.settings, &head.headers),
             Resource::Policy => document(&self.policy, &head.headers),
-            Resource::Events if last_event_id(&head.headers).is_err() => Ok(refusal(
+            Resource::Events if !can_listen(&head.headers) => Ok(refusal(
                 StatusCode::BAD_REQUEST,
-                "Last-Event-ID must be 1 to 256 visible ASCII characters",
+                "Prefer must be wait=SECONDS, Homing-Keep-Alive whole seconds, Last-Event-ID 1 to 256 visible ASCII \
+                 characters",
             )),
             // The others have been told already.
             Resource::Events => Ok(none_to_tell()),
@@ -175,7 +176,7 @@ impl Manners {
             | Behaviour::NoEvents => return None,
         };
         let agent = text(headers, "homing-agent").filter(|agent| is_agent(agent))?;
-        if request.method() != Method::GET {
+        if request.method() != Method::GET || !can_listen(headers) {
             return None;
         }
         let last = last_event_id(headers).ok()?.map(str::to_owned);
@@ -329,6 +330,13 @@ fn keep_alive(headers: &HeaderMap) -> Option<Duration> {
 /// What the contract lets an agent call itself.
 fn is_agent(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Whether each field of a request for events that is there can be read.
+fn can_listen(headers: &HeaderMap) -> bool {
+    (wait(headers).is_some() || !headers.contains_key("prefer"))
+        && (keep_alive(headers).is_some() || !headers.contains_key("homing-keep-alive"))
+        && last_event_id(headers).is_ok()
 }
 
 /// The event that an agent heard last, if it names one.
