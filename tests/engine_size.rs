@@ -1,6 +1,6 @@
 //! How large an engine is, and that it allocates nothing while all is well.
 //!
-//! One test: the counters belong to the whole process, so nothing else may run beside it.
+//! What this thread allocates is counted, and nothing of what the harness does beside it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::wildcard_enum_match_arm, unreachable_pub)]
 
 #[path = "../benches/support/agent.rs"]

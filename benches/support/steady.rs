@@ -6,7 +6,7 @@ use homing::engine::Engine;
 use homing::types::Route;
 
 use super::agent::{Agent, settings};
-use super::counting::live_bytes;
+use super::counting::live_bytes_here;
 
 /// An agent with 32 servers that has beaten long enough to have all the memory it wants.
 pub fn steady(mode: &str, interval: &str) -> Agent {
@@ -23,11 +23,12 @@ pub fn bytes_per_engine(servers: usize, mode: &str) -> usize {
         (settings(servers, mode, "300s"), Arc::default(), Arc::from([Route::Direct]));
     let ids: Vec<String> = (0..ENGINES).map(|n| format!("f81d4fae-7dec-11d0-a765-{n:012}")).collect();
     let mut engines: Vec<Engine> = Vec::with_capacity(ENGINES);
-    let before = live_bytes();
+    let before = live_bytes_here();
     for id in &ids {
         let mut agent = Agent::new(id, &settings, &tuning, &routes);
         agent.beat(20);
         engines.push(agent.engine);
     }
-    (live_bytes() - before) / ENGINES + size_of::<Engine>()
+    let held = usize::try_from(live_bytes_here() - before).expect("engines hold something");
+    held / ENGINES + size_of::<Engine>()
 }
