@@ -13,6 +13,7 @@
 mod attached;
 mod captive;
 mod chaos;
+mod commands;
 mod connections;
 mod control;
 mod damped;

@@ -7,27 +7,31 @@ use homing::settings::Settings;
 use homing::types::{Cause, ExchangeId, LinkId, Medium, Moment, Outcome, Proof, Request, Verdict, Via};
 
 /// One agent at one server, driven by hand.
-struct Agent {
-    engine: Engine,
+pub(crate) struct Agent {
+    pub(crate) engine: Engine,
     now: Moment,
     actions: Vec<Action>,
-    events: Vec<Event>,
+    pub(crate) events: Vec<Event>,
 }
 
-const SETTINGS: &str = r#"{ "server_lists": [{ "name": "main", "priorities": [{ "servers": [
+pub(crate) const SETTINGS: &str = r#"{ "server_lists": [{ "name": "main", "priorities": [{ "servers": [
     { "address": "10.0.0.1", "id": "a" }] }] }],
     "group": { "name": "g", "communication": { "heartbeat_interval": "60s" } } }"#;
 
 impl Agent {
     fn new(memory: Memory) -> Self {
-        let settings: Settings = SETTINGS.parse().unwrap();
+        Self::with(SETTINGS, memory)
+    }
+
+    pub(crate) fn with(settings: &str, memory: Memory) -> Self {
+        let settings: Settings = settings.parse().unwrap();
         let setup = Setup::new(settings.into(), "agent-1".parse().unwrap());
         let now = Moment::from_nanos(1_000_000_000);
         let engine = Engine::new(setup, memory, Away::Unknown, 1, now);
         Self { engine, now, actions: Vec::new(), events: Vec::new() }
     }
 
-    fn input(&mut self, input: Input<'_>) {
+    pub(crate) fn input(&mut self, input: Input<'_>) {
         self.engine.handle(self.now, input);
         self.actions.extend(std::iter::from_fn(|| self.engine.poll_action()));
         self.events.extend(std::iter::from_fn(|| self.engine.poll_event()));
@@ -39,7 +43,7 @@ impl Agent {
     }
 
     /// The newest dial, which then stands and has proved this.
-    fn connects_with(&mut self, proof: Proof) -> LinkId {
+    pub(crate) fn connects_with(&mut self, proof: Proof) -> LinkId {
         let dial = |action: &Action| if let Action::Dial { link, .. } = action { Some(*link) } else { None };
         let link = self.actions.drain(..).filter_map(|action| dial(&action)).next_back().expect("no dial");
         let peer = "10.0.0.1:443".parse().unwrap();
@@ -49,7 +53,7 @@ impl Agent {
     }
 
     /// The only request that was made, and its link.
-    fn asks(&mut self) -> (ExchangeId, LinkId, Request) {
+    pub(crate) fn asks(&mut self) -> (ExchangeId, LinkId, Request) {
         let asked = |action: Action| match action {
             Action::Exchange { exchange, link, request, .. } => Some((exchange, link, request)),
             _ => None,
@@ -59,7 +63,7 @@ impl Agent {
         found.into_iter().next().unwrap()
     }
 
-    fn answers(&mut self, exchange: ExchangeId, status: u16, policy: Option<&str>) {
+    pub(crate) fn answers(&mut self, exchange: ExchangeId, status: u16, policy: Option<&str>) {
         let verdict = Verdict::Success { status, settings: None, policy };
         self.input(Input::Done { exchange, outcome: Outcome { verdict, drain: None, events: false } });
     }

@@ -171,8 +171,8 @@ impl Attachment {
                 let name = Some(Printable(name).to_string().into());
                 cx.emit(Event::Notice { server, kind: Notice::Content, name });
             }
-            // What anybody may have written is no command.
-            News::Command(name) if self.active().is_some_and(|active| active.reached.proof <= Proof::Tcp) => {
+            // What an impostor may have written is no command.
+            News::Command(name) if self.heard_over() <= Some(Proof::Tcp) => {
                 let name = Printable(name).to_string().into();
                 cx.emit(Event::CommandRefused { server, name });
             }
@@ -230,6 +230,11 @@ impl Attachment {
                 active.listen(ladders, &cx.tuning.schedule, cx.now);
             }
         }
+    }
+
+    /// What the server has proved on the connection on which it is listened to: another one than its heartbeats have.
+    fn heard_over(&self) -> Option<Proof> {
+        self.active()?.stream.as_ref()?.proof()
     }
 
     /// The policy the server names is to be read, at some instant within this time.

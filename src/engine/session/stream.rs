@@ -17,7 +17,7 @@ use super::link::Link;
 use super::step::{Answer, Step};
 use crate::engine::context::Context;
 use crate::engine::{Ending, Input, Rung, Tuning};
-use crate::types::{Cause, Failure, Listening, Moment, News, Request, Route, SettingsId};
+use crate::types::{Cause, Failure, Listening, Moment, News, Proof, Request, Route, SettingsId};
 
 /// See the module.
 #[derive(Debug)]
@@ -153,6 +153,11 @@ impl Stream {
             | State::Opening(_)
             | State::Pausing { .. } => None,
         }
+    }
+
+    /// What the server has proved on the connection on which it is listened to.
+    pub(in crate::engine) fn proof(&self) -> Option<Proof> {
+        self.attempt()?.link().map(|link| link.proof)
     }
 
     pub(in crate::engine) fn refers_to(&self, settings: SettingsId) -> bool {
