@@ -1061,8 +1061,8 @@ homing_text homing_event_location(const homing_event *event);
 // matter, else 0.
 uint32_t homing_event_is_attached(const homing_event *event);
 
-// The body of a heartbeat's answer, a policy, or the bytes of a command: bytes of the product's own. Of the managed client alone; who drives an
-// engine has the bytes already.
+// The body of a heartbeat's answer, a policy, or the bytes of a command: bytes of the product's own. Of the managed client
+// alone; the driver of an engine has the bytes already.
 homing_bytes homing_event_body(const homing_event *event);
 
 // The number of the newest homing_client_beat_now that a heartbeat covers; 0 when it covers none. Of the managed client alone.

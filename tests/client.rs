@@ -39,7 +39,7 @@ mod too_large;
 mod waitable;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -435,8 +435,8 @@ fn the_status_is_refreshed_just_in_time() {
     assert!(asked.load(Ordering::SeqCst) >= 3);
 }
 
-#[test]
-fn a_heartbeat_under_way_may_end_within_the_grace() {
+/// A client whose second heartbeat is under way until the server is released, which then says `just in time`.
+fn held_up() -> (Server, Client, Sender<()>) {
     let (asked, was_asked) = channel();
     let (release, released) = channel();
     let released = Mutex::new(released);
@@ -453,6 +453,12 @@ fn a_heartbeat_under_way_may_end_within_the_grace() {
     attached(&client);
     client.beat_now();
     was_asked.recv().unwrap();
+    (server, client, release)
+}
+
+#[test]
+fn a_heartbeat_under_way_may_end_within_the_grace() {
+    let (_server, client, release) = held_up();
     thread::scope(|scope| {
         scope.spawn(|| client.stop(LONG));
         wait_for(&client, |event| {

@@ -18,7 +18,7 @@ const TAG: usize = 256;
 /// What this agent says of itself with each heartbeat.
 const STATUS: &str = r#"{"state":"fine"}"#;
 
-/// A heartbeat, and who sends it.
+/// A heartbeat, and the agent that sends it.
 pub(crate) struct Heartbeat<'a> {
     pub(crate) authority: &'a str,
     pub(crate) agent: &'a AgentId,

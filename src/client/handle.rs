@@ -41,12 +41,10 @@ pub(super) type ThreadHook = Box<dyn FnOnce() + Send>;
 ///
 /// # Logging
 /// What goes wrong without being an event is logged, to [`Builder::on_log`](crate::client::Builder::on_log) or,
-/// without it, to the `log` crate,
-/// with targets that begin with `homing`. That holds for everything a client does: on its own thread, on those that
-/// look names up, in [`Builder::start`](crate::client::Builder::start) and inside the methods of this type. No message
-/// carries a secret, the body
-/// of a heartbeat or the body of an answer. What the TLS library (rustls) has to say goes to the `log` crate
-/// only.
+/// without it, to the `log` crate, with targets that begin with `homing`. That holds for everything a client does: on its
+/// own thread, on those that look names up, in [`Builder::start`](crate::client::Builder::start) and inside the methods
+/// of this type. No message carries a secret, the body of a heartbeat or the body of an answer. What the TLS library
+/// (rustls) has to say goes to the `log` crate only.
 pub struct Client {
     pub(super) shared: Arc<Shared>,
     /// The application's own client, as opposed to the one its callbacks see.

@@ -279,8 +279,8 @@ pub unsafe extern "C" fn homing_event_is_attached(event: *const homing_event) ->
     unsafe { look(event, 0, |parts| parts.attached.into()) }
 }
 
-/// The body of a heartbeat's answer, a policy, or the bytes of a command: bytes of the product's own. Of the managed client alone; who drives an
-/// engine has the bytes already.
+/// The body of a heartbeat's answer, a policy, or the bytes of a command: bytes of the product's own. Of the managed client
+/// alone; the driver of an engine has the bytes already.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_event_body(event: *const homing_event) -> homing_bytes {
     // SAFETY: the caller's promise.

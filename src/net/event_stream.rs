@@ -113,11 +113,11 @@ impl EventStream {
         }
     }
 
-    /// Fails when the peer makes more work than anybody has to bear.
+    /// Fails when the peer makes more work than an agent has to bear.
     pub(crate) fn check(&mut self, now: Moment) -> Result<(), Failure> {
         let since = *self.work.since.get_or_insert(now);
         if self.work.lines > LINES {
-            return Err(Failure::noted(Cause::BodyTooLarge, "more events than anybody can use"));
+            return Err(Failure::noted(Cause::BodyTooLarge, "more events than an agent can use"));
         }
         if self.work.bytes > self.most.saturating_mul(EVENTS) {
             return Err(Failure::noted(

@@ -98,24 +98,8 @@ fn unique<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::settings::{Level, Settings};
-
-    fn settings(text: &str) -> Settings {
-        text.parse().unwrap()
-    }
-
-    /// A list with one priority of these servers.
-    fn list(name: &str, servers: &str) -> String {
-        format!(r#"{{ "name": "{name}", "priorities": [ {{ "servers": [ {servers} ] }} ] }}"#)
-    }
-
-    fn ids(list: &ServerList) -> Vec<Vec<&str>> {
-        list.priorities
-            .iter()
-            .map(|servers| servers.iter().map(|server| server.id.as_str()).collect())
-            .collect()
-    }
+    use crate::settings::Level;
+    use crate::settings::testing::{ids, list, settings};
 
     #[test]
     fn one_list_that_nobody_assigns_is_in_force_as_it_is_written() {

@@ -42,6 +42,8 @@ mod resolve;
 #[cfg(test)]
 mod schema;
 mod server_index;
+#[cfg(test)]
+mod testing;
 mod value;
 
 use std::str::FromStr;

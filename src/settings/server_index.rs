@@ -86,16 +86,7 @@ pub(super) fn endpoint(server: &document::Server) -> (Protocol, u16) {
 
 #[cfg(test)]
 mod tests {
-    use crate::settings::Settings;
-
-    fn settings(text: &str) -> Settings {
-        text.parse().unwrap()
-    }
-
-    /// A list with one priority of these servers.
-    fn list(name: &str, servers: &str) -> String {
-        format!(r#"{{ "name": "{name}", "priorities": [ {{ "servers": [ {servers} ] }} ] }}"#)
-    }
+    use crate::settings::testing::{list, settings};
 
     #[test]
     fn a_server_only_for_outside_does_not_show_that_the_machine_is_inside() {

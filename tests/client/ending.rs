@@ -7,11 +7,11 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use homing::client::{Client, LogLevel, StartError};
-use homing::engine::{Event, State, Tuning};
+use homing::engine::{Event, State};
 use homing::store::Store;
 
 use crate::server::{Authority, Server};
-use crate::{LONG, attached, builder, ok, public, settings, start, wait_for, well};
+use crate::{LONG, builder, held_up, public, settings, start, wait_for, well};
 
 /// Tells where it was dropped.
 struct Guard(&'static str, Sender<(&'static str, ThreadId)>);
@@ -139,22 +139,7 @@ fn a_drop_that_panics_keeps_nothing_else_from_being_dropped() {
 
 #[test]
 fn the_first_grace_counts_for_whoever_stops_again() {
-    let (asked, was_asked) = channel();
-    let (release, released) = channel();
-    let released = Mutex::new(released);
-    let server = Server::plain("a", move |conversation| {
-        conversation.request();
-        conversation.say(&ok("attached"));
-        conversation.request();
-        asked.send(()).unwrap();
-        released.lock().unwrap().recv().unwrap();
-        conversation.say(&ok("just in time"));
-    });
-    // Without compressed time: the engine must not give the exchange up while this test looks away.
-    let client = builder(settings(&[&server], public())).tuning(Tuning::default()).start().unwrap();
-    attached(&client);
-    client.beat_now();
-    was_asked.recv().unwrap();
+    let (_server, client, release) = held_up();
     client.begin_stop(LONG);
     client.begin_stop(Duration::ZERO);
     thread::scope(|scope| {

@@ -158,7 +158,7 @@ impl Manners {
         .unwrap_or_else(|error| refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()))
     }
 
-    /// The answer to one who listens, if there is something to listen to and the request is a right one.
+    /// The answer to an agent that listens, if there is something to listen to and the request is a right one.
     fn events(&self, request: &Request<Incoming>) -> Option<Response<Telling>> {
         let headers = request.headers();
         let behaviour = self.behaviour.borrow().clone();

@@ -37,7 +37,7 @@ impl Attachment {
         self.refuse_unverified(cx);
     }
 
-    /// What anybody may have written is no policy.
+    /// What an impostor may have written is no policy.
     fn refuse_unverified(&mut self, cx: &mut Context<'_>) {
         self.announced.looked_up();
         if let Some(server) = self.active_id() {

@@ -74,8 +74,8 @@ impl Policy {
 
     // --- commands ---
 
-    /// The server names another policy than the product has. An instant that was drawn stays: who hears of it once more does
-    /// not come sooner for it.
+    /// The server names another policy than the product has. An instant that was drawn stays: to hear of it
+    /// once more makes no agent come sooner.
     pub(in crate::engine) fn want(&mut self, at: Moment) {
         if matches!(self, Self::Resting) {
             *self = Self::Wanted { at };

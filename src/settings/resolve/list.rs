@@ -97,23 +97,8 @@ fn literal(host: &Host, port: u16) -> Option<Arc<[SocketAddr]>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::testing::{ids, list, settings};
     use crate::settings::{CertificatePolicy, Settings, Source};
-
-    fn settings(text: &str) -> Settings {
-        text.parse().unwrap()
-    }
-
-    /// A list with one priority of these servers.
-    fn list(name: &str, servers: &str) -> String {
-        format!(r#"{{ "name": "{name}", "priorities": [ {{ "servers": [ {servers} ] }} ] }}"#)
-    }
-
-    fn ids(list: &ServerList) -> Vec<Vec<&str>> {
-        list.priorities
-            .iter()
-            .map(|servers| servers.iter().map(|server| server.id.as_str()).collect())
-            .collect()
-    }
 
     #[test]
     fn an_id_is_protocol_address_and_port_unless_it_is_written() {

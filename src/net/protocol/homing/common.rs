@@ -10,7 +10,7 @@ use crate::types::AgentId;
 
 /// What is the same in every request of one client.
 pub(crate) struct Homing {
-    /// The fields that say who asks.
+    /// The field that names the agent.
     pub(super) agent: String,
     pub(super) limits: Arc<Limits>,
     /// Makes the idempotency keys of this life of the client differ from those of any other.

@@ -62,7 +62,7 @@ pub(super) fn verdict(answer: &Answer, wall: SystemTime) -> Verdict<'_> {
     }
 }
 
-/// What an event means. One that nobody here knows is for a later version.
+/// What an event means. One that is not known here is for a later version.
 pub(super) fn announcements(event: StreamEvent, limits: &Limits) -> Vec<Announcement> {
     let StreamEvent { kind, data, id: _ } = event;
     let mut lines = data.lines();
