@@ -250,6 +250,25 @@ fn an_address_that_changes_faster_than_its_server_answers_does_not_keep_the_agen
     }
 }
 
+/// An attempt does not outlive its certificate policy, so none ends while that changes faster than a server answers.
+#[test]
+fn once_a_certificate_policy_rests_the_agent_attaches_however_fast_it_has_changed() {
+    let plan =
+        |most: u32| priorities(&[1]).with("certificate", serde_json::json!({ "max_chain_depth": most }));
+    for (period, changes) in [(100, 3_000), (300, 2_000), (1_000, 3_600), (5_000, 720)] {
+        let mut world = plan(3).start();
+        world.set_all(far(ms(60)));
+        for change in 0..changes {
+            world.reconfigure(plan(4 - change % 2)).run(ms(period));
+        }
+        let windows = (period * u64::from(changes)).div_ceil(600_000) as usize;
+        let dials = world.dials("a").len();
+        assert!(dials <= 180 * windows, "{dials} dials in {windows} times ten minutes, {period} ms");
+        world.run(s(180));
+        assert_eq!(world.active(), Some("a"), "{period} ms");
+    }
+}
+
 #[test]
 fn agents_leave_a_server_that_the_settings_no_longer_name_within_a_minute_and_spread() {
     let mut waits = Vec::new();
