@@ -48,7 +48,6 @@ mod driver;
 mod ending;
 mod event_iter;
 mod events;
-mod file;
 mod handle;
 mod mail;
 mod persistence;
@@ -72,8 +71,6 @@ pub use credential_provider::Asked;
 pub use credentials::{BadCredential, Credentials};
 pub use event_iter::Events;
 pub use events::{ClientEvent, Ended};
-#[cfg(feature = "capi")]
-pub(crate) use file::read_file;
 pub use handle::Client;
 use handle::{EventCallback, Shared, ThreadHook};
 pub use prepare::{PrepareError, read_policy};
@@ -81,4 +78,6 @@ pub use routes::{BadRoute, RouteChoice};
 
 pub use crate::net::{BadProxyCredentials, NewSocket, Proxy};
 pub(crate) use crate::platform::Process;
+#[cfg(feature = "capi")]
+pub(crate) use crate::platform::read_file;
 pub use crate::platform::{LogLevel, Waitable};

@@ -11,11 +11,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use zeroize::Zeroize;
 
-use super::file::read_file;
 use super::stamp::{Stamp, Stamps};
 use super::system_roots;
 use super::trust_clock::TrustClock;
-use crate::platform::logging;
+use crate::platform::{logging, read_file};
 use crate::settings::{CertificatePolicy, Roots, Settings};
 use crate::trust::{self, Material, Policy, Remark, Time, TrustError};
 use crate::types::{Printable, SettingsId};

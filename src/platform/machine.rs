@@ -1,9 +1,13 @@
 //! Which machine this is.
 
-use std::fs::File;
-use std::io::Read;
+use std::path::Path;
 
 use ring::hmac;
+
+use super::file::read_file;
+
+/// Of its file: 32 digits and a line end, with room to spare.
+const LONGEST: u64 = 64;
 
 /// A hash of the id that the system gave this machine when it was installed. It tells machines apart and says nothing else
 /// of them: the id itself is confidential. None where the system has no id: in many containers, and on systems other than Linux.
@@ -12,11 +16,14 @@ pub(crate) fn machine() -> Option<String> {
         return None;
     }
     ["/etc/machine-id", "/var/lib/dbus/machine-id"].into_iter().find_map(|path| {
-        let mut id = String::new();
-        // It has 32 digits and a line end. Every user may read it.
-        File::open(path).ok()?.take(64).read_to_string(&mut id).ok()?;
-        hashed(id.trim_end())
+        // Every user may read it.
+        named_by(Path::new(path))
     })
+}
+
+fn named_by(path: &Path) -> Option<String> {
+    let id = String::from_utf8(read_file(path, LONGEST).ok()?).ok()?;
+    hashed(id.trim_end())
 }
 
 /// `uninitialized` is the word for an id that is still to come.
@@ -41,6 +48,22 @@ mod tests {
         assert!(!hashed(one).unwrap().contains("0123456789abcdef"));
         for none in ["", "uninitialized", &one[1..], "0123456789abcdef0123456789abcdeg"] {
             assert_eq!(hashed(none), None, "{none}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_or_a_device_in_the_place_of_its_file_keeps_nothing_waiting_and_is_no_id() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let id = "0123456789abcdef0123456789abcdef";
+        std::fs::write(at("id"), format!("{id}\n")).unwrap();
+        std::fs::write(at("long"), format!("{id}\n{}", " ".repeat(64))).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap();
+        assert!(made.success());
+        assert_eq!(named_by(&at("id")), hashed(id));
+        for other in [at("long"), at("pipe"), at("none"), at("."), "/dev/zero".into()] {
+            assert_eq!(named_by(&other), None, "{other:?}");
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A [`Clock`] that is never set and, where the system has one, runs through suspend. A [`Sleep`]
 //! that ends at a moment of that clock, when a socket is ready, or when another thread asks for it.
 //! A [`Flag`] that an event loop of the application's can wait on. The [`Process`] something was made in, and on which [`machine()`]. And [`quiet_threads`], which keeps the product's signals away from our threads; where there are users,
-//! `effective_user` says which one we are. Everything above is the same on every system.
+//! `effective_user` says which one we are. [`read_file`] reads a file that something else wrote, and waits for no pipe. Everything above is the same on every system.
 //!
 //! Beside it, on every system alike: [`logging`], which takes the messages of every floor to the right
 //! reader, and the one way to [`callback`]s of the application.
@@ -13,6 +13,7 @@
 
 pub(crate) mod callback;
 mod clock;
+mod file;
 mod flag;
 mod interfaces;
 pub(crate) mod logging;
@@ -25,6 +26,7 @@ mod timer;
 mod user;
 
 pub(crate) use clock::Clock;
+pub(crate) use file::read_file;
 pub(crate) use flag::Flag;
 pub use flag::Waitable;
 pub(crate) use interfaces::{Interfaces, Interfered, Peers, Planned, network, use_way_to};

@@ -42,6 +42,7 @@ mod maintenance;
 mod moves;
 mod outbox;
 mod paths;
+mod pipes;
 mod poor_links;
 mod portals;
 mod remembering;

@@ -17,6 +17,9 @@ fn what_is_bounded_is_bounded_by_the_code() {
         Test("1,000 of the engine", "no_network_makes_a_machine_inside_that_may_not"),
         Test("and 10 of real interfaces", "no_network_of_real_interfaces_makes_a_machine_inside_that_may_not"),
         Other("20,000 and 200 in `.ci/campaign location`"),
+        Code(
+            "its roots ({client/system_roots.MOST_BYTES MiB} MiB in all, and the first {client/system_roots.MOST_FILES} files",
+        ),
         Other("with mode 0700"),
         Test("of at most 1.5 of 10", "the_unit_is_one_that_systemd_understands"),
         // What one server may send.

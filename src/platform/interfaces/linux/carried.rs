@@ -3,11 +3,15 @@
 //! The kinds that are no tunnel are listed; everything else is one. A new kind, or one that nobody has told the kernel of, is
 //! taken for a tunnel: that is never wrong in the direction that matters.
 
-use std::fs;
 use std::path::Path;
+
+use crate::platform::file::read_file;
 
 /// Interfaces upon interfaces: VLANs on a bond of bridges are three. What goes deeper, or round and round, cannot be told.
 const DEEPEST: u8 = 8;
+
+/// Of a file with the index of an interface, as the kernel announces it: a page.
+const LONGEST: u64 = 4096;
 
 /// An interface as the kernel tells of it.
 #[derive(Clone, Debug)]
@@ -99,7 +103,8 @@ impl Interface {
         }
         let folder = Path::new("/sys/class/net").join(&self.name);
         // It may be mounted for another network namespace, with other interfaces of the same names.
-        let index = fs::read_to_string(folder.join("ifindex")).ok();
-        index.is_some_and(|index| index.trim() == self.index.to_string()) && folder.join("device").exists()
+        let index = read_file(&folder.join("ifindex"), LONGEST).ok();
+        let is_ours = index.is_some_and(|index| index.trim_ascii() == self.index.to_string().as_bytes());
+        is_ours && folder.join("device").exists()
     }
 }

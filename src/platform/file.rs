@@ -1,4 +1,4 @@
-//! Files that settings name.
+//! Files that something else wrote: those that settings name, and those of the system.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
