@@ -48,8 +48,12 @@ LINK := -C link-arg=-Wl,-install_name,$(LIBDIR)/$(SONAME)
 SYSTEM_LIBS := -lSystem -lc -lm
 else
 $(error NOT SUPPORTED: make install for `$(SYSTEM)`. On Windows, build with cargo: \
-cargo rustc --locked --lib --profile dist --features capi --crate-type cdylib,staticlib)
+cargo rustc --locked --lib --profile dist --features capi,log/release_max_level_off --crate-type cdylib,staticlib)
 endif
+
+# No program can set a logger of the `log` crate inside a library for C, so nothing is compiled in for it: `on_log` of a client
+# is the way. The feature is not part of `capi`, because it would silence `log` in a whole Rust program.
+FEATURES := capi,log/release_max_level_off
 
 BUILT := $(TARGET_DIR)/$(if $(TARGET),$(TARGET)/)$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 HEADERS := $(wildcard include/*.h include/*.hpp)
@@ -72,7 +76,7 @@ help:
 
 # A library that is newer than the mark was made by somebody else, with other flags.
 $(MADE): $(SOURCES) $(wildcard $(BUILT)/$(PLAIN) $(BUILT)/libhoming.a)
-	$(CARGO) rustc --locked --lib --profile $(PROFILE) --features capi --crate-type cdylib,staticlib \
+	$(CARGO) rustc --locked --lib --profile $(PROFILE) --features $(FEATURES) --crate-type cdylib,staticlib \
 		--target-dir '$(TARGET_DIR)' $(if $(TARGET),--target $(TARGET)) -- $(LINK)
 	@touch '$@'
 

@@ -47,7 +47,7 @@ fn measure(seconds: u64) -> Result<(), Failure> {
         "group": { "name": "g", "communication": { "heartbeat_interval": "300s" } },
     });
     let settings: Settings = document.to_string().parse()?;
-    let client = Client::builder(settings).agent_id("agent-1".parse()?).status(STATUS).start()?;
+    let client = Client::builder(settings, "agent-1".parse()?).status(STATUS).start()?;
     for event in client.events() {
         if matches!(event.event, Event::Heartbeat { .. }) {
             break;

@@ -5,7 +5,7 @@ use std::io::Write;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings: Settings = std::fs::read_to_string("settings.json")?.parse()?;
-    let client = Client::builder(settings).agent_id("laptop-0042".parse()?).status("all is well").start()?;
+    let client = Client::builder(settings, "laptop-0042".parse()?).status("all is well").start()?;
     for event in client.events() {
         writeln!(std::io::stdout(), "{}", serde_json::to_string(&event)?)?;
     }

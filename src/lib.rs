@@ -44,7 +44,7 @@ pub mod engine;
 #[cfg(feature = "capi")]
 pub mod ffi;
 #[cfg(feature = "client")]
-pub mod net;
+mod net;
 #[cfg(feature = "client")]
 mod platform;
 pub mod settings;
@@ -53,3 +53,7 @@ pub mod store;
 #[cfg(feature = "client")]
 pub mod trust;
 pub mod types;
+
+#[cfg(all(fuzzing, feature = "client"))]
+#[doc(hidden)]
+pub use net::fuzzing;

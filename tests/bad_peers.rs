@@ -60,8 +60,7 @@ fn start(bad: &Server, good: &Server, certificate: &serde_json::Value) -> Client
         "server_lists": [{ "name": "main", "priorities": priorities }],
         "group": { "name": "g", "communication": { "heartbeat_interval": "10s" } },
     });
-    Client::builder(settings.to_string().parse::<Settings>().unwrap())
-        .agent_id("agent-1".parse().unwrap())
+    Client::builder(settings.to_string().parse::<Settings>().unwrap(), "agent-1".parse().unwrap())
         .seed(7)
         .start()
         .unwrap()
@@ -127,7 +126,7 @@ fn patience(seconds: u64) -> Price {
 fn charged(client: &Client, (health, left_out): Price, what: &str) {
     let snapshot = client.snapshot();
     let server = snapshot.servers.iter().find(|server| server.server.as_str() == "bad").unwrap();
-    assert_eq!(server.health, health, "{what}");
+    assert_eq!(server.health.as_str(), health, "{what}");
     let left = server.left_out.map(|left| left.0.as_secs());
     match (left, left_out) {
         // A moment has passed since, on a busy machine more than that.

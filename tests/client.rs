@@ -109,7 +109,7 @@ fn builder(settings: Settings) -> Builder {
         } }"#,
     )
     .unwrap();
-    Client::builder(settings).agent_id("agent-1".parse().unwrap()).tuning(tuning).seed(7)
+    Client::builder(settings, "agent-1".parse().unwrap()).tuning(tuning).seed(7)
 }
 
 fn start(servers: &[&Server], certificate: serde_json::Value) -> Client {
@@ -331,7 +331,7 @@ fn a_silent_server_does_not_hold_up_the_next_and_both_are_told_the_same() {
         Some(format!("status {count}").into_bytes())
     };
     let builder = builder(settings(&[&silent, &good], public())).tuning(Tuning::default());
-    let client = builder.heartbeat_hook(hook).start().unwrap();
+    let client = builder.on_heartbeat(hook).start().unwrap();
     assert_eq!(attached(&client), "good");
     // Only one of the two counts, so a server that has both can tell that they are one.
     let (first, second) = (&silent.requests()[0], &good.requests()[0]);
@@ -384,13 +384,6 @@ fn new_settings_lead_to_the_server_they_name() {
 }
 
 #[test]
-fn an_agent_without_an_id_is_not_started() {
-    let server = Server::plain("a", well);
-    let error = Client::builder(settings(&[&server], public())).start().unwrap_err();
-    assert!(matches!(error, StartError::NoAgentId));
-}
-
-#[test]
 fn a_callback_may_do_everything_even_stop_and_panic() {
     let server = Server::plain("a", well);
     let (sender, receiver) = channel();
@@ -424,7 +417,7 @@ fn the_status_is_refreshed_just_in_time() {
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&asked);
     let hook = move || Some(format!("status {}", counter.fetch_add(1, Ordering::SeqCst)).into_bytes());
-    let client = builder(settings(&[&server], public())).heartbeat_hook(hook).start().unwrap();
+    let client = builder(settings(&[&server], public())).on_heartbeat(hook).start().unwrap();
     for _ in 0..3 {
         heartbeat(&client);
     }

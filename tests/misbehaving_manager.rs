@@ -64,8 +64,7 @@ impl Site {
             "group": { "name": "g", "server_list": "l", "communication": { "heartbeat_interval": "10s" } },
         });
         let settings: Settings = document.to_string().parse().unwrap();
-        let client = Client::builder(settings)
-            .agent_id("agent".parse().unwrap())
+        let client = Client::builder(settings, "agent".parse().unwrap())
             .tuning(Tuning::default().with_time_scale(TIME_SCALE).unwrap())
             .seed(7)
             .start()

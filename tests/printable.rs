@@ -20,9 +20,9 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use homing::client::Limits;
 use homing::client::{Client, Credentials, LogLevel};
 use homing::engine::{Event, Tuning};
-use homing::net::Limits;
 use homing::settings::{Settings, Source};
 use homing::trust::{
     Description, Material, Policy, RejectReason, Time, Timestamp, check_certificate, vouched_by,
@@ -188,12 +188,14 @@ fn everything(
     });
     let log: Arc<Mutex<String>> = Arc::default();
     let written = Arc::clone(&log);
-    let client = Client::builder(settings.to_string().parse::<Settings>().unwrap())
-        .agent_id("agent-1".parse().unwrap())
-        .on_log(LogLevel::Trace, move |_, line| *written.lock().unwrap() += &format!("{}\n", is_clean(line)))
-        .seed(7)
-        .start()
-        .unwrap();
+    let client =
+        Client::builder(settings.to_string().parse::<Settings>().unwrap(), "agent-1".parse().unwrap())
+            .on_log(LogLevel::Trace, move |_, line| {
+                *written.lock().unwrap() += &format!("{}\n", is_clean(line))
+            })
+            .seed(7)
+            .start()
+            .unwrap();
     let (end, mut page, mut beats) = (Instant::now() + LONG, String::new(), false);
     while !beats {
         let event = client.next_event_timeout(end.saturating_duration_since(Instant::now())).unwrap();
@@ -324,7 +326,7 @@ fn no_settings_put_one_into_an_error_a_warning_or_what_is_in_force() {
                     for place in [None].into_iter().chain(settings.locations().map(|name| Some(&**name))) {
                         is_clean(serde_json::to_string(&settings.effective(place)).unwrap());
                     }
-                    let started = Client::builder(settings).agent_id("a".parse().unwrap()).start();
+                    let started = Client::builder(settings, "a".parse().unwrap()).start();
                     started.map_or_else(|error| _ = is_clean(error), |client| client.stop(Duration::ZERO));
                 }
             }
@@ -351,7 +353,7 @@ fn no_other_text_puts_one_into_an_error() {
     is_clean(Credentials::default().set(UNSEEN, "secret").unwrap_err());
     is_clean(Credentials::default().set("Authorization", UNSEEN.replace('\u{202e}', "\n")).unwrap_err());
     let settings = settings(&json!({}), "m.example");
-    let client = Client::builder(settings).agent_id("a".parse().unwrap()).start().unwrap();
+    let client = Client::builder(settings, "a".parse().unwrap()).start().unwrap();
     client.set_location(Some(UNSEEN));
     client.begin_stop(Duration::ZERO);
     while let Ok(Some(event)) = client.next_event_timeout(LONG) {
@@ -369,7 +371,7 @@ fn no_file_and_nothing_that_was_stored_puts_one_into_an_event_or_a_log() {
     fs::create_dir(names("folder")).unwrap();
     for name in ["none", "folder", "nowhere"] {
         let settings = settings(&json!({ "roots": [{ "bundle": names(name) }] }), "m.example");
-        let error = Client::builder(settings).agent_id("a".parse().unwrap()).start().unwrap_err();
+        let error = Client::builder(settings, "a".parse().unwrap()).start().unwrap_err();
         assert!(is_clean(&error).contains(SHOWN), "{error}");
     }
     // A state folder that is a file, and one in which something else was stored.
@@ -382,8 +384,7 @@ fn no_file_and_nothing_that_was_stored_puts_one_into_an_event_or_a_log() {
     for name in ["none", "state"] {
         let log: Arc<Mutex<String>> = Arc::default();
         let written = Arc::clone(&log);
-        let client = Client::builder(settings(&json!({}), "127.0.0.1"))
-            .agent_id("a".parse().unwrap())
+        let client = Client::builder(settings(&json!({}), "127.0.0.1"), "a".parse().unwrap())
             .state_folder(names(name))
             .on_log(LogLevel::Trace, move |_, line| *written.lock().unwrap() += &is_clean(line))
             .start()

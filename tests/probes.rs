@@ -117,8 +117,7 @@ fn start_with(servers: serde_json::Value, required: &str, tuning: &[u8]) -> Clie
         // Nobody is at this address of loopback, and refuses: the control must not leave the machine.
         "location": { "required_proof": required, "control": ["127.0.0.99"] },
     });
-    Client::builder(settings.to_string().parse::<Settings>().unwrap())
-        .agent_id("agent-1".parse().unwrap())
+    Client::builder(settings.to_string().parse::<Settings>().unwrap(), "agent-1".parse().unwrap())
         .tuning(Tuning::parse(tuning).unwrap())
         .seed(7)
         .start()

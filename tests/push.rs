@@ -65,8 +65,7 @@ impl Site {
             "group": { "name": "g", "server_list": "l", "communication": communication },
         });
         let settings: Settings = document.to_string().parse().unwrap();
-        let client = Client::builder(settings)
-            .agent_id("agent".parse().unwrap())
+        let client = Client::builder(settings, "agent".parse().unwrap())
             .tuning(Tuning::parse(tuning.as_bytes()).unwrap())
             .seed(7)
             .start()

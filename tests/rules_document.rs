@@ -2,8 +2,8 @@
 #![cfg(feature = "client")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot read the document has to fail")]
 
+use homing::client::Limits;
 use homing::engine::Tuning;
-use homing::net::Limits;
 
 const DOCUMENT: &str = include_str!("../docs/rules.md");
 

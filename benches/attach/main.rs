@@ -182,9 +182,8 @@ impl Site {
             if priority_each { dead.into_iter().map(|server| vec![server]).collect() } else { vec![dead] };
         let mut worst = 0.0_f64;
         for agent in 0..RUNS {
-            let client = Client::builder(self.settings(&priorities)?)
-                .agent_id(format!("agent-{agent}").parse()?)
-                .start()?;
+            let client =
+                Client::builder(self.settings(&priorities)?, format!("agent-{agent}").parse()?).start()?;
             let at = wait(&client, |event| matches!(event.event, Event::Attached { .. }))?.at;
             worst = worst.max(at.as_secs_f64());
             client.stop(Duration::ZERO);
@@ -199,8 +198,7 @@ impl Site {
         let settings = self.settings(&[vec![(OTHER.to_owned(), 1), (LIVING.to_owned(), 0)]])?;
         let keep = if kept { "600s" } else { "60s" };
         let tuning = format!(r#"{{ "attachment": {{ "keep_alive": "{keep}" }} }}"#);
-        let client = Client::builder(settings)
-            .agent_id("agent-1".parse()?)
+        let client = Client::builder(settings, "agent-1".parse()?)
             .tuning(Tuning::parse(tuning.as_bytes())?)
             .start()?;
         wait(

@@ -41,8 +41,7 @@ pub fn homing(port: u16, authority: &Path, beats: u64, kept: bool, segments: boo
     let tuning = tuning.to_string();
     let (done, finished) = channel();
     let mut count = 0;
-    let client = Client::builder(settings)
-        .agent_id("f81d4fae-7dec-11d0-a765-00a0c91e6bf6".parse()?)
+    let client = Client::builder(settings, "f81d4fae-7dec-11d0-a765-00a0c91e6bf6".parse()?)
         .tuning(Tuning::parse(tuning.as_bytes())?)
         .status(STATUS)
         .seed(1)

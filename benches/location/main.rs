@@ -317,7 +317,7 @@ fn start(servers: &[String], ports: &[u16], proof: &str) -> Result<Client, Failu
         // A cable of a tunnel's kind is a cable here.
         "location": { "required_proof": proof, "tunnel_proves_internal": true },
     });
-    Ok(Client::builder(document.to_string().parse::<Settings>()?).agent_id("agent-1".parse()?).start()?)
+    Ok(Client::builder(document.to_string().parse::<Settings>()?, "agent-1".parse()?).start()?)
 }
 
 /// The first event that fits, and when it was, in seconds since the client began.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use homing::client::{BadRoute, RouteChoice};
+use homing::client::{RouteChoice, RouteError};
 use homing::types::{AgentId, Span};
 use lexopt::{Arg, Parser, ValueExt};
 
@@ -100,5 +100,5 @@ impl Arguments {
 
 /// Not by `ValueExt::parse`, whose error would repeat the password.
 fn route(text: &str) -> Result<RouteChoice, String> {
-    text.parse().map_err(|error: BadRoute| format!("--route: {error}"))
+    text.parse().map_err(|error: RouteError| format!("--route: {error}"))
 }

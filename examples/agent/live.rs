@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         None => Tuning::default(),
     };
     let mut teller = Teller { json: arguments.json, layout: layout(&settings, &tuning), attached: false };
-    let mut builder = Client::builder(settings).agent_id(id).status(STATUS).tuning(tuning.clone());
+    let mut builder = Client::builder(settings, id).status(STATUS).tuning(tuning.clone());
     builder = builder.on_log(LogLevel::Warn, |_, message| eprintln!("agent: {message}"));
     builder = builder.on_event(move |_, event| {
         let _ = send.send(Message::Event(event.clone()));

@@ -101,8 +101,7 @@ impl Stage {
         let settings: Settings = document.to_string().parse()?;
         let layout = Layout::new(settings.servers().iter(), TIME_SCALE);
         let began = Instant::now();
-        let client = Client::builder(settings)
-            .agent_id("story-agent".parse()?)
+        let client = Client::builder(settings, "story-agent".parse()?)
             .tuning(Tuning::default().with_time_scale(TIME_SCALE)?)
             .seed(SEED)
             .status(r#"{"state":"fine"}"#)

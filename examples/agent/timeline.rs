@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use homing::engine::{Event, Next, Rung};
+use homing::engine::{Event, Rung};
 use homing::types::{ServerId, Span};
 
 use crate::terminal::{Tone, painted, say, wrapped};
@@ -87,7 +87,7 @@ impl Line {
             }
             Event::Detached { server, reason } => Self::new("detached", server, reason.explain()),
             Event::AttemptFailed { server, detail, next, .. } => {
-                Self::new("failed", server, format!("{detail}; {}", then(*next)))
+                Self::new("failed", server, format!("{detail}; {next}"))
             }
             Event::Heartbeat { server, status, elapsed } => {
                 Self::new("heartbeat", server, format!("{status} after {}", elapsed.brief()))
@@ -97,8 +97,8 @@ impl Line {
             Event::PolicyFailed { server, detail } => {
                 Self::new("policy", server, format!("not read: {detail}"))
             }
-            Event::Waiting { until, reason } => {
-                Self::new("WAITING", "", format!("{}: {}", layout.span(*until), reason.explain()))
+            Event::Waiting { wait, reason } => {
+                Self::new("WAITING", "", format!("{}: {}", layout.span(*wait), reason.explain()))
             }
             Event::Failback { from, to } => Self::new("FAILBACK", to, failback(from)),
             Event::Probed { server, failure } => {
@@ -120,7 +120,7 @@ impl Line {
                 format!("heartbeats alone carry the news; asked again in {}", layout.span(*retry)),
             ),
             Event::Notice { server, kind, name } => {
-                Self::new("told", server, format!("{kind:?} {}", name.as_deref().unwrap_or_default()))
+                Self::new("told", server, format!("{kind} {}", name.as_deref().unwrap_or_default()))
             }
             Event::SettingsWarning { warning } => Self::new("settings", "", warning),
             Event::CannotRemember { .. } => {
@@ -153,7 +153,7 @@ impl Line {
                 server,
                 "has ended on a kept connection; the next is verified afresh",
             ),
-            other => Self::new("event", "", format!("{other:?}")),
+            other => Self::new("event", "", other),
         };
         Some(line)
     }
@@ -161,13 +161,4 @@ impl Line {
 
 fn failback(from: &ServerId) -> String {
     format!("from {from}: the better server has proved itself")
-}
-
-fn then(next: Next) -> &'static str {
-    match next {
-        Next::NextServer => "the next server is tried",
-        Next::SameServer => "the same server is tried once more",
-        Next::Later => "it is asked again later",
-        Next::Nothing => "no other server is left to try",
-    }
 }

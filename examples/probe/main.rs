@@ -97,10 +97,8 @@ fn run() -> Result<u8, Box<dyn Error>> {
     if !arguments.with_management {
         settings = settings.reference_servers_only();
     }
-    let client = Client::builder(settings)
-        .agent_id("probe".parse()?)
-        .start()
-        .map_err(|error| named(error.to_string()))?;
+    let client =
+        Client::builder(settings, "probe".parse()?).start().map_err(|error| named(error.to_string()))?;
     Ok(match watch(&client, &arguments)? {
         Situation::Internal | Situation::InternalViaVpn => 0,
         Situation::External | Situation::Captive => 1,

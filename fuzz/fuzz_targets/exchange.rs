@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use homing::net::{Limits, fuzzing::take_in};
+use homing::{client::Limits, fuzzing::take_in};
 use libfuzzer_sys::{arbitrary, fuzz_target};
 
 #[derive(arbitrary::Arbitrary, Debug)]

@@ -42,7 +42,7 @@ pub(crate) const LEAST_STACK_SIZE: usize = 256 * 1024;
 /// A client that has not been started.
 pub struct Builder {
     settings: Arc<Settings>,
-    agent: Option<AgentId>,
+    agent: AgentId,
     tuning: Tuning,
     limits: Limits,
     location: Option<Arc<str>>,
@@ -66,12 +66,9 @@ pub struct Builder {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// [`Builder::agent_id`] was not called.
-    #[error("the agent has no id; give it one that stays the same after every restart")]
-    NoAgentId,
     /// [`Builder::routes`] was given no way, or too many.
     #[error("there must be 1 to {MOST_ROUTES} routes; the direct one is there when none is named")]
-    BadRoutes,
+    Routes,
     /// [`Builder::stack_size`] is too small for the client's thread.
     #[error(
         "a stack of {bytes} bytes is too small for the client's thread: it needs at least {LEAST_STACK_SIZE}"
@@ -95,17 +92,17 @@ pub enum StartError {
 }
 
 impl Client {
-    /// Begins to describe a client for these settings.
-    pub fn builder(settings: impl Into<Arc<Settings>>) -> Builder {
-        Builder::new(settings.into())
+    /// Begins to describe a client for these settings. `agent_id` says which agent it is: the same after every restart.
+    pub fn builder(settings: impl Into<Arc<Settings>>, agent_id: AgentId) -> Builder {
+        Builder::new(settings.into(), agent_id)
     }
 }
 
 impl Builder {
-    pub(super) fn new(settings: Arc<Settings>) -> Self {
+    fn new(settings: Arc<Settings>, agent: AgentId) -> Self {
         Self {
             settings,
-            agent: None,
+            agent,
             tuning: Tuning::default(),
             limits: Limits::default(),
             location: None,
@@ -124,13 +121,6 @@ impl Builder {
             seed: None,
             logger: Logger::default(),
         }
-    }
-
-    /// Who this agent is. Required; the same after every restart.
-    #[must_use]
-    pub fn agent_id(mut self, agent: AgentId) -> Self {
-        self.agent = Some(agent);
-        self
     }
 
     /// Other constants than the defaults, for unusual fleets and for demonstrations.
@@ -165,7 +155,7 @@ impl Builder {
     /// Asked on the client's thread just before a status is sent: `Some` is the new one, `None`
     /// keeps the one there is. Once for all attempts of one search.
     #[must_use]
-    pub fn heartbeat_hook(mut self, hook: impl FnMut() -> Option<Vec<u8>> + Send + 'static) -> Self {
+    pub fn on_heartbeat(mut self, hook: impl FnMut() -> Option<Vec<u8>> + Send + 'static) -> Self {
         self.hook = Some(Box::new(hook));
         self
     }
@@ -189,7 +179,7 @@ impl Builder {
     /// # use homing::client::{Client, Proxy, RouteChoice};
     /// # fn example(settings: homing::settings::Settings) -> Result<(), Box<dyn std::error::Error>> {
     /// let proxy = Proxy::new("proxy.example".parse()?, 3128).basic("agent", "password")?;
-    /// let builder = Client::builder(settings).routes([proxy.into(), RouteChoice::Direct]);
+    /// let builder = Client::builder(settings, "agent-1".parse()?).routes([proxy.into(), RouteChoice::Direct]);
     /// # Ok(())
     /// # }
     /// ```
@@ -215,10 +205,7 @@ impl Builder {
     /// some returns `None` and calls [`Client::set_credentials`] later; nothing else happens on the
     /// client's thread while the hook runs. A panic in it is caught and counts as `None`.
     #[must_use]
-    pub fn credentials_hook(
-        mut self,
-        hook: impl FnMut(Asked) -> Option<Credentials> + Send + 'static,
-    ) -> Self {
+    pub fn on_credentials(mut self, hook: impl FnMut(Asked) -> Option<Credentials> + Send + 'static) -> Self {
         self.credentials_hook = Some(Box::new(hook));
         self
     }
@@ -230,7 +217,7 @@ impl Builder {
     /// An error means that this socket is not used; its words stand in the failure of the attempt,
     /// which is of class `local_network` and costs no server anything. A panic counts as an error.
     #[must_use]
-    pub fn socket_hook(
+    pub fn on_socket(
         mut self,
         hook: impl Fn(NewSocket<'_>, &SocketAddr) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
@@ -278,8 +265,8 @@ impl Builder {
     ///
     /// ```
     /// # use homing::client::{Client, LogLevel};
-    /// # fn example(settings: homing::settings::Settings) {
-    /// let builder = Client::builder(settings)
+    /// # fn example(settings: homing::settings::Settings, agent_id: homing::types::AgentId) {
+    /// let builder = Client::builder(settings, agent_id)
     ///     .on_log(LogLevel::Warn, |level, message| eprintln!("homing: {level}: {message}"));
     /// # }
     /// ```
@@ -323,8 +310,7 @@ impl Builder {
     pub fn start(self) -> Result<Client, StartError> {
         let _here = self.logger.enter();
         self.check()?;
-        let agent = self.agent.ok_or(StartError::NoAgentId)?;
-        let Routes { order, proxies } = Routes::new(self.routes).ok_or(StartError::BadRoutes)?;
+        let Routes { order, proxies } = Routes::new(self.routes).ok_or(StartError::Routes)?;
         let seed = self.seed.map_or_else(random, Ok)?;
         let mut keeper = self.store.map(|store| Keeper::new(store, machine()));
         let earlier = keeper.as_mut().map(|keeper| keeper.load(SystemTime::now()));
@@ -340,7 +326,7 @@ impl Builder {
         let setup = Setup {
             settings: Arc::clone(&prepared.settings),
             settings_id: prepared.id,
-            agent: agent.clone(),
+            agent: self.agent.clone(),
             tuning: Arc::new(self.tuning),
             routes: order,
             proxies: proxies.iter().map(|proxy| proxy.to_string().into()).collect(),
@@ -361,7 +347,7 @@ impl Builder {
         });
         let limits = Arc::new(self.limits);
         // Even with a fixed seed two lives must not share their idempotency keys.
-        let protocol = Homing::new(agent, Arc::clone(&limits), random()?);
+        let protocol = Homing::new(self.agent, Arc::clone(&limits), random()?);
         let config = Config {
             protocol: Box::new(protocol),
             limits,

@@ -20,7 +20,7 @@ use crate::types::printable;
 /// let mut credentials = Credentials::default();
 /// credentials.set("Authorization", "Bearer 0123456789")?;
 /// assert_eq!(format!("{credentials:?}"), r#"Credentials {"authorization"}"#);
-/// # Ok::<(), homing::client::BadCredential>(())
+/// # Ok::<(), homing::client::CredentialError>(())
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Credentials(Vec<(Box<str>, Secret)>);
@@ -31,7 +31,7 @@ type Secret = Zeroizing<Box<[u8]>>;
 /// Why a header field cannot be a credential. Never carries the secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum BadCredential {
+pub enum CredentialError {
     /// The name is no name of a header field.
     #[error("`{name}` is no name of a header field")]
     Name {
@@ -102,35 +102,35 @@ impl Credentials {
     ///
     /// # Errors
     /// The field is not set, and an earlier value stays.
-    pub fn set(&mut self, name: &str, secret: impl AsRef<[u8]>) -> Result<(), BadCredential> {
+    pub fn set(&mut self, name: &str, secret: impl AsRef<[u8]>) -> Result<(), CredentialError> {
         let shown = || -> Box<str> { printable(name, 64).into() };
         let secret = secret.as_ref();
         // Before anything is copied.
         if name.len().saturating_add(secret.len()) > Self::MOST_BYTES {
-            return Err(BadCredential::TooLarge);
+            return Err(CredentialError::TooLarge);
         }
         if name.is_empty() || !name.bytes().all(is_token) {
-            return Err(BadCredential::Name { name: shown() });
+            return Err(CredentialError::Name { name: shown() });
         }
         let field = name.to_ascii_lowercase();
         let name = field.as_str();
         let reserved =
             RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
         if reserved {
-            return Err(BadCredential::Reserved { name: shown() });
+            return Err(CredentialError::Reserved { name: shown() });
         }
         if secret.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
-            return Err(BadCredential::Value { name: shown() });
+            return Err(CredentialError::Value { name: shown() });
         }
         let others = self.0.iter().filter(|(other, _)| **other != *name);
         let (count, bytes) = others.fold((1, name.len() + secret.len()), |(count, bytes), (name, value)| {
             (count + 1, bytes + name.len() + value.len())
         });
         if count > Self::MOST_FIELDS {
-            return Err(BadCredential::TooMany);
+            return Err(CredentialError::TooMany);
         }
         if bytes > Self::MOST_BYTES {
-            return Err(BadCredential::TooLarge);
+            return Err(CredentialError::TooLarge);
         }
         match self.0.iter_mut().find(|(other, _)| **other == *name) {
             Some((_, old)) => *old = Zeroizing::new(secret.into()),
@@ -209,18 +209,18 @@ mod tests {
         credentials.set("authorization", "kept").unwrap();
         for name in ["", "a b", "a:b", "a\r\nb", "ü"] {
             let error = credentials.set(name, "SECRET").unwrap_err();
-            assert!(matches!(error, BadCredential::Name { .. }), "{name:?}: {error}");
+            assert!(matches!(error, CredentialError::Name { .. }), "{name:?}: {error}");
             assert!(!format!("{error} {error:?}").contains("SECRET"));
         }
         for name in
             ["Host", "content-length", "Transfer-Encoding", "Homing-Agent", "Proxy-Authorization", "TE"]
         {
             let error = credentials.set(name, "SECRET").unwrap_err();
-            assert!(matches!(error, BadCredential::Reserved { .. }), "{name:?}: {error}");
+            assert!(matches!(error, CredentialError::Reserved { .. }), "{name:?}: {error}");
         }
         for secret in ["SECRET\r\nX: y", "SECRET\n", "SECRET\0", "\u{7f}SECRET"] {
             let error = credentials.set("authorization", secret).unwrap_err();
-            assert!(matches!(error, BadCredential::Value { .. }), "{secret:?}: {error}");
+            assert!(matches!(error, CredentialError::Value { .. }), "{secret:?}: {error}");
             assert!(!format!("{error} {error:?}").contains("SECRET"));
         }
         assert_eq!(**credentials.lines(), *b"authorization: kept\r\n");
@@ -232,13 +232,13 @@ mod tests {
         for number in 0..Credentials::MOST_FIELDS {
             credentials.set(&format!("x-{number}"), "y").unwrap();
         }
-        assert_eq!(credentials.set("x-more", "y"), Err(BadCredential::TooMany));
+        assert_eq!(credentials.set("x-more", "y"), Err(CredentialError::TooMany));
         credentials.set("X-0", "replaced").unwrap();
 
         let mut credentials = Credentials::default();
         credentials.set("a", vec![b'x'; Credentials::MOST_BYTES - 1]).unwrap();
         credentials.set("a", vec![b'y'; Credentials::MOST_BYTES - 1]).unwrap();
-        assert_eq!(credentials.set("b", ""), Err(BadCredential::TooLarge));
-        assert_eq!(credentials.set("a", vec![b'x'; Credentials::MOST_BYTES]), Err(BadCredential::TooLarge));
+        assert_eq!(credentials.set("b", ""), Err(CredentialError::TooLarge));
+        assert_eq!(credentials.set("a", vec![b'x'; Credentials::MOST_BYTES]), Err(CredentialError::TooLarge));
     }
 }

@@ -1,6 +1,7 @@
 //! What the application is told, and the queue in which it waits.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io;
 use std::mem::discriminant;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -41,6 +42,20 @@ pub struct ClientEvent {
     /// Beside [`Event::Heartbeat`]: the number of the newest request that it covers, of those that
     /// [`Client::beat_now`](crate::client::Client::beat_now) made; 0 when it covers none.
     pub covers: u64,
+}
+
+impl ClientEvent {
+    /// An event without an answer, for programs that test how they react to it. The fields may be changed afterwards.
+    pub const fn new(at: Duration, event: Event) -> Self {
+        Self { at, event, body: None, covers: 0 }
+    }
+}
+
+/// The line of the event ([`Event`]) behind the seconds since the start: `12.250 attached to …`.
+impl fmt::Display for ClientEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3} {}", self.at.as_secs_f64(), self.event)
+    }
 }
 
 impl Serialize for ClientEvent {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::credential_provider::CredentialsCell;
-use super::credentials::{BadCredential, Credentials};
+use super::credentials::{CredentialError, Credentials};
 use super::ending::Ending;
 use super::events::{ClientEvent, Ended, EventQueue};
 use super::mail::{Mail, Message, Replaced};
@@ -81,7 +81,7 @@ impl Client {
     ///
     /// Credentials go with every exchange over verified TLS, and over nothing else: that a server is not
     /// shown any is logged as a warning, once for each. Servers that refused the old ones are asked
-    /// again; when all had, at once. See also [`Builder::credentials_hook`](crate::client::Builder::credentials_hook).
+    /// again; when all had, at once. See also [`Builder::on_credentials`](crate::client::Builder::on_credentials).
     pub fn set_credentials(&self, credentials: Credentials) {
         self.change_credentials(|kept| *kept = credentials);
     }
@@ -90,7 +90,7 @@ impl Client {
     ///
     /// # Errors
     /// The field cannot be sent. Nothing has changed.
-    pub fn set_header(&self, name: &str, secret: impl AsRef<[u8]>) -> Result<(), BadCredential> {
+    pub fn set_header(&self, name: &str, secret: impl AsRef<[u8]>) -> Result<(), CredentialError> {
         // Products say it before every exchange, and it is hardly ever news.
         if self.shared.credentials.has(name, secret.as_ref()) {
             return Ok(());
@@ -149,7 +149,7 @@ impl Client {
     /// Requests are merged. One that comes before the server may be spoken to again (its `Retry-After`, or a second
     /// after the last connection to it was begun) waits until then, together with all others, and those that come while a
     /// heartbeat is under way share the next one: twenty requests in four seconds make about five heartbeats where each
-    /// needs a connection of its own. A request that a [`heartbeat_hook`](crate::client::Builder::heartbeat_hook) makes waits for the next
+    /// needs a connection of its own. A request that a [`on_heartbeat`](crate::client::Builder::on_heartbeat) makes waits for the next
     /// heartbeat that is due.
     pub fn beat_now(&self) -> u64 {
         let number = self.shared.status.request(self.shared.ending.is_here());
@@ -217,7 +217,7 @@ impl Client {
     }
 
     /// How many bodies of answers had to make room: because the program did not fetch the events they came with, or because larger ones
-    /// than 16 MiB in all waited for a search to end (only where [`Limits::body_bytes`](crate::net::Limits) was raised). Their
+    /// than 16 MiB in all waited for a search to end (only where [`Limits::body_bytes`](crate::client::Limits) was raised). Their
     /// events say `None` for the body.
     pub fn lost_bodies(&self) -> u64 {
         self.shared.events.lost_bodies()

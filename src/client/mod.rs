@@ -12,7 +12,7 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let settings: Settings = std::fs::read_to_string("settings.json")?.parse()?;
-//! let client = Client::builder(settings).agent_id("f81d4fae-7dec-11d0-a765-00a0c91e6bf6".parse()?).start()?;
+//! let client = Client::builder(settings, "f81d4fae-7dec-11d0-a765-00a0c91e6bf6".parse()?).start()?;
 //! client.set_status("all is well");
 //! for event in client.events() {
 //!     println!("{}", serde_json::to_string(&event)?);
@@ -68,15 +68,15 @@ mod writer;
 pub(crate) use builder::random;
 pub use builder::{Builder, StartError};
 pub use credential_provider::Asked;
-pub use credentials::{BadCredential, Credentials};
+pub use credentials::{CredentialError, Credentials};
 pub use event_iter::Events;
 pub use events::{ClientEvent, Ended};
 pub use handle::Client;
 use handle::{EventCallback, Shared, ThreadHook};
 pub use prepare::{PrepareError, read_policy};
-pub use routes::{BadRoute, RouteChoice};
+pub use routes::{RouteChoice, RouteError};
 
-pub use crate::net::{BadProxyCredentials, NewSocket, Proxy};
+pub use crate::net::{Limits, LimitsError, NewSocket, Proxy, ProxyCredentialsError};
 pub(crate) use crate::platform::Process;
 #[cfg(feature = "capi")]
 pub(crate) use crate::platform::read_file;

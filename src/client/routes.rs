@@ -4,8 +4,8 @@ use std::num::NonZeroU16;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::net::{BadProxyCredentials, Proxy};
-use crate::types::{BadHost, Route};
+use crate::net::{Proxy, ProxyCredentialsError};
+use crate::types::{HostError, Route};
 
 /// One way to the servers; see [`Builder::routes`](super::Builder::routes).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl From<Proxy> for RouteChoice {
 /// Why a text is no way to the servers. Shows neither the user nor the password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum BadRoute {
+pub enum RouteError {
     /// Another scheme than `http`.
     #[error("only HTTP proxies are known: a way is `direct` or `http://HOST:PORT`")]
     Scheme,
@@ -34,7 +34,7 @@ pub enum BadRoute {
     NoPort,
     /// The host of the proxy is none.
     #[error("the host of the proxy {0}")]
-    Host(BadHost),
+    Host(HostError),
     /// An IPv6 address whose end nobody can see.
     #[error("an IPv6 address of a proxy is written in brackets, like [2001:db8::1]:3128")]
     Brackets,
@@ -51,7 +51,7 @@ pub enum BadRoute {
     Encoding,
     /// They cannot be sent.
     #[error(transparent)]
-    Credentials(#[from] BadProxyCredentials),
+    Credentials(#[from] ProxyCredentialsError),
 }
 
 /// `direct`, or a proxy as `http://HOST:PORT` or `http://USER:PASSWORD@HOST:PORT`.
@@ -63,52 +63,52 @@ pub enum BadRoute {
 /// use homing::client::RouteChoice;
 ///
 /// let choices: [RouteChoice; 2] = ["http://agent:p%40ss@proxy.example:3128".parse()?, "direct".parse()?];
-/// # Ok::<(), homing::client::BadRoute>(())
+/// # Ok::<(), homing::client::RouteError>(())
 /// ```
 impl FromStr for RouteChoice {
-    type Err = BadRoute;
+    type Err = RouteError;
 
-    fn from_str(text: &str) -> Result<Self, BadRoute> {
+    fn from_str(text: &str) -> Result<Self, RouteError> {
         if text == "direct" {
             return Ok(Self::Direct);
         }
         let text = match text.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
-            Some(_) => return Err(BadRoute::Scheme),
+            Some(_) => return Err(RouteError::Scheme),
             None => text,
         };
         // A careless password may have an `@`, a host has none.
         let (user, place) = text.rsplit_once('@').map_or((None, text), |(user, place)| (Some(user), place));
-        let (host, port) = place.rsplit_once(':').ok_or(BadRoute::NoPort)?;
+        let (host, port) = place.rsplit_once(':').ok_or(RouteError::NoPort)?;
         if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
-            return Err(BadRoute::Brackets);
+            return Err(RouteError::Brackets);
         }
-        let host = host.parse().map_err(BadRoute::Host)?;
+        let host = host.parse().map_err(RouteError::Host)?;
         let port = port.strip_suffix('/').unwrap_or(port);
         // The standard library would also take `+80`.
         let port = Some(port).filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
-        let port = port.and_then(|port| port.parse::<NonZeroU16>().ok()).ok_or(BadRoute::Port)?;
+        let port = port.and_then(|port| port.parse::<NonZeroU16>().ok()).ok_or(RouteError::Port)?;
         let proxy = Proxy::new(host, port.get());
         let Some(user) = user else { return Ok(Self::Proxy(proxy)) };
-        let (user, password) = user.split_once(':').ok_or(BadRoute::NoPassword)?;
+        let (user, password) = user.split_once(':').ok_or(RouteError::NoPassword)?;
         Ok(Self::Proxy(proxy.basic(&decoded(user)?, &decoded(password)?)?))
     }
 }
 
 /// Undoes percent-encoding (RFC 3986, section 2.1).
-fn decoded(text: &str) -> Result<String, BadRoute> {
+fn decoded(text: &str) -> Result<String, RouteError> {
     let mut bytes = text.bytes();
     let mut decoded = Vec::new();
     while let Some(byte) = bytes.next() {
         decoded.push(if byte == b'%' {
             let mut digit = || char::from(bytes.next()?).to_digit(16);
             let value = digit().zip(digit()).and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
-            value.ok_or(BadRoute::Encoding)?
+            value.ok_or(RouteError::Encoding)?
         } else {
             byte
         });
     }
-    String::from_utf8(decoded).map_err(|_| BadRoute::Encoding)
+    String::from_utf8(decoded).map_err(|_| RouteError::Encoding)
 }
 
 /// Ways there can be. All are tried within one attempt, which has 20 s: more have no chance.
@@ -170,25 +170,28 @@ mod tests {
     #[test]
     fn what_is_no_way_says_why_and_repeats_no_password() {
         for (text, expected) in [
-            ("", BadRoute::NoPort),
-            ("Direct", BadRoute::NoPort),
-            ("proxy.example", BadRoute::NoPort),
-            ("https://u:SECRET@proxy.example:3128", BadRoute::Scheme),
-            ("socks5://proxy.example:1080", BadRoute::Scheme),
-            ("http://u:SECRET@pro xy:3128", BadRoute::Host(BadHost::Character)),
-            ("http://u:SECRET@:3128", BadRoute::Host(BadHost::Empty)),
-            ("2001:db8::1:3128", BadRoute::Brackets),
-            ("http://u:SECRET@proxy.example:0", BadRoute::Port),
-            ("proxy.example:65536", BadRoute::Port),
-            ("proxy.example:+80", BadRoute::Port),
-            ("proxy.example:", BadRoute::Port),
-            ("proxy.example:80/path", BadRoute::Port),
-            ("SECRET@proxy.example:80", BadRoute::NoPassword),
-            ("u:SECRET%@proxy.example:80", BadRoute::Encoding),
-            ("u:SECRET%+1@proxy.example:80", BadRoute::Encoding),
-            ("u:SECRET%ff@proxy.example:80", BadRoute::Encoding),
-            ("a%3Ab:SECRET@proxy.example:80", BadRoute::Credentials(BadProxyCredentials::Colon)),
-            ("u:SECRET%0d%0a@proxy.example:80", BadRoute::Credentials(BadProxyCredentials::ControlCharacter)),
+            ("", RouteError::NoPort),
+            ("Direct", RouteError::NoPort),
+            ("proxy.example", RouteError::NoPort),
+            ("https://u:SECRET@proxy.example:3128", RouteError::Scheme),
+            ("socks5://proxy.example:1080", RouteError::Scheme),
+            ("http://u:SECRET@pro xy:3128", RouteError::Host(HostError::Character)),
+            ("http://u:SECRET@:3128", RouteError::Host(HostError::Empty)),
+            ("2001:db8::1:3128", RouteError::Brackets),
+            ("http://u:SECRET@proxy.example:0", RouteError::Port),
+            ("proxy.example:65536", RouteError::Port),
+            ("proxy.example:+80", RouteError::Port),
+            ("proxy.example:", RouteError::Port),
+            ("proxy.example:80/path", RouteError::Port),
+            ("SECRET@proxy.example:80", RouteError::NoPassword),
+            ("u:SECRET%@proxy.example:80", RouteError::Encoding),
+            ("u:SECRET%+1@proxy.example:80", RouteError::Encoding),
+            ("u:SECRET%ff@proxy.example:80", RouteError::Encoding),
+            ("a%3Ab:SECRET@proxy.example:80", RouteError::Credentials(ProxyCredentialsError::Colon)),
+            (
+                "u:SECRET%0d%0a@proxy.example:80",
+                RouteError::Credentials(ProxyCredentialsError::ControlCharacter),
+            ),
         ] {
             let error = text.parse::<RouteChoice>().unwrap_err();
             assert_eq!(error, expected, "{text}");

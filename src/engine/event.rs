@@ -101,8 +101,8 @@ pub enum Event {
     },
     /// No server is attached, and the next search begins later.
     Waiting {
-        /// How long from now.
-        until: Span,
+        /// How long.
+        wait: Span,
         /// Why.
         reason: Reason,
     },
@@ -236,6 +236,7 @@ impl Event {
 /// What arrived on an event stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Notice {
     /// New content waits.
     Content,
@@ -246,6 +247,7 @@ pub enum Notice {
 /// What the engine does after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Next {
     /// Other servers of the same search.
     NextServer,

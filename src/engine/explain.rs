@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::{ServerSnapshot, Snapshot, State};
+use super::{ServerHealth, ServerSnapshot, Snapshot, State};
 /// Ids in a column: what protocol, address and port of most servers take.
 const WIDEST_ID: usize = 40;
 
@@ -111,10 +111,12 @@ struct Line<'a>(&'a Snapshot, &'a ServerSnapshot);
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(snapshot, server) = self;
-        match server.health {
-            "unknown" if server.last_failure.is_none() => write!(f, "not asked yet")?,
-            "unknown" => write!(f, "not asked again yet")?,
-            health => write!(f, "{health} for {}", server.since.brief())?,
+        if server.health != ServerHealth::Unknown {
+            write!(f, "{} for {}", server.health, server.since.brief())?;
+        } else if server.last_failure.is_none() {
+            write!(f, "not asked yet")?;
+        } else {
+            write!(f, "not asked again yet")?;
         }
         if server.unverified {
             write!(f, ", its certificate is not verified (danger_no_verification)")?;

@@ -160,6 +160,7 @@ pub const MAX_ADDRESSES: usize = 16;
 /// Why a link or an exchange is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Ending {
     /// Another server won the race. Losing is not failing.
     LostRace,
@@ -295,6 +296,7 @@ pub enum Input<'a> {
 
 /// Where a name look-up stands that had to wait for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Turn {
     /// It waits. Its time limit does not count; that of the whole attempt does.
     Waits,
@@ -304,6 +306,7 @@ pub enum Turn {
 
 /// What is known of the network after a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum NetworkChange {
     /// Something changed and there is, or may be, a usable network. It may be another one.
     Changed,

@@ -137,6 +137,7 @@ pub struct LeftOut {
 /// Why a server may not be used for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum LeftOutReason {
     /// It failed.
     Down,

@@ -40,6 +40,7 @@ mod reason;
 mod rng;
 mod rung;
 mod schedule;
+mod sentence;
 mod session;
 mod setup;
 mod snapshot;
@@ -55,8 +56,8 @@ pub use memory::{PushMemory, ServerMemory, WayMemory};
 pub use reason::Reason;
 pub use rung::Rung;
 pub use setup::Setup;
-pub use snapshot::{ServerSnapshot, Snapshot, State, Whereabouts};
-pub use tuning::{BadTuning, Tuning};
+pub use snapshot::{ServerHealth, ServerSnapshot, Snapshot, State, Whereabouts};
+pub use tuning::{Tuning, TuningError};
 
 use attachment::Attachment;
 use context::Context;
@@ -103,6 +104,9 @@ pub struct Engine {
     memory_digest: Option<u64>,
     /// It was told that the memory cannot be stored, and it has not been since.
     memory_is_lost: bool,
+    /// How often facts went round for the last input.
+    #[cfg(test)]
+    rounds: usize,
 }
 
 /// What a deadline is for.
@@ -168,6 +172,8 @@ impl Engine {
             network,
             guard,
             tuning,
+            #[cfg(test)]
+            rounds: 0,
         }
     }
 
@@ -321,7 +327,9 @@ impl Engine {
     /// Does what is due until nothing is, and lets facts flow.
     fn settle(&mut self) {
         // What is decided may make the next thing due at once: a move that waited for a beat to end, say.
-        for _ in 0..MOST_ROUNDS {
+        for _round in 1..=MOST_ROUNDS {
+            #[cfg(test)]
+            let () = self.rounds = _round;
             let Self { rng, queue, network, guard, tuning, in_force, attachment, schedule, location, .. } =
                 self;
             let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guard };
@@ -486,6 +494,45 @@ fn warn(cx: &mut Context<'_>) {
 #[cfg(all(test, target_pointer_width = "64"))]
 mod tests {
     use super::*;
+    use crate::types::{Medium, Outcome, Verdict, Via};
+
+    /// Answers what the engine asks for well, and returns how often facts went round at most for one input.
+    fn answered(engine: &mut Engine, now: Moment, input: Input<'_>) -> usize {
+        engine.handle(now, input);
+        let mut rounds = engine.rounds;
+        while engine.poll_event().is_some() {}
+        while let Some(action) = engine.poll_action() {
+            if let Action::Dial { link, to, .. } = action {
+                let via = Via { peer: to[0], medium: Medium::Direct };
+                rounds = rounds.max(answered(engine, now, Input::Connected { link, via }));
+            } else if let Action::Exchange { exchange, .. } = action {
+                let verdict = Verdict::Success { status: 200, settings: Some("\"1\""), policy: None };
+                let outcome = Outcome { verdict, drain: None, events: false };
+                rounds = rounds.max(answered(engine, now, Input::FirstByte { exchange }));
+                rounds = rounds.max(answered(engine, now, Input::Done { exchange, outcome }));
+            }
+        }
+        rounds
+    }
+
+    #[test]
+    fn facts_go_round_at_most_twice_for_a_heartbeat_of_a_kept_connection() {
+        let settings = r#"{ "server_lists": [ { "name": "main", "priorities": [ { "servers": [
+            { "address": "10.0.0.1", "protocol": "http" } ] } ] } ],
+            "group": { "name": "g", "communication": { "heartbeat_interval": "10s" } } }"#;
+        let setup = Setup::new(Arc::new(settings.parse().unwrap()), "agent-1".parse().unwrap());
+        let mut now = Moment::ORIGIN;
+        let mut engine = Engine::new(setup, Memory::default(), Away::Unknown, 1, now);
+        let mut most = 0;
+        for turn in 0..100 {
+            let rounds = answered(&mut engine, now, Input::Timeout);
+            // The first ones search and attach.
+            most = if turn < 10 { 0 } else { most.max(rounds) };
+            now = now.max(engine.deadline().unwrap().0);
+        }
+        assert_eq!(engine.attachment.state(), State::Attached);
+        assert!((1..=2).contains(&most), "{most}");
+    }
 
     #[test]
     fn every_part_stays_small() {

@@ -1,5 +1,6 @@
 //! A picture of the engine at one moment, for people and for monitoring.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -81,6 +82,51 @@ pub struct Whereabouts {
     pub proof: Proof,
 }
 
+/// How a server is, as this agent knows it. Serialises to, and displays as, one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ServerHealth {
+    /// Nothing is known.
+    Unknown,
+    /// The last exchange was good.
+    Up,
+    /// It failed once or twice in a mild way.
+    Suspect,
+    /// It failed, and is left out for a while.
+    Down,
+    /// It may be used again, and its earlier failures still count.
+    Probation,
+    /// It asked for patience.
+    Throttled,
+    /// It is not what it should be, or rejected this agent.
+    Quarantined,
+    /// It asks to be left.
+    Draining,
+}
+
+impl ServerHealth {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Up => "up",
+            Self::Suspect => "suspect",
+            Self::Down => "down",
+            Self::Probation => "probation",
+            Self::Throttled => "throttled",
+            Self::Quarantined => "quarantined",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+impl fmt::Display for ServerHealth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// One server of the list in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -91,8 +137,8 @@ pub struct ServerSnapshot {
     pub priority: usize,
     /// Its rank for this agent within the priority, from 1: 1 is the agent's own server.
     pub rank: usize,
-    /// `unknown`, `up`, `suspect`, `down`, `probation`, `throttled`, `quarantined` or `draining`.
-    pub health: &'static str,
+    /// How it is.
+    pub health: ServerHealth,
     /// How long it has been so.
     pub since: Span,
     /// Whether nothing of its certificate is verified (`danger_no_verification`): anybody on the way can be it.

@@ -394,8 +394,8 @@ fn parts(event: &Event) -> Parts<'_> {
         Event::PolicyAnnounced { server, tag } => Parts::says(HOMING_EVENT_POLICY_ANNOUNCED, server, tag),
         Event::Policy { server, tag } => Parts::says(HOMING_EVENT_POLICY, server, tag),
         Event::PolicyFailed { server, detail } => Parts::says(HOMING_EVENT_POLICY_FAILED, server, detail),
-        Event::Waiting { until, reason } => {
-            Parts { duration: Some(*until), reason: reason_code(*reason), ..Parts::of(HOMING_EVENT_WAITING) }
+        Event::Waiting { wait, reason } => {
+            Parts { duration: Some(*wait), reason: reason_code(*reason), ..Parts::of(HOMING_EVENT_WAITING) }
         }
         Event::Failback { from, to } => {
             Parts { other_server: Some(to), ..Parts::about(HOMING_EVENT_FAILBACK, from) }

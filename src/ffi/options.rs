@@ -224,8 +224,8 @@ pub(super) unsafe fn builder(
 ) -> Result<Builder, Failed> {
     // SAFETY: the caller's promises, here and below.
     unsafe {
-        let mut builder = Client::builder(settings)
-            .agent_id(text::required(options.agent_id, "options.agent_id")?.parse()?);
+        let mut builder =
+            Client::builder(settings, text::required(options.agent_id, "options.agent_id")?.parse()?);
         if let Some(json) = text::optional(options.tuning_json, "options.tuning_json")? {
             builder = builder.tuning(Tuning::parse(json.as_bytes())?);
         }
@@ -317,7 +317,7 @@ unsafe fn hooks(
     }
     if let Some(on_socket) = options.on_socket {
         let data = Arc::clone(data);
-        builder = builder.socket_hook(move |socket, address: &SocketAddr| {
+        builder = builder.on_socket(move |socket, address: &SocketAddr| {
             // SAFETY: see above.
             match unsafe { on_socket(data.get(), descriptor(&socket), &homing_address::from(*address)) } {
                 0 => Ok(()),
@@ -332,7 +332,7 @@ unsafe fn hooks(
     }
     if let Some(on_heartbeat) = options.on_heartbeat {
         let (data, handle) = (Arc::clone(data), Arc::clone(handle));
-        builder = builder.heartbeat_hook(move || {
+        builder = builder.on_heartbeat(move || {
             // SAFETY: see above.
             unsafe { on_heartbeat(data.get(), handle.pointer()) }
             // It has set the status, or left it.
@@ -341,7 +341,7 @@ unsafe fn hooks(
     }
     if let Some(on_credentials) = options.on_credentials {
         let (data, handle) = (Arc::clone(data), Arc::clone(handle));
-        builder = builder.credentials_hook(move |asked| {
+        builder = builder.on_credentials(move |asked| {
             let (code, server) = match &asked {
                 Asked::First => (HOMING_ASKED_FIRST, None),
                 Asked::Refused { server } => (HOMING_ASKED_REFUSED, Some(server.as_str())),

@@ -167,7 +167,7 @@ pub unsafe extern "C" fn homing_snapshot_server(
                 server: homing_text::new(server.server.as_str()),
                 priority: u32::try_from(server.priority).unwrap_or(u32::MAX),
                 rank: u32::try_from(server.rank).unwrap_or(u32::MAX),
-                health: homing_text::new(server.health),
+                health: homing_text::new(server.health.as_str()),
                 since_ms: milliseconds(Some(server.since)),
                 left_out_ms: milliseconds(server.left_out),
                 last_failure: homing_text::of(server.last_failure.as_deref()),

@@ -6,11 +6,11 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::view::homing_text;
-use crate::client::{BadCredential, BadRoute, PrepareError, StartError};
-use crate::engine::BadTuning;
-use crate::net::BadLimits;
+use crate::client::{CredentialError, PrepareError, RouteError, StartError};
+use crate::engine::TuningError;
+use crate::net::LimitsError;
 use crate::settings::SettingsError;
-use crate::types::{BadAgentId, Printable};
+use crate::types::{AgentIdError, Printable};
 
 /// What a function returns: `HOMING_OK`, or one of the negative numbers `HOMING_ERROR_…`.
 #[allow(non_camel_case_types, reason = "the name it has in C")]
@@ -99,11 +99,11 @@ macro_rules! status_of {
 
 status_of! {
     SettingsError => HOMING_ERROR_SETTINGS,
-    BadTuning => HOMING_ERROR_TUNING,
-    BadLimits => HOMING_ERROR_TUNING,
-    BadRoute => HOMING_ERROR_ROUTE,
-    BadAgentId => HOMING_ERROR_AGENT_ID,
-    BadCredential => HOMING_ERROR_CREDENTIAL,
+    TuningError => HOMING_ERROR_TUNING,
+    LimitsError => HOMING_ERROR_TUNING,
+    RouteError => HOMING_ERROR_ROUTE,
+    AgentIdError => HOMING_ERROR_AGENT_ID,
+    CredentialError => HOMING_ERROR_CREDENTIAL,
 }
 
 impl From<PrepareError> for Failed {
@@ -119,8 +119,7 @@ impl From<PrepareError> for Failed {
 impl From<StartError> for Failed {
     fn from(error: StartError) -> Self {
         let status = match error {
-            StartError::NoAgentId => HOMING_ERROR_AGENT_ID,
-            StartError::BadRoutes => HOMING_ERROR_ROUTE,
+            StartError::Routes => HOMING_ERROR_ROUTE,
             StartError::StackSize { .. } => HOMING_ERROR_RANGE,
             StartError::Prepare(error) => return error.into(),
             StartError::UnknownLocation(_) => HOMING_ERROR_RANGE,

@@ -42,7 +42,7 @@ pub struct Limits {
 /// Why a text is not limits.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum BadLimits {
+pub enum LimitsError {
     /// Not JSON, an unknown name, or a value of the wrong kind.
     #[error("{path}: {message}")]
     Unreadable {
@@ -85,15 +85,15 @@ impl Limits {
     /// Text that is not such an object, unknown names, values beyond their bounds: each with its path.
     ///
     /// ```
-    /// use homing::net::Limits;
+    /// use homing::client::Limits;
     ///
     /// let limits = Limits::parse(br#"{ "body_bytes": 8388608, "drip_window": "10s" }"#)?;
     /// assert_eq!(limits.body_bytes, 8 * 1024 * 1024);
     /// assert_eq!(limits.head_bytes, Limits::default().head_bytes);
-    /// # Ok::<(), homing::net::BadLimits>(())
+    /// # Ok::<(), homing::client::LimitsError>(())
     /// ```
-    pub fn parse(text: &[u8]) -> Result<Self, BadLimits> {
-        let unreadable = |Unreadable { path, message }| BadLimits::Unreadable { path, message };
+    pub fn parse(text: &[u8]) -> Result<Self, LimitsError> {
+        let unreadable = |Unreadable { path, message }| LimitsError::Unreadable { path, message };
         let limits: Self = read_object(text, "limits").map_err(unreadable)?;
         check("head_bytes", limits.head_bytes, KIB..=MIB)?;
         check("head_fields", limits.head_fields, 1..=128)?;
@@ -107,7 +107,7 @@ impl Limits {
     }
 }
 
-fn check<T>(path: &'static str, value: T, range: RangeInclusive<T>) -> Result<(), BadLimits>
+fn check<T>(path: &'static str, value: T, range: RangeInclusive<T>) -> Result<(), LimitsError>
 where
     T: PartialOrd + ToString,
 {
@@ -115,7 +115,7 @@ where
         return Ok(());
     }
     let range = format!("{} to {}", range.start().to_string(), range.end().to_string());
-    Err(BadLimits::OutOfRange { path, value: value.to_string(), range })
+    Err(LimitsError::OutOfRange { path, value: value.to_string(), range })
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub struct Proxy {
 /// Why a proxy cannot be given these credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum BadProxyCredentials {
+pub enum ProxyCredentialsError {
     /// Everything before the first colon is the user name, so a user name has none (RFC 7617).
     #[error("the user name for the proxy has a colon, and Basic knows no way to write that")]
     Colon,
@@ -62,16 +62,16 @@ impl Proxy {
     ///
     /// # Errors
     /// They cannot be written down.
-    pub fn basic(self, user: &str, password: &str) -> Result<Self, BadProxyCredentials> {
+    pub fn basic(self, user: &str, password: &str) -> Result<Self, ProxyCredentialsError> {
         if user.contains(':') {
-            return Err(BadProxyCredentials::Colon);
+            return Err(ProxyCredentialsError::Colon);
         }
         for text in [user, password] {
             if text.contains(char::is_control) {
-                return Err(BadProxyCredentials::ControlCharacter);
+                return Err(ProxyCredentialsError::ControlCharacter);
             }
             if text.len() > Self::LONGEST_CREDENTIAL {
-                return Err(BadProxyCredentials::TooLong);
+                return Err(ProxyCredentialsError::TooLong);
             }
         }
         let both = Zeroizing::new(format!("{user}:{password}"));
@@ -229,10 +229,10 @@ mod tests {
     fn credentials_are_checked_and_never_shown() {
         let long = "x".repeat(1025);
         for (user, password, error) in [
-            ("a:b", "c", BadProxyCredentials::Colon),
-            ("a", "c\r\nX: y", BadProxyCredentials::ControlCharacter),
-            ("a\n", "c", BadProxyCredentials::ControlCharacter),
-            ("a", &long, BadProxyCredentials::TooLong),
+            ("a:b", "c", ProxyCredentialsError::Colon),
+            ("a", "c\r\nX: y", ProxyCredentialsError::ControlCharacter),
+            ("a\n", "c", ProxyCredentialsError::ControlCharacter),
+            ("a", &long, ProxyCredentialsError::TooLong),
         ] {
             assert_eq!(proxy().basic(user, password), Err(error));
         }

@@ -1,5 +1,6 @@
 //! The settings in force for one location, and which level each came from.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,17 @@ pub enum Level {
     Location,
 }
 
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Default => "default",
+            Self::Site => "site",
+            Self::Group => "group",
+            Self::Location => "location",
+        })
+    }
+}
+
 /// A value and the level that won.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Chosen<T> {
@@ -41,6 +53,15 @@ pub enum Mode {
     Pull,
     /// At once, over a connection that stays open; heartbeats go on.
     Push,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Pull => "pull",
+            Self::Push => "push",
+        })
+    }
 }
 
 /// What is in force for one location (or for the group alone).

@@ -2,6 +2,7 @@
 //!
 //! Only the rules are here; the finding out is the engine's.
 
+use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -102,6 +103,12 @@ pub enum Situation {
     Unknown,
     /// Behind a portal that answers for everybody.
     Captive,
+}
+
+impl fmt::Display for Situation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.explain())
+    }
 }
 
 impl Situation {

@@ -22,7 +22,7 @@ pub enum Host {
 /// Why a text is not a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum BadHost {
+pub enum HostError {
     /// Nothing was written.
     #[error("is empty; write an IP address or a host name")]
     Empty,
@@ -46,7 +46,7 @@ pub enum BadHost {
     Character,
     /// Digits and dots only, but no IPv4 address.
     #[error("looks like an IPv4 address but is none; write four numbers from 0 to 255")]
-    BadAddress,
+    Address,
 }
 
 impl Host {
@@ -68,9 +68,9 @@ impl Host {
 }
 
 impl FromStr for Host {
-    type Err = BadHost;
+    type Err = HostError;
 
-    fn from_str(text: &str) -> Result<Self, BadHost> {
+    fn from_str(text: &str) -> Result<Self, HostError> {
         let bracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         if let Ok(address) = bracketed.unwrap_or(text).parse::<IpAddr>() {
             return Ok(Self::Address(address));
@@ -80,34 +80,34 @@ impl FromStr for Host {
 }
 
 /// A host name in its one spelling.
-fn name(text: &str) -> Result<String, BadHost> {
+fn name(text: &str) -> Result<String, HostError> {
     if text.is_empty() {
-        return Err(BadHost::Empty);
+        return Err(HostError::Empty);
     }
     if !text.is_ascii() {
-        return Err(BadHost::NotAscii);
+        return Err(HostError::NotAscii);
     }
     if text.contains(['/', '?', '#', '@']) {
-        return Err(BadHost::Url);
+        return Err(HostError::Url);
     }
     if text.contains('%') {
-        return Err(BadHost::Zone);
+        return Err(HostError::Zone);
     }
     if text.contains(':') {
-        return Err(if text.matches(':').count() == 1 { BadHost::Port } else { BadHost::BadAddress });
+        return Err(if text.matches(':').count() == 1 { HostError::Port } else { HostError::Address });
     }
     let bare = text.strip_suffix('.').unwrap_or(text);
     if bare.len() > 253 || bare.split('.').any(|label| label.is_empty() || label.len() > 63) {
-        return Err(BadHost::Length);
+        return Err(HostError::Length);
     }
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     let hyphened = |label: &str| label.starts_with('-') || label.ends_with('-');
     if bare.split('.').any(|label| hyphened(label) || !label.bytes().all(allowed)) {
-        return Err(BadHost::Character);
+        return Err(HostError::Character);
     }
     // A last label of digits is an address to every resolver (RFC 3696, section 2), so `10.1.0` must not pass.
     if bare.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit())) {
-        return Err(BadHost::BadAddress);
+        return Err(HostError::Address);
     }
     Ok(bare.to_ascii_lowercase())
 }
@@ -150,21 +150,21 @@ mod tests {
         let long_label = format!("{}.example", "a".repeat(64));
         let long_name = vec!["a".repeat(60); 5].join(".");
         for (text, reason) in [
-            ("", BadHost::Empty),
-            (".", BadHost::Length),
-            ("http://x/", BadHost::Url),
-            ("user@host", BadHost::Url),
-            ("::1%eth0", BadHost::Zone),
-            ("host:443", BadHost::Port),
-            ("2001:db8::zz", BadHost::BadAddress),
-            ("a..b", BadHost::Length),
-            (&long_label, BadHost::Length),
-            (&long_name, BadHost::Length),
-            ("-a.example", BadHost::Character),
-            ("a b", BadHost::Character),
-            ("bücher.example", BadHost::NotAscii),
-            ("10.1.0", BadHost::BadAddress),
-            ("10.1.0.256", BadHost::BadAddress),
+            ("", HostError::Empty),
+            (".", HostError::Length),
+            ("http://x/", HostError::Url),
+            ("user@host", HostError::Url),
+            ("::1%eth0", HostError::Zone),
+            ("host:443", HostError::Port),
+            ("2001:db8::zz", HostError::Address),
+            ("a..b", HostError::Length),
+            (&long_label, HostError::Length),
+            (&long_name, HostError::Length),
+            ("-a.example", HostError::Character),
+            ("a b", HostError::Character),
+            ("bücher.example", HostError::NotAscii),
+            ("10.1.0", HostError::Address),
+            ("10.1.0.256", HostError::Address),
         ] {
             assert_eq!(text.parse::<Host>(), Err(reason), "{text:?}");
         }

@@ -15,7 +15,7 @@ pub struct Span(pub Duration);
 /// The text is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a duration; write a number and a unit, like \"300s\", \"5m\" or \"250ms\"")]
-pub struct BadDuration {
+pub struct DurationError {
     /// What was read instead.
     pub text: String,
 }
@@ -53,10 +53,10 @@ impl fmt::Display for Brief {
 }
 
 impl FromStr for Span {
-    type Err = BadDuration;
+    type Err = DurationError;
 
-    fn from_str(text: &str) -> Result<Self, BadDuration> {
-        humantime::parse_duration(text).map(Self).map_err(|_| BadDuration { text: printable(text, 60) })
+    fn from_str(text: &str) -> Result<Self, DurationError> {
+        humantime::parse_duration(text).map(Self).map_err(|_| DurationError { text: printable(text, 60) })
     }
 }
 

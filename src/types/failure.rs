@@ -76,6 +76,7 @@ impl fmt::Display for Failure {
 /// [`engine::attachment`](crate::engine): the class decides, the cause explains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum FailureClass {
     /// Connection refused, or the network said that the host cannot be reached.
     Refused,
@@ -111,6 +112,37 @@ pub enum FailureClass {
     Draining,
     /// The server closed a connection on which nothing was under way.
     ClosedIdle,
+}
+
+impl FailureClass {
+    /// Its name, as in JSON: `no_answer`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::NoAnswer => "no_answer",
+            Self::LocalNetwork => "local_network",
+            Self::Name => "name",
+            Self::Certificate => "certificate",
+            Self::ServerError => "server_error",
+            Self::Throttled => "throttled",
+            Self::NotAllowed => "not_allowed",
+            Self::TooLarge => "too_large",
+            Self::Misunderstood => "misunderstood",
+            Self::Silent => "silent",
+            Self::WrongServer => "wrong_server",
+            Self::Broken => "broken",
+            Self::Limit => "limit",
+            Self::Proxy => "proxy",
+            Self::Draining => "draining",
+            Self::ClosedIdle => "closed_idle",
+        }
+    }
+}
+
+impl fmt::Display for FailureClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// What happened. Each cause belongs to exactly one [`FailureClass`].

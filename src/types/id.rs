@@ -19,7 +19,7 @@ const LONGEST: usize = 128;
 /// The text cannot be an agent id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an agent id is 1 to {LONGEST} visible ASCII characters (0x21 to 0x7E), without spaces")]
-pub struct BadAgentId;
+pub struct AgentIdError;
 
 impl AgentId {
     /// The id as text.
@@ -29,12 +29,12 @@ impl AgentId {
 }
 
 impl FromStr for AgentId {
-    type Err = BadAgentId;
+    type Err = AgentIdError;
 
-    fn from_str(text: &str) -> Result<Self, BadAgentId> {
+    fn from_str(text: &str) -> Result<Self, AgentIdError> {
         let fits = (1..=LONGEST).contains(&text.len());
         if !fits || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(BadAgentId);
+            return Err(AgentIdError);
         }
         Ok(Self(text.into()))
     }
@@ -135,7 +135,7 @@ mod tests {
         assert!("f81d4fae-7dec-11d0-a765-00a0c91e6bf6".parse::<AgentId>().is_ok());
         assert!("x".repeat(128).parse::<AgentId>().is_ok());
         for bad in ["", "two words", "tab\t", "naïve", "line\r\nbreak", &"x".repeat(129)] {
-            assert_eq!(bad.parse::<AgentId>(), Err(BadAgentId), "{bad:?}");
+            assert_eq!(bad.parse::<AgentId>(), Err(AgentIdError), "{bad:?}");
         }
     }
 }

@@ -16,13 +16,13 @@ mod report;
 mod request;
 mod time;
 
-pub use address::{BadHost, Host};
+pub use address::{Host, HostError};
 #[cfg(feature = "client")]
 pub(crate) use duration::text_duration;
-pub use duration::{BadDuration, Span};
+pub use duration::{DurationError, Span};
 pub use failure::{Cause, Evidence, Failure, FailureClass};
 pub use id::{
-    AgentId, BadAgentId, CertificatePolicyId, ExchangeId, LinkId, NetworkId, ProbeId, QueryId, ServerId,
+    AgentId, AgentIdError, CertificatePolicyId, ExchangeId, LinkId, NetworkId, ProbeId, QueryId, ServerId,
     SettingsId,
 };
 pub(crate) use json::{Object, Unreadable, read_object};

@@ -17,6 +17,7 @@ pub struct Outcome<'a> {
 
 /// The three ways an exchange ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Verdict<'a> {
     /// The request was done. For a heartbeat: a complete 2xx answer within the limits that carried
     /// `Homing-Settings` or `Homing-Policy`; in a driven product, its driver says so.
@@ -51,6 +52,7 @@ pub(crate) const NOT_MODIFIED: u16 = 304;
 
 /// Something a server said on an event stream, or in the answer to a poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum News<'a> {
     /// The first word: it is the server that speaks. What comes before is not heard.
     Hello,

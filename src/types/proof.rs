@@ -1,5 +1,6 @@
 //! How a link was made, and what is known of who is at its other end.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,12 @@ impl Proof {
             Self::Tls => "tls",
             Self::Pin => "pin",
         }
+    }
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
     }
 }
 
@@ -64,6 +71,12 @@ impl Medium {
     }
 }
 
+impl fmt::Display for Medium {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.explain())
+    }
+}
+
 /// How a server is reached. Serialises to `"direct"` or `{"proxy": 0}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -73,4 +86,13 @@ pub enum Route {
     Direct,
     /// Through this HTTP proxy of the driver's list, with CONNECT. The proxy looks the name up.
     Proxy(u8),
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Direct => f.pad("direct"),
+            Self::Proxy(index) => write!(f, "proxy {index}"),
+        }
+    }
 }

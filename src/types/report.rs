@@ -59,6 +59,12 @@ pub enum ReportKind {
     Application,
 }
 
+impl fmt::Display for ReportKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 impl ReportKind {
     /// All of them.
     pub const ALL: [Self; 7] = [
@@ -147,6 +153,15 @@ pub enum Durability {
     Durable,
     /// At once. A thread writes the report within moments; a crash before that loses it.
     Buffered,
+}
+
+impl fmt::Display for Durability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Durable => "durable",
+            Self::Buffered => "buffered",
+        })
+    }
 }
 
 /// Why a report was not taken, or not as safely as asked.

@@ -1,5 +1,6 @@
 //! Why something is said to a server.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,6 +76,24 @@ impl Purpose {
             Self::Attach { .. } => "attach",
             Self::Beat => "beat",
             Self::Probe => "probe",
+        }
+    }
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Heartbeat { purpose: Purpose::Beat } => f.pad("heartbeat"),
+            Self::Heartbeat { purpose } => write!(f, "heartbeat ({purpose})"),
+            Self::Listen(Listening::Stream { .. }) => f.pad("event stream"),
+            Self::Listen(Listening::Poll { .. }) => f.pad("poll"),
+            Self::Policy { .. } => f.pad("policy"),
         }
     }
 }

@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use homing::client::Client;
+use homing::client::Limits;
 use homing::engine::{Event, Tuning};
-use homing::net::Limits;
 use homing::settings::Settings;
 use homing::types::FailureClass;
 use ring::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -256,19 +256,19 @@ fn meets(authority: &Authority, stage: Stage, kind: Kind, expected: Expected) ->
     let tuning = tuning(stage, kind).to_string();
     let (sender, thread) = channel();
     let memory = Meter::new();
-    let client = Client::builder(settings.to_string().parse::<Settings>().unwrap())
-        .agent_id("agent-1".parse().unwrap())
-        .tuning(Tuning::parse(tuning.as_bytes()).unwrap())
-        .limits(Limits { drip_window: Duration::from_secs(1), ..Limits::default() })
-        // So that what is sent is what is read, and little more.
-        .socket_hook(|socket, _| socket2::SockRef::from(&socket).set_recv_buffer_size(4096))
-        .on_thread_start(move || {
-            memory.enter();
-            sender.send(rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs()).unwrap()
-        })
-        .seed(7)
-        .start()
-        .unwrap();
+    let client =
+        Client::builder(settings.to_string().parse::<Settings>().unwrap(), "agent-1".parse().unwrap())
+            .tuning(Tuning::parse(tuning.as_bytes()).unwrap())
+            .limits(Limits { drip_window: Duration::from_secs(1), ..Limits::default() })
+            // So that what is sent is what is read, and little more.
+            .on_socket(|socket, _| socket2::SockRef::from(&socket).set_recv_buffer_size(4096))
+            .on_thread_start(move || {
+                memory.enter();
+                sender.send(rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs()).unwrap()
+            })
+            .seed(7)
+            .start()
+            .unwrap();
     let thread = thread.recv().unwrap();
     let failure = first_failure(&client, expected.is_some());
     let what = format!("{stage:?} {kind:?}");

@@ -106,7 +106,7 @@ fn the_hook_is_asked_before_the_first_exchange_and_once_after_a_401() {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&asked);
     let client = builder(settings(&[&server], authority.policy()))
-        .credentials_hook(move |reason| {
+        .on_credentials(move |reason| {
             noted.lock().unwrap().push(reason.clone());
             Some(token(if reason == Asked::First { "old" } else { "new" }))
         })
@@ -137,7 +137,7 @@ fn a_401_that_closes_the_connection_is_followed_by_another_attempt_with_the_new_
     let server = Server::tls("a", &authority, wants("new", UNAUTHORIZED_AND_CLOSED));
     let hook = |reason| Some(token(if reason == Asked::First { "old" } else { "new" }));
     let builder = builder(settings(&[&server], authority.policy())).tuning(Tuning::default());
-    let client = builder.credentials_hook(hook).start().unwrap();
+    let client = builder.on_credentials(hook).start().unwrap();
     assert_eq!(attached(&client), "a");
     assert_eq!(shown(&server), [Some("old".to_owned()), Some("new".to_owned())]);
 }
@@ -151,7 +151,7 @@ fn a_hook_that_always_has_fresh_ones_does_not_make_the_agent_storm_a_server_that
         let hook = move |_| Some(token(&format!("token {}", count.fetch_add(1, Ordering::SeqCst))));
         // In real time the next attempt is ten minutes away.
         let builder = builder(settings(&[&server], authority.policy())).tuning(Tuning::default());
-        let client = builder.credentials_hook(hook).start().unwrap();
+        let client = builder.on_credentials(hook).start().unwrap();
         let (mut failures, mut quiet) = (0, 0);
         // Rejected, and nothing more for a second. A slow machine may be quiet for as long before.
         while quiet == 0 || (client.snapshot().state != State::Rejected && quiet < 30) {
@@ -225,7 +225,7 @@ fn secrets_are_in_no_log_no_event_no_snapshot_and_no_debug_output() {
     let routes = [described.into()];
     written.push_str(&format!("{routes:?}"));
     let builder = builder(settings(&[&server, &plain], authority.policy())).routes(routes);
-    let builder = builder.credentials(credentials).credentials_hook(|_| None);
+    let builder = builder.credentials(credentials).on_credentials(|_| None);
     written.push_str(&format!("{builder:?}"));
     let client = builder.start().unwrap();
     loop {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use homing::client::{Client, LogLevel, StartError};
+use homing::client::{LogLevel, StartError};
 use homing::engine::{Event, State};
 use homing::store::Store;
 
@@ -50,15 +50,15 @@ fn guarded(
         (guard("event"), guard("beat"), guard("credentials"), guard("socket"), guard("thread"), guard("log"));
     builder
         .on_event(move |_, _| event.stay())
-        .heartbeat_hook(move || {
+        .on_heartbeat(move || {
             beat.stay();
             None
         })
-        .credentials_hook(move |_| {
+        .on_credentials(move |_| {
             credentials.stay();
             None
         })
-        .socket_hook(move |_, _| {
+        .on_socket(move |_, _| {
             socket.stay();
             Ok(())
         })
@@ -90,18 +90,16 @@ fn everything_given_is_dropped_on_the_clients_thread_before_a_join_returns() {
 fn everything_given_is_dropped_before_a_start_that_fails_returns() {
     let server = Server::plain("a", well);
     let missing = serde_json::json!({ "roots": [{ "bundle": "/nowhere/at/all.pem" }] });
-    for fails in ["no id", "no route", "no bundle"] {
+    for fails in ["no route", "no bundle"] {
         let (sender, dropped) = channel();
         let policy = if fails == "no bundle" { missing.clone() } else { public() };
         let builder = match fails {
-            "no id" => Client::builder(settings(&[&server], policy)),
             "no route" => builder(settings(&[&server], policy)).routes([]),
             _ => builder(settings(&[&server], policy)),
         };
         let error = guarded(builder, &sender).start().unwrap_err();
         let fitting = match fails {
-            "no id" => matches!(error, StartError::NoAgentId),
-            "no route" => matches!(error, StartError::BadRoutes),
+            "no route" => matches!(error, StartError::Routes),
             _ => matches!(error, StartError::Prepare(_)),
         };
         assert!(fitting, "{fails}: {error}");

@@ -24,7 +24,7 @@ fn each_client_has_its_own_messages_down_to_its_own_level() {
     let server = Server::plain("a", well);
     let faulty = || -> Option<Vec<u8>> { panic!("a fault of the application") };
     let plain = || builder(settings(&[&server], public()));
-    let (one, heard_by_one) = listening(plain().heartbeat_hook(faulty), LogLevel::Error);
+    let (one, heard_by_one) = listening(plain().on_heartbeat(faulty), LogLevel::Error);
     let (other, heard_by_other) = listening(plain(), LogLevel::Trace);
     let clients = [one.start().unwrap(), other.start().unwrap()];
     for client in &clients {

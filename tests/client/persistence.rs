@@ -184,18 +184,15 @@ fn a_full_disk_is_told_and_tried_again_until_there_is_room() {
     let client = builder(settings(&[&server], public())).store(store.clone()).start().unwrap();
     // Each of the three failing writes is tried again with the next heartbeat, and all of them are told by the first.
     let mut told = Vec::new();
-    while told.last() != Some(&"recovered") {
+    while told.last() != Some(&"store_recovered") {
         let event = client.next_event_timeout(LONG).unwrap().expect("it recovers");
-        if let Event::CannotRemember { .. } = event.event {
-            told.push("cannot remember");
-        } else if let Event::StoreProblem { .. } = event.event {
-            told.push("problem");
-        } else if let Event::StoreRecovered {} = event.event {
-            told.push("recovered");
+        let name = event.event.name();
+        if ["cannot_remember", "store_problem", "store_recovered"].contains(&name) {
+            told.push(name);
         }
     }
     told.sort_unstable();
-    assert_eq!(told, ["cannot remember", "problem", "recovered"]);
+    assert_eq!(told, ["cannot_remember", "store_problem", "store_recovered"]);
     for _ in 0..5 {
         assert!(heartbeat(&client).is_some());
     }
@@ -406,7 +403,7 @@ fn the_thread_begins_with_the_hook_and_survives_its_panic() {
             started();
             panic!("a fault of the application");
         })
-        .heartbeat_hook(move || {
+        .on_heartbeat(move || {
             asked();
             None
         })

@@ -205,8 +205,10 @@ fn the_failure_of_the_only_proxy_is_named_and_no_server_is_charged() {
 fn a_dripping_proxy_is_given_up() {
     let server = Server::plain("a", well);
     let proxy = Proxy::new(Conduct::Drips("HTTP/1.1 200 OK\r\nX: "));
-    let limits =
-        homing::net::Limits { drip_window: Duration::from_millis(300), ..homing::net::Limits::default() };
+    let limits = homing::client::Limits {
+        drip_window: Duration::from_millis(300),
+        ..homing::client::Limits::default()
+    };
     let builder = builder(settings(&[&server], public())).limits(limits);
     // In real time, so that it is the pace that ends it.
     let builder = builder.tuning(homing::engine::Tuning::default());
@@ -250,7 +252,7 @@ fn the_socket_hook_sees_the_sockets_to_proxies_and_to_servers() {
     let sender = Mutex::new(sender);
     let client = builder(settings(&[&server], public()))
         .routes([refusing.described().into(), RouteChoice::Direct])
-        .socket_hook(move |_, address| {
+        .on_socket(move |_, address| {
             sender.lock().unwrap().send(*address).unwrap();
             Ok(())
         })
@@ -271,7 +273,7 @@ fn a_socket_that_the_hook_refuses_is_not_used_and_costs_no_server_anything() {
         true => Ok(()),
         false => Err(io::Error::other("no interface to bind to")),
     };
-    let client = builder(settings(&[&server], public())).socket_hook(hook).start().unwrap();
+    let client = builder(settings(&[&server], public())).on_socket(hook).start().unwrap();
     let (class, detail) = failed(&client);
     assert_eq!(class, FailureClass::LocalNetwork);
     assert!(detail.contains("no interface to bind to"), "{detail}");
@@ -285,6 +287,6 @@ fn there_is_at_least_one_way_and_not_too_many() {
     let server = Server::plain("a", once(ok("")));
     for routes in [Vec::new(), vec![RouteChoice::Direct; 9]] {
         let error = builder(settings(&[&server], public())).routes(routes).start().unwrap_err();
-        assert!(matches!(error, StartError::BadRoutes), "{error}");
+        assert!(matches!(error, StartError::Routes), "{error}");
     }
 }

@@ -17,7 +17,7 @@ fn plain() -> Plan {
 
 fn waits(world: &World) -> Vec<(Duration, Reason)> {
     let told = world.told.iter().filter_map(|(_, event)| match event {
-        Event::Waiting { until, reason } => Some((until.0, *reason)),
+        Event::Waiting { wait, reason } => Some((wait.0, *reason)),
         _ => None,
     });
     told.collect()

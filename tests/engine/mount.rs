@@ -327,6 +327,7 @@ mod twice {
                         News::Content(name) => (HOMING_NEWS_CONTENT, Some(name), 0),
                         News::Command(name) => (HOMING_NEWS_COMMAND, Some(name), 0),
                         News::Drain(within) => (HOMING_NEWS_DRAIN, None, milliseconds(within)),
+                        new => panic!("{new:?} has no number"),
                     };
                     let about = about.map(|about| CString::new(about).unwrap());
                     let about = about.as_ref().map_or(ptr::null(), |about| about.as_ptr());
@@ -340,6 +341,7 @@ mod twice {
                         NetworkChange::Gone => HOMING_NETWORK_GONE,
                         NetworkChange::Returned => HOMING_NETWORK_RETURNED,
                         NetworkChange::Elsewhere => HOMING_NETWORK_ELSEWHERE,
+                        new => panic!("{new:?} has no number"),
                     },
                 ),
                 Input::OnNetwork(network) => {
@@ -389,6 +391,7 @@ mod twice {
             }
             Verdict::Declined { status } => (HOMING_VERDICT_DECLINED, status, None, None, None),
             Verdict::Failed(failure) => (HOMING_VERDICT_FAILED, 0, None, None, Some(Failed::new(failure))),
+            new => panic!("{new:?} has no number"),
         };
         let failure = failed.as_ref().map(Failed::as_c);
         let outcome = homing_outcome {

@@ -73,8 +73,7 @@ impl Site {
         let enter = move || {
             move_into_link_name_space(door.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
         };
-        Client::builder(self.settings(port, identity))
-            .agent_id("lab".parse().unwrap())
+        Client::builder(self.settings(port, identity), "lab".parse().unwrap())
             .tuning(Tuning::parse(tuning(0.1, 3.0).to_string().as_bytes()).unwrap())
             .on_thread_start(enter)
             .start()

@@ -40,8 +40,8 @@ fn is_back_soon_after_a_page_of(status: u16) {
     for event in agent.until("attached") {
         assert_ne!(event["state"], "rejected", "nobody rejected this agent: {event}");
         if event["event"] == "waiting" {
-            let until: Span = serde_json::from_value(event["until"].clone()).unwrap();
-            assert!(until.0 <= Duration::from_secs(30), "{event}");
+            let wait: Span = serde_json::from_value(event["wait"].clone()).unwrap();
+            assert!(wait.0 <= Duration::from_secs(30), "{event}");
         }
     }
 }

@@ -106,7 +106,7 @@ fn the_ten_lines_last_through_any_wait() {
 fn nothing_in_time_is_not_the_end() {
     for (_manager, settings, last) in situations() {
         let settings: Settings = settings.parse().unwrap();
-        let client = Client::builder(settings).agent_id("laptop-0042".parse().unwrap()).start().unwrap();
+        let client = Client::builder(settings, "laptop-0042".parse().unwrap()).start().unwrap();
         let mut waits = 0;
         while waits < 3 {
             let event = client.next_event_timeout(QUIET).unwrap_or_else(|ended| panic!("{last}: {ended}"));

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use homing::net::Limits;
+use homing::client::Limits;
 
 /// Every constant that is a number, under the file it stands in (`net/head.FIELDS`); every duration of the tuning under its part
-/// (`attachment.spread`), in milliseconds; every member of `net::Limits` under `limits`.
+/// (`attachment.spread`), in milliseconds; every member of `client::Limits` under `limits`.
 pub(crate) struct Constants(BTreeMap<String, u128>);
 
 impl Constants {

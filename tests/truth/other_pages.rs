@@ -291,7 +291,6 @@ fn the_documentation_in_the_code_has_its_numbers() {
     Page::read("src/engine/mod.rs")
         .goes_by(&[Other("Two or three rounds settle everything"), Other("The methods are of four kinds")]);
     Page::read("src/ffi/mod.rs").goes_by(&[]);
-    Page::read("src/net/mod.rs").goes_by(&[]);
     Page::read("src/settings/mod.rs").goes_by(&[]);
     Page::read("src/store/mod.rs").goes_by(&[
         Test(

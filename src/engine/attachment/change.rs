@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Attachment, Phase};
+use super::{Attachment, Pause, Phase};
 use crate::engine::context::Context;
 use crate::engine::fact::Fact;
 use crate::engine::owners::Owner;
@@ -26,9 +26,10 @@ impl Attachment {
             }
         }
         match (&self.phase, change) {
-            (Phase::Searching(_) | Phase::Waiting { .. } | Phase::Captive { .. }, NetworkChange::Gone) => {
-                self.transition_to_no_network(cx, Reason::NoNetwork)
-            }
+            (
+                Phase::Searching(_) | Phase::Paused { cause: Pause::Waiting | Pause::Captive, .. },
+                NetworkChange::Gone,
+            ) => self.transition_to_no_network(cx, Reason::NoNetwork),
             (_, NetworkChange::Gone) => {}
             (_, NetworkChange::Changed | NetworkChange::Elsewhere | NetworkChange::Returned) => {
                 self.wake(cx, Reason::NetworkChanged)
@@ -65,12 +66,10 @@ impl Attachment {
                 race.network_changed();
                 self.rearm(cx, reason);
             }
-            Phase::Waiting { .. } | Phase::NoNetwork { .. } | Phase::Captive { .. } => self.rearm(cx, reason),
-            Phase::Starting { .. }
-            | Phase::Disabled
-            | Phase::Rejected { .. }
-            | Phase::Stopping { .. }
-            | Phase::Stopped => {}
+            // Servers that rejected the agent do so on every network.
+            Phase::Paused { cause: Pause::Rejected, .. } => {}
+            Phase::Paused { .. } => self.rearm(cx, reason),
+            Phase::Starting { .. } | Phase::Disabled | Phase::Stopping { .. } | Phase::Stopped => {}
         }
     }
 
@@ -80,23 +79,14 @@ impl Attachment {
         let earliest = self.rearmed.map_or(cx.now, |last| (last + tuning.rearm_interval).max(cx.now));
         let until = earliest + cx.rng.up_to(tuning.rearm_spread);
         match self.phase {
-            Phase::Waiting { until: planned, .. }
-            | Phase::NoNetwork { until: planned, .. }
-            | Phase::Captive { until: planned, .. }
-                if planned <= until =>
-            {
-                return;
-            }
+            Phase::Paused { until: planned, .. } if planned <= until => return,
             // A search that is young enough to have begun on this network goes on.
             Phase::Searching(_) if earliest > cx.now => return,
             Phase::Starting { .. }
             | Phase::Disabled
             | Phase::Searching(_)
             | Phase::Attached(_)
-            | Phase::Waiting { .. }
-            | Phase::NoNetwork { .. }
-            | Phase::Captive { .. }
-            | Phase::Rejected { .. }
+            | Phase::Paused { .. }
             | Phase::Stopping { .. }
             | Phase::Stopped => {}
         }
@@ -110,11 +100,7 @@ impl Attachment {
     pub(in crate::engine) fn beat_now(&mut self, cx: &mut Context<'_>) {
         match self.phase {
             Phase::Attached(_) => self.beat(cx),
-            Phase::Starting { .. }
-            | Phase::Waiting { .. }
-            | Phase::NoNetwork { .. }
-            | Phase::Captive { .. }
-            | Phase::Rejected { .. } => {
+            Phase::Starting { .. } | Phase::Paused { .. } => {
                 self.pardon_refusals(cx);
                 self.search(cx, Reason::Asked);
             }
@@ -127,14 +113,12 @@ impl Attachment {
     pub(in crate::engine) fn new_credentials(&mut self, cx: &mut Context<'_>) {
         let refused = self.pardon_refusals(cx);
         match self.phase {
-            Phase::Rejected { .. } => self.search(cx, Reason::NewCredentials),
-            Phase::Waiting { .. } if refused => self.search(cx, Reason::NewCredentials),
+            Phase::Paused { cause: Pause::Rejected, .. } => self.search(cx, Reason::NewCredentials),
+            Phase::Paused { cause: Pause::Waiting, .. } if refused => self.search(cx, Reason::NewCredentials),
             Phase::Searching(_) => self.credentials_changed = true,
             Phase::Attached(ref active) => self.credentials_changed = !active.is_quiet(),
             Phase::Starting { .. }
-            | Phase::Waiting { .. }
-            | Phase::NoNetwork { .. }
-            | Phase::Captive { .. }
+            | Phase::Paused { .. }
             | Phase::Disabled
             | Phase::Stopping { .. }
             | Phase::Stopped => {}

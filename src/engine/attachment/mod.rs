@@ -100,16 +100,36 @@ pub(super) struct Attachment {
 /// Where the agent stands.
 #[derive(Debug)]
 enum Phase {
-    Starting { at: Moment },
+    Starting {
+        at: Moment,
+    },
     Disabled,
     Searching(Box<Race>),
     Attached(Box<Active>),
-    Waiting { until: Moment, reason: Reason },
-    NoNetwork { until: Moment, reason: Reason },
-    Captive { until: Moment, reason: Reason },
-    Rejected { until: Moment },
-    Stopping { until: Moment, attempt: Box<Attempt> },
+    /// Attached to no server; the next search begins then.
+    Paused {
+        until: Moment,
+        cause: Pause,
+        reason: Reason,
+    },
+    Stopping {
+        until: Moment,
+        attempt: Box<Attempt>,
+    },
     Stopped,
+}
+
+/// What keeps an agent that is attached to no server from searching on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pause {
+    /// A wait that was drawn.
+    Waiting,
+    /// Nothing leaves this machine.
+    NoNetwork,
+    /// Something else answers in place of the servers.
+    Captive,
+    /// Every server rejected this agent.
+    Rejected,
 }
 
 impl Attachment {
@@ -144,11 +164,11 @@ impl Attachment {
             Phase::Disabled => State::Disabled,
             Phase::Searching(_) => State::Searching,
             Phase::Attached(_) => State::Attached,
-            Phase::Waiting { .. } => State::Waiting,
-            Phase::NoNetwork { reason: Reason::NoWay, .. } => State::NoWay,
-            Phase::NoNetwork { .. } => State::NoNetwork,
-            Phase::Captive { .. } => State::Captive,
-            Phase::Rejected { .. } => State::Rejected,
+            Phase::Paused { cause: Pause::Waiting, .. } => State::Waiting,
+            Phase::Paused { cause: Pause::NoNetwork, reason: Reason::NoWay, .. } => State::NoWay,
+            Phase::Paused { cause: Pause::NoNetwork, .. } => State::NoNetwork,
+            Phase::Paused { cause: Pause::Captive, .. } => State::Captive,
+            Phase::Paused { cause: Pause::Rejected, .. } => State::Rejected,
             Phase::Stopping { .. } => State::Stopping,
             Phase::Stopped => State::Stopped,
         }
@@ -160,13 +180,7 @@ impl Attachment {
             Phase::Searching(race) => race.refers_to(settings),
             Phase::Attached(active) => active.refers_to(settings),
             Phase::Stopping { attempt, .. } => attempt.refers_to(settings),
-            Phase::Starting { .. }
-            | Phase::Disabled
-            | Phase::Waiting { .. }
-            | Phase::NoNetwork { .. }
-            | Phase::Captive { .. }
-            | Phase::Rejected { .. }
-            | Phase::Stopped => false,
+            Phase::Starting { .. } | Phase::Disabled | Phase::Paused { .. } | Phase::Stopped => false,
         };
         attempts || self.failback.refers_to(settings)
     }
@@ -187,10 +201,7 @@ impl Attachment {
             Phase::Starting { at } => Some(*at),
             Phase::Disabled | Phase::Stopped => None,
             Phase::Searching(race) => self.servers.race_deadline(at, race),
-            Phase::Waiting { until, .. }
-            | Phase::NoNetwork { until, .. }
-            | Phase::Captive { until, .. }
-            | Phase::Rejected { until } => Some(*until),
+            Phase::Paused { until, .. } => Some(*until),
             Phase::Stopping { until, attempt } => Some(attempt.limit(tuning).0.min(*until)),
             Phase::Attached(active) => {
                 let heartbeat = self.heartbeat_deadline(active, tuning);
@@ -243,10 +254,7 @@ impl Attachment {
             Phase::Attached(active) => active.search.as_mut(),
             Phase::Starting { .. }
             | Phase::Disabled
-            | Phase::Waiting { .. }
-            | Phase::NoNetwork { .. }
-            | Phase::Captive { .. }
-            | Phase::Rejected { .. }
+            | Phase::Paused { .. }
             | Phase::Stopping { .. }
             | Phase::Stopped => None,
         };
@@ -257,14 +265,7 @@ impl Attachment {
     pub(super) fn tick(&mut self, cx: &mut Context<'_>) {
         match &self.phase {
             Phase::Starting { at } if *at <= cx.now => self.search(cx, Reason::Start),
-            Phase::Waiting { until, .. } if *until <= cx.now => self.search(cx, Reason::WaitOver),
-            Phase::NoNetwork { until, .. } if *until <= cx.now => self.search(cx, Reason::WaitOver),
-            // A person who is asked to log in goes on to be told so while it is looked whether that is over.
-            Phase::Captive { until, reason } if *until <= cx.now => self.search(cx, *reason),
-            Phase::Rejected { until } if *until <= cx.now => {
-                self.pardon_refusals(cx);
-                self.search(cx, Reason::WaitOver);
-            }
+            &Phase::Paused { until, cause, reason } if until <= cx.now => self.pause_over(cx, cause, reason),
             Phase::Stopping { until, attempt }
                 if attempt.limit(&cx.tuning.attachment).0.min(*until) <= cx.now =>
             {
@@ -273,13 +274,22 @@ impl Attachment {
             Phase::Searching(_) => self.drive_search(cx),
             Phase::Attached(_) => self.tick_attached(cx),
             Phase::Starting { .. }
-            | Phase::Waiting { .. }
-            | Phase::NoNetwork { .. }
-            | Phase::Captive { .. }
-            | Phase::Rejected { .. }
+            | Phase::Paused { .. }
             | Phase::Stopping { .. }
             | Phase::Disabled
             | Phase::Stopped => {}
+        }
+    }
+
+    fn pause_over(&mut self, cx: &mut Context<'_>, cause: Pause, reason: Reason) {
+        match cause {
+            Pause::Waiting | Pause::NoNetwork => self.search(cx, Reason::WaitOver),
+            // A person who is asked to log in goes on to be told so while it is looked whether that is over.
+            Pause::Captive => self.search(cx, reason),
+            Pause::Rejected => {
+                self.pardon_refusals(cx);
+                self.search(cx, Reason::WaitOver);
+            }
         }
     }
 
@@ -287,23 +297,22 @@ impl Attachment {
     /// look again.
     pub(super) fn heed_control(&mut self, cx: &mut Context<'_>) {
         match self.phase {
-            Phase::Captive { until, .. } if !cx.network.is_captive() => {
+            Phase::Paused { until, cause: Pause::Captive, .. } if !cx.network.is_captive() => {
                 let soon = cx.now + cx.rng.up_to(cx.tuning.attachment.rearm_spread);
                 self.transition_to_waiting(cx, until.min(soon), Reason::NetworkChanged);
             }
-            Phase::Waiting { reason: Reason::AllFailed | Reason::NetworkSuspect, .. }
-                if cx.network.is_captive() =>
-            {
+            Phase::Paused {
+                cause: Pause::Waiting,
+                reason: Reason::AllFailed | Reason::NetworkSuspect,
+                ..
+            } if cx.network.is_captive() => {
                 self.transition_to_captive(cx);
             }
             Phase::Starting { .. }
             | Phase::Disabled
             | Phase::Searching(_)
             | Phase::Attached(_)
-            | Phase::Waiting { .. }
-            | Phase::NoNetwork { .. }
-            | Phase::Captive { .. }
-            | Phase::Rejected { .. }
+            | Phase::Paused { .. }
             | Phase::Stopping { .. }
             | Phase::Stopped => {}
         }
@@ -373,14 +382,12 @@ impl Attachment {
     }
 
     fn transition_to_waiting(&mut self, cx: &mut Context<'_>, until: Moment, reason: Reason) {
-        self.leave_phase(cx, reason, Phase::Waiting { until, reason });
-        cx.emit(Event::Waiting { until: span(until.after(cx.now)), reason });
+        self.transition_to_paused(cx, until, Pause::Waiting, reason);
     }
 
     fn transition_to_no_network(&mut self, cx: &mut Context<'_>, reason: Reason) {
         let until = cx.now + cx.network.recheck().unwrap_or(cx.tuning.network.recheck);
-        self.leave_phase(cx, reason, Phase::NoNetwork { until, reason });
-        cx.emit(Event::Waiting { until: span(until.after(cx.now)), reason });
+        self.transition_to_paused(cx, until, Pause::NoNetwork, reason);
     }
 
     fn transition_to_captive(&mut self, cx: &mut Context<'_>) {
@@ -388,8 +395,7 @@ impl Attachment {
         let reason = cx.network.captive(cx.now, tuning).unwrap_or(Reason::CaptiveSuspected);
         let wait = cx.network.captive_wait(cx.now, tuning);
         let until = cx.now + cx.rng.around(wait, 50, 150);
-        self.leave_phase(cx, reason, Phase::Captive { until, reason });
-        cx.emit(Event::Waiting { until: span(until.after(cx.now)), reason });
+        self.transition_to_paused(cx, until, Pause::Captive, reason);
     }
 
     fn transition_to_rejected(&mut self, cx: &mut Context<'_>) {
@@ -397,8 +403,13 @@ impl Attachment {
         let mean = (tuning.rejected_first * (1 << self.rejections.min(8))).min(tuning.rejected_most);
         self.rejections = self.rejections.saturating_add(1);
         let until = cx.now + cx.rng.around(mean, 50, 150);
-        self.leave_phase(cx, Reason::Rejected, Phase::Rejected { until });
-        cx.emit(Event::Waiting { until: span(until.after(cx.now)), reason: Reason::Rejected });
+        self.transition_to_paused(cx, until, Pause::Rejected, Reason::Rejected);
+    }
+
+    /// The next search begins then.
+    fn transition_to_paused(&mut self, cx: &mut Context<'_>, until: Moment, cause: Pause, reason: Reason) {
+        self.leave_phase(cx, reason, Phase::Paused { until, cause, reason });
+        cx.emit(Event::Waiting { wait: span(until.after(cx.now)), reason });
     }
 
     fn transition_to_disabled(&mut self, cx: &mut Context<'_>) {
@@ -421,15 +432,11 @@ impl Attachment {
         let ending = match next {
             Phase::Disabled | Phase::Stopping { .. } | Phase::Stopped => Ending::Stopped,
             Phase::Attached(_) => Ending::Moved,
-            Phase::Starting { .. }
-            | Phase::Searching(_)
-            | Phase::Waiting { .. }
-            | Phase::NoNetwork { .. }
-            | Phase::Captive { .. }
-            | Phase::Rejected { .. } => Ending::Failed,
+            Phase::Starting { .. } | Phase::Searching(_) | Phase::Paused { .. } => Ending::Failed,
         };
         let stays_attached = matches!(next, Phase::Attached(_));
-        self.hunger.count(cx.now, !matches!(next, Phase::Disabled | Phase::NoNetwork { .. }));
+        self.hunger
+            .count(cx.now, !matches!(next, Phase::Disabled | Phase::Paused { cause: Pause::NoNetwork, .. }));
         match std::mem::replace(&mut self.phase, next) {
             Phase::Searching(mut race) => self.servers.disband(cx, &mut race, ending),
             Phase::Attached(mut active) => {
@@ -446,13 +453,7 @@ impl Attachment {
                 }
             }
             Phase::Stopping { mut attempt, .. } => attempt.give_up(cx, ending),
-            Phase::Starting { .. }
-            | Phase::Disabled
-            | Phase::Waiting { .. }
-            | Phase::NoNetwork { .. }
-            | Phase::Captive { .. }
-            | Phase::Rejected { .. }
-            | Phase::Stopped => {}
+            Phase::Starting { .. } | Phase::Disabled | Phase::Paused { .. } | Phase::Stopped => {}
         }
         if self.state() != before {
             cx.emit(Event::State { state: self.state(), reason });

@@ -6,7 +6,7 @@ use super::difference::{Change, is_same_place};
 use super::health::Record;
 use super::plan::Criteria;
 use super::ranked_servers::RankedServers;
-use super::{Attachment, Phase};
+use super::{Attachment, Pause, Phase};
 use crate::engine::context::Context;
 use crate::engine::{Ending, Reason};
 use crate::settings::{Effective, Settings};
@@ -71,10 +71,7 @@ impl Attachment {
             }
             Phase::Starting { .. }
             | Phase::Disabled
-            | Phase::Waiting { .. }
-            | Phase::NoNetwork { .. }
-            | Phase::Captive { .. }
-            | Phase::Rejected { .. }
+            | Phase::Paused { .. }
             | Phase::Stopping { .. }
             | Phase::Stopped => {}
         }
@@ -95,11 +92,8 @@ impl Attachment {
         let plan = self.servers.plan(cx, Criteria { without, ..Criteria::default() });
         match &mut self.phase {
             Phase::Disabled => self.search_for_settings(cx),
-            Phase::Waiting { .. } | Phase::NoNetwork { .. } | Phase::Captive { .. } if unchanged => {}
-            Phase::Waiting { .. }
-            | Phase::NoNetwork { .. }
-            | Phase::Captive { .. }
-            | Phase::Rejected { .. } => {
+            Phase::Paused { cause, .. } if unchanged && *cause != Pause::Rejected => {}
+            Phase::Paused { .. } => {
                 self.pardon_refusals(cx);
                 self.searches = 0;
                 self.search_for_settings(cx);

@@ -15,7 +15,7 @@ use super::{Attachment, Phase, ways};
 use crate::engine::event::span;
 use crate::engine::memory::{LeftOut, LeftOutReason, Memory, Proven, ServerMemory};
 use crate::engine::tuning::schedule::Tuning;
-use crate::engine::{Away, Reason, ServerSnapshot, Snapshot};
+use crate::engine::{Away, Reason, ServerHealth, ServerSnapshot, Snapshot};
 use crate::settings::{Protocol, Settings};
 use crate::types::{FailureClass, Moment, Span};
 
@@ -27,10 +27,7 @@ impl Attachment {
         let prospects = self.failback.by_record();
         let (next_search, reason) = match &self.phase {
             Phase::Starting { at } => (Some(*at), Some(Reason::Start)),
-            Phase::Waiting { until, reason } => (Some(*until), Some(*reason)),
-            Phase::NoNetwork { until, reason } => (Some(*until), Some(*reason)),
-            Phase::Captive { until, reason } => (Some(*until), Some(*reason)),
-            Phase::Rejected { until } => (Some(*until), Some(Reason::Rejected)),
+            Phase::Paused { until, reason, .. } => (Some(*until), Some(*reason)),
             Phase::Searching(race) => (None, Some(race.reason)),
             Phase::Attached(active) => match (&active.search, active.leave) {
                 (Some(race), _) => (None, Some(race.reason)),
@@ -72,15 +69,15 @@ impl Attachment {
         now: Moment,
     ) -> ServerSnapshot {
         let record = self.servers.record(member.record.into());
-        let name = record.map_or("unknown", |record| match record.throttled_until() {
-            Some(until) if until > now => "throttled",
-            Some(_) | None => health_name(record.health),
+        let health = record.map_or(ServerHealth::Unknown, |record| match record.throttled_until() {
+            Some(until) if until > now => ServerHealth::Throttled,
+            Some(_) | None => health_told(record.health),
         });
         ServerSnapshot {
             server: member.server.id.clone(),
             priority: usize::from(member.priority) + 1,
             rank: usize::from(member.rank) + 1,
-            health: name,
+            health,
             since: span(record.map_or(Duration::ZERO, |record| now.since(record.since))),
             unverified: member.server.protocol == Protocol::Https
                 && settings
@@ -267,14 +264,14 @@ fn remaining(left_out: LeftOut, gone: Duration) -> Duration {
 /// The longest any rule leaves a server out: a throttle of an hour with its spread, or a quarantine.
 const MOST_REMAINING: Duration = Duration::from_secs(2 * 3600);
 
-const fn health_name(health: Health) -> &'static str {
+const fn health_told(health: Health) -> ServerHealth {
     match health {
-        Health::Unknown => "unknown",
-        Health::Up => "up",
-        Health::Suspect { .. } => "suspect",
-        Health::Down { .. } => "down",
-        Health::Probation => "probation",
-        Health::Quarantined { .. } => "quarantined",
-        Health::Draining { .. } => "draining",
+        Health::Unknown => ServerHealth::Unknown,
+        Health::Up => ServerHealth::Up,
+        Health::Suspect { .. } => ServerHealth::Suspect,
+        Health::Down { .. } => ServerHealth::Down,
+        Health::Probation => ServerHealth::Probation,
+        Health::Quarantined { .. } => ServerHealth::Quarantined,
+        Health::Draining { .. } => ServerHealth::Draining,
     }
 }

@@ -208,7 +208,7 @@ impl Attachment {
 
     /// The wall clock was set: what was wrong with certificates may be right now.
     pub(in crate::engine) fn clock_stepped(&mut self, cx: &mut Context<'_>) {
-        if matches!(self.phase, Phase::Waiting { reason: Reason::ClockWrong, .. }) {
+        if matches!(self.phase, Phase::Paused { reason: Reason::ClockWrong, .. }) {
             self.search(cx, Reason::WaitOver);
         }
     }

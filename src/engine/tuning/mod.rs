@@ -33,7 +33,7 @@ pub struct Tuning {
 /// Why a tuning cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum BadTuning {
+pub enum TuningError {
     /// Not JSON, an unknown name, or a value of the wrong kind.
     #[error("{path}: {message}")]
     Unreadable {
@@ -115,10 +115,10 @@ impl Tuning {
     /// ```
     /// let tuning = homing::engine::Tuning::parse(br#"{ "attachment": { "spread": "5s" } }"#)?;
     /// assert_eq!(tuning.spread(), std::time::Duration::from_secs(5));
-    /// # Ok::<(), homing::engine::BadTuning>(())
+    /// # Ok::<(), homing::engine::TuningError>(())
     /// ```
-    pub fn parse(text: &[u8]) -> Result<Self, BadTuning> {
-        let unreadable = |Unreadable { path, message }| BadTuning::Unreadable { path, message };
+    pub fn parse(text: &[u8]) -> Result<Self, TuningError> {
+        let unreadable = |Unreadable { path, message }| TuningError::Unreadable { path, message };
         let document = read_object(text, "tuning").map_err(unreadable)?;
         let Document { network, attachment, location, schedule, time_scale } = document;
         let mut tuning = Self::default();
@@ -137,7 +137,7 @@ impl Tuning {
         tuning.with_time_scale(time_scale.unwrap_or(1.0))
     }
 
-    fn set(&mut self, path: String, value: Duration) -> Result<(), BadTuning> {
+    fn set(&mut self, path: String, value: Duration) -> Result<(), TuningError> {
         let mut known = Vec::new();
         for (name, duration) in self.durations() {
             if name == path {
@@ -147,10 +147,10 @@ impl Tuning {
             known.push(name);
         }
         let message = format!("unknown field, expected one of {}", known.join(", "));
-        Err(BadTuning::Unreadable { path, message })
+        Err(TuningError::Unreadable { path, message })
     }
 
-    fn check(&mut self) -> Result<(), BadTuning> {
+    fn check(&mut self) -> Result<(), TuningError> {
         let seconds = Duration::from_secs;
         let day = seconds(86_400);
         for (path, value) in self.durations() {
@@ -162,7 +162,7 @@ impl Tuning {
             };
             if !range.contains(value) {
                 let value = Span(*value).to_string();
-                return Err(BadTuning::OutOfRange { path, value, range: words });
+                return Err(TuningError::OutOfRange { path, value, range: words });
             }
         }
         Ok(())
@@ -179,8 +179,8 @@ impl Tuning {
     /// For demonstrations; times a server names are not scaled.
     ///
     /// # Errors
-    /// [`BadTuning::OutOfRange`] outside 0.01 to 1.
-    pub fn with_time_scale(self, time_scale: f64) -> Result<Self, BadTuning> {
+    /// [`TuningError::OutOfRange`] outside 0.01 to 1.
+    pub fn with_time_scale(self, time_scale: f64) -> Result<Self, TuningError> {
         check_scale(time_scale)?;
         Ok(self.scaled(time_scale))
     }
@@ -211,11 +211,11 @@ impl Tuning {
     }
 }
 
-fn check_scale(time_scale: f64) -> Result<(), BadTuning> {
+fn check_scale(time_scale: f64) -> Result<(), TuningError> {
     if (0.01..=1.0).contains(&time_scale) {
         return Ok(());
     }
-    Err(BadTuning::OutOfRange { path: "time_scale", value: time_scale.to_string(), range: "0.01 to 1" })
+    Err(TuningError::OutOfRange { path: "time_scale", value: time_scale.to_string(), range: "0.01 to 1" })
 }
 
 #[cfg(test)]

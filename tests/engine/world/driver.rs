@@ -373,6 +373,7 @@ impl World {
                 self.floors.insert(id, self.now + floor);
             }
             Verdict::Failed(_) | Verdict::Declined { .. } => {}
+            new => panic!("{new:?} is none of the world's"),
         }
         self.input(Input::Done {
             exchange,

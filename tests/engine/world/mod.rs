@@ -309,7 +309,7 @@ impl World {
 
     pub fn health(&self, server: &str) -> &'static str {
         let snapshot = self.snapshot();
-        snapshot.servers.iter().find(|s| s.server.as_str() == server).unwrap().health
+        snapshot.servers.iter().find(|s| s.server.as_str() == server).unwrap().health.as_str()
     }
 
     /// How often something was told.

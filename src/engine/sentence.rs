@@ -1,0 +1,280 @@
+//! Events, and the words in them, as a person reads them.
+
+use std::fmt;
+
+use super::{
+    Ending, Event, Finding, LeftOutReason, LocationReason, NetworkChange, Next, Notice, Reason, Rung, State,
+    Trigger, Wake,
+};
+
+impl Event {
+    /// Its name, as in JSON: `attached`, `attempt_failed`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::State { .. } => "state",
+            Self::Searching { .. } => "searching",
+            Self::Attached { .. } => "attached",
+            Self::Detached { .. } => "detached",
+            Self::AttemptFailed { .. } => "attempt_failed",
+            Self::Heartbeat { .. } => "heartbeat",
+            Self::SettingsAnnounced { .. } => "settings_announced",
+            Self::PolicyAnnounced { .. } => "policy_announced",
+            Self::Policy { .. } => "policy",
+            Self::PolicyFailed { .. } => "policy_failed",
+            Self::Waiting { .. } => "waiting",
+            Self::Failback { .. } => "failback",
+            Self::Probed { .. } => "probed",
+            Self::PushOpened { .. } => "push_opened",
+            Self::CommandRefused { .. } => "command_refused",
+            Self::PushLost { .. } => "push_lost",
+            Self::PushUnavailable { .. } => "push_unavailable",
+            Self::Notice { .. } => "notice",
+            Self::Location { .. } => "location",
+            Self::Round { .. } => "round",
+            Self::SettingsWarning { .. } => "settings_warning",
+            Self::Unverified { .. } => "unverified",
+            Self::StatusTooLarge { .. } => "status_too_large",
+            Self::CertificateEnded { .. } => "certificate_ended",
+            Self::CannotRemember { .. } => "cannot_remember",
+            Self::MemoryIgnored { .. } => "memory_ignored",
+            Self::StoreProblem { .. } => "store_problem",
+            Self::Stopped {} => "stopped",
+            Self::StoreRecovered {} => "store_recovered",
+        }
+    }
+}
+
+/// One line: what happened, at which server, and why. Lower case, no full stop.
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::State { state, reason } => write!(f, "{state}: {reason}"),
+            Self::Searching { reason, servers } => write!(f, "searching among {servers}: {reason}"),
+            Self::Attached { server, priority: Some(priority), elapsed, .. } => {
+                write!(f, "attached to {server}, priority {priority}, after {}", elapsed.brief())
+            }
+            Self::Attached { server, priority: None, elapsed, .. } => {
+                write!(f, "attached to {server}, in no priority, after {}", elapsed.brief())
+            }
+            Self::Detached { server, reason } => write!(f, "detached from {server}: {reason}"),
+            Self::AttemptFailed { server, detail, next, .. } => {
+                write!(f, "{server} failed: {detail}; {next}")
+            }
+            Self::Heartbeat { server, status, elapsed } => {
+                write!(f, "heartbeat to {server}: {status} after {}", elapsed.brief())
+            }
+            Self::SettingsAnnounced { server, tag } => write!(f, "{server} has the settings {tag}"),
+            Self::PolicyAnnounced { server, tag } => write!(f, "{server} has the policy {tag}"),
+            Self::Policy { server, tag } => write!(f, "the policy {tag} was read from {server}"),
+            Self::PolicyFailed { server, detail } => {
+                write!(f, "the policy was not read from {server}: {detail}")
+            }
+            Self::Waiting { wait, reason } => write!(f, "waiting for {}: {reason}", wait.brief()),
+            Self::Failback { from, to } => write!(f, "back from {from} to {to}, which has proved itself"),
+            Self::Probed { server, failure: None } => write!(f, "{server} was probed and answers well"),
+            Self::Probed { server, failure: Some(failure) } => write!(f, "{server} was probed: {failure}"),
+            Self::PushOpened { server, by } => write!(f, "{server} is listened to by {by}"),
+            Self::CommandRefused { server, name } => {
+                write!(f, "the command {name} of {server} is refused: the connection was not verified")
+            }
+            Self::PushLost { server, detail } => write!(f, "the event stream of {server} is lost: {detail}"),
+            Self::PushUnavailable { server, retry } => {
+                write!(f, "{server} offers no event stream; it is asked again in {}", retry.brief())
+            }
+            Self::Notice { server, kind, name: Some(name) } => write!(f, "{server} announces {kind} {name}"),
+            Self::Notice { server, kind, name: None } => write!(f, "{server} announces {kind}"),
+            Self::Location { situation, location: Some(location), detail, .. } => {
+                write!(f, "{situation}, location {location}: {detail}")
+            }
+            Self::Location { situation, location: None, detail, .. } => write!(f, "{situation}: {detail}"),
+            Self::Round { evidence, .. } => {
+                write!(f, "the reference servers say {} after {}", evidence.finding, evidence.elapsed.brief())
+            }
+            Self::SettingsWarning { warning } => write!(f, "settings: {warning}"),
+            Self::Unverified { server } => write!(f, "connected to {server}, and nothing of it was verified"),
+            Self::StatusTooLarge { server, size } => {
+                write!(
+                    f,
+                    "{server} refused the status of {size} bytes as too large; it is left out for an hour"
+                )
+            }
+            Self::CertificateEnded { server } => {
+                write!(
+                    f,
+                    "a certificate of {server} has ended on a kept connection; the next is verified afresh"
+                )
+            }
+            Self::CannotRemember { .. } => {
+                write!(f, "what the agent learned could not be stored; it goes on")
+            }
+            Self::MemoryIgnored { detail } => write!(f, "the agent begins with nothing known: {detail}"),
+            Self::StoreProblem { problem } => write!(f, "store: {problem}"),
+            Self::Stopped {} => write!(f, "stopped"),
+            Self::StoreRecovered {} => write!(f, "what was not stored is stored now"),
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Starting => "starting",
+            Self::Searching => "searching",
+            Self::Attached => "attached",
+            Self::Waiting => "waiting",
+            Self::NoNetwork => "no network",
+            Self::NoWay => "no way",
+            Self::Captive => "captive",
+            Self::Rejected => "rejected",
+            Self::Disabled => "disabled",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+        })
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.explain())
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.explain())
+    }
+}
+
+impl fmt::Display for Trigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.explain())
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.explain())
+    }
+}
+
+impl fmt::Display for Next {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::NextServer => "the next server is tried",
+            Self::SameServer => "the same server is tried once more",
+            Self::Later => "it is asked again later",
+            Self::Nothing => "no other server is left to try",
+        })
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Content => "content",
+            Self::Command => "a command",
+        })
+    }
+}
+
+impl fmt::Display for Rung {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Stream => "an event stream",
+            Self::Poll => "polls",
+            Self::Pull => "heartbeats alone",
+        })
+    }
+}
+
+impl fmt::Display for NetworkChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Changed => "the network changed",
+            Self::Elsewhere => "the network changed elsewhere",
+            Self::Returned => "the network returned",
+            Self::Gone => "the network is gone",
+        })
+    }
+}
+
+impl fmt::Display for Wake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Drain => "actions or events wait",
+            Self::Attachment => "an attempt or a wait is due",
+            Self::Schedule => "a heartbeat or a stream is due",
+            Self::Location => "a round of the reference servers is due",
+        })
+    }
+}
+
+impl fmt::Display for LeftOutReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Down => "it failed",
+            Self::TooManyRequests => "it asked for patience (429)",
+            Self::Throttled => "it asked for patience",
+            Self::NotAllowed => "it rejected this agent",
+        })
+    }
+}
+
+impl fmt::Display for LocationReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::NothingKnown => "nothing was found out yet",
+            Self::NoNetwork => "there is no usable network",
+            Self::NobodyToAsk => "there are no reference servers, and the management server is not there",
+            Self::ManagementServer => "an exchange with the management server proved enough",
+            Self::ReferenceServer => "a reference server answered with enough proof",
+            Self::NobodyAnswered => "no reference server answered with enough proof",
+            Self::Incomplete => "not all could be asked in time, and none had answered by then",
+            Self::EverybodyAnswers => "the network answers in place of every server",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::types::{ServerId, Span};
+
+    #[test]
+    fn an_event_is_one_line_under_the_name_it_has_in_json() {
+        let (server, wait) = (ServerId::new("a"), Span(Duration::from_millis(1250)));
+        let events = [
+            (Event::State { state: State::NoNetwork, reason: Reason::NoNetwork }, "no network: "),
+            (Event::Searching { reason: Reason::Start, servers: 2 }, "searching among 2: the agent starts"),
+            (
+                Event::Detached { server: server.clone(), reason: Reason::Asked },
+                "detached from a: the application asked",
+            ),
+            (
+                Event::Heartbeat { server: server.clone(), status: 200, elapsed: wait },
+                "heartbeat to a: 200 after 1s 250ms",
+            ),
+            (Event::Waiting { wait, reason: Reason::Start }, "waiting for 1s 250ms: the agent starts"),
+            (Event::Probed { server: server.clone(), failure: None }, "a was probed and answers well"),
+            (
+                Event::Notice { server: server.clone(), kind: Notice::Content, name: Some("x".into()) },
+                "a announces content x",
+            ),
+            (
+                Event::StatusTooLarge { server: server.clone(), size: 7 },
+                "a refused the status of 7 bytes as too large",
+            ),
+            (Event::PushOpened { server, by: Rung::Stream }, "a is listened to by an event stream"),
+            (Event::CannotRemember { version: 1 }, "what the agent learned could not be stored"),
+            (Event::Stopped {}, "stopped"),
+        ];
+        for (event, line) in events {
+            let text = event.to_string();
+            assert!(text.starts_with(line), "{text}");
+            assert!(!text.ends_with('.') && !text.contains('\n'), "{text}");
+            assert_eq!(serde_json::to_value(&event).unwrap()["event"], event.name());
+        }
+    }
+}
