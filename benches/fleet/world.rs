@@ -13,8 +13,7 @@ use std::time::Duration;
 use homing::engine::{Action, Away, Engine, Event, Input, Memory, Setup, Tuning};
 use homing::settings::Settings;
 use homing::types::{
-    Cause, ExchangeId, LinkId, Listening, Medium, Moment, News, Outcome, Proof, Purpose, Request, Route,
-    Verdict, Via,
+    Cause, ExchangeId, LinkId, Listening, Medium, Moment, News, Proof, Purpose, Request, Route, Verdict, Via,
 };
 
 /// How a fleet is made.
@@ -236,10 +235,7 @@ impl World {
                 agent.back.get_or_insert(self.now);
                 self.input(number, Input::FirstByte { exchange });
                 let verdict = Verdict::Success { status: 200, settings: Some("\"7\""), policy: None };
-                self.input(
-                    number,
-                    Input::Done { exchange, outcome: Outcome { verdict, drain: None, events: false } },
-                );
+                self.input(number, Input::Done { exchange, outcome: verdict.into() });
             }
             Happening::Lost(link, cut) => {
                 let Some(place) = stands(link) else { return };

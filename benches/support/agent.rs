@@ -9,7 +9,7 @@ use std::time::Duration;
 use homing::engine::{Action, Away, Engine, Input, Memory, Setup, Tuning};
 use homing::settings::Settings;
 use homing::types::{
-    ExchangeId, LinkId, Listening, Medium, Moment, News, Outcome, Proof, Request, Route, Verdict, Via,
+    ExchangeId, LinkId, Listening, Medium, Moment, News, Proof, Request, Route, Verdict, Via,
 };
 
 /// Settings with one priority of `servers` servers, each an address, over TLS.
@@ -103,10 +103,7 @@ impl Agent {
             Coming::Done(exchange) => {
                 let verdict =
                     Verdict::Success { status: 200, settings: Some("\"7\""), policy: Some("\"3\"") };
-                self.handle(Input::Done {
-                    exchange,
-                    outcome: Outcome { verdict, drain: None, events: false },
-                });
+                self.handle(Input::Done { exchange, outcome: verdict.into() });
             }
         }
     }

@@ -15,8 +15,7 @@ use std::time::Duration;
 use homing::engine::{Action, Away, Command, Engine, Event, Input, Memory, Setup, Tuning};
 use homing::settings::{Protocol, Server, Settings, Source};
 use homing::types::{
-    AgentId, Cause, ExchangeId, Failure, Host, LinkId, Medium, Moment, Outcome, Purpose, Request, Verdict,
-    Via,
+    AgentId, Cause, ExchangeId, Failure, Host, LinkId, Medium, Moment, Purpose, Request, Verdict, Via,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::time::{ClockId, clock_gettime};
@@ -113,8 +112,7 @@ impl Agent {
                 }
                 // This example says nothing else.
                 Action::Exchange { exchange, .. } => {
-                    let outcome =
-                        Outcome { verdict: Verdict::Declined { status: 0 }, drain: None, events: false };
+                    let outcome = Verdict::Declined { status: 0 }.into();
                     self.engine.handle(now(), Input::Done { exchange, outcome });
                 }
                 Action::Adopt { exchange } => {

@@ -96,11 +96,8 @@ pub(crate) fn outcome(answer: &Answer) -> Outcome<'_> {
                 Failure::noted(Cause::NotAManager { status }, "neither Homing-Settings nor Homing-Policy")
             }
             (settings, policy) => {
-                return Outcome {
-                    verdict: Verdict::Success { status, settings, policy },
-                    drain,
-                    events: false,
-                };
+                let verdict = Verdict::Success { status, settings, policy };
+                return Outcome::from(verdict).with_drain(drain);
             }
         },
         401 => Cause::NotAllowed { status }.into(),
@@ -120,11 +117,8 @@ pub(crate) fn outcome(answer: &Answer) -> Outcome<'_> {
     let kind = answer.field("Content-Type").and_then(|kind| kind.split(';').next());
     let is_page = matches!(failure.cause, Cause::NotAManager { .. })
         && kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/html"));
-    Outcome {
-        verdict: Verdict::Failed(Failure { evidence: is_page.then_some(Evidence::Portal), ..failure }),
-        drain,
-        events: false,
-    }
+    let verdict = Verdict::Failed(failure.with_evidence(is_page.then_some(Evidence::Portal)));
+    Outcome::from(verdict).with_drain(drain)
 }
 
 /// Seconds, or a date on the clock of the server that wrote it.

@@ -507,7 +507,7 @@ mod tests {
                 rounds = rounds.max(answered(engine, now, Input::Connected { link, via }));
             } else if let Action::Exchange { exchange, .. } = action {
                 let verdict = Verdict::Success { status: 200, settings: Some("\"1\""), policy: None };
-                let outcome = Outcome { verdict, drain: None, events: false };
+                let outcome = Outcome::from(verdict);
                 rounds = rounds.max(answered(engine, now, Input::FirstByte { exchange }));
                 rounds = rounds.max(answered(engine, now, Input::Done { exchange, outcome }));
             }

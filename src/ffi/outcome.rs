@@ -90,7 +90,7 @@ pub(super) unsafe fn read_outcome<'a>(given: *const homing_outcome) -> Result<Ou
                 ));
             }
         };
-        Ok(Outcome { verdict, drain, events: given.events != 0 })
+        Ok(Outcome::from(verdict).with_drain(drain).with_events(given.events != 0))
     }
 }
 

@@ -9,6 +9,7 @@ use super::printable::{Printable, printable};
 
 /// One failure: its cause, and what the library underneath said of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Failure {
     /// What happened.
     pub cause: Cause,
@@ -47,6 +48,12 @@ impl Failure {
     pub fn noted(cause: Cause, note: impl fmt::Display) -> Self {
         let note = printable(note, NOTE);
         Self { cause, note: (!note.is_empty()).then(|| note.into()), evidence: None }
+    }
+
+    /// The same failure, and what it says about more than one server.
+    #[must_use]
+    pub fn with_evidence(self, evidence: Option<Evidence>) -> Self {
+        Self { evidence, ..self }
     }
 
     /// Which row of the table of costs this is.

@@ -4,8 +4,17 @@ use std::time::Duration;
 
 use super::Failure;
 
-/// How one exchange ended, as its driver reports it.
+/// How one exchange ended, as its driver reports it. A driver makes one of a [`Verdict`].
+///
+/// ```
+/// use homing::types::{Outcome, Verdict};
+///
+/// let verdict = Verdict::Success { status: 200, settings: Some("\"7\""), policy: None };
+/// let outcome = Outcome::from(verdict).with_drain(Some(std::time::Duration::from_secs(60)));
+/// assert!(!outcome.events);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Outcome<'a> {
     /// Success, or not.
     pub verdict: Verdict<'a>,
@@ -13,6 +22,27 @@ pub struct Outcome<'a> {
     pub drain: Option<Duration>,
     /// Something waits at the server's events (`Homing-Events: 1`): an agent that does not listen there asks for it, once.
     pub events: bool,
+}
+
+impl Outcome<'_> {
+    /// The same, with what the server said of leaving it.
+    #[must_use]
+    pub fn with_drain(self, drain: Option<Duration>) -> Self {
+        Self { drain, ..self }
+    }
+
+    /// The same, with what the server said of its events.
+    #[must_use]
+    pub fn with_events(self, events: bool) -> Self {
+        Self { events, ..self }
+    }
+}
+
+impl<'a> From<Verdict<'a>> for Outcome<'a> {
+    /// The answer said nothing else.
+    fn from(verdict: Verdict<'a>) -> Self {
+        Self { verdict, drain: None, events: false }
+    }
 }
 
 /// The three ways an exchange ends.

@@ -268,7 +268,7 @@ impl Chaos {
             self.anybody_proved = true;
             self.succeeded.insert(exchange);
         }
-        self.input(Input::Done { exchange, outcome: Outcome { verdict, drain, events: false } });
+        self.input(Input::Done { exchange, outcome: Outcome::from(verdict).with_drain(drain) });
     }
 
     pub fn perform(&mut self, deed: Deed) {
@@ -430,7 +430,7 @@ impl Chaos {
 
     fn done_stale(&mut self, exchange: ExchangeId) {
         let verdict = Verdict::Success { status: 200, settings: None, policy: None };
-        self.input(Input::Done { exchange, outcome: Outcome { verdict, drain: None, events: false } });
+        self.input(Input::Done { exchange, outcome: verdict.into() });
     }
 
     pub fn drain(&mut self) {

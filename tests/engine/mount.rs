@@ -241,7 +241,7 @@ mod twice {
     impl Failed {
         fn new(failure: Failure) -> Self {
             // What certificates show together has no form in C yet.
-            let Failure { cause, note, evidence: _ } = failure;
+            let Failure { cause, note, .. } = failure;
             let retry_after_ms = match cause {
                 Cause::Throttled { retry_after: Some(after), .. } => Some(milliseconds(after)),
                 _ => None,
@@ -382,7 +382,7 @@ mod twice {
         exchange: u64,
         outcome: Outcome<'_>,
     ) -> homing_status {
-        let Outcome { verdict, drain, events } = outcome;
+        let Outcome { verdict, drain, events, .. } = outcome;
         let drain = drain.map(milliseconds);
         let tag = |tag: Option<&str>| tag.map(|tag| CString::new(tag).unwrap());
         let (kind, status, settings, policy, failed) = match verdict {

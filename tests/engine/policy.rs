@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use homing::engine::{Action, Away, Command, Engine, Event, Input, Memory, Setup};
 use homing::settings::Settings;
-use homing::types::{Cause, ExchangeId, LinkId, Medium, Moment, Outcome, Proof, Request, Verdict, Via};
+use homing::types::{Cause, ExchangeId, LinkId, Medium, Moment, Proof, Request, Verdict, Via};
 
 /// One agent at one server, driven by hand.
 pub(crate) struct Agent {
@@ -65,7 +65,7 @@ impl Agent {
 
     pub(crate) fn answers(&mut self, exchange: ExchangeId, status: u16, policy: Option<&str>) {
         let verdict = Verdict::Success { status, settings: None, policy };
-        self.input(Input::Done { exchange, outcome: Outcome { verdict, drain: None, events: false } });
+        self.input(Input::Done { exchange, outcome: verdict.into() });
     }
 
     /// Lets time pass up to the next heartbeat.
@@ -145,12 +145,8 @@ fn what_comes_over_a_link_that_proved_nothing_is_no_policy_though_the_heartbeats
     let (mut agent, link) = attached("p1", Memory::default());
     let (read, _, _) = agent.asks();
     // The server does not understand the request, so it is made again on a link of its own, which is not verified.
-    let outcome = Outcome {
-        verdict: Verdict::Failed(Cause::Misunderstood { status: 421 }.into()),
-        drain: None,
-        events: false,
-    };
-    agent.input(Input::Done { exchange: read, outcome });
+    let verdict = Verdict::Failed(Cause::Misunderstood { status: 421 }.into());
+    agent.input(Input::Done { exchange: read, outcome: verdict.into() });
     let other = agent.connects_with(Proof::Tcp);
     let (read, on, request) = agent.asks();
     assert!(on == other && other != link);

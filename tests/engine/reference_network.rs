@@ -106,7 +106,7 @@ impl Places {
             Place::Accepts(after) => Some((after * 2, Err(Cause::UnknownIssuer.into()))),
             Place::Intercepts(after, authorities) => {
                 let evidence = Some(Evidence::UnknownIssuer(authorities[self.asked.len() % 2]));
-                Some((after * 2, Err(Failure { evidence, ..Cause::UnknownIssuer.into() })))
+                Some((after * 2, Err(Failure::from(Cause::UnknownIssuer).with_evidence(evidence))))
             }
             Place::Refuses(after) => Some((after, Err(Cause::ConnectionRefused.into()))),
             Place::Drops => None,

@@ -39,10 +39,10 @@ fn the_words_of_a_failure_are_escaped_wherever_they_stand() {
         world.places.at.insert((reference(0), 443).into(), Place::Drops);
         world.set_all(black_hole()).run(ms(100));
         // By the constructor, and as a driver may write it by itself.
-        let failure = match noted {
-            true => Failure::noted(Cause::NotHttp, UNSEEN),
-            false => Failure { note: Some(UNSEEN.into()), ..Cause::NotHttp.into() },
-        };
+        let mut failure = Failure::noted(Cause::NotHttp, UNSEEN);
+        if !noted {
+            failure.note = Some(UNSEEN.into());
+        }
         // What is under way has some of these numbers; the others mean nothing.
         for number in 0..100 {
             world.input(Input::Lost { link: LinkId(number), failure: failure.clone() });

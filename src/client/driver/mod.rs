@@ -211,7 +211,7 @@ impl Driver {
             }
             Heard::Declined(exchange) => {
                 let verdict = Verdict::Declined { status: 0 };
-                engine(Input::Done { exchange, outcome: Outcome { verdict, drain: None, events: false } })
+                engine(Input::Done { exchange, outcome: verdict.into() })
             }
             Heard::Answered { exchange, request, covers, answer } => {
                 let engine = |outcome: Outcome<'_>| engine(Input::Done { exchange, outcome });

@@ -375,10 +375,8 @@ impl World {
             Verdict::Failed(_) | Verdict::Declined { .. } => {}
             new => panic!("{new:?} is none of the world's"),
         }
-        self.input(Input::Done {
-            exchange,
-            outcome: Outcome { verdict, drain, events: is_beat && self.events_wait },
-        });
+        let outcome = Outcome::from(verdict).with_drain(drain).with_events(is_beat && self.events_wait);
+        self.input(Input::Done { exchange, outcome });
     }
 
     /// The oracle: what is told must be consistent.

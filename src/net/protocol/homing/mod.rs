@@ -46,7 +46,7 @@ impl Protocol for Homing {
         };
         let drain = answer.fields.text(fields::DRAIN).and_then(fields::seconds);
         let events = answer.fields.text(fields::EVENTS) == Some("1");
-        Outcome { verdict, drain, events }
+        Outcome::from(verdict).with_drain(drain).with_events(events)
     }
 }
 
