@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::active::{Active, Leave};
+use super::failures::Charge;
 use super::health::{Health, floor};
 use super::plan::{Criteria, Entry};
 use super::race::Race;
@@ -274,7 +275,7 @@ impl Attachment {
                 self.servers.charge(cx, record, policy, &failure);
                 if self.is_down(record) {
                     cx.emit(Event::attempt_failed(server, &failure, Next::NextServer));
-                    return self.lose(cx, failure, true);
+                    return self.lose(cx, failure, Charge::Paid);
                 }
                 cx.emit(Event::attempt_failed(server, &failure, Next::SameServer));
                 // A connection in use was lost, perhaps by everybody: come back spread.
@@ -285,7 +286,7 @@ impl Attachment {
                 self.servers.charge(cx, record, policy, &failure);
                 if self.is_down(record) {
                     cx.emit(Event::attempt_failed(server, &failure, Next::NextServer));
-                    return self.lose(cx, failure, true);
+                    return self.lose(cx, failure, Charge::Paid);
                 }
                 cx.emit(Event::attempt_failed(server, &failure, Next::SameServer));
                 let wait = cx.rng.between(tuning.recheck_least, tuning.recheck_most);
@@ -318,7 +319,7 @@ impl Attachment {
             | FailureClass::Draining
             | FailureClass::ClosedIdle => {
                 cx.emit(Event::attempt_failed(server, &failure, Next::NextServer));
-                self.lose(cx, failure, false);
+                self.lose(cx, failure, Charge::Due);
             }
         }
     }
@@ -336,7 +337,7 @@ impl Attachment {
             .is_some_and(|record| matches!(record.health, Health::Quarantined { .. }))
         {
             cx.emit(Event::attempt_failed(server, &failure, Next::NextServer));
-            return self.lose(cx, failure, true);
+            return self.lose(cx, failure, Charge::Paid);
         }
         cx.emit(Event::attempt_failed(server, &failure, Next::SameServer));
     }

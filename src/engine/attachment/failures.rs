@@ -10,8 +10,24 @@ pub(super) struct Ended {
     pub(super) record: usize,
     pub(super) policy: u16,
     pub(super) failure: Failure,
-    /// Its server has paid already.
-    pub(super) charged: bool,
+    pub(super) charge: Charge,
+}
+
+/// Whether a server has paid for a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Charge {
+    /// It pays when the race is over.
+    Due,
+    Paid,
+}
+
+/// How it is known that an attempt has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Certainty {
+    /// Something said so: an answer, a refusal, a connection that ended.
+    Definite,
+    /// Nothing did, in the time it had.
+    OutOfTime,
 }
 
 /// See the module. Each question has the same cost however many servers have failed.
@@ -26,7 +42,7 @@ pub(super) struct Failures {
 
 #[derive(Clone, Copy, Debug)]
 struct Known {
-    charged: bool,
+    charge: Charge,
     rejected: bool,
 }
 
@@ -35,13 +51,13 @@ impl Failures {
     /// counts, and what was paid stays paid.
     pub(super) fn add(&mut self, mut ended: Ended) {
         if let Some(before) = self.known.remove(&ended.record) {
-            ended.charged |= before.charged;
+            ended.charge = ended.charge.max(before.charge);
             self.rejections -= usize::from(before.rejected);
             self.ended.retain(|earlier| earlier.record != ended.record);
         }
         let rejected = ended.failure.class() == FailureClass::NotAllowed;
         self.rejections += usize::from(rejected);
-        self.known.insert(ended.record, Known { charged: ended.charged, rejected });
+        self.known.insert(ended.record, Known { charge: ended.charge, rejected });
         self.ended.push(ended);
     }
 

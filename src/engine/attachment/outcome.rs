@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::active::{Leave, Reached};
 use super::backoff::{MOST_MISSES, delay};
+use super::failures::Charge;
 use super::race::{Held, Race, Runner};
 use super::{Active, Attachment};
 use crate::engine::context::Context;
@@ -218,7 +219,7 @@ impl Attachment {
             Blame::Servers => {
                 let sign = self.sign(race);
                 let (spared, others): (Vec<_>, Vec<_>) =
-                    race.failed.iter().filter(|ended| !ended.charged).partition(|ended| {
+                    race.failed.iter().filter(|ended| ended.charge == Charge::Due).partition(|ended| {
                         is_portal(&ended.failure) || sign.is_some_and(|sign| sign.explains(&ended.failure))
                     });
                 for ended in spared {
@@ -255,7 +256,7 @@ impl Attachment {
     }
 
     fn charge_all(&mut self, cx: &mut Context<'_>, race: &Race) {
-        for ended in race.failed.iter().filter(|ended| !ended.charged) {
+        for ended in race.failed.iter().filter(|ended| ended.charge == Charge::Due) {
             self.servers.charge(cx, ended.record, ended.policy, &ended.failure);
         }
     }

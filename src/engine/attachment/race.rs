@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Tuning;
-use super::failures::{Ended, Failures};
+use super::failures::{Certainty, Charge, Ended, Failures};
 use super::plan::Entry;
 use super::ranked_servers::Member;
 use crate::engine::Reason;
@@ -135,7 +135,7 @@ impl Race {
     pub(super) fn renumber_failures(&mut self, keep: bool, record: impl Fn(usize) -> Option<usize>) {
         for ended in self.failed.take().into_iter().filter(|_| keep) {
             if let Some(record) = record(ended.record) {
-                self.failed.add(Ended { record, charged: true, ..ended });
+                self.failed.add(Ended { record, charge: Charge::Paid, ..ended });
             }
         }
         self.last_chances = false;
@@ -247,11 +247,11 @@ impl Race {
     }
 
     /// A runner failed. It is out of the race.
-    pub(super) fn failed(&mut self, index: usize, failure: Failure, definite: bool, charged: bool) {
+    pub(super) fn failed(&mut self, index: usize, failure: Failure, certainty: Certainty, charge: Charge) {
         let runner = self.runners.remove(index);
         let record = runner.attempt.target.record;
-        self.pace.definite |= definite;
-        self.failed.add(Ended { record, policy: runner.member.server.policy, failure, charged });
+        self.pace.definite |= certainty == Certainty::Definite;
+        self.failed.add(Ended { record, policy: runner.member.server.policy, failure, charge });
     }
 
     /// Whether an attempt was, or will be, dialled under a policy of these settings.

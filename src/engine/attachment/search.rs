@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::backoff::delay;
-use super::failures::Ended;
+use super::failures::{Charge, Ended};
 use super::plan::{Criteria, LastResort};
 use super::race::Race;
 use super::servers::Finish;
@@ -86,8 +86,8 @@ impl Attachment {
         }
     }
 
-    /// The server in use failed and nothing is under way: on to the others. `charged`: it has paid already.
-    pub(super) fn lose(&mut self, cx: &mut Context<'_>, failure: Failure, charged: bool) {
+    /// The server in use failed and nothing is under way: on to the others.
+    pub(super) fn lose(&mut self, cx: &mut Context<'_>, failure: Failure, charge: Charge) {
         let Some(active) = self.active() else {
             return;
         };
@@ -99,7 +99,7 @@ impl Attachment {
                 cx.rng.up_to(longest).max(delay(self.misses, tuning.ceiling, tuning, cx.rng))
             }
         };
-        let ended = Ended { record, policy, failure, charged };
+        let ended = Ended { record, policy, failure, charge };
         if !wait.is_zero() {
             let alone = Race::new(cx.queue.next_id(), Reason::ServerFailed, cx.now, Vec::new()).after(ended);
             self.blame(cx, &alone);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::by_id::ById;
 use super::digest::Digest;
+use super::failures::{Certainty, Charge};
 use super::health::{Record, Throttle, smooth};
 use super::plan::{self, Criteria, Entry};
 use super::race::{Held, Race, Runner, Step};
@@ -334,7 +335,7 @@ impl Servers {
             }
             // The link of a success in reserve is gone before it was needed.
             cx.queue.abandon(held.exchange, Ending::Failed);
-            self.fail(cx, race, index, Cause::ClosedIdle.into(), true);
+            self.fail(cx, race, index, Cause::ClosedIdle.into(), Certainty::Definite);
             return true;
         }
         let step = runner.attempt.handle(cx, input);
@@ -356,7 +357,7 @@ impl Servers {
                         if let Some(runner) = race.runners.get_mut(index) {
                             runner.give_up(cx, Ending::Failed);
                         }
-                        self.fail(cx, race, index, Cause::Draining.into(), true);
+                        self.fail(cx, race, index, Cause::Draining.into(), Certainty::Definite);
                     }
                 }
             }
@@ -381,7 +382,7 @@ impl Servers {
                 break;
             };
             if let Some(failure) = runner.attempt.expire(cx) {
-                self.fail(cx, race, index, failure, false);
+                self.fail(cx, race, index, failure, Certainty::OutOfTime);
             }
         }
         loop {
@@ -443,7 +444,7 @@ impl Servers {
         if let (Some(window), Some(runner)) = (drain, race.runners.get(index)) {
             self.drain(cx, runner.attempt.target.record, window);
         }
-        self.fail(cx, race, index, failure, true);
+        self.fail(cx, race, index, failure, Certainty::Definite);
     }
 
     fn fail(
@@ -452,7 +453,7 @@ impl Servers {
         race: &mut Race,
         index: usize,
         failure: Failure,
-        definite: bool,
+        certainty: Certainty,
     ) {
         let Some(runner) = race.runners.get(index) else {
             return;
@@ -461,17 +462,18 @@ impl Servers {
         let listed = self.ranked_servers.with_record_of(&runner.member);
         if listed.is_some_and(|listed| !listed.is_same_place(&runner.member)) {
             // It was at a place the settings no longer name; the present one is not charged.
-            race.failed(index, failure, definite, true);
+            race.failed(index, failure, certainty, Charge::Paid);
             return;
         }
         let server = self.id(record);
         // What a server asks for holds from the moment it is heard, whatever becomes of the race.
-        let at_once = failure.class() == FailureClass::Throttled;
-        if at_once {
+        let mut charge = Charge::Due;
+        if failure.class() == FailureClass::Throttled {
+            charge = Charge::Paid;
             let policy = race.runners.get(index).map_or(0, |runner| runner.member.server.policy);
             self.charge(cx, record, policy, &failure);
         }
-        race.failed(index, failure.clone(), definite, at_once);
+        race.failed(index, failure.clone(), certainty, charge);
         let next = if race.in_flight() + race.left() > 0 { Next::NextServer } else { Next::Nothing };
         cx.emit(Event::attempt_failed(server, &failure, next));
     }

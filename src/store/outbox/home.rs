@@ -10,7 +10,7 @@ use super::head::{self, Head};
 use super::lane::Grave;
 use super::learned::{self, Learned};
 use super::pen::Pen;
-use super::recovery::{self, Recovered};
+use super::recovery::{self, Recovered, Unread};
 use super::shelf::{Shelf, Systems};
 use super::time::Now;
 use crate::platform::logging;
@@ -23,6 +23,16 @@ const PATIENCE: u64 = 30;
 /// A folder with a file that cannot be read is tried this often before the file is given up. What is there must not be taken for
 /// lost because of a passing fault, and one bad file must not keep the others waiting for ever.
 const MOST_FAILED: u32 = 3;
+
+/// What a pass over the folder writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pass {
+    /// What has to be.
+    Brief,
+    /// Also the head for reports that were dropped alone, which would else be found again, and dropped again, at the next
+    /// opening; and what was learned of applications.
+    Thorough,
+}
 
 /// See the module.
 pub(super) struct Home {
@@ -53,23 +63,22 @@ impl Home {
     }
 
     /// One pass: opens the folder if it is not, writes what waits in memory, the head, and removes what is not needed. What was noticed
-    /// goes to `events`. `thorough`: the head is also written for reports that were dropped alone, which would else be found again, and
-    /// dropped again, at the next opening.
+    /// goes to `events`.
     pub(super) fn pass(
         &mut self,
         (lines, learned): (&[Line; 4], &Mutex<Learned>),
         now: Now,
-        thorough: bool,
+        pass: Pass,
         events: &mut Vec<OutboxEvent>,
     ) -> Result<(), String> {
         let done = self.attach((lines, learned), now, events).and_then(|()| {
             // An application counts as reported only when its report is on the disk.
-            let applications = changed(learned, now, thorough);
+            let applications = changed(learned, now, pass);
             // First, because it may make room.
-            let tidied = self.tidy(lines, false);
+            let tidied = self.tidy(lines, Pass::Brief);
             let flushed: Vec<_> = lines.iter().map(|line| line.flush_all(now)).collect();
             flushed.into_iter().collect::<Result<(), _>>().map_err(io::Error::other)?;
-            self.tidy(lines, thorough).and(tidied)?;
+            self.tidy(lines, pass).and(tidied)?;
             self.keep(applications)
         });
         if done.is_err() {
@@ -147,8 +156,8 @@ impl Home {
         let place = Arc::new(place);
         let mut shelf = self.shelf(&place);
         let granularities = Lane::ALL.map(|lane| lines[lane as usize].state().granularity());
-        let patient = self.failed < MOST_FAILED;
-        let recovered = recovery::recover(&mut shelf, now.boot, granularities, patient);
+        let unread = if self.failed < MOST_FAILED { Unread::Fails } else { Unread::SetAside };
+        let recovered = recovery::recover(&mut shelf, now.boot, granularities, unread);
         self.failed = if recovered.is_ok() { 0 } else { self.failed + 1 };
         let recovered = recovered?;
         Ok((shelf, place, recovered))
@@ -179,7 +188,7 @@ impl Home {
     }
 
     /// Writes the head, and then removes the files that it makes superfluous.
-    fn tidy(&mut self, lines: &[Line; 4], thorough: bool) -> io::Result<()> {
+    fn tidy(&mut self, lines: &[Line; 4], pass: Pass) -> io::Result<()> {
         let Some(open) = &mut self.open else { return Ok(()) };
         let mut graves: Vec<Vec<Grave>> = Vec::new();
         let mut head = Head { opening: open.opening, gone: Vec::new() };
@@ -191,7 +200,7 @@ impl Home {
             graves.push(state.take_graves());
         }
         let removes = graves.iter().any(|graves| !graves.is_empty());
-        if !removes && !settled && !thorough && head.opening == open.head.opening {
+        if !removes && !settled && pass == Pass::Brief && head.opening == open.head.opening {
             return Ok(());
         }
         let mut done = Ok(());
@@ -220,9 +229,9 @@ impl Home {
 }
 
 /// What was learned, if that should be kept now.
-fn changed(learned: &Mutex<Learned>, now: Now, at_once: bool) -> Option<Vec<u8>> {
+fn changed(learned: &Mutex<Learned>, now: Now, pass: Pass) -> Option<Vec<u8>> {
     let mut learned = learned.lock().unwrap_or_else(PoisonError::into_inner);
-    learned.take_changed(now.boot, at_once)
+    learned.take_changed(now.boot, pass == Pass::Thorough)
 }
 
 /// A file that is missing or cannot be read costs a second report of each application.

@@ -61,7 +61,7 @@ pub use event::OutboxEvent;
 
 use event::Events;
 use group::{Line, Submitted};
-use home::Home;
+use home::{Home, Pass};
 use lane::{Refused, State};
 use learned::Learned;
 use shelf::Systems;
@@ -179,14 +179,14 @@ impl Outbox {
         let shared = Arc::new(shared);
         if shared.home.is_some() {
             // A problem is told as an event.
-            let _ = shared.pass(false);
+            let _ = shared.pass(Pass::Brief);
         } else {
             let problem = "the outbox has no folder";
             shared.lines.iter().for_each(|line| problem.clone_into(&mut line.state().group.problem));
         }
         let work = Arc::clone(&shared);
         let writer = (shared.home.is_some() && with_a_thread)
-            .then(|| Writer::new(Arc::new(move || drop(work.pass(false)))));
+            .then(|| Writer::new(Arc::new(move || drop(work.pass(Pass::Brief)))));
         Self { shared, writer }
     }
 
@@ -350,7 +350,7 @@ impl Outbox {
     /// # Errors
     /// What is the matter with the folder. An outbox without one has nothing to write.
     pub fn flush(&self) -> Result<(), String> {
-        self.shared.pass(true)
+        self.shared.pass(Pass::Thorough)
     }
 
     fn call_writer(&self) {
@@ -368,7 +368,7 @@ impl Drop for Outbox {
             writer.close();
         }
         // What cannot be written now is lost with the process.
-        let _ = self.shared.pass(true);
+        let _ = self.shared.pass(Pass::Thorough);
     }
 }
 
@@ -403,11 +403,11 @@ impl Shared {
     }
 
     /// One pass over the folder.
-    fn pass(&self, thorough: bool) -> Result<(), String> {
+    fn pass(&self, pass: Pass) -> Result<(), String> {
         let Some(home) = &self.home else { return Ok(()) };
         let mut events = Vec::new();
         let mut home = home.lock().unwrap_or_else(PoisonError::into_inner);
-        let result = home.pass((&self.lines, &self.learned), self.now(), thorough, &mut events);
+        let result = home.pass((&self.lines, &self.learned), self.now(), pass, &mut events);
         drop(home);
         let mut news = !events.is_empty();
         events.into_iter().for_each(|event| self.trouble().events.push(event));

@@ -35,17 +35,24 @@ pub(super) struct Recovered {
     pub(super) events: Vec<OutboxEvent>,
 }
 
-/// Reads the folder. `opened` is the second of this opening; the granularities are those of the lanes. `patient`: a file that cannot be read
-/// is an error, and else it is set aside.
+/// What a file that cannot be read means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// The opening fails, and is tried again.
+    Fails,
+    SetAside,
+}
+
+/// Reads the folder. `opened` is the second of this opening; the granularities are those of the lanes.
 pub(super) fn recover(
     shelf: &mut Shelf,
     opened: u64,
     granularities: [u64; 4],
-    patient: bool,
+    unread: Unread,
 ) -> io::Result<Recovered> {
     let mut found = Recovered::default();
     let names = shelf.names()?;
-    found.head = read_head(shelf, patient, &mut found.events)?;
+    found.head = read_head(shelf, unread, &mut found.events)?;
     found.opening = found.head.opening;
     let mut segments: Vec<SegmentName> = names.iter().filter_map(|name| name.parse().ok()).collect();
     // By lane, then by opening: the oldest come first.
@@ -53,7 +60,7 @@ pub(super) fn recover(
     for name in segments {
         found.opening = found.opening.max(name.opening);
         let lane = name.lane as usize;
-        match read_segment(shelf, name, (opened, granularities[lane]), patient)? {
+        match read_segment(shelf, name, (opened, granularities[lane]), unread)? {
             Ok((segment, lost)) => {
                 found.damaged[lane] += lost;
                 found.put(lane, segment);
@@ -88,12 +95,12 @@ impl Problem {
     }
 }
 
-fn read_head(shelf: &mut Shelf, patient: bool, events: &mut Vec<OutboxEvent>) -> io::Result<Head> {
+fn read_head(shelf: &mut Shelf, unread: Unread, events: &mut Vec<OutboxEvent>) -> io::Result<Head> {
     let opened = shelf.open(head::NAME);
     let bytes = match opened.and_then(|mut file| shelf.read(&mut file, head::MOST_BYTES + 1)) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Head::default()),
-        Err(error) if patient || is_exhausted(&error) => return Err(error),
+        Err(error) if unread == Unread::Fails || is_exhausted(&error) => return Err(error),
         Err(error) => {
             set_aside(shelf, head::NAME, Problem::new(format!("cannot be read: {error}")), events);
             return Ok(Head::default());
@@ -118,7 +125,7 @@ fn read_segment(
     shelf: &mut Shelf,
     name: SegmentName,
     (opened, granularity): (u64, u64),
-    patient: bool,
+    unread: Unread,
 ) -> io::Result<Outcome> {
     let opening = shelf.open(&name.to_string());
     let read = opening.and_then(|mut file| shelf.read(&mut file, file::MOST_TO_READ));
@@ -129,7 +136,7 @@ fn read_segment(
             let problem = Problem { stays: true, ..Problem::new(error.to_string()) };
             return Ok(Err(Some(problem)));
         }
-        Err(error) if patient || is_exhausted(&error) => return Err(error),
+        Err(error) if unread == Unread::Fails || is_exhausted(&error) => return Err(error),
         Err(error) => {
             let problem = Problem { counts: true, ..Problem::new(format!("cannot be read: {error}")) };
             return Ok(Err(Some(problem)));

@@ -66,7 +66,7 @@ impl Attempt {
         target: Target,
         request: Request,
     ) -> Self {
-        let mut attempt = Self::new(cx.now, owner, target, request, false);
+        let mut attempt = Self::new(cx.now, owner, target, request);
         attempt.take_route(cx);
         attempt
     }
@@ -79,12 +79,12 @@ impl Attempt {
         request: Request,
         link: Link,
     ) -> Self {
-        let mut attempt = Self::new(cx.now, owner, target, request, true);
+        let mut attempt = Self { reused: true, ..Self::new(cx.now, owner, target, request) };
         attempt.exchange(cx, link);
         attempt
     }
 
-    fn new(started: Moment, owner: Owner, target: Target, request: Request, reused: bool) -> Self {
+    fn new(started: Moment, owner: Owner, target: Target, request: Request) -> Self {
         Self {
             dialled_under: target.policy.settings,
             target,
@@ -92,7 +92,7 @@ impl Attempt {
             started,
             connect_time: None,
             progress: None,
-            reused,
+            reused: false,
             owner,
             stage: Stage::Ended,
             repeated: false,

@@ -23,7 +23,7 @@ impl Attempt {
         request: Request,
         old: Link,
     ) -> Self {
-        let mut attempt = Self::new(cx.now, owner, target, request, false);
+        let mut attempt = Self::new(cx.now, owner, target, request);
         attempt.spare = Some(Box::new(old));
         attempt.take_route(cx);
         attempt
