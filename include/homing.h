@@ -988,6 +988,26 @@ homing_text homing_situation_name(int32_t situation);
 // the next one is verified afresh.
 #define HOMING_EVENT_CERTIFICATE_ENDED 30
 
+// The settings that server has for this agent: body, with the entity tag text. The managed client judges them and tells
+// one of the next; a driver does so with homing_engine_try.
+#define HOMING_EVENT_SETTINGS 31
+
+// The settings could not be read from server; text says why.
+#define HOMING_EVENT_SETTINGS_FAILED 32
+
+// Settings are refused, and those before them stay; text says why.
+#define HOMING_EVENT_SETTINGS_REFUSED 33
+
+// Settings are on trial: they are used, and those before them are kept until an exchange has worked; text is their entity
+// tag, if a server gave them.
+#define HOMING_EVENT_SETTINGS_ON_TRIAL 34
+
+// An exchange through the settings on trial has worked: they stay; text is their entity tag, if a server gave them.
+#define HOMING_EVENT_SETTINGS_IN_FORCE 35
+
+// The settings on trial are given up, and those before them are back; text says why.
+#define HOMING_EVENT_SETTINGS_ROLLED_BACK 36
+
 // By an answer that does not end.
 #define HOMING_RUNG_STREAM 1
 
@@ -1074,6 +1094,28 @@ homing_status homing_event_clone(const homing_event *event,
 
 // Frees an event that was pulled or cloned. NULL is fine.
 void homing_event_free(homing_event *event);
+
+// ------------------------------------------------------------------------------------------------
+// Which settings of servers an agent takes.
+
+// From none: settings come from the program alone.
+#define HOMING_TAKES_NO_SETTINGS 0
+
+// From a server that was verified by its certificate or key; from another one where the settings in force say so
+// (accept_settings_over_http).
+#define HOMING_TAKES_VERIFIED 1
+
+// From any server, unless the settings in force say otherwise: the driver takes none without a signature.
+#define HOMING_TAKES_SIGNED 2
+
+// The settings are put on trial.
+#define HOMING_CONSENT_ACCEPT 0
+
+// They are not used.
+#define HOMING_CONSENT_REFUSE 1
+
+// They wait for homing_client_decide_settings; the newest wait, and older ones are dropped.
+#define HOMING_CONSENT_LATER 2
 
 // ------------------------------------------------------------------------------------------------
 // What a client is given when it starts.
@@ -1173,16 +1215,38 @@ typedef struct {
     void (*on_credentials)(void *user_data, homing_client *client, int32_t asked, homing_text server);
     // Loads a value by its name: gives it with homing_value_set and returns 0; gives nothing and returns 0 when
     // there is none; or returns an error number of the system. Called inside and on the thread of
-    // homing_client_start, once for each name: there are two, and later versions may have more. Needs store_save
+    // homing_client_start, once for each name: there are nine, and later versions may have more. Needs store_save
     // beside it; both replace state_folder.
     int32_t (*store_load)(void *user_data, const char *name, homing_value *value);
     // Keeps a value by its name, in place of the one before. Returns 0, or an error number of the system. Called on a thread
     // of its own, one value at a time, also while another callback runs: it may take its time, and heartbeats go on. It may
     // call every function of the client, once homing_client_start has returned; homing_client_free returns at once there.
     int32_t (*store_save)(void *user_data, const char *name, const uint8_t *data, size_t len);
+    // Asked about each settings document that server sends, with its entity tag and its len bytes at data, which live
+    // until it returns. Returns HOMING_CONSENT_...; another number refuses. Setting it takes settings from servers.
+    int32_t (*on_settings)(void *user_data,
+                           homing_client *client,
+                           homing_text server,
+                           homing_text tag,
+                           const uint8_t *data,
+                           size_t len);
+    // Ed25519 public keys of which one must have signed each settings document of a server, 32 bytes each, one after the
+    // other; NULL for none.
+    const uint8_t *settings_keys;
+    // How many keys: at most 16.
+    size_t settings_key_count;
+    // For whom signed settings must be, NUL-terminated; NULL for anyone.
+    const char *settings_audience;
+    // Where the files are that a server's settings may name by plain names, NUL-terminated; NULL: they may name none.
+    const char *settings_folder;
+    // HOMING_TAKES_VERIFIED: settings are taken from servers. HOMING_TAKES_NO_SETTINGS: only where there are keys or
+    // on_settings. HOMING_TAKES_SIGNED is that of the keys, and an error without.
+    int32_t takes_settings;
+    // 0.
+    uint32_t reserved_too;
 } homing_options;
 
-// Gives the value that was asked for: len bytes at data, which are copied. At most 256 KiB. Only inside the
+// Gives the value that was asked for: len bytes at data, which are copied. At most 1,024 KiB. Only inside the
 // callback that was given the place.
 homing_status homing_value_set(homing_value *value,
                                const uint8_t *data,
@@ -1284,6 +1348,14 @@ homing_status homing_client_beat_now(homing_client *client,
 // server that still has it is not asked for it. An empty or longer tag does nothing. Remembered where there is a store.
 homing_status homing_client_confirm_policy(homing_client *client,
                                            const char *tag);
+
+// Decides about settings of this entity tag, NUL-terminated UTF-8, that wait since on_settings said
+// HOMING_CONSENT_LATER. Does nothing when others wait, or none.
+//
+// Errors: HOMING_ERROR_RANGE for another consent than HOMING_CONSENT_....
+homing_status homing_client_decide_settings(homing_client *client,
+                                            const char *tag,
+                                            int32_t consent);
 
 // Finds out now where the machine is: asks the reference servers, whatever is known already.
 homing_status homing_client_probe_now(homing_client *client);
@@ -1449,6 +1521,9 @@ typedef struct {
 // The same as HOMING_REQUEST_LISTEN, but the answer ends with the first event after hello, or after wait_ms; 0: at once.
 #define HOMING_REQUEST_POLL 6
 
+// The settings are to be read: GET settings, as the policy is. The entity tag of the answer is told as that of the settings.
+#define HOMING_REQUEST_SETTINGS 7
+
 // A connection of our own to the server's address; proxies are 0 to 7.
 #define HOMING_ROUTE_DIRECT (-1)
 
@@ -1566,6 +1641,9 @@ typedef struct {
 // The reference servers are asked, or have had their time.
 #define HOMING_WAKE_LOCATION 4
 
+// The budget of settings on trial is looked at.
+#define HOMING_WAKE_TRIAL 5
+
 // What an engine is made of. Zero everything, set struct_size and agent_id, and what is to differ from the default.
 typedef struct {
     // sizeof(homing_engine_options).
@@ -1587,6 +1665,17 @@ typedef struct {
     const int32_t *routes;
     // How many ways: at most 8.
     size_t route_count;
+    // Names the settings in the memory, NUL-terminated; NULL: nothing is remembered of settings. It says which document they
+    // are and no other: the SHA-256 of its bytes in hexadecimal, say. 1 to 128 visible ASCII characters.
+    const char *settings_digest;
+    // The entity tag that a server gave them, NUL-terminated; NULL where none did.
+    const char *settings_tag;
+    // The same as settings_digest for what the program has, which may be other settings; NULL: the same.
+    const char *given_digest;
+    // HOMING_TAKES_...: from which servers settings are read.
+    int32_t takes_settings;
+    // 0.
+    uint32_t reserved;
 } homing_engine_options;
 
 // Makes an engine. Nothing happens before the first homing_engine_timeout.
@@ -1781,6 +1870,30 @@ homing_status homing_engine_new_credentials(homing_engine *engine,
 homing_status homing_engine_reconfigure(homing_engine *engine,
                                         uint64_t now_ns,
                                         const homing_settings *settings);
+
+// Use these settings on trial; they may be freed afterwards. Those before them come back when no server is found through these
+// though they still lead to one. Where no exchange has worked yet through the settings in force, these replace them at once.
+//
+// digest, tag and serial name them in the memory, as in homing_engine_options; all may be NULL. given is 1 when the
+// program gives them, which it will do again after a restart, and 0 when they came from a server.
+//
+// The call counts as one of homing_engine_reconfigure: the number of these settings is the next.
+//
+// Errors: HOMING_ERROR_RANGE for a digest that is none, and for another given.
+homing_status homing_engine_try(homing_engine *engine,
+                                uint64_t now_ns,
+                                const homing_settings *settings,
+                                const char *digest,
+                                const char *tag,
+                                const uint64_t *serial,
+                                int32_t given);
+
+// The files that the settings number old name were read again: the same settings have the next number from now on, as if
+// they had been given by homing_engine_reconfigure, and keep their part in a trial.
+homing_status homing_engine_renew(homing_engine *engine,
+                                  uint64_t now_ns,
+                                  uint32_t old,
+                                  const homing_settings *settings);
 
 // Use the settings of this location, NUL-terminated UTF-8; NULL, and a name that is no location, mean the group's.
 homing_status homing_engine_set_location(homing_engine *engine,

@@ -316,6 +316,11 @@ struct options {
     std::vector<header> headers;
     std::optional<std::uint64_t> seed;
     std::int32_t log_level = 0;
+    // Ed25519 public keys, one after the other.
+    std::string settings_keys;
+    std::optional<std::string> settings_audience;
+    std::optional<std::string> settings_folder;
+    std::int32_t takes_settings = HOMING_TAKES_NO_SETTINGS;
 
     std::function<void(client_view, event_view)> on_event;
     std::function<void(std::int32_t level, std::string_view message)> on_log;
@@ -325,6 +330,8 @@ struct options {
     std::function<void(client_view, std::int32_t asked, std::string_view server)> on_credentials;
     std::function<std::int32_t(const char *name, std::optional<std::string> &value)> store_load;
     std::function<std::int32_t(const char *name, std::string_view value)> store_save;
+    // Returns HOMING_CONSENT_...
+    std::function<std::int32_t(client_view, std::string_view server, std::string_view tag, std::string_view text)> on_settings;
 };
 
 // A client that somebody else owns: what callbacks are given.
@@ -351,6 +358,10 @@ public:
     }
     // The product has taken the policy of this entity tag over for good.
     result<done> confirm_policy(const std::string &tag) const { return call(homing_client_confirm_policy, tag.c_str()); }
+    // Decides about settings that wait since on_settings returned HOMING_CONSENT_LATER.
+    result<done> decide_settings(const std::string &tag, std::int32_t consent) const {
+        return call(homing_client_decide_settings, tag.c_str(), consent);
+    }
     result<done> probe_now() const { return call(homing_client_probe_now); }
     result<done> reconfigure(const settings &next) const { return try_call(homing_client_reconfigure, next.get()); }
     result<done> set_location(const std::optional<std::string> &location) const {
@@ -420,6 +431,11 @@ struct bridge {
     }
     static void thread_start(void *user_data) noexcept { of(user_data).on_thread_start(); }
     static void heartbeat(void *data, homing_client *client) noexcept { of(data).on_heartbeat(client_view(client)); }
+    static std::int32_t settings(void *user_data, homing_client *client, homing_text server, homing_text tag,
+                                 const std::uint8_t *data, std::size_t len) noexcept {
+        std::string_view text(reinterpret_cast<const char *>(data), len);
+        return of(user_data).on_settings(client_view(client), view(server), view(tag), text);
+    }
     static void credentials(void *user_data, homing_client *client, std::int32_t asked, homing_text server) noexcept {
         of(user_data).on_credentials(client_view(client), asked, view(server));
     }
@@ -466,6 +482,12 @@ inline result<client> client::start(const settings &settings, options given) {
     c.on_log = data->on_log ? detail::bridge::log : nullptr;
     c.on_socket = data->on_socket ? detail::bridge::socket : nullptr;
     c.on_thread_start = data->on_thread_start ? detail::bridge::thread_start : nullptr;
+    c.on_settings = data->on_settings ? detail::bridge::settings : nullptr;
+    c.settings_keys = data->settings_keys.empty() ? nullptr : detail::bytes(data->settings_keys);
+    c.settings_key_count = data->settings_keys.size() / 32;
+    c.settings_audience = detail::pointer(data->settings_audience);
+    c.settings_folder = detail::pointer(data->settings_folder);
+    c.takes_settings = data->takes_settings;
     c.on_heartbeat = data->on_heartbeat ? detail::bridge::heartbeat : nullptr;
     c.on_credentials = data->on_credentials ? detail::bridge::credentials : nullptr;
     c.store_load = data->store_load ? detail::bridge::load : nullptr;

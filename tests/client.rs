@@ -3,6 +3,8 @@
 // The helpers of tests may fail like tests; clippy knows only functions marked as such.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "client/arriving.rs"]
+mod arriving;
 #[path = "client/certificates.rs"]
 mod certificates;
 #[path = "client/credentials.rs"]

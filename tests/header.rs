@@ -8,7 +8,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files of src/ffi that have something for C, in an order in which a type comes before its use.
-const NOUNS: [&str; 25] = [
+const NOUNS: [&str; 26] = [
     "view",
     "version",
     "status",
@@ -23,6 +23,7 @@ const NOUNS: [&str; 25] = [
     "location",
     "medium",
     "event",
+    "consent",
     "options",
     "handle",
     "client",
@@ -37,7 +38,7 @@ const NOUNS: [&str; 25] = [
 ];
 
 /// The files that have nothing.
-const INSIDE: [&str; 3] = ["boundary", "mod", "text"];
+const INSIDE: [&str; 4] = ["boundary", "mod", "text", "user_data"];
 
 #[test]
 fn the_header_is_what_the_sources_say() {

@@ -20,6 +20,8 @@ Usage: agent                        a story: one agent, five servers, three prio
   --tuning FILE     constants of the rules, as JSON; `{ \"time_scale\": 0.1 }` runs ten times as fast,
                     and prints the times of the field
   --state FOLDER    remember there what the next run should know; made if it is not there
+  --accept          take the settings that the servers send, on trial; those of --settings are
+                    the first ones
   --id ID           the id of this agent, often a UUID; two agents with one id are one (example-agent)
   --route ROUTE     a way to the servers: `direct`, or a proxy as `[USER:PASSWORD@]HOST:PORT`,
                     percent-encoded; may be given several times and is tried in that order (direct)
@@ -52,17 +54,20 @@ pub(crate) struct Arguments {
     pub(crate) duration: Option<Duration>,
     pub(crate) json: bool,
     pub(crate) explain: bool,
+    pub(crate) accept: bool,
 }
 
 impl Arguments {
     pub(crate) fn read(mut parser: Parser) -> Result<Task, lexopt::Error> {
         let (mut settings, mut authority, mut tuning, mut state) = (None, None, None, None);
         let mut routes = Vec::new();
-        let (mut id, mut duration, mut json, mut explain) = (None, None, false, false);
+        let (mut id, mut duration, mut json, mut explain, mut accept) = (None, None, false, false, false);
         // What makes no sense in the story, as it was written.
         let mut live = None;
         while let Some(argument) = parser.next()? {
-            if let Arg::Long(name @ ("ca" | "tuning" | "state" | "id" | "route" | "for" | "json")) = argument
+            if let Arg::Long(
+                name @ ("ca" | "tuning" | "state" | "id" | "route" | "for" | "json" | "accept"),
+            ) = argument
             {
                 live = Some(format!("--{name}"));
             }
@@ -76,6 +81,7 @@ impl Arguments {
                 Arg::Long("for") => duration = Some(parser.value()?.parse::<Span>()?.0),
                 Arg::Long("json") => json = true,
                 Arg::Long("explain") => explain = true,
+                Arg::Long("accept") => accept = true,
                 Arg::Short('h') | Arg::Long("help") => return Ok(Task::Help),
                 other @ (Arg::Short(_) | Arg::Long(_) | Arg::Value(_)) => return Err(other.unexpected()),
             }
@@ -91,6 +97,7 @@ impl Arguments {
                 duration,
                 json,
                 explain,
+                accept,
             }))),
             (None, Some(switch)) => Err(format!("{switch} goes with --settings FILE").into()),
             (None, None) => Ok(Task::Story(explain)),

@@ -60,6 +60,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     if !arguments.routes.is_empty() {
         builder = builder.routes(arguments.routes.iter().cloned());
     }
+    if arguments.accept {
+        builder = builder.accept_settings();
+    }
     if let Some(folder) = &arguments.state {
         builder = builder.state_folder(folder);
     }

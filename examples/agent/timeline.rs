@@ -97,6 +97,22 @@ impl Line {
             Event::PolicyFailed { server, detail } => {
                 Self::new("policy", server, format!("not read: {detail}"))
             }
+            Event::Settings { server, tag } => Self::new("settings", server, format!("sends {tag}")),
+            Event::SettingsFailed { server, detail } => {
+                Self::new("settings", server, format!("not read: {detail}"))
+            }
+            Event::SettingsRefused { tag, detail } => {
+                Self::new("settings", "", format!("{} refused: {detail}", named(tag.as_deref())))
+            }
+            Event::SettingsOnTrial { tag } => {
+                Self::new("ON TRIAL", "", format!("{}; those before are kept", named(tag.as_deref())))
+            }
+            Event::SettingsInForce { tag } => {
+                Self::new("IN FORCE", "", format!("{}: an exchange has worked", named(tag.as_deref())))
+            }
+            Event::SettingsRolledBack { tag, detail } => {
+                Self::new("ROLLED BACK", "", format!("{}: {detail}", named(tag.as_deref())))
+            }
             Event::Waiting { wait, reason } => {
                 Self::new("WAITING", "", format!("{}: {}", layout.span(*wait), reason.explain()))
             }
@@ -161,4 +177,9 @@ impl Line {
 
 fn failback(from: &ServerId) -> String {
     format!("from {from}: the better server has proved itself")
+}
+
+/// Settings of this tag, or of the program's.
+fn named(tag: Option<&str>) -> String {
+    tag.map_or_else(|| "settings of the program".to_owned(), |tag| format!("settings {tag}"))
 }

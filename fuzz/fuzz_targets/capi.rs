@@ -30,6 +30,8 @@ struct Story<'a> {
     seed: u64,
     routes: Vec<i32>,
     now_ns: u32,
+    digest: Option<Words>,
+    takes_settings: u8,
     calls: Vec<(u32, Call<'a>)>,
 }
 
@@ -90,6 +92,8 @@ enum Call<'a> {
     BeatNow,
     NewCredentials,
     Reconfigure(Document<'a>),
+    Try(Document<'a>, Option<Words>, Option<Words>, Option<u64>, bool),
+    Renew(u32, Document<'a>),
     SetLocation(Option<Words>),
     Stop(u64),
 }
@@ -226,6 +230,11 @@ impl Engine {
             seed: &story.seed,
             routes: story.routes.as_ptr(),
             route_count: story.routes.len(),
+            settings_digest: words(&story.digest),
+            settings_tag: ptr::null(),
+            given_digest: ptr::null(),
+            takes_settings: (story.takes_settings % 4).into(),
+            reserved: 0,
         };
         let (mut engine, mut error) = (ptr::null_mut(), ptr::null_mut());
         let now_ns = story.now_ns.into();
@@ -337,6 +346,21 @@ impl Engine {
                 Call::NewCredentials => homing_engine_new_credentials(engine, now),
                 Call::Reconfigure(document) => match Settings::parse(document, HOMING_SOURCE_SERVER) {
                     Some(settings) => homing_engine_reconfigure(engine, now, settings.0),
+                    None => HOMING_OK,
+                },
+                Call::Try(document, digest, tag, serial, given) => {
+                    let (digest, tag) = (words(digest), words(tag));
+                    let serial = serial.as_ref().map_or(ptr::null(), ptr::from_ref);
+                    match Settings::parse(document, HOMING_SOURCE_SERVER) {
+                        Some(settings) => {
+                            let given = (*given).into();
+                            homing_engine_try(engine, now, settings.0, digest, tag, serial, given)
+                        }
+                        None => HOMING_OK,
+                    }
+                }
+                Call::Renew(old, document) => match Settings::parse(document, HOMING_SOURCE_SERVER) {
+                    Some(settings) => homing_engine_renew(engine, now, *old, settings.0),
                     None => HOMING_OK,
                 },
                 Call::SetLocation(location) => homing_engine_set_location(engine, now, words(location)),

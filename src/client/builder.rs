@@ -6,19 +6,21 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::SystemTime;
 
+use super::arrival::{Arrivals, Rules};
+use super::arrived::Arrived;
+use super::beginning::{Start, begin};
+use super::consent::{Consent, ConsentHook, OfferedSettings};
 use super::credential_provider::{Asked, CredentialProvider, CredentialsCell, CredentialsHook};
 use super::driver::{Config, Driver};
 use super::ending::Ending;
 use super::events::EventQueue;
 use super::mail::{Mail, Message};
 use super::persistence::{Earlier, Keeper};
-use super::prepare::{PrepareError, prepare};
+use super::prepare::PrepareError;
 use super::routes::{MOST_ROUTES, Routes};
 use super::status::{Hook, Status, StatusCell};
 use super::store_trouble::StoreTrouble;
-use super::trust_clock::TrustClock;
 use super::worker::Worker;
 use super::writer::Writer;
 use super::{
@@ -59,6 +61,8 @@ pub struct Builder {
     drop_guard: Option<Box<dyn Send>>,
     store: Option<Box<dyn Store>>,
     seed: Option<u64>,
+    rules: Rules,
+    settings_hook: Option<ConsentHook>,
     logger: Logger,
 }
 
@@ -119,6 +123,8 @@ impl Builder {
             drop_guard: None,
             store: None,
             seed: None,
+            rules: Rules::default(),
+            settings_hook: None,
             logger: Logger::default(),
         }
     }
@@ -291,6 +297,48 @@ impl Builder {
         self.store(Folder::new(path))
     }
 
+    /// Takes settings from the servers: one that names another entity tag than the agent has (`Homing-Settings`) is asked for its
+    /// document, which is put on trial. Only a server that was verified by its certificate or key is, unless the settings in
+    /// force say otherwise (`accept_settings_over_http`). Without this, [`on_settings`](Self::on_settings) or
+    /// [`settings_keys`](Self::settings_keys) settings come from the program alone.
+    ///
+    /// A document from a server that is not signed and would end all communication is refused, unless a hook accepts it: no
+    /// server could take it back.
+    #[must_use]
+    pub fn accept_settings(mut self) -> Self {
+        self.rules.takes = true;
+        self
+    }
+
+    /// Asked on the client's thread about each settings document of a server that is well-formed and, where there are
+    /// [keys](Self::settings_keys), signed. A panic in it counts as a refusal.
+    #[must_use]
+    pub fn on_settings(mut self, hook: impl FnMut(&OfferedSettings<'_>) -> Consent + Send + 'static) -> Self {
+        self.settings_hook = Some(Box::new(hook));
+        self.accept_settings()
+    }
+
+    /// Takes a settings document of a server only when one of these Ed25519 public keys has signed it, and then also from a
+    /// server that was not verified, unless the settings in force say otherwise.
+    ///
+    /// The answer carries the signature in `Homing-Signature`, in Base64, over the line `homing settings 1`, its line feed, and
+    /// the bytes of the document, which must have a `serial` higher than the last one that was in force, or be that one. `audience`:
+    /// the document must be for it. A `serial` of the program's own settings is a lower bound from the first start on. No key at
+    /// all: every document of a server is refused.
+    #[must_use]
+    pub fn settings_keys(mut self, keys: impl IntoIterator<Item = [u8; 32]>, audience: Option<&str>) -> Self {
+        self.rules.keys = Some(keys.into_iter().collect());
+        self.rules.audience = audience.map(Into::into);
+        self
+    }
+
+    /// Where the files are that a server's settings may name, by plain names. Without it they may name none.
+    #[must_use]
+    pub fn settings_folder(mut self, folder: impl AsRef<Path>) -> Self {
+        self.rules.folder = Some(folder.as_ref().to_owned());
+        self
+    }
+
     /// Fixes every random choice, for demonstrations and tests. Without it the system chooses, and
     /// a fleet that starts together spreads.
     #[must_use]
@@ -307,18 +355,17 @@ impl Builder {
     ///
     /// # Errors
     /// Nothing is running afterwards, and every hook, callback and store the builder was given is dropped.
-    pub fn start(self) -> Result<Client, StartError> {
+    pub fn start(mut self) -> Result<Client, StartError> {
         let _here = self.logger.enter();
         self.check()?;
         let Routes { order, proxies } = Routes::new(self.routes).ok_or(StartError::Routes)?;
         let seed = self.seed.map_or_else(random, Ok)?;
         let mut keeper = self.store.map(|store| Keeper::new(store, machine()));
-        let earlier = keeper.as_mut().map(|keeper| keeper.load(SystemTime::now()));
-        let Earlier { memory, away, problem, floor, floor_is_lost, problems, broken } =
-            earlier.unwrap_or_else(Earlier::nothing);
-        let trust_clock = Arc::new(TrustClock::new(floor));
+        self.rules.given_serial = self.settings.serial();
+        let (earlier, start, trust_clock) = begin(self.settings, keeper.as_mut(), &self.rules)?;
+        let Earlier { memory, away, problem, floor_is_lost, problems, broken, .. } = earlier;
+        let Start { prepared, name: settings_name, given, candidate, documents } = start;
         let floor_left = floor_is_lost.then(|| trust_clock.floor());
-        let prepared = prepare(self.settings, &trust_clock)?;
         let clock = Clock::new();
         let started = clock.now();
         let sleep = Sleep::new(clock)?;
@@ -330,15 +377,17 @@ impl Builder {
             tuning: Arc::new(self.tuning),
             routes: order,
             proxies: proxies.iter().map(|proxy| proxy.to_string().into()).collect(),
+            settings_name,
+            given,
+            takes_settings: self.rules.takes_settings(),
         };
-        let engine = Engine::new(setup, memory, away, seed, started);
         let shared = Arc::new(Shared {
             process: Process::current(),
             clock,
             trust_clock: Arc::clone(&trust_clock),
             logger: self.logger,
-            engine: Mutex::new(engine),
-            mail: Mutex::new(Some(mail(self.location))),
+            engine: Mutex::new(Engine::new(setup, memory, away, seed, started)),
+            mail: Mutex::new(Some(mail(self.location, candidate))),
             waker: sleep.waker(),
             status: self.status.clone(),
             credentials: self.credentials.clone(),
@@ -359,8 +408,8 @@ impl Builder {
             hook: self.socket_hook,
         };
         let driver = Driver::new(config, sleep.waker());
-        let around = shared.around_threads();
-        let writer = keeper.map(|keeper| Writer::new(keeper, sleep.waker(), self.stack_size, around));
+        let writer =
+            keeper.map(|keeper| Writer::new(keeper, sleep.waker(), self.stack_size, shared.around_threads()));
         let worker = Worker {
             client: Client { shared: Arc::clone(&shared), owner: false },
             callback: self.callback,
@@ -373,6 +422,8 @@ impl Builder {
             memory_problem: problem,
             store_trouble: StoreTrouble::new(problems, broken),
             floor_left,
+            arrivals: Arrivals::new(self.rules, self.settings_hook),
+            documents,
             thread_hook: self.thread_hook,
             drop_guard: self.drop_guard,
             end: None,
@@ -380,8 +431,7 @@ impl Builder {
             stopped: false,
         };
         let thread = thread::Builder::new().name(self.thread_name).stack_size(self.stack_size);
-        let handle = quiet_threads(|| thread.spawn(move || worker.run()))?;
-        shared.ending.keep(handle);
+        shared.ending.keep(quiet_threads(|| thread.spawn(move || worker.run()))?);
         Ok(Client { shared, owner: true })
     }
 
@@ -396,10 +446,13 @@ impl Builder {
 }
 
 /// What the worker hears first.
-fn mail(location: Option<Arc<str>>) -> Mail {
+fn mail(location: Option<Arc<str>>, candidate: Option<Arrived>) -> Mail {
     let mut mail = Mail::default();
+    if let Some(candidate) = candidate {
+        let _ = mail.push(Message::Arrived(candidate));
+    }
     if let Some(name) = location {
-        // The first of all, so it replaces none.
+        // The first of its kind, so it replaces none.
         let _ = mail.push(Message::Command(Command::SetLocation(Some(name))));
     }
     mail

@@ -263,6 +263,12 @@ fn is_progress(event: &Event) -> bool {
         | Event::PolicyAnnounced { .. }
         | Event::Policy { .. }
         | Event::PolicyFailed { .. }
+        | Event::Settings { .. }
+        | Event::SettingsFailed { .. }
+        | Event::SettingsRefused { .. }
+        | Event::SettingsOnTrial { .. }
+        | Event::SettingsInForce { .. }
+        | Event::SettingsRolledBack { .. }
         | Event::Waiting { .. }
         | Event::PushOpened { .. }
         | Event::PushLost { .. }

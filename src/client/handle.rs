@@ -5,6 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::consent::Consent;
 use super::credential_provider::CredentialsCell;
 use super::credentials::{CredentialError, Credentials};
 use super::ending::Ending;
@@ -122,7 +123,9 @@ impl Client {
         self.shared.send(Message::Resumed);
     }
 
-    /// Puts other settings in force, as a whole. The server in use is kept if they still name it.
+    /// Puts other settings in force, as a whole, and keeps those before them until an exchange through these has worked; when
+    /// none does though those before still lead to a server, they come back
+    /// ([`Event::SettingsRolledBack`](crate::engine::Event::SettingsRolledBack)). The server in use is kept if the new ones name it.
     ///
     /// The files they name are read before this returns; the change itself follows on the client's thread.
     ///
@@ -163,6 +166,12 @@ impl Client {
     /// Remembered where there is a store.
     pub fn confirm_policy(&self, tag: &str) {
         self.shared.send(Message::Command(Command::ConfirmPolicy(tag.into())));
+    }
+
+    /// Decides about settings of this entity tag that wait since a [hook](super::Builder::on_settings) said [`Consent::Later`].
+    /// Does nothing when others wait, or none.
+    pub fn decide_settings(&self, tag: &str, consent: Consent) {
+        self.shared.send(Message::Decide(tag.into(), consent));
     }
 
     /// Finds out now where the machine is: asks the reference servers, whatever is known already. What they said

@@ -4,8 +4,11 @@
 //! the newest waits, so that what waits is bounded: nothing is gained by beating twice.
 
 use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::arrived::Arrived;
+use super::consent::Consent;
 use super::prepare::PreparedSettings;
 use super::stamp::Stamps;
 use crate::engine::{Command, NetworkChange};
@@ -17,17 +20,25 @@ pub(super) enum Message {
     Network(NetworkChange),
     Resumed,
     Reconfigure(PreparedSettings),
+    /// Settings that came from a server, or that an earlier life tried.
+    Arrived(Arrived),
+    /// The product decides about settings of this tag.
+    Decide(Arc<str>, Consent),
     /// The files of the policies were looked at.
     Reread(Found),
     Stop(Duration),
 }
 
 /// What a look at the files of the policies found.
-pub(super) struct Found {
+#[derive(Default)]
+pub(super) struct Found(pub(super) Vec<Changed>);
+
+/// Settings of which files changed.
+pub(super) struct Changed {
     pub(super) id: SettingsId,
-    /// The files that changed, as they are now.
-    pub(super) changed: Stamps,
-    pub(super) made: Option<Result<PreparedSettings, String>>,
+    /// As they are now.
+    pub(super) files: Stamps,
+    pub(super) made: Result<PreparedSettings, String>,
 }
 
 /// Messages in the order in which the newest of each kind came.
@@ -87,6 +98,8 @@ mod tests {
             Message::Network(change) => format!("{change:?}"),
             Message::Resumed => "Resumed".to_owned(),
             Message::Reconfigure(_) => "Reconfigure".to_owned(),
+            Message::Arrived(_) => "Arrived".to_owned(),
+            Message::Decide(tag, _) => format!("Decide {tag}"),
             Message::Reread(_) => "Reread".to_owned(),
             Message::Stop(grace) => format!("Stop {grace:?}"),
         };

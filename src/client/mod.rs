@@ -41,9 +41,14 @@
 //! client's own ends the client with [`Event::Stopped`](crate::engine::Event::Stopped), as long as
 //! the program is not built with `panic = "abort"`.
 
+mod arrival;
+mod arrived;
+mod beginning;
 mod builder;
+mod consent;
 mod credential_provider;
 mod credentials;
+mod documents;
 mod driver;
 mod ending;
 mod event_iter;
@@ -67,6 +72,7 @@ mod writer;
 #[cfg(feature = "capi")]
 pub(crate) use builder::random;
 pub use builder::{Builder, StartError};
+pub use consent::{Consent, OfferedSettings};
 pub use credential_provider::Asked;
 pub use credentials::{CredentialError, Credentials};
 pub use event_iter::Events;

@@ -17,10 +17,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher24;
 
+use super::documents::{PLACES, place_name};
 use super::stored::Value;
 use crate::engine::{Away, Memory};
 use crate::platform::{callback, logging};
-use crate::store::{MAX_VALUE, Store};
+use crate::store::{MAX_MEMORY, Store};
 use crate::trust::Timestamp;
 use crate::types::{Printable, printable};
 
@@ -61,6 +62,8 @@ pub(super) struct Earlier {
     pub(super) floor: Option<Timestamp>,
     /// What was kept of it is of no use and has to be written anew.
     pub(super) floor_is_lost: bool,
+    /// Settings documents, in their places.
+    pub(super) documents: Vec<Option<Vec<u8>>>,
     /// What else is the matter with the store.
     pub(super) problems: Vec<String>,
     /// Nothing can be kept in it, and why; among the problems by other words.
@@ -71,8 +74,8 @@ impl Earlier {
     /// A first life.
     pub(super) fn nothing() -> Self {
         let (memory, away) = (Memory::default(), Away::Unknown);
-        let (problem, floor, broken) = (None, None, None);
-        Self { memory, away, problem, floor, floor_is_lost: false, problems: Vec::new(), broken }
+        let (problem, floor, broken, documents) = (None, None, None, Vec::new());
+        Self { memory, away, problem, floor, floor_is_lost: false, documents, problems: Vec::new(), broken }
     }
 }
 
@@ -112,6 +115,11 @@ impl Keeper {
                 earlier.problem = Some(problem);
             }
         }
+        if earlier.memory.settings.is_some() {
+            // One that cannot be read is not there, and what needs it says so.
+            let place = |place| self.stored(&place_name(place)).ok().flatten();
+            earlier.documents = (0..PLACES).map(place).collect();
+        }
         for problem in &earlier.problems {
             logging::record!(Warn, "{problem}");
         }
@@ -149,6 +157,7 @@ impl Keeper {
     pub(super) fn save(&mut self, value: &Value) -> io::Result<()> {
         let (name, value) = match value {
             Value::Memory { memory, at, .. } => (NAME, seal(memory, *at, self.machine.as_deref())),
+            Value::Document { place, text } => (&*place_name(*place), Ok(text.to_vec())),
             Value::Floor(floor) => {
                 let seconds = floor.0.to_string();
                 let text = format!("{seconds} {}\n", sum(&seconds));
@@ -204,7 +213,7 @@ fn seal(memory: &Memory, now: SystemTime, machine: Option<&str>) -> io::Result<V
         envelope.check = envelope.sum();
         let mut text = serde_json::to_vec(&envelope)?;
         text.push(b'\n');
-        if text.len() <= MAX_VALUE || kept.servers.is_empty() {
+        if text.len() <= MAX_MEMORY || kept.servers.is_empty() {
             return Ok(text);
         }
         // Thousands of servers, and something to remember of all of them.
@@ -214,8 +223,8 @@ fn seal(memory: &Memory, now: SystemTime, machine: Option<&str>) -> io::Result<V
 
 /// Takes a memory out of its envelope, and says how long it was in there, and where.
 fn open(value: &[u8], now: SystemTime) -> Result<(Memory, Away, Option<String>), String> {
-    if value.len() > MAX_VALUE {
-        return Err(format!("what was stored has {} bytes; at most {MAX_VALUE} are ours", value.len()));
+    if value.len() > MAX_MEMORY {
+        return Err(format!("what was stored has {} bytes; at most {MAX_MEMORY} are ours", value.len()));
     }
     #[derive(Deserialize)]
     struct Version {
@@ -341,7 +350,7 @@ mod tests {
     fn of_thousands_of_servers_the_most_telling_are_kept() {
         let many = memory(4096);
         let value = seal(&many, at(0), Some("here")).unwrap();
-        assert!((MAX_VALUE / 3..=MAX_VALUE).contains(&value.len()), "{}", value.len());
+        assert!((MAX_MEMORY / 3..=MAX_MEMORY).contains(&value.len()), "{}", value.len());
         let (kept, _, _) = open(&value, at(0)).unwrap();
         assert!(kept.servers.len() >= 512, "{}", kept.servers.len());
         assert_eq!(kept.servers.first(), many.servers.last(), "the one that was proving itself");
@@ -353,7 +362,7 @@ mod tests {
 
     impl Store for Broken {
         fn load(&mut self, _: &str) -> io::Result<Option<Vec<u8>>> {
-            self.0().map(|()| Some(vec![b' '; MAX_VALUE + 1]))
+            self.0().map(|()| Some(vec![b' '; MAX_MEMORY + 1]))
         }
 
         fn save(&mut self, _: &str, _: &[u8]) -> io::Result<()> {

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::Shared;
-use super::mail::{Found, Message};
+use super::mail::{Changed, Found, Message};
 use super::prepare::{self, PreparedSettings};
 use super::stamp::{Stamp, Stamps};
 use super::trust_clock::TrustClock;
@@ -27,42 +27,53 @@ const STACK: usize = 1024 * 1024;
 
 /// When to look, and what at.
 pub(super) struct Reread {
-    settings: Arc<Settings>,
-    stamps: Stamps,
+    /// All settings that the engine may still refer to.
+    watched: Vec<Watched>,
     clock: Arc<TrustClock>,
-    /// Which settings they are: what was read for earlier ones is not put in force.
-    id: SettingsId,
     is_suspected: bool,
     is_under_way: bool,
     next: Moment,
 }
 
-/// A look at the files, for a thread of its own.
-pub(super) struct Look {
+/// Settings and their files, each as it was when it was read.
+#[derive(Clone)]
+struct Watched {
+    id: SettingsId,
     settings: Arc<Settings>,
     stamps: Stamps,
+}
+
+/// A look at the files, for a thread of its own.
+pub(super) struct Look {
+    watched: Vec<Watched>,
     clock: Arc<TrustClock>,
-    id: SettingsId,
 }
 
 impl Reread {
     /// For these settings, the first.
     pub(super) fn new(prepared: &PreparedSettings, clock: Arc<TrustClock>) -> Self {
-        let (settings, stamps) = (Arc::clone(&prepared.settings), prepared.stamps.clone());
-        let (id, next) = (prepared.id, Moment::ORIGIN);
-        Self { settings, stamps, clock, id, is_suspected: false, is_under_way: false, next }
+        let next = Moment::ORIGIN;
+        let mut reread = Self { watched: Vec::new(), clock, is_suspected: false, is_under_way: false, next };
+        reread.watch(prepared);
+        reread
     }
 
-    /// Other settings are in force, whose files were just read.
-    pub(super) fn reconfigured(&mut self, prepared: &PreparedSettings) {
-        (self.settings, self.stamps) = (Arc::clone(&prepared.settings), prepared.stamps.clone());
-        (self.id, self.is_suspected) = (prepared.id, false);
+    /// Other settings are there, whose files were just read.
+    pub(super) fn watch(&mut self, prepared: &PreparedSettings) {
+        let PreparedSettings { id, settings, stamps, .. } = prepared;
+        self.watched.push(Watched { id: *id, settings: Arc::clone(settings), stamps: stamps.clone() });
+        self.is_suspected = false;
+    }
+
+    /// Nothing refers to these settings any more.
+    pub(super) fn release(&mut self, id: SettingsId) {
+        self.watched.retain(|watched| watched.id != id);
     }
 
     /// A connection failed. If that was for a certificate, the files are suspected.
     pub(super) fn rejected(&mut self, failure: &Failure) {
         if failure.class() == FailureClass::Certificate {
-            self.is_suspected = !self.stamps.is_empty();
+            self.is_suspected = self.watched.iter().any(|watched| !watched.stamps.is_empty());
         }
     }
 
@@ -72,41 +83,40 @@ impl Reread {
             return None;
         }
         (self.is_suspected, self.is_under_way, self.next) = (false, true, now + PACE);
-        let (settings, clock) = (Arc::clone(&self.settings), Arc::clone(&self.clock));
-        Some(Look { settings, stamps: self.stamps.clone(), clock, id: self.id })
+        Some(Look { watched: self.watched.clone(), clock: Arc::clone(&self.clock) })
     }
 
-    /// What is to be put in force, and what the application is told.
-    pub(super) fn found(&mut self, found: Found) -> (Option<PreparedSettings>, Option<Event>) {
+    /// Settings that are made anew, each beside the id it had, and what the application is told.
+    pub(super) fn found(&mut self, found: Found) -> (Vec<(SettingsId, PreparedSettings)>, Vec<Event>) {
         self.is_under_way = false;
-        if found.id != self.id {
-            return (None, None);
-        }
-        let files: Vec<String> =
-            found.changed.keys().map(|file| Printable(file.display()).to_string()).collect();
-        // Files that cannot be used are looked at again when they have changed again.
-        self.stamps.extend(found.changed);
-        let files = files.join(", ");
-        let (prepared, warning) = match found.made {
-            None => return (None, None),
-            Some(Ok(prepared)) => {
-                (Some(prepared), format!("{files}: changed since it was read, and read again"))
-            }
-            Some(Err(error)) => (
-                None,
-                format!(
+        let (mut renewed, mut told) = (Vec::new(), Vec::new());
+        for Changed { id, files: changed, made } in found.0 {
+            // Released meanwhile.
+            let Some(watched) = self.watched.iter_mut().find(|watched| watched.id == id) else { continue };
+            let files: Vec<String> =
+                changed.keys().map(|file| Printable(file.display()).to_string()).collect();
+            // Files that cannot be used are looked at again when they have changed again.
+            watched.stamps.extend(changed);
+            let files = files.join(", ");
+            let warning = match made {
+                Ok(prepared) => {
+                    renewed.push((id, prepared));
+                    format!("{files}: changed since it was read, and read again")
+                }
+                Err(error) => format!(
                     "{files}: changed since it was read, and cannot be used: {error}; what was read stays in force"
                 ),
-            ),
-        };
-        (prepared, Some(Event::SettingsWarning { warning }))
+            };
+            told.push(Event::SettingsWarning { warning });
+        }
+        (renewed, told)
     }
 }
 
 impl Look {
     /// Begins on a thread of its own, which sends what it found to the client's.
     pub(super) fn begin(self, shared: &Arc<Shared>) {
-        let (logger, to, id) = (Logger::here(), Arc::clone(shared), self.id);
+        let (logger, to) = (Logger::here(), Arc::clone(shared));
         let work = move || {
             let _here = logger.enter();
             to.send(Message::Reread(self.look()));
@@ -114,20 +124,24 @@ impl Look {
         let thread = thread::Builder::new().name("homing-files".to_owned()).stack_size(STACK);
         if let Err(error) = quiet_threads(|| thread.spawn(work)) {
             logging::record!(Warn, "the files of the settings cannot be looked at: {error}");
-            shared.send(Message::Reread(Found { id, changed: Stamps::new(), made: None }));
+            shared.send(Message::Reread(Found::default()));
         }
     }
 
     fn look(self) -> Found {
-        let Self { settings, stamps, clock, id } = self;
-        let now = stamps.keys().map(|file| (file.clone(), Stamp::of(file)));
-        let changed: Stamps = now.filter(|(file, stamp)| stamps.get(file) != Some(stamp)).collect();
-        let made = (!changed.is_empty()).then(|| {
-            let names = |policy: &_| prepare::files(policy).any(|(_, file, _)| changed.contains_key(file));
+        let Self { watched, clock } = self;
+        let look = |Watched { id, settings, stamps }: Watched| {
+            let now = stamps.keys().map(|file| (file.clone(), Stamp::of(file)));
+            let files: Stamps = now.filter(|(file, stamp)| stamps.get(file) != Some(stamp)).collect();
+            if files.is_empty() {
+                return None;
+            }
+            let names = |policy: &_| prepare::files(policy).any(|(_, file, _)| files.contains_key(file));
             let renewed = Arc::new(settings.renewed(names));
-            prepare::prepare(renewed, &clock).map_err(|error| Printable(error).to_string())
-        });
-        Found { id, changed, made }
+            let made = prepare::prepare(renewed, &clock).map_err(|error| Printable(error).to_string());
+            Some(Changed { id, files, made })
+        };
+        Found(watched.into_iter().filter_map(look).collect())
     }
 }
 
@@ -168,7 +182,8 @@ mod tests {
             reread.rejected(&rejected);
             let found = reread.due(now).expect("a look is due").look();
             let (prepared, told) = reread.found(found);
-            let told = told.map(|event| {
+            let prepared = prepared.into_iter().next().map(|(_, prepared)| prepared);
+            let told = told.into_iter().next().map(|event| {
                 let Event::SettingsWarning { warning } = event else { panic!("{event:?}") };
                 warning
             });
@@ -208,8 +223,10 @@ mod tests {
         reread.rejected(&rejected);
         assert!(reread.due(Moment::ORIGIN + PACE).is_none(), "one is under way");
         let other = prepare::prepare(settings(&bundle), &clock).unwrap();
-        reread.reconfigured(&other);
-        assert!(matches!(reread.found(found), (None, None)), "it is for earlier settings");
+        reread.watch(&other);
+        reread.release(first.id);
+        let (renewed, told) = reread.found(found);
+        assert!(renewed.is_empty() && told.is_empty(), "it is for settings that are gone");
         reread.rejected(&rejected);
         assert!(reread.due(Moment::ORIGIN).is_none(), "too soon");
         assert!(reread.due(Moment::ORIGIN + PACE).is_some());

@@ -7,6 +7,9 @@ use crate::engine::Event;
 use crate::platform::logging;
 use crate::types::Printable;
 
+/// What follows when a value is not stored.
+const AGAIN: &str = "is tried again with the next heartbeat";
+
 /// The last failure of each value that was told and is not over.
 #[derive(Debug, Default)]
 pub(super) struct StoreTrouble {
@@ -14,13 +17,14 @@ pub(super) struct StoreTrouble {
     at_the_start: Vec<String>,
     memory: Option<String>,
     floor: Option<String>,
+    settings: Option<String>,
 }
 
 impl StoreTrouble {
     /// `at_the_start` is told to begin with. Where nothing can be kept in the store, `broken` says why: part of what is told,
     /// and not told again.
     pub(super) const fn new(at_the_start: Vec<String>, broken: Option<String>) -> Self {
-        Self { at_the_start, memory: broken, floor: None }
+        Self { at_the_start, memory: broken, floor: None, settings: None }
     }
 
     /// What is the matter to begin with, once.
@@ -30,26 +34,31 @@ impl StoreTrouble {
 
     /// What there is to tell of the end of this write. A store that stays broken fails in the same words each time.
     pub(super) fn note(&mut self, written: &Written) -> Option<Event> {
-        let (what, result) = match written {
-            Written::Memory { result, .. } => ("what the agent should remember", result),
-            Written::Floor { result, .. } => ("the earliest plausible time", result),
+        let (what, then, result) = match written {
+            Written::Memory { result, .. } => ("what the agent should remember is", AGAIN, result),
+            Written::Floor { result, .. } => ("the earliest plausible time is", AGAIN, result),
+            Written::Document { result, .. } => {
+                ("settings are", "a restart begins with those before them", result)
+            }
         };
         let failure = result.as_ref().err().map(|error: &io::Error| Printable(error).to_string());
-        let was_told = failure.is_some() && [&self.memory, &self.floor].contains(&&failure);
+        let was_told = failure.is_some() && [&self.memory, &self.floor, &self.settings].contains(&&failure);
         let place = match written {
             Written::Memory { .. } => &mut self.memory,
             Written::Floor { .. } => &mut self.floor,
+            Written::Document { .. } => &mut self.settings,
         };
         let before = std::mem::replace(place, failure.clone());
         match (failure, before) {
             (Some(_), _) if was_told => None,
             (Some(failure), _) => {
-                let problem =
-                    format!("{what} is not stored, and is tried again with the next heartbeat: {failure}");
+                let problem = format!("{what} not stored, and {then}: {failure}");
                 logging::record!(Warn, "{problem}");
                 Some(Event::StoreProblem { problem })
             }
-            (None, Some(_)) if self.memory.is_none() && self.floor.is_none() => {
+            (None, Some(_))
+                if [&self.memory, &self.floor, &self.settings].iter().all(|left| left.is_none()) =>
+            {
                 logging::record!(Info, "what the agent keeps for its next start is stored again");
                 Some(Event::StoreRecovered {})
             }
@@ -101,6 +110,19 @@ mod tests {
         assert_eq!(told(&mut trouble, false, ""), "recovered");
         assert_eq!(told(&mut trouble, false, ""), "");
         assert!(!told(&mut trouble, false, "the disk is full").is_empty(), "another trouble");
+    }
+
+    #[test]
+    fn settings_that_are_not_stored_are_told_until_some_are() {
+        let mut trouble = StoreTrouble::default();
+        let mut note = |error: &str| trouble.note(&Written::Document { place: 0, result: result(error) });
+        let problem =
+            "settings are not stored, and a restart begins with those before them: the disk is full";
+        assert_eq!(note("the disk is full"), Some(Event::StoreProblem { problem: problem.to_owned() }));
+        assert_eq!(note("the disk is full"), None);
+        assert_eq!(told(&mut trouble, true, ""), "", "settings are still missing");
+        let stored = Written::Document { place: 0, result: Ok(()) };
+        assert_eq!(trouble.note(&stored), Some(Event::StoreRecovered {}));
     }
 
     #[test]

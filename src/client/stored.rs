@@ -1,5 +1,6 @@
 //! What is to be kept for the next life.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::engine::Memory;
@@ -11,4 +12,6 @@ pub(super) enum Value {
     Memory { version: u64, memory: Memory, at: SystemTime },
     /// Before when it cannot be.
     Floor(Timestamp),
+    /// A settings document in its place.
+    Document { place: usize, text: Arc<[u8]> },
 }

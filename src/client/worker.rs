@@ -5,6 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use super::arrival::{Arrivals, Judged};
+use super::arrived::{Arrived, Ready};
+use super::beginning;
+use super::documents::Documents;
 use super::driver::{Driver, Heard};
 use super::mail::Message;
 use super::store_trouble::StoreTrouble;
@@ -15,7 +19,7 @@ use crate::engine::{Action, Command, Event, NetworkChange};
 use crate::net::Link;
 use crate::platform::{self, Clock, Interfaces, Interfered, Sleep, callback, logging};
 use crate::trust::Timestamp;
-use crate::types::{Moment, NetworkId};
+use crate::types::{Moment, NetworkId, ServerId};
 
 /// A wake this much after its moment was no sleep of ours: the machine was suspended, or the process
 /// stopped. No scheduler is that late.
@@ -43,6 +47,9 @@ pub(super) struct Worker {
     pub(super) floor_left: Option<Timestamp>,
     /// Why what an earlier life remembered is not used.
     pub(super) memory_problem: Option<String>,
+    pub(super) arrivals: Arrivals,
+    /// Where settings documents are stored.
+    pub(super) documents: Documents,
     pub(super) thread_hook: Option<ThreadHook>,
     /// What has to outlive everything the application gave.
     pub(super) drop_guard: Option<Box<dyn Send>>,
@@ -140,17 +147,75 @@ impl Worker {
                     Heard::Network(change)
                 }
                 Message::Resumed => Heard::Resumed,
-                Message::Reconfigure(prepared) => Heard::Command(self.driver.reconfigure(prepared)),
-                Message::Reread(found) => match self.driver.reread(found) {
-                    Some(command) => Heard::Command(command),
-                    None => continue,
-                },
+                Message::Reconfigure(prepared) => {
+                    let name = beginning::named(&prepared.settings);
+                    self.arrivals.rules.given_serial = prepared.settings.serial();
+                    self.try_settings(Ready { prepared, name, given: true });
+                    continue;
+                }
+                Message::Arrived(Arrived { tag, ready }) => {
+                    let shared = &self.client.shared;
+                    self.arrivals.prepared(&shared.trust_clock, shared);
+                    match ready {
+                        Ok(ready) => self.try_settings(ready),
+                        Err(reason) => self.deliver(Event::SettingsRefused { tag, detail: reason }),
+                    }
+                    continue;
+                }
+                Message::Decide(tag, consent) => {
+                    if let Some(judged) = self.arrivals.decide(&tag, consent) {
+                        self.judged(tag, judged);
+                    }
+                    continue;
+                }
+                Message::Reread(found) => {
+                    for command in self.driver.reread(found) {
+                        self.driver.hear(Heard::Command(command));
+                    }
+                    continue;
+                }
                 Message::Stop(grace) => {
                     self.end.get_or_insert(self.clock.now() + grace + PATIENCE);
                     Heard::Command(Command::Stop { grace })
                 }
             };
             self.driver.hear(heard);
+        }
+    }
+
+    /// Has the document stored, and puts it on trial.
+    fn try_settings(&mut self, ready: Ready) {
+        if let (Some(writer), Some(name), Some(text)) =
+            (&mut self.writer, &ready.name, ready.prepared.settings.text())
+            && let Some(place) = self.documents.place(&name.digest)
+        {
+            writer.write(Value::Document { place, text: text.into() });
+        }
+        let command = self.driver.try_settings(ready);
+        self.driver.hear(Heard::Command(command));
+    }
+
+    /// A server sent settings: they are judged, prepared, and put on trial.
+    fn arrived(&mut self, server: &ServerId, tag: &Arc<str>, text: Option<&[u8]>, signature: Option<&str>) {
+        let Some(text) = text else { return };
+        let known = self.client.shared.engine().memory().settings.clone();
+        let judged = self.arrivals.rules.judge(tag.clone(), text, signature, known.as_deref());
+        let judged = match judged {
+            Ok(judged) => self.arrivals.consent(server, text, judged),
+            Err(reason) => Some(Err(reason)),
+        };
+        if let Some(judged) = judged {
+            self.judged(tag.clone(), judged);
+        }
+    }
+
+    fn judged(&mut self, tag: Arc<str>, judged: Result<Judged, String>) {
+        match judged {
+            Ok(judged) => {
+                let shared = &self.client.shared;
+                self.arrivals.prepare(judged, &shared.trust_clock, shared);
+            }
+            Err(reason) => self.deliver(Event::SettingsRefused { tag: Some(tag), detail: reason }),
         }
     }
 
@@ -213,6 +278,10 @@ impl Worker {
     fn remember(&mut self, version: u64) {
         let Some(writer) = &mut self.writer else { return self.driver.hear(Heard::Remembered(version)) };
         let memory = self.client.shared.engine().memory().clone();
+        if let Some((place, text)) = self.documents.first_named(memory.settings.as_deref()) {
+            writer.write(Value::Document { place, text });
+        }
+        self.documents.remembers(version, memory.settings.as_deref());
         writer.write(Value::Memory { version, memory, at: SystemTime::now() });
     }
 
@@ -229,12 +298,16 @@ impl Worker {
         for written in self.writer.as_ref().map(Writer::written).unwrap_or_default() {
             let news = self.store_trouble.note(&written);
             match written {
-                Written::Memory { version, result: Ok(()) } => self.driver.hear(Heard::Remembered(version)),
+                Written::Memory { version, result: Ok(()) } => {
+                    self.documents.stored(version);
+                    self.driver.hear(Heard::Remembered(version));
+                }
                 Written::Memory { version, result: Err(_) } => {
                     self.driver.hear(Heard::CannotRemember(version))
                 }
-                Written::Floor { floor: _, result: Ok(()) } => {}
+                Written::Document { place, result: Err(_) } => self.documents.failed(place),
                 Written::Floor { floor, result: Err(_) } => self.floor_left = Some(floor),
+                Written::Floor { result: Ok(()), .. } | Written::Document { result: Ok(()), .. } => {}
             }
             if let Some(event) = news {
                 self.deliver(event);
@@ -277,7 +350,8 @@ impl Worker {
         }
         self.stopped = matches!(event, Event::Stopped {});
         let is_heartbeat = matches!(event, Event::Heartbeat { .. });
-        let has_body = is_heartbeat || matches!(event, Event::Policy { .. } | Event::Notice { .. });
+        let has_body = is_heartbeat
+            || matches!(event, Event::Policy { .. } | Event::Settings { .. } | Event::Notice { .. });
         let adopted = if has_body { self.driver.adopted() } else { None };
         let covers = adopted.as_ref().map_or(0, |adopted| adopted.covers);
         if is_heartbeat && adopted.is_some() && self.client.shared.status.wants_more(covers) {
@@ -287,10 +361,23 @@ impl Worker {
         if adopted.as_ref().is_some_and(|adopted| adopted.body.is_none()) {
             self.client.shared.events.body_lost();
         }
-        let body = adopted.and_then(|adopted| adopted.body);
+        let settings = if let Event::Settings { server, tag } = &event {
+            Some((server.clone(), tag.clone()))
+        } else {
+            None
+        };
+        let (body, signature) = adopted.map_or((None, None), |adopted| (adopted.body, adopted.signature));
+        let text = if settings.is_some() { body.clone() } else { None };
         let event = ClientEvent { at: self.clock.now().since(self.started), event, body, covers };
-        let Some(told) = &mut self.callback else { return self.client.shared.events.push(event) };
-        callback::call("the event callback", "the client goes on", || told(&self.client, &event));
+        match &mut self.callback {
+            None => self.client.shared.events.push(event),
+            Some(told) => {
+                callback::call("the event callback", "the client goes on", || told(&self.client, &event));
+            }
+        }
+        if let Some((server, tag)) = settings {
+            self.arrived(&server, &tag, text.as_deref(), signature.as_deref());
+        }
     }
 
     /// Seconds by which the wall clock is ahead of the client's.

@@ -27,6 +27,7 @@ const LINGER: Duration = Duration::from_secs(1);
 pub(super) enum Written {
     Memory { version: u64, result: io::Result<()> },
     Floor { floor: Timestamp, result: io::Result<()> },
+    Document { place: usize, result: io::Result<()> },
 }
 
 /// Calls the work of a thread from inside of what belongs to every thread of the client.
@@ -80,7 +81,7 @@ impl Writer {
         if state.closed {
             return;
         }
-        state.waiting.retain(|waiting| discriminant(waiting) != discriminant(&value));
+        state.waiting.retain(|waiting| !waiting.is_outdated_by(&value));
         state.waiting.push_back(value);
         if !state.running {
             // Said before the thread looks, which needs the lock.
@@ -142,10 +143,18 @@ impl Writer {
 }
 
 impl Value {
+    fn is_outdated_by(&self, newer: &Self) -> bool {
+        match (self, newer) {
+            (Self::Document { place, .. }, Self::Document { place: other, .. }) => place == other,
+            (older, newer) => discriminant(older) == discriminant(newer),
+        }
+    }
+
     fn became(&self, result: io::Result<()>) -> Written {
         match *self {
             Self::Memory { version, .. } => Written::Memory { version, result },
             Self::Floor(floor) => Written::Floor { floor, result },
+            Self::Document { place, .. } => Written::Document { place, result },
         }
     }
 }
@@ -262,7 +271,7 @@ mod tests {
     fn told(writer: &Writer) -> Vec<(Option<u64>, bool)> {
         let told = writer.written().into_iter().map(|written| match written {
             Written::Memory { version, result } => (Some(version), result.is_ok()),
-            Written::Floor { result, .. } => (None, result.is_ok()),
+            Written::Floor { result, .. } | Written::Document { result, .. } => (None, result.is_ok()),
         });
         told.collect()
     }

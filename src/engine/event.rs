@@ -221,6 +221,46 @@ pub enum Event {
         /// What it is, what follows from it, and what to do.
         problem: String,
     },
+    /// The server has other settings for this agent. Their bytes come with the event
+    /// ([`ClientEvent::body`](crate::client::ClientEvent::body)).
+    Settings {
+        /// Which server.
+        server: ServerId,
+        /// Their entity tag.
+        tag: Arc<str>,
+    },
+    /// The settings could not be read. Unless the server has none they are read again after the next heartbeat.
+    SettingsFailed {
+        /// Which server.
+        server: ServerId,
+        /// Why.
+        detail: String,
+    },
+    /// Settings are refused, and those before them stay. Told by the driver, and by the engine for settings that were on
+    /// trial before and failed.
+    SettingsRefused {
+        /// Their entity tag, if a server gave them.
+        tag: Option<Arc<str>>,
+        /// Why.
+        detail: String,
+    },
+    /// Settings are on trial: they are used, and those before them are kept until an exchange has worked.
+    SettingsOnTrial {
+        /// Their entity tag, if a server gave them.
+        tag: Option<Arc<str>>,
+    },
+    /// An exchange through the settings on trial has worked: they stay.
+    SettingsInForce {
+        /// Their entity tag, if a server gave them.
+        tag: Option<Arc<str>>,
+    },
+    /// The settings on trial are given up, and those before them are back.
+    SettingsRolledBack {
+        /// Their entity tag, if a server gave them.
+        tag: Option<Arc<str>>,
+        /// Why.
+        detail: String,
+    },
     /// The engine has stopped. The last event.
     Stopped {},
     /// What was not stored is stored now: the store problem that was told last is over. Told by the driver.

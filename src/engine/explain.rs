@@ -28,6 +28,7 @@ impl Snapshot {
                 (None, _) => {}
             }
         }
+        self.write_settings(page)?;
         if let Some(next) = self.next_heartbeat {
             writeln!(page, "next heartbeat in {}", next.brief())?;
         }
@@ -56,6 +57,27 @@ impl Snapshot {
                 server.priority,
                 server.server.as_str()
             )?;
+        }
+        Ok(())
+    }
+
+    fn write_settings(&self, page: &mut String) -> fmt::Result {
+        let Some(settings) = &self.settings else { return Ok(()) };
+        if let Some(trial) = &settings.trial {
+            let name = trial.tag.as_deref().unwrap_or("of the program");
+            let before = if trial.known_good_answers { "answer" } else { "do not answer" };
+            writeln!(
+                page,
+                "settings {name} are on trial for {}: {} searches found no server, the settings before them {before}",
+                trial.spent.brief(),
+                trial.searches,
+            )?;
+        } else if let Some(tag) = &settings.tag {
+            let proved = if settings.proved { "" } else { "; no exchange through them has worked yet" };
+            writeln!(page, "settings {tag}{proved}")?;
+        }
+        if let Some(rejected) = &settings.rejected {
+            writeln!(page, "settings {rejected} were rolled back: no server was found through them")?;
         }
         Ok(())
     }

@@ -15,14 +15,18 @@ pub(super) enum Fact {
     /// It is attached to none.
     Detached,
     /// A heartbeat exchange with the server in use succeeded. `peer`: where it is, unless a proxy led there. `medium`:
-    /// what it ran over, unless the network changed meanwhile.
+    /// what it ran over, unless the network changed meanwhile. `is_named`: the settings of `policy` named it in the list in force.
     Proved {
         server: Arc<Server>,
         policy: CertificatePolicyId,
         proof: Proof,
         peer: Option<IpAddr>,
         medium: Option<Medium>,
+        is_named: bool,
     },
+    /// A search through the list in force found no server. `attached`: beside the server in use, because the settings no longer
+    /// name that. `tried`: a server was asked.
+    SearchFailed { attached: bool, tried: bool },
     /// The event stream had been open, and is gone.
     StreamLost,
     /// The machine or its network woke up: look soon whether the server is still there.

@@ -15,6 +15,8 @@ use crate::types::{CertificatePolicyId, SettingsId};
 pub(super) struct InForce {
     id: SettingsId,
     settings: Arc<Settings>,
+    /// The other ones of a trial: the candidate, or while that is in force the known good ones.
+    aside: Option<Box<(SettingsId, Arc<Settings>)>>,
     /// The location the product has chosen.
     pub(super) chosen: Option<Arc<str>>,
     /// The location whose settings are in force.
@@ -25,7 +27,7 @@ pub(super) struct InForce {
 
 impl InForce {
     pub(super) fn new(id: SettingsId, settings: Arc<Settings>) -> Self {
-        Self { id, settings, chosen: None, location: None, replaced: Vec::new() }
+        Self { id, settings, aside: None, chosen: None, location: None, replaced: Vec::new() }
     }
 
     // --- getters ---
@@ -36,6 +38,20 @@ impl InForce {
 
     pub(super) fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    pub(super) fn shared(&self) -> Arc<Settings> {
+        self.settings.clone()
+    }
+
+    /// The other settings of a trial.
+    pub(super) fn aside(&self) -> Option<&Settings> {
+        self.aside.as_ref().map(|aside| &*aside.1)
+    }
+
+    /// Whether this id names settings that were not released.
+    pub(super) fn names(&self, id: SettingsId) -> bool {
+        self.id == id || self.aside.as_ref().is_some_and(|aside| aside.0 == id) || self.replaced.contains(&id)
     }
 
     /// One of the certificate policies of these settings.
@@ -66,11 +82,46 @@ impl InForce {
     /// Puts other settings in force and returns those before them; `None`, and nothing changes, when the id still names
     /// others.
     pub(super) fn replace(&mut self, id: SettingsId, settings: Arc<Settings>) -> Option<Arc<Settings>> {
-        if self.id == id || self.replaced.contains(&id) {
+        if self.names(id) {
             return None;
         }
         self.replaced.push(std::mem::replace(&mut self.id, id));
         Some(std::mem::replace(&mut self.settings, settings))
+    }
+
+    /// Keeps these beside the ones in force.
+    pub(super) fn put_aside(&mut self, id: SettingsId, settings: Arc<Settings>) {
+        self.drop_aside();
+        self.aside = Some(Box::new((id, settings)));
+    }
+
+    /// Puts the ones aside in force, and those in force aside; returns the latter.
+    pub(super) fn swap(&mut self) -> Option<Arc<Settings>> {
+        let (id, settings) = &mut **self.aside.as_mut()?;
+        std::mem::swap(&mut self.id, id);
+        std::mem::swap(&mut self.settings, settings);
+        Some(settings.clone())
+    }
+
+    /// Settings that never come into force.
+    pub(super) fn release(&mut self, id: SettingsId) {
+        self.replaced.push(id);
+    }
+
+    /// The ones aside are of no use any more.
+    pub(super) fn drop_aside(&mut self) {
+        if let Some(aside) = self.aside.take() {
+            self.replaced.push(aside.0);
+        }
+    }
+
+    /// The ones aside are the same under another id. `false`: they are not these.
+    pub(super) fn renew_aside(&mut self, old: SettingsId, id: SettingsId, settings: &Arc<Settings>) -> bool {
+        let fits = self.aside.as_ref().is_some_and(|aside| aside.0 == old) && !self.names(id);
+        if fits {
+            self.put_aside(id, settings.clone());
+        }
+        fits
     }
 
     /// Forgets the replaced settings that nothing refers to any more, and returns the next of them.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::memory::SettingsName;
 use crate::settings::{Server, Settings};
 use crate::types::{
     CertificatePolicyId, ExchangeId, Failure, Host, LinkId, Moment, NetworkId, News, Outcome, ProbeId, Proof,
@@ -331,6 +332,28 @@ pub enum Command {
         /// stale input.
         id: SettingsId,
         /// What an administrator wrote.
+        settings: Arc<Settings>,
+    },
+    /// Use these settings on trial. Those before them come back when no server is found through these though they still lead
+    /// to one. Where no exchange has worked yet through the settings in force, these replace them at once.
+    Try {
+        /// Names the settings from now on, as in `Reconfigure`.
+        id: SettingsId,
+        /// What an administrator wrote.
+        settings: Arc<Settings>,
+        /// Names them in the memory; `None`: a next life knows nothing of them.
+        name: Option<SettingsName>,
+        /// Whether the program gives them, not a server: after a restart it gives them again.
+        given: bool,
+    },
+    /// The files that settings name were read again: the same settings go by another id from now on.
+    Renew {
+        /// Which. Settings that are not in force, on trial or kept beside those change nothing, and are counted as a stale
+        /// input.
+        old: SettingsId,
+        /// Names them from now on.
+        id: SettingsId,
+        /// The same settings, with their certificate policies made anew.
         settings: Arc<Settings>,
     },
     /// Find out now where the machine is: ask the reference servers, whatever is known already.

@@ -26,6 +26,8 @@ pub struct Memory {
     pub damping: u8,
     /// The entity tag of the policy that the product has confirmed.
     pub policy: Option<Arc<str>>,
+    /// Which settings worked, are on trial, or were rejected; none where the program gives settings without a name.
+    pub settings: Option<Box<SettingsMemory>>,
     /// Servers of which something is known.
     pub servers: Vec<ServerMemory>,
     /// How servers can be listened to, where something was learnt of it.
@@ -71,6 +73,48 @@ pub struct WayMemory {
     /// Another address of its name than the first, and how long ago it last worked.
     #[serde(default)]
     pub address: Option<(IpAddr, Span)>,
+}
+
+/// What names a settings document beyond the life of a process.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SettingsName {
+    /// Says which document it is and no other: the client takes the SHA-256 of its bytes in hexadecimal.
+    pub digest: Arc<str>,
+    /// The entity tag that the server gave it, if a server did.
+    #[serde(default)]
+    pub tag: Option<Arc<str>>,
+    /// Its serial number, if its signature proved one.
+    #[serde(default)]
+    pub serial: Option<u64>,
+}
+
+/// What is remembered of settings documents.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct SettingsMemory {
+    /// The digest of the document that the program gave.
+    pub given: Option<Arc<str>>,
+    /// The last known good one: an exchange through it has worked.
+    pub in_force: Option<SettingsName>,
+    /// The one on trial.
+    pub candidate: Option<CandidateMemory>,
+    /// The one that was rejected last.
+    pub rejected: Option<SettingsName>,
+    /// The highest serial number of a document that worked.
+    pub serial: Option<u64>,
+}
+
+/// What is remembered of settings on trial.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CandidateMemory {
+    /// Which.
+    pub name: SettingsName,
+    /// How much of their budget is spent.
+    pub spent: Span,
+    /// Searches through them that found no server.
+    #[serde(default)]
+    pub searches: u8,
 }
 
 /// What is remembered of one server.

@@ -17,11 +17,12 @@
 //!               session: what is said to the server in use
 //! ```
 //! Facts flow from left to right; only needs (a heartbeat) go back, once per input, and the settings of
-//! the location the agent is in. Beside `location` there will stand `trial` (do the new settings work?): it
-//! listens to the same facts and gives settings in force.
+//! the location the agent is in. Beside `location` stands `trial` (do the new settings work?): it
+//! listens to the same facts and says which settings are in force.
 
 mod attachment;
 mod captive;
+mod change;
 mod context;
 mod event;
 mod explain;
@@ -44,6 +45,8 @@ mod sentence;
 mod session;
 mod setup;
 mod snapshot;
+mod takes_settings;
+mod trial;
 mod tuning;
 
 use std::sync::Arc;
@@ -51,15 +54,21 @@ use std::sync::Arc;
 pub use event::{Event, Next, Notice};
 pub use io::{Action, Command, Ending, Input, MAX_ADDRESSES, NetworkChange, Reached, Target, Turn};
 pub use location::{Asked, Controlled, Evidence, Finding, LocationReason, LocationSnapshot, Reply, Trigger};
-pub use memory::{Away, LeftOut, LeftOutReason, Memory, NetworkMemory, Proven};
+pub use memory::{
+    Away, CandidateMemory, LeftOut, LeftOutReason, Memory, NetworkMemory, Proven, SettingsMemory,
+    SettingsName,
+};
 pub use memory::{PushMemory, ServerMemory, WayMemory};
 pub use reason::Reason;
 pub use rung::Rung;
 pub use setup::Setup;
-pub use snapshot::{ServerHealth, ServerSnapshot, Snapshot, State, Whereabouts};
+pub use snapshot::{
+    ServerHealth, ServerSnapshot, SettingsSnapshot, Snapshot, State, TrialSnapshot, Whereabouts,
+};
+pub use takes_settings::TakesSettings;
 pub use tuning::{Tuning, TuningError};
 
-use attachment::Attachment;
+use attachment::{Attachment, Then};
 use context::Context;
 use guard::{Guard, Present};
 use in_force::InForce;
@@ -70,9 +79,9 @@ use queue::Queue;
 use rng::Rng;
 use schedule::Schedule;
 use session::Routes;
+use trial::Trial;
 
-use crate::settings::Settings;
-use crate::types::{AgentId, Moment, SettingsId};
+use crate::types::{AgentId, Moment};
 
 /// Two or three rounds settle everything; a bound keeps a mistake from becoming an endless loop in somebody's process.
 const MOST_ROUNDS: usize = 16;
@@ -98,6 +107,7 @@ pub struct Engine {
     /// `None` when the settings neither name reference servers nor have locations that follow from them.
     location: Option<Box<Location>>,
     schedule: Schedule,
+    trial: Trial,
     memory: Memory,
     memory_version: u64,
     /// What the memory was when it was last asked to be stored, in a number; `None` when it could not be.
@@ -121,6 +131,8 @@ pub enum Wake {
     Schedule,
     /// The reference servers are asked, or have had their time.
     Location,
+    /// The budget of settings on trial is looked at.
+    Trial,
 }
 
 impl Engine {
@@ -129,12 +141,24 @@ impl Engine {
     /// `memory` is what an earlier engine asked to be remembered, `away` how long ago that was; a new
     /// agent gives the defaults. Two engines with one seed and one sequence of inputs decide alike.
     pub fn new(setup: Setup, memory: Memory, away: Away, seed: u64, now: Moment) -> Self {
-        let Setup { settings, settings_id, agent, tuning, routes, proxies } = setup;
+        let Setup {
+            settings,
+            settings_id,
+            agent,
+            tuning,
+            routes,
+            proxies,
+            settings_name,
+            given,
+            takes_settings,
+        } = setup;
+        let trial = Trial::new(settings_name, given, memory.settings.as_deref());
         let (mut rng, mut queue) = (Rng::new(seed), Queue::default());
         let (mut network, mut guard) = (Network::default(), Guard::default());
         let start = now + rng.up_to(tuning.attachment.startup_spread);
         let mut in_force = InForce::new(settings_id, settings);
-        let mut attachment = Attachment::new(agent.clone(), Routes { routes, proxies }, start);
+        let routes = Routes { routes, proxies };
+        let mut attachment = Attachment::new(agent.clone(), routes, takes_settings, start);
         let mut location = location::is_asked_for(in_force.settings())
             .then(|| Box::new(Location::new(&agent, now, &tuning)));
         in_force.location = location.as_ref().and_then(|location| location.fitting(in_force.settings()));
@@ -154,8 +178,10 @@ impl Engine {
         }
         attachment.install(&mut cx, &effective);
         attachment.restore(&memory, away, &tuning.schedule, now);
+        attachment.has_settings(trial.tag());
         warn(&mut cx);
-        let memory_digest = Some(attachment.memory_digest(&tuning.schedule, now));
+        let attached = attachment.memory_digest(&tuning.schedule, now);
+        let memory_digest = Some(trial.digest(attached, &tuning.trial));
         Self {
             agent,
             in_force,
@@ -163,6 +189,7 @@ impl Engine {
             attachment,
             location,
             schedule,
+            trial,
             memory,
             memory_version: 0,
             memory_digest,
@@ -191,7 +218,8 @@ impl Engine {
         let attachment = attachment.map(|at| (at, Wake::Attachment));
         let schedule = self.schedule.next_heartbeat().map(|at| (at, Wake::Schedule));
         let location = self.location_deadline().map(|at| (at, Wake::Location));
-        attachment.into_iter().chain(schedule).chain(location).min_by_key(|(at, _)| *at)
+        let trial = self.trial.deadline(&self.tuning.trial).map(|at| (at, Wake::Trial));
+        attachment.into_iter().chain(schedule).chain(location).chain(trial).min_by_key(|(at, _)| *at)
     }
 
     /// What must outlive the process, as of the last [`Action::Remember`].
@@ -211,7 +239,15 @@ impl Engine {
             ..location.snapshot(settings, now)
         });
         let list = self.in_force.effective().server_list.value.name.clone();
-        Snapshot { next_heartbeat, stale_inputs, list, location, ..self.attachment.snapshot(settings, now) }
+        let trial = self.trial.snapshot();
+        Snapshot {
+            next_heartbeat,
+            stale_inputs,
+            list,
+            location,
+            settings: trial,
+            ..self.attachment.snapshot(settings, now)
+        }
     }
 
     // --- handle ---
@@ -243,8 +279,10 @@ impl Engine {
                 }
             }
             Input::ClockStepped => attachment.clock_stepped(cx),
-            // Nothing waits for the memory yet; settings on trial will.
-            Input::Remembered(_) => self.memory_is_lost = false,
+            Input::Remembered(version) => {
+                self.memory_is_lost = false;
+                self.stored(version);
+            }
             Input::CannotRemember(version) => {
                 // Asked again as soon as something happens that might be worth it.
                 if version == self.memory_version {
@@ -253,6 +291,8 @@ impl Engine {
                 if !std::mem::replace(&mut self.memory_is_lost, true) {
                     cx.emit(Event::CannotRemember { version });
                 }
+                // What cannot be stored is done all the same.
+                self.stored(version);
             }
             Input::Command(command) => self.command(command),
             Input::LookUp { .. }
@@ -315,11 +355,13 @@ impl Engine {
                 }
                 attachment.stop(cx, grace);
             }
-            Command::Reconfigure { id, settings } => self.reconfigure(id, settings),
+            Command::Reconfigure { id, settings } => self.reconfigure(id, settings, None),
+            Command::Try { id, settings, name, given } => self.try_settings(id, settings, name, given),
+            Command::Renew { old, id, settings } => self.renew_settings(old, id, settings),
             Command::SetLocation(chosen) => {
                 self.in_force.chosen = chosen;
                 self.warn_of_unknown_location();
-                let _ = self.put_in_force(None);
+                let _ = self.put_in_force(None, Then::Search);
             }
         }
     }
@@ -330,20 +372,34 @@ impl Engine {
         for _round in 1..=MOST_ROUNDS {
             #[cfg(test)]
             let () = self.rounds = _round;
-            let Self { rng, queue, network, guard, tuning, in_force, attachment, schedule, location, .. } =
-                self;
+            let Self {
+                rng,
+                queue,
+                network,
+                guard,
+                tuning,
+                in_force,
+                attachment,
+                schedule,
+                location,
+                trial,
+                ..
+            } = self;
             let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guard };
-            exchange_facts(cx, attachment, location, schedule);
+            exchange_facts(cx, attachment, location, schedule, trial);
             attachment.tick(cx);
             if let Some(location) = location {
                 location.tick(cx, attachment.floor());
             }
             attachment.heed_control(cx);
-            exchange_facts(cx, attachment, location, schedule);
-            let followed = self.follow_location();
+            exchange_facts(cx, attachment, location, schedule, trial);
+            trial.tick(cx.now, &cx.tuning.trial);
+            let followed = self.follow_location() | self.follow_trial();
             let location = self.location_deadline();
             let attachment = self.attachment.deadline(self.present(), &self.tuning);
-            let due = attachment.into_iter().chain(self.schedule.next_heartbeat()).chain(location);
+            let trial = self.trial.deadline(&self.tuning.trial);
+            let due =
+                attachment.into_iter().chain(self.schedule.next_heartbeat()).chain(location).chain(trial);
             if !followed && due.min().is_none_or(|due| due > self.now) {
                 break;
             }
@@ -353,79 +409,14 @@ impl Engine {
     /// When the verdict changed, other settings may be in force. Whether it did.
     fn follow_location(&mut self) -> bool {
         let changed = self.location.as_mut().is_some_and(|location| location.take_change());
-        if changed && !self.put_in_force(None) {
+        if changed && !self.put_in_force(None, Then::Search) {
             self.tell_location();
         }
         changed
     }
 
-    /// The product's choice may be a location that the settings do not have, or no longer.
-    fn warn_of_unknown_location(&mut self) {
-        if let Some(unknown) = self.in_force.unknown_location() {
-            let warning = format!("the group's settings apply: {unknown}");
-            self.queue.emit(Event::SettingsWarning { warning });
-        }
-    }
-
-    fn tell_location(&mut self) {
-        if let Some(location) = &self.location {
-            self.queue.emit(location.event(self.now, self.in_force.location.clone()));
-        }
-    }
-
     fn location_deadline(&self) -> Option<Moment> {
         self.location.as_ref()?.deadline(self.in_force.settings(), &self.tuning)
-    }
-
-    fn reconfigure(&mut self, id: SettingsId, settings: Arc<Settings>) {
-        let Some(before) = self.in_force.replace(id, settings) else {
-            self.queue.stale_inputs += 1;
-            return;
-        };
-        let Self { rng, queue, network, guard, tuning, in_force, .. } = self;
-        warn(&mut Context { now: self.now, rng, queue, tuning, network, in_force, guard });
-        self.warn_of_unknown_location();
-        self.reconfigure_location(&before);
-        let _ = self.put_in_force(Some(&before));
-    }
-
-    /// The part that finds the location is there when the settings want it.
-    fn reconfigure_location(&mut self, before: &Settings) {
-        let Self { rng, queue, network, guard, tuning, in_force, attachment, location, .. } = self;
-        let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guard };
-        let wanted = location::is_asked_for(cx.in_force.settings()) && attachment.state() != State::Stopping;
-        match (location.as_mut(), wanted) {
-            (Some(location), true) => location.reconfigure(cx, before),
-            (Some(known), false) => {
-                known.stop(cx);
-                *location = None;
-            }
-            (None, true) => *location = Some(Box::new(Location::new(&self.agent, self.now, tuning))),
-            (None, false) => {}
-        }
-    }
-
-    /// Puts the settings of the location in force that the product has chosen, or that fits; with `before`, those of
-    /// another document than that. Whether it is another location, which is told.
-    fn put_in_force(&mut self, before: Option<&Settings>) -> bool {
-        let fitting = || self.location.as_ref()?.fitting(self.in_force.settings());
-        let name = self.in_force.location_or(fitting);
-        let another = name != self.in_force.location;
-        self.in_force.location = name;
-        let Self { rng, queue, network, guard, tuning, in_force, attachment, schedule, location, .. } = self;
-        let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guard };
-        if before.is_some() || another {
-            let effective = cx.in_force.effective();
-            attachment.reconfigure(cx, before, &effective);
-            schedule.reconfigure(cx, &self.agent, &effective);
-            if let Some(location) = location {
-                location.set_interval(cx.tuning.scale(effective.heartbeat_interval.value));
-            }
-        }
-        if another {
-            self.tell_location();
-        }
-        another
     }
 
     /// Tells the driver which of the replaced settings nothing refers to any more.
@@ -440,16 +431,19 @@ impl Engine {
 
     /// Asks for the memory to be stored when it changed in a way that matters: a write wears a disk out and wakes it up.
     fn remember(&mut self) {
-        if !self.attachment.take_memorable() {
+        if !(self.attachment.take_memorable() | self.trial.take_memorable()) {
             return;
         }
-        let digest = Some(self.attachment.memory_digest(&self.tuning.schedule, self.now));
+        let attached = self.attachment.memory_digest(&self.tuning.schedule, self.now);
+        let digest = Some(self.trial.digest(attached, &self.tuning.trial));
         if self.memory_digest == digest {
             return;
         }
         self.memory_digest = digest;
-        self.memory = self.attachment.memory(&self.tuning.schedule, self.now);
+        let attached = self.attachment.memory(&self.tuning.schedule, self.now);
+        self.memory = Memory { settings: self.trial.memory(), ..attached };
         self.memory_version += 1;
+        self.trial.is_stored_as(self.memory_version);
         self.queue.act(Action::Remember { version: self.memory_version });
     }
 }
@@ -460,13 +454,14 @@ fn exchange_facts(
     attachment: &mut Attachment,
     location: &mut Option<Box<Location>>,
     schedule: &mut Schedule,
+    trial: &mut Trial,
 ) {
-    hear(cx, attachment, location, schedule);
+    hear(cx, attachment, location, schedule, trial);
     if schedule.take_heartbeat(cx.now) {
         schedule.asked(cx);
         attachment.beat(cx);
     }
-    hear(cx, attachment, location, schedule);
+    hear(cx, attachment, location, schedule, trial);
     attachment.settle(cx, schedule.next_heartbeat());
 }
 
@@ -475,11 +470,13 @@ fn hear(
     attachment: &mut Attachment,
     location: &mut Option<Box<Location>>,
     schedule: &mut Schedule,
+    trial: &mut Trial,
 ) {
     while let Some(fact) = attachment.poll_fact() {
         if let Some(location) = location {
             location.hear(cx, &fact);
         }
+        trial.hear(&fact, cx.in_force.id());
         schedule.hear(cx, fact);
     }
 }
@@ -538,10 +535,11 @@ mod tests {
     fn every_part_stays_small() {
         for (part, size, most) in [
             ("network", size_of::<Network>(), 24),
-            ("attachment", size_of::<Attachment>(), 504),
+            ("attachment", size_of::<Attachment>(), 544),
             ("schedule", size_of::<Schedule>(), 128),
             ("queue", size_of::<Queue>(), 104),
-            ("memory", size_of::<Memory>(), 96),
+            ("memory", size_of::<Memory>(), 104),
+            ("trial", size_of::<Trial>(), 24),
             ("action", size_of::<Action>(), 96),
             ("event", size_of::<Event>(), 64),
         ] {

@@ -15,8 +15,8 @@ pub(super) enum Owner {
     Heartbeat,
     /// The event stream.
     Stream,
-    /// The read of the policy.
-    Policy,
+    /// The read of the settings or the policy.
+    Reader,
     /// The probes of better servers.
     Failback,
     /// The exchange that is finished before the engine stops.

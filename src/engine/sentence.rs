@@ -1,6 +1,7 @@
 //! Events, and the words in them, as a person reads them.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::{
     Ending, Event, Finding, LeftOutReason, LocationReason, NetworkChange, Next, Notice, Reason, Rung, State,
@@ -38,6 +39,12 @@ impl Event {
             Self::CannotRemember { .. } => "cannot_remember",
             Self::MemoryIgnored { .. } => "memory_ignored",
             Self::StoreProblem { .. } => "store_problem",
+            Self::Settings { .. } => "settings",
+            Self::SettingsFailed { .. } => "settings_failed",
+            Self::SettingsRefused { .. } => "settings_refused",
+            Self::SettingsOnTrial { .. } => "settings_on_trial",
+            Self::SettingsInForce { .. } => "settings_in_force",
+            Self::SettingsRolledBack { .. } => "settings_rolled_back",
             Self::Stopped {} => "stopped",
             Self::StoreRecovered {} => "store_recovered",
         }
@@ -109,8 +116,32 @@ impl fmt::Display for Event {
             }
             Self::MemoryIgnored { detail } => write!(f, "the agent begins with nothing known: {detail}"),
             Self::StoreProblem { problem } => write!(f, "store: {problem}"),
+            Self::Settings { server, tag } => write!(f, "the settings {tag} were read from {server}"),
+            Self::SettingsFailed { server, detail } => {
+                write!(f, "the settings were not read from {server}: {detail}")
+            }
+            Self::SettingsRefused { tag, detail } => write!(f, "{} are refused: {detail}", Tagged(tag)),
+            Self::SettingsOnTrial { tag } => write!(f, "{} are on trial", Tagged(tag)),
+            Self::SettingsInForce { tag } => {
+                write!(f, "{} are in force: an exchange through them worked", Tagged(tag))
+            }
+            Self::SettingsRolledBack { tag, detail } => {
+                write!(f, "{} are given up, and those before them are back: {detail}", Tagged(tag))
+            }
             Self::Stopped {} => write!(f, "stopped"),
             Self::StoreRecovered {} => write!(f, "what was not stored is stored now"),
+        }
+    }
+}
+
+/// Settings by their entity tag, or those of the program, which have none.
+struct Tagged<'a>(&'a Option<Arc<str>>);
+
+impl fmt::Display for Tagged<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(tag) => write!(f, "the settings {tag}"),
+            None => f.write_str("the program's settings"),
         }
     }
 }
@@ -205,6 +236,7 @@ impl fmt::Display for Wake {
             Self::Attachment => "an attempt or a wait is due",
             Self::Schedule => "a heartbeat or a stream is due",
             Self::Location => "a round of the reference servers is due",
+            Self::Trial => "the budget of settings on trial is looked at",
         })
     }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Tuning;
+use super::memory::SettingsName;
+use super::{TakesSettings, Tuning};
 use crate::settings::Settings;
 use crate::types::{AgentId, Route, SettingsId};
 
@@ -23,12 +24,28 @@ pub struct Setup {
     /// What failures call the proxies, in the order of their numbers: `proxy.example:3128`. A proxy that is not here goes by its
     /// number, from 1. What is not seen is escaped.
     pub proxies: Arc<[Arc<str>]>,
+    /// Names the settings in the memory; `None`: nothing is remembered of settings.
+    pub settings_name: Option<SettingsName>,
+    /// The digest of what the program gave, which may be other settings than those above.
+    pub given: Option<Arc<str>>,
+    /// Whether servers may give the agent other settings.
+    pub takes_settings: TakesSettings,
 }
 
 impl Setup {
     /// An engine with the default constants that goes directly to the servers. The settings have the id 0.
     pub fn new(settings: Arc<Settings>, agent: AgentId) -> Self {
         let (settings_id, tuning, routes) = (SettingsId::default(), Arc::default(), [Route::Direct].into());
-        Self { settings, settings_id, agent, tuning, routes, proxies: Arc::default() }
+        Self {
+            settings,
+            settings_id,
+            agent,
+            tuning,
+            routes,
+            proxies: Arc::default(),
+            settings_name: None,
+            given: None,
+            takes_settings: TakesSettings::default(),
+        }
     }
 }

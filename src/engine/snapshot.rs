@@ -58,6 +58,9 @@ pub struct Snapshot {
     pub next_search: Option<Span>,
     /// The name of the server list in force; `None` where none is assigned, and every known server counts at one priority.
     pub list: Option<Arc<str>>,
+    /// Which settings are in force, on trial or rejected; `None` where the program gave them without a name and none is on
+    /// trial.
+    pub settings: Option<SettingsSnapshot>,
     /// Every server of the list in force, in the order it would be tried.
     pub servers: Vec<ServerSnapshot>,
     /// Where the machine is; `None` when the settings do not ask.
@@ -125,6 +128,37 @@ impl fmt::Display for ServerHealth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
+}
+
+/// Which settings the agent has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SettingsSnapshot {
+    /// The entity tag of those in force, or of the last known good ones while others are on trial; `None` where the program
+    /// gave them.
+    pub tag: Option<Arc<str>>,
+    /// Their digest.
+    pub digest: Option<Arc<str>>,
+    /// Whether an exchange through them has worked.
+    pub proved: bool,
+    /// Those on trial.
+    pub trial: Option<TrialSnapshot>,
+    /// The tag, or the digest, of those that were rejected last.
+    pub rejected: Option<Arc<str>>,
+}
+
+/// Settings on trial.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct TrialSnapshot {
+    /// Their entity tag; `None` where the program gave them.
+    pub tag: Option<Arc<str>>,
+    /// How much of their budget is spent. It runs while the settings before them answer.
+    pub spent: Span,
+    /// Searches through them that found no server.
+    pub searches: u8,
+    /// Whether the settings before them answer.
+    pub known_good_answers: bool,
 }
 
 /// One server of the list in force.

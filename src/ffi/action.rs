@@ -62,6 +62,8 @@ pub const HOMING_REQUEST_LISTEN: i32 = 4;
 pub const HOMING_REQUEST_POLICY: i32 = 5;
 /// The same as `HOMING_REQUEST_LISTEN`, but the answer ends with the first event after hello, or after `wait_ms`; 0: at once.
 pub const HOMING_REQUEST_POLL: i32 = 6;
+/// The settings are to be read: `GET settings`, as the policy is. The entity tag of the answer is told as that of the settings.
+pub const HOMING_REQUEST_SETTINGS: i32 = 7;
 
 /// A connection of our own to the server's address; proxies are 0 to 7.
 pub const HOMING_ROUTE_DIRECT: i32 = -1;
@@ -260,7 +262,7 @@ impl Current {
                 ..self.dialled(server, &to)
             },
             Some(Action::Exchange { exchange, link, request, deadline, next }) => {
-                if let Request::Policy { known } = &request {
+                if let Request::Settings { known } | Request::Policy { known } = &request {
                     self.name.clone_from(known);
                 }
                 let known = homing_text::of(self.name.as_deref());
@@ -268,7 +270,7 @@ impl Current {
                     Request::Listen(Listening::Stream { silence: wait } | Listening::Poll { wait }) => {
                         u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
                     }
-                    Request::Heartbeat { .. } | Request::Policy { .. } => 0,
+                    Request::Heartbeat { .. } | Request::Settings { .. } | Request::Policy { .. } => 0,
                 };
                 let (request, search) = request_code(&request);
                 let deadline_ns = deadline.as_nanos();
@@ -368,6 +370,7 @@ fn request_code(value: &Request) -> (i32, u64) {
         Request::Heartbeat { purpose: Purpose::Probe } => (HOMING_REQUEST_PROBE, 0),
         Request::Listen(Listening::Stream { .. }) => (HOMING_REQUEST_LISTEN, 0),
         Request::Listen(Listening::Poll { .. }) => (HOMING_REQUEST_POLL, 0),
+        Request::Settings { .. } => (HOMING_REQUEST_SETTINGS, 0),
         Request::Policy { .. } => (HOMING_REQUEST_POLICY, 0),
     }
 }

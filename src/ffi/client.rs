@@ -10,14 +10,15 @@ use super::boundary::{Place, read_sized, reference, status};
 use super::error::{homing_error, telling};
 use super::event::homing_event;
 use super::handle::homing_client;
-use super::options::{MOST_STATUS, UserData, builder, credentials, homing_header, homing_options};
+use super::options::{MOST_STATUS, builder, credentials, homing_header, homing_options};
 use super::settings::homing_settings;
 use super::snapshot::homing_snapshot;
 use super::status::{
     Failed, HOMING_ERROR_CREDENTIAL, HOMING_ERROR_FORKED, HOMING_ERROR_INTERNAL, HOMING_ERROR_POISONED,
-    HOMING_ERROR_STOPPED, HOMING_ERROR_SYSTEM, HOMING_ERROR_TIMEOUT, homing_status,
+    HOMING_ERROR_RANGE, HOMING_ERROR_STOPPED, HOMING_ERROR_SYSTEM, HOMING_ERROR_TIMEOUT, homing_status,
 };
 use super::text;
+use super::user_data::UserData;
 use crate::client::{Client, Credentials, Ended, Process};
 
 /// Starts a client. What the settings name is read, and its thread runs, when this returns.
@@ -42,7 +43,7 @@ pub unsafe extern "C" fn homing_client_start(
             let out = Place::new(out, "out")?;
             let settings = Arc::clone(&reference(settings, "settings")?.settings);
             let options = read_sized(options, "options")?;
-            let data = UserData::new(&options);
+            let data = UserData::new(options.user_data, options.drop_user_data);
             let handle = Arc::new(homing_client {
                 client: OnceLock::new(),
                 poisoned: AtomicBool::new(false),
@@ -271,6 +272,31 @@ pub unsafe extern "C" fn homing_client_confirm_policy(
             let tag = text::required(tag, "tag")?;
             with(client, |client| {
                 client.confirm_policy(tag);
+                Ok(())
+            })
+        })
+    }
+}
+
+/// Decides about settings of this entity tag, NUL-terminated UTF-8, that wait since `on_settings` said
+/// `HOMING_CONSENT_LATER`. Does nothing when others wait, or none.
+///
+/// Errors: `HOMING_ERROR_RANGE` for another consent than `HOMING_CONSENT_…`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_client_decide_settings(
+    client: *mut homing_client,
+    tag: *const c_char,
+    consent: i32,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let tag = text::required(tag, "tag")?;
+            let consent = super::consent::consent(consent).ok_or_else(|| {
+                Failed::new(HOMING_ERROR_RANGE, format!("`consent` {consent} is none of them"))
+            })?;
+            with(client, |client| {
+                client.decide_settings(tag, consent);
                 Ok(())
             })
         })

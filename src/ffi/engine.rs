@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 use std::ffi::c_char;
+use std::ptr;
 use std::sync::{Arc, Mutex, TryLockError};
 use std::time::Duration;
 
 use super::action::{Current, HOMING_ROUTE_DIRECT, homing_action};
 use super::boundary::{Growing, Place, SizedPlace, free, no_padding, number, read_sized, reference, status};
+use super::consent::takes_settings;
 use super::error::{homing_error, telling};
 use super::event::homing_event;
 use super::options::MOST_ROUTES;
@@ -14,14 +16,13 @@ use super::settings::homing_settings;
 use super::snapshot::homing_snapshot;
 use super::status::{
     Failed, HOMING_ERROR_BUSY, HOMING_ERROR_INTERNAL, HOMING_ERROR_MEMORY, HOMING_ERROR_POISONED,
-    HOMING_ERROR_ROUTE, homing_status,
+    HOMING_ERROR_RANGE, HOMING_ERROR_ROUTE, homing_status,
 };
 use super::string::homing_string;
 use super::text;
 use crate::client::{ClientEvent, random};
-use crate::engine::{Away, Command, Engine, Input, Memory, Setup, Tuning, Wake};
-use crate::settings::Settings;
-use crate::store::MAX_VALUE;
+use crate::engine::{Away, Command, Engine, Input, Memory, SettingsName, Setup, Tuning, Wake};
+use crate::store::MAX_MEMORY;
 use crate::types::{Moment, Route, SettingsId};
 
 /// Every decision homing makes, and nothing else: no clock, no thread, no socket.
@@ -68,10 +69,21 @@ pub struct homing_engine_options {
     pub routes: *const i32,
     /// How many ways: at most 8.
     pub route_count: usize,
+    /// Names the settings in the memory, NUL-terminated; NULL: nothing is remembered of settings. It says which document they
+    /// are and no other: the SHA-256 of its bytes in hexadecimal, say. 1 to 128 visible ASCII characters.
+    pub settings_digest: *const c_char,
+    /// The entity tag that a server gave them, NUL-terminated; NULL where none did.
+    pub settings_tag: *const c_char,
+    /// The same as `settings_digest` for what the program has, which may be other settings; NULL: the same.
+    pub given_digest: *const c_char,
+    /// `HOMING_TAKES_…`: from which servers settings are read.
+    pub takes_settings: i32,
+    /// 0.
+    pub reserved: u32,
 }
 
 const POINTER: usize = size_of::<*const u8>();
-const _: () = assert!(no_padding(size_of::<homing_engine_options>(), &[8, 8 * POINTER]));
+const _: () = assert!(no_padding(size_of::<homing_engine_options>(), &[8, 11 * POINTER, 8]));
 
 // SAFETY: `repr(C)`, the size first, pointers and sizes, and all zero are NULL and 0.
 unsafe impl Growing for homing_engine_options {
@@ -86,6 +98,8 @@ pub const HOMING_WAKE_ATTACHMENT: i32 = 2;
 pub const HOMING_WAKE_SCHEDULE: i32 = 3;
 /// The reference servers are asked, or have had their time.
 pub const HOMING_WAKE_LOCATION: i32 = 4;
+/// The budget of settings on trial is looked at.
+pub const HOMING_WAKE_TRIAL: i32 = 5;
 
 /// Makes an engine. Nothing happens before the first `homing_engine_timeout`.
 ///
@@ -121,8 +135,19 @@ pub unsafe extern "C" fn homing_engine_new(
                 [] => vec![Route::Direct],
                 routes => routes.iter().map(|route| way(*route)).collect::<Result<_, _>>()?,
             };
-            let setup =
-                Setup { tuning: Arc::new(tuning), routes: routes.into(), ..Setup::new(settings, agent) };
+            if options.reserved != 0 {
+                return Err(Failed::new(HOMING_ERROR_RANGE, "`options.reserved` is to be 0".to_owned()));
+            }
+            let settings_name = name(options.settings_digest, options.settings_tag, ptr::null())?;
+            let given = text::optional(options.given_digest, "options.given_digest")?.map(Arc::from);
+            let given = given.or_else(|| settings_name.as_ref().map(|name| name.digest.clone()));
+            let takes_settings = takes_settings(options.takes_settings).ok_or_else(|| {
+                let problem = format!("`options.takes_settings` {} is none of them", options.takes_settings);
+                Failed::new(HOMING_ERROR_RANGE, problem)
+            })?;
+            let (tuning, routes) = (Arc::new(tuning), routes.into());
+            let names = Setup::new(settings, agent);
+            let setup = Setup { tuning, routes, settings_name, given, takes_settings, ..names };
             let now = Moment::from_nanos(now_ns);
             let engine = Engine::new(setup, memory, away, seed, now);
             out.give(homing_engine(Mutex::new(Driven {
@@ -136,10 +161,29 @@ pub unsafe extern "C" fn homing_engine_new(
     }
 }
 
+/// What names settings in the memory.
+pub(super) unsafe fn name(
+    digest: *const c_char,
+    tag: *const c_char,
+    serial: *const u64,
+) -> Result<Option<SettingsName>, Failed> {
+    // SAFETY: the caller's promises.
+    let (digest, tag, serial) =
+        unsafe { (text::optional(digest, "digest")?, text::optional(tag, "tag")?, number(serial)) };
+    let Some(digest) = digest else { return Ok(None) };
+    if digest.is_empty() || digest.len() > 128 || !digest.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Failed::new(
+            HOMING_ERROR_RANGE,
+            "a digest has 1 to 128 visible ASCII characters".to_owned(),
+        ));
+    }
+    Ok(Some(SettingsName { digest: digest.into(), tag: tag.map(Arc::from), serial }))
+}
+
 /// What an earlier engine asked to be remembered.
 unsafe fn memory(data: *const u8, len: usize) -> Result<Memory, Failed> {
     // SAFETY: the caller's promise.
-    let json = unsafe { text::bytes(data, len, MAX_VALUE, "options.memory") };
+    let json = unsafe { text::bytes(data, len, MAX_MEMORY, "options.memory") };
     match json.map_err(|failed| failed.too_much(HOMING_ERROR_MEMORY))? {
         [] => Ok(Memory::default()),
         json => serde_json::from_slice(json)
@@ -193,7 +237,7 @@ pub unsafe extern "C" fn homing_engine_next_event(
                     Some(event) => {
                         out.give(homing_event::new(ClientEvent { at, event, body: None, covers: 0 }))
                     }
-                    None => out.write(std::ptr::null_mut()),
+                    None => out.write(ptr::null_mut()),
                 }
                 Ok(())
             })
@@ -243,7 +287,7 @@ pub unsafe extern "C" fn homing_engine_memory(
                 loop {
                     let json = serde_json::to_string(&memory)
                         .map_err(|error| Failed::new(HOMING_ERROR_INTERNAL, error))?;
-                    if json.len() <= MAX_VALUE || memory.servers.is_empty() {
+                    if json.len() <= MAX_MEMORY || memory.servers.is_empty() {
                         out.give(homing_string::new(json));
                         return Ok(());
                     }
@@ -292,18 +336,18 @@ pub(super) unsafe fn hear(engine: *mut homing_engine, now_ns: u64, input: Input<
     }
 }
 
-/// Gives an engine other settings, under the next number.
-pub(super) unsafe fn reconfigure(
+/// Gives an engine other settings, under the next number, by a command.
+pub(super) unsafe fn give(
     engine: *mut homing_engine,
     now_ns: u64,
-    settings: Arc<Settings>,
+    command: impl FnOnce(SettingsId) -> Command,
 ) -> Result<(), Failed> {
     // SAFETY: the caller's promise.
     unsafe {
         with(engine, |driven| {
             driven.reconfigured = driven.reconfigured.wrapping_add(1);
             driven.now = driven.now.max(Moment::from_nanos(now_ns));
-            let command = Command::Reconfigure { id: SettingsId(driven.reconfigured), settings };
+            let command = command(SettingsId(driven.reconfigured));
             driven.engine.handle(driven.now, Input::Command(command));
             Ok(())
         })
@@ -330,6 +374,7 @@ const fn wake_code(value: Wake) -> i32 {
         Wake::Attachment => HOMING_WAKE_ATTACHMENT,
         Wake::Schedule => HOMING_WAKE_SCHEDULE,
         Wake::Location => HOMING_WAKE_LOCATION,
+        Wake::Trial => HOMING_WAKE_TRIAL,
     }
 }
 

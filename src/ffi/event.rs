@@ -96,6 +96,20 @@ pub const HOMING_EVENT_COMMAND_REFUSED: i32 = 28;
 /// A certificate by which `server` was verified has ended since its connection was made. The connection is not used any more;
 /// the next one is verified afresh.
 pub const HOMING_EVENT_CERTIFICATE_ENDED: i32 = 30;
+/// The settings that `server` has for this agent: `body`, with the entity tag `text`. The managed client judges them and tells
+/// one of the next; a driver does so with `homing_engine_try`.
+pub const HOMING_EVENT_SETTINGS: i32 = 31;
+/// The settings could not be read from `server`; `text` says why.
+pub const HOMING_EVENT_SETTINGS_FAILED: i32 = 32;
+/// Settings are refused, and those before them stay; `text` says why.
+pub const HOMING_EVENT_SETTINGS_REFUSED: i32 = 33;
+/// Settings are on trial: they are used, and those before them are kept until an exchange has worked; `text` is their entity
+/// tag, if a server gave them.
+pub const HOMING_EVENT_SETTINGS_ON_TRIAL: i32 = 34;
+/// An exchange through the settings on trial has worked: they stay; `text` is their entity tag, if a server gave them.
+pub const HOMING_EVENT_SETTINGS_IN_FORCE: i32 = 35;
+/// The settings on trial are given up, and those before them are back; `text` says why.
+pub const HOMING_EVENT_SETTINGS_ROLLED_BACK: i32 = 36;
 
 /// By an answer that does not end.
 pub const HOMING_RUNG_STREAM: i32 = 1;
@@ -357,6 +371,11 @@ impl<'a> Parts<'a> {
         Self { server: Some(server), ..Self::of(kind) }
     }
 
+    /// One that has something to say of no server, or nothing.
+    const fn tells(kind: i32, text: Option<&'a str>) -> Self {
+        Self { text, ..Self::of(kind) }
+    }
+
     /// One that is about a server and has something to say of it.
     const fn says(kind: i32, server: &'a ServerId, text: &'a str) -> Self {
         Self { text: Some(text), ..Self::about(kind, server) }
@@ -394,6 +413,14 @@ fn parts(event: &Event) -> Parts<'_> {
         Event::PolicyAnnounced { server, tag } => Parts::says(HOMING_EVENT_POLICY_ANNOUNCED, server, tag),
         Event::Policy { server, tag } => Parts::says(HOMING_EVENT_POLICY, server, tag),
         Event::PolicyFailed { server, detail } => Parts::says(HOMING_EVENT_POLICY_FAILED, server, detail),
+        Event::Settings { server, tag } => Parts::says(HOMING_EVENT_SETTINGS, server, tag),
+        Event::SettingsFailed { server, detail } => Parts::says(HOMING_EVENT_SETTINGS_FAILED, server, detail),
+        Event::SettingsRefused { detail, .. } => Parts::tells(HOMING_EVENT_SETTINGS_REFUSED, Some(detail)),
+        Event::SettingsOnTrial { tag } => Parts::tells(HOMING_EVENT_SETTINGS_ON_TRIAL, tag.as_deref()),
+        Event::SettingsInForce { tag } => Parts::tells(HOMING_EVENT_SETTINGS_IN_FORCE, tag.as_deref()),
+        Event::SettingsRolledBack { tag: _, detail } => {
+            Parts::tells(HOMING_EVENT_SETTINGS_ROLLED_BACK, Some(detail))
+        }
         Event::Waiting { wait, reason } => {
             Parts { duration: Some(*wait), reason: reason_code(*reason), ..Parts::of(HOMING_EVENT_WAITING) }
         }
@@ -424,16 +451,10 @@ fn parts(event: &Event) -> Parts<'_> {
         Event::Round { attached, evidence } => {
             Parts { duration: Some(evidence.elapsed), attached: *attached, ..Parts::of(HOMING_EVENT_ROUND) }
         }
-        Event::SettingsWarning { warning } => {
-            Parts { text: Some(warning), ..Parts::of(HOMING_EVENT_SETTINGS_WARNING) }
-        }
+        Event::SettingsWarning { warning } => Parts::tells(HOMING_EVENT_SETTINGS_WARNING, Some(warning)),
         Event::CannotRemember { version: _ } => Parts::of(HOMING_EVENT_CANNOT_REMEMBER),
-        Event::MemoryIgnored { detail } => {
-            Parts { text: Some(detail), ..Parts::of(HOMING_EVENT_MEMORY_IGNORED) }
-        }
-        Event::StoreProblem { problem } => {
-            Parts { text: Some(problem), ..Parts::of(HOMING_EVENT_STORE_PROBLEM) }
-        }
+        Event::MemoryIgnored { detail } => Parts::tells(HOMING_EVENT_MEMORY_IGNORED, Some(detail)),
+        Event::StoreProblem { problem } => Parts::tells(HOMING_EVENT_STORE_PROBLEM, Some(problem)),
         Event::StoreRecovered {} => Parts::of(HOMING_EVENT_STORE_RECOVERED),
         Event::CertificateEnded { server } => Parts::about(HOMING_EVENT_CERTIFICATE_ENDED, server),
         Event::Unverified { server } => Parts::about(HOMING_EVENT_UNVERIFIED, server),

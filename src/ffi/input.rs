@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::address::homing_address;
 use super::boundary::{number, reference, status};
-use super::engine::{hear, homing_engine, reconfigure};
+use super::engine::{give, hear, homing_engine, name};
 use super::failure::{homing_failure, read_failure};
 use super::medium::read_medium;
 use super::outcome::{homing_outcome, read_news, read_outcome};
@@ -15,7 +15,7 @@ use super::settings::homing_settings;
 use super::status::{Failed, HOMING_ERROR_RANGE, homing_status};
 use super::text;
 use crate::engine::{Command, Input, MAX_ADDRESSES, NetworkChange, Reached, Turn};
-use crate::types::{ExchangeId, LinkId, NetworkId, ProbeId, QueryId, Via};
+use crate::types::{ExchangeId, LinkId, NetworkId, ProbeId, QueryId, SettingsId, Via};
 
 /// The network changed: there is, or may be, a usable one.
 pub const HOMING_NETWORK_CHANGED: i32 = 1;
@@ -385,7 +385,64 @@ pub unsafe extern "C" fn homing_engine_reconfigure(
     unsafe {
         status(|| {
             let settings = Arc::clone(&reference(settings, "settings")?.settings);
-            reconfigure(engine, now_ns, settings)
+            give(engine, now_ns, |id| Command::Reconfigure { id, settings })
+        })
+    }
+}
+
+/// Use these settings on trial; they may be freed afterwards. Those before them come back when no server is found through these
+/// though they still lead to one. Where no exchange has worked yet through the settings in force, these replace them at once.
+///
+/// `digest`, `tag` and `serial` name them in the memory, as in `homing_engine_options`; all may be NULL. `given` is 1 when the
+/// program gives them, which it will do again after a restart, and 0 when they came from a server.
+///
+/// The call counts as one of `homing_engine_reconfigure`: the number of these settings is the next.
+///
+/// Errors: `HOMING_ERROR_RANGE` for a digest that is none, and for another `given`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_try(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    settings: *const homing_settings,
+    digest: *const c_char,
+    tag: *const c_char,
+    serial: *const u64,
+    given: i32,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let settings = Arc::clone(&reference(settings, "settings")?.settings);
+            let name = name(digest, tag, serial)?;
+            let given = match given {
+                0 => false,
+                1 => true,
+                other => {
+                    return Err(Failed::new(
+                        HOMING_ERROR_RANGE,
+                        format!("`given` {other} is neither 0 nor 1"),
+                    ));
+                }
+            };
+            give(engine, now_ns, |id| Command::Try { id, settings, name, given })
+        })
+    }
+}
+
+/// The files that the settings number `old` name were read again: the same settings have the next number from now on, as if
+/// they had been given by `homing_engine_reconfigure`, and keep their part in a trial.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_renew(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    old: u32,
+    settings: *const homing_settings,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let settings = Arc::clone(&reference(settings, "settings")?.settings);
+            give(engine, now_ns, |id| Command::Renew { old: SettingsId(old), id, settings })
         })
     }
 }

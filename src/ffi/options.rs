@@ -4,14 +4,15 @@ use std::ffi::{c_char, c_void};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::address::homing_address;
 use super::boundary::{Growing, no_padding, number, reference, status};
+use super::consent::{HOMING_TAKES_NO_SETTINGS, HOMING_TAKES_SIGNED, HOMING_TAKES_VERIFIED, asked};
 use super::event::homing_event;
 use super::handle::homing_client;
 use super::status::{Failed, HOMING_ERROR_CREDENTIAL, HOMING_ERROR_RANGE, HOMING_ERROR_ROUTE, homing_status};
 use super::text::{self, homing_text};
+use super::user_data::UserData;
 use crate::client::{Asked, Builder, Client, Credentials, LogLevel, NewSocket, RouteChoice};
 use crate::engine::Tuning;
 use crate::net::Limits;
@@ -52,7 +53,7 @@ pub struct homing_header {
 /// A place for a value that a store is asked for. It lives until the callback that was given it returns.
 pub struct homing_value(Option<Vec<u8>>);
 
-/// Gives the value that was asked for: `len` bytes at `data`, which are copied. At most 256 KiB. Only inside the
+/// Gives the value that was asked for: `len` bytes at `data`, which are copied. At most 1,024 KiB. Only inside the
 /// callback that was given the place.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_value_set(
@@ -148,7 +149,7 @@ pub struct homing_options {
     >,
     /// Loads a value by its name: gives it with `homing_value_set` and returns 0; gives nothing and returns 0 when
     /// there is none; or returns an error number of the system. Called inside and on the thread of
-    /// `homing_client_start`, once for each name: there are two, and later versions may have more. Needs `store_save`
+    /// `homing_client_start`, once for each name: there are nine, and later versions may have more. Needs `store_save`
     /// beside it; both replace `state_folder`.
     pub store_load: Option<
         unsafe extern "C" fn(user_data: *mut c_void, name: *const c_char, value: *mut homing_value) -> i32,
@@ -159,57 +160,40 @@ pub struct homing_options {
     pub store_save: Option<
         unsafe extern "C" fn(user_data: *mut c_void, name: *const c_char, data: *const u8, len: usize) -> i32,
     >,
+    /// Asked about each settings document that `server` sends, with its entity tag and its `len` bytes at `data`, which live
+    /// until it returns. Returns `HOMING_CONSENT_…`; another number refuses. Setting it takes settings from servers.
+    pub on_settings: Option<
+        unsafe extern "C" fn(
+            user_data: *mut c_void,
+            client: *mut homing_client,
+            server: homing_text,
+            tag: homing_text,
+            data: *const u8,
+            len: usize,
+        ) -> i32,
+    >,
+    /// Ed25519 public keys of which one must have signed each settings document of a server, 32 bytes each, one after the
+    /// other; NULL for none.
+    pub settings_keys: *const u8,
+    /// How many keys: at most 16.
+    pub settings_key_count: usize,
+    /// For whom signed settings must be, NUL-terminated; NULL for anyone.
+    pub settings_audience: *const c_char,
+    /// Where the files are that a server's settings may name by plain names, NUL-terminated; NULL: they may name none.
+    pub settings_folder: *const c_char,
+    /// `HOMING_TAKES_VERIFIED`: settings are taken from servers. `HOMING_TAKES_NO_SETTINGS`: only where there are keys or
+    /// `on_settings`. `HOMING_TAKES_SIGNED` is that of the keys, and an error without.
+    pub takes_settings: i32,
+    /// 0.
+    pub reserved_too: u32,
 }
 
 const POINTER: usize = size_of::<*const u8>();
-const _: () = assert!(no_padding(size_of::<homing_options>(), &[8, 14 * POINTER, 4, 4, 10 * POINTER]));
+const _: () = assert!(no_padding(size_of::<homing_options>(), &[8, 14 * POINTER, 4, 4, 15 * POINTER, 4, 4]));
 
 // SAFETY: `repr(C)`, the size first, pointers and sizes and two numbers side by side; zero is NULL and 0.
 unsafe impl Growing for homing_options {
     const LEAST: usize = 8 + size_of::<usize>();
-}
-
-/// The application's pointer, shared by everything that calls the application; dropped after the last of them.
-pub(super) struct UserData {
-    pointer: *mut c_void,
-    drop: Option<unsafe extern "C" fn(*mut c_void)>,
-    /// Whether the client has started: before, the pointer is still the caller's.
-    ours: AtomicBool,
-}
-
-// SAFETY: the conventions say that callbacks run on the client's thread, and what `user_data` has to stand.
-unsafe impl Send for UserData {}
-// SAFETY: as above.
-unsafe impl Sync for UserData {}
-
-impl UserData {
-    pub(super) fn new(options: &homing_options) -> Arc<Self> {
-        Arc::new(Self {
-            pointer: options.user_data,
-            drop: options.drop_user_data,
-            ours: AtomicBool::new(false),
-        })
-    }
-
-    /// The client has started.
-    pub(super) fn take_over(&self) {
-        self.ours.store(true, Ordering::Release);
-    }
-
-    fn get(&self) -> *mut c_void {
-        self.pointer
-    }
-}
-
-impl Drop for UserData {
-    fn drop(&mut self) {
-        if let Some(drop) = self.drop
-            && self.ours.load(Ordering::Acquire)
-        {
-            // SAFETY: the conventions: nothing calls the application any more.
-            unsafe { drop(self.pointer) }
-        }
-    }
 }
 
 /// A description of the client that these options want. `handle` is what callbacks are given.
@@ -258,9 +242,46 @@ pub(super) unsafe fn builder(
         if options.thread_stack_size > 0 {
             builder = builder.stack_size(options.thread_stack_size);
         }
+        builder = taken(builder, options)?;
         hooks(builder, options, data, handle)
     }
 }
+
+/// Which settings of servers are taken.
+unsafe fn taken(mut builder: Builder, options: &homing_options) -> Result<Builder, Failed> {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        let most = MOST_KEYS * KEY;
+        let len = options.settings_key_count.saturating_mul(KEY);
+        let keys = text::bytes(options.settings_keys, len, most, "options.settings_keys")?;
+        let audience = text::optional(options.settings_audience, "options.settings_audience")?;
+        let keys: Vec<[u8; KEY]> = keys.chunks_exact(KEY).filter_map(|key| key.try_into().ok()).collect();
+        match (options.takes_settings, keys.is_empty()) {
+            (HOMING_TAKES_NO_SETTINGS, _) | (HOMING_TAKES_SIGNED, false) => {}
+            (HOMING_TAKES_VERIFIED, _) => builder = builder.accept_settings(),
+            (other, _) => {
+                let problem = format!("`options.takes_settings` {other} is none of them, or has no keys");
+                return Err(Failed::new(HOMING_ERROR_RANGE, problem));
+            }
+        }
+        if !keys.is_empty() {
+            builder = builder.settings_keys(keys, audience);
+        }
+        if let Some(folder) = text::optional(options.settings_folder, "options.settings_folder")? {
+            builder = builder.settings_folder(folder);
+        }
+    }
+    if options.reserved_too != 0 {
+        return Err(Failed::new(HOMING_ERROR_RANGE, "`options.reserved_too` is not 0"));
+    }
+    Ok(builder)
+}
+
+/// Bytes of a key that signs settings.
+const KEY: usize = 32;
+
+/// The present one, the next, and a few of other sites.
+const MOST_KEYS: usize = 16;
 
 /// As many as a client takes.
 pub(super) const MOST_ROUTES: usize = 8;
@@ -352,6 +373,7 @@ unsafe fn hooks(
             None
         });
     }
+    builder = asked(builder, options.on_settings, data, handle);
     match (options.store_load, options.store_save) {
         (Some(load), Some(save)) => {
             builder = builder.store(Callbacks { data: Arc::clone(data), load, save });

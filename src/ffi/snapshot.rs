@@ -122,6 +122,7 @@ pub unsafe extern "C" fn homing_snapshot_summary(
                 next_search,
                 ref servers,
                 list: _,
+                settings: _,
                 location: _,
                 stale_inputs,
             } = reference(snapshot, "snapshot")?.snapshot;

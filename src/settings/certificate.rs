@@ -153,6 +153,17 @@ impl Default for CertificatePolicy {
 }
 
 impl CertificatePolicy {
+    /// Every file it names.
+    #[cfg(feature = "client")]
+    pub(super) fn files_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let roots = self.roots.iter_mut().filter_map(|root| match root {
+            Roots::Bundle(file) | Roots::Exact(file) => Some(file),
+            Roots::Public | Roots::System => None,
+        });
+        let client = self.client.iter_mut().flat_map(|client| [&mut client.certificate, &mut client.key]);
+        roots.chain(&mut self.crls).chain(client)
+    }
+
     /// Whether a key is pinned that may be accepted.
     pub fn has_usable_pin(&self) -> bool {
         self.pins.iter().any(|pin| pin.state != PinState::Revoked)

@@ -40,6 +40,10 @@ pub(super) struct Document {
     /// What a reader must know how to do. Whoever does not know a name here refuses the document. There are no names yet.
     #[expect(dead_code, reason = "judged with the header; here for the schema and for the strict reading")]
     requires: Option<Vec<String>>,
+    /// Which edition it is: of two signed ones an agent takes the one with the higher number. Needed where settings are signed.
+    pub(super) serial: Option<u64>,
+    /// For whom it is, in words of the customer's. A signed one for another audience is refused.
+    pub(super) audience: Option<Name>,
     /// Switches that hold for the whole site.
     pub(super) site: Option<Object<Site>>,
     /// How servers prove who they are, where nothing below says otherwise. Default: public roots.
@@ -253,7 +257,7 @@ pub(super) struct Group {
     pub(super) server_list: Option<Name>,
     /// Whether policies and content come from the management server. Default true.
     pub(super) download_from_management_server: Option<bool>,
-    /// Whether a server may send settings over plain http. Default: only if every server in force is http.
+    /// Whether settings are taken from a server that was not verified: true also unsigned ones, false none. Default: signed ones.
     pub(super) accept_settings_over_http: Option<bool>,
     /// What is offered when the agent registers again.
     pub(super) reconnection: Option<Object<Reconnection>>,

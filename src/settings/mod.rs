@@ -57,6 +57,7 @@ pub use limits::{MAX_DEPTH, MAX_TEXT};
 pub use lint_kind::{Lint, LintKind};
 pub use list::{DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT, Protocol, Server, ServerList};
 pub use location::{Location, LocationRules, ReferenceServer, Situation, UnknownLocation};
+use parsed::Text;
 pub use parsed::{Parsed, Settings, Source};
 
 impl Settings {
@@ -66,7 +67,8 @@ impl Settings {
     /// The first thing that is wrong, with its place. Nothing of a wrong document is used.
     pub fn parse(text: &[u8], source: Source) -> Result<Parsed, SettingsError> {
         let (document, mut warnings) = read::read(text, source)?;
-        let settings = resolve::resolve(document, &mut warnings)?;
+        let mut settings = resolve::resolve(document, &mut warnings)?;
+        settings.text = Text(Some(text.into()));
         Ok(Parsed { settings, warnings })
     }
 }

@@ -30,7 +30,6 @@ impl Settings {
 fn not_enforced(settings: &Settings) -> Vec<Lint> {
     let levels = &settings.levels;
     let mut found = Found { site_learns: levels.site_learns == Some(true), lints: Vec::new() };
-    found.add("group.accept_settings_over_http", settings.accept_settings_over_http.is_some(), FETCHED);
     found.add("group.reconnection.keep_group", levels.keep_group == Some(true), REGISTRATION);
     found.add("group.reconnection.keep_mode", levels.keep_mode == Some(true), REGISTRATION);
     found.share("group", &levels.group);
@@ -44,7 +43,6 @@ const REPORTS: &str = "reports are not there yet: nothing is uploaded but the st
 const LEARNING: &str =
     "learned applications are not there yet: nothing is uploaded but the status of a heartbeat";
 const DOWNLOADS: &str = "downloads are not there yet: no content is fetched";
-const FETCHED: &str = "fetching settings is not there yet: they come from the program alone";
 const REGISTRATION: &str = "registration is not there yet: nothing is offered to a server";
 
 struct Found {

@@ -1,5 +1,7 @@
 //! Settings, once they are read: what can be asked of them.
 
+#[cfg(feature = "client")]
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::certificate::CertificatePolicy;
@@ -24,6 +26,9 @@ use crate::types::ServerId;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
+    pub(super) serial: Option<u64>,
+    pub(super) audience: Option<Arc<str>>,
+    pub(super) text: Text,
     pub(super) lists: Vec<Arc<ServerList>>,
     pub(super) servers: Vec<ServerId>,
     pub(super) policies: Vec<CertificatePolicy>,
@@ -36,6 +41,18 @@ pub struct Settings {
     pub(super) levels: Levels,
     pub(super) merged: Vec<Merged>,
 }
+
+/// The bytes that were read. Two documents that say the same are the same, however they are written.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Text(pub(super) Option<Arc<[u8]>>);
+
+impl PartialEq for Text {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Text {}
 
 /// Who wrote the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,6 +86,8 @@ impl Settings {
     /// ```
     #[must_use]
     pub fn reference_servers_only(mut self) -> Self {
+        // They are no longer what was written.
+        self.text = Text::default();
         let levels = &mut self.levels;
         for share in levels.locations.iter_mut().map(|(_, share)| share).chain([&mut levels.group]) {
             share.enabled = Some(false);
@@ -128,6 +147,45 @@ impl Settings {
         settings
     }
 
+    /// The same settings with their files where `place` says that they are.
+    ///
+    /// # Errors
+    /// What `place` says of the first file that has no place.
+    #[cfg(feature = "client")]
+    pub(crate) fn place_files(
+        &mut self,
+        place: impl Fn(&Path) -> Result<PathBuf, String>,
+    ) -> Result<(), String> {
+        for policy in &mut self.policies {
+            for file in policy.files_mut() {
+                *file = place(file)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an agent that has these settings talks to no server, wherever it is.
+    #[cfg(feature = "client")]
+    pub(crate) fn ends_communication(&self) -> bool {
+        let talks = |location: Option<&str>| self.effective(location).enabled.value;
+        !talks(None) && !self.locations().any(|location| talks(Some(location)))
+    }
+
+    /// The bytes that were read; `None` when these settings are others than were written.
+    pub fn text(&self) -> Option<&[u8]> {
+        self.text.0.as_deref()
+    }
+
+    /// Which edition the document is.
+    pub const fn serial(&self) -> Option<u64> {
+        self.serial
+    }
+
+    /// For whom the document is.
+    pub fn audience(&self) -> Option<&str> {
+        self.audience.as_deref()
+    }
+
     /// The certificate policies in use, each once. [`Server::policy`](crate::settings::Server::policy) and
     /// [`ReferenceServer::policy`](crate::settings::ReferenceServer::policy)
     /// are indices into it.
@@ -148,8 +206,8 @@ impl Settings {
         self.group_name.as_ref()
     }
 
-    /// Whether a server may send settings over plain http; `None` when nobody wrote it, which
-    /// means: only if every server in force is http.
+    /// Whether settings are taken from a server that was not verified; `None` when nobody wrote it, which
+    /// means: signed ones alone.
     pub const fn accept_settings_over_http(&self) -> Option<bool> {
         self.accept_settings_over_http
     }

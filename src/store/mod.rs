@@ -36,9 +36,12 @@ use std::io;
 pub use folder::Folder;
 pub use in_memory::InMemory;
 
-/// The largest value, in bytes: 256 KiB. What an engine remembers of a server takes less than 200 bytes,
-/// so this holds more than a thousand.
-pub const MAX_VALUE: usize = 256 * 1024;
+/// The largest value, in bytes: 1,024 KiB, as much as the largest settings document.
+pub const MAX_VALUE: usize = 1024 * 1024;
+
+/// The largest memory, in bytes: 256 KiB. What an engine remembers of a server takes less than 200 bytes, so this holds more
+/// than a thousand.
+pub(crate) const MAX_MEMORY: usize = 256 * 1024;
 
 /// The longest name of a value, in bytes.
 pub const MAX_NAME: usize = 64;

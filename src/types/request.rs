@@ -19,6 +19,11 @@ pub enum Request {
     /// `GET /homing/v1/events`: the server tells when something changed. What it says is told as it comes
     /// ([`Input::Notice`](crate::engine::Input::Notice)).
     Listen(Listening),
+    /// `GET /homing/v1/settings`: the settings document of this agent.
+    Settings {
+        /// The entity tag of the one it has; the server answers 304 when that is still the one. Sent as `If-None-Match`.
+        known: Option<Arc<str>>,
+    },
     /// `GET /homing/v1/policy`: the policy of the product, which knows alone what it means.
     Policy {
         /// The entity tag of the one it has; the server answers 304 when that is still the one. Sent as `If-None-Match`.
@@ -31,7 +36,10 @@ impl Request {
     pub(crate) const fn says_next(&self) -> bool {
         match self {
             Self::Heartbeat { purpose: Purpose::Attach { .. } | Purpose::Beat } => true,
-            Self::Heartbeat { purpose: Purpose::Probe } | Self::Listen(_) | Self::Policy { .. } => false,
+            Self::Heartbeat { purpose: Purpose::Probe }
+            | Self::Listen(_)
+            | Self::Settings { .. }
+            | Self::Policy { .. } => false,
         }
     }
 }
@@ -93,6 +101,7 @@ impl fmt::Display for Request {
             Self::Heartbeat { purpose } => write!(f, "heartbeat ({purpose})"),
             Self::Listen(Listening::Stream { .. }) => f.pad("event stream"),
             Self::Listen(Listening::Poll { .. }) => f.pad("poll"),
+            Self::Settings { .. } => f.pad("settings"),
             Self::Policy { .. } => f.pad("policy"),
         }
     }

@@ -155,6 +155,17 @@ fn functions(owner: &str, name: &str, header: &Header) -> Option<Fill> {
         ("homing_client_confirm_policy" | "homing_engine_confirm_policy", "tag") => {
             text(r#""\"1\"""#, NULL).all(&[r#""""#, "long_text(100000)"], OK)
         }
+        ("homing_client_decide_settings", "tag") => {
+            text(r#""\"1\"""#, NULL).all(&[r#""""#, "long_text(100000)"], OK)
+        }
+        ("homing_client_decide_settings", "consent") => {
+            one_of(header, "HOMING_CONSENT_ACCEPT", "HOMING_CONSENT_")
+        }
+        ("homing_engine_try", "digest") => digest(),
+        ("homing_engine_try", "tag") => text(r#""\"1\"""#, OK).all(&[r#""""#, "long_text(100000)"], OK),
+        ("homing_engine_try", "serial") => optional_number(),
+        ("homing_engine_try", "given") => Fill::right("1").and("0", OK).all(&["2", "-1", "INT32_MAX"], RANGE),
+        ("homing_engine_renew", "old") => Fill::right("0").all(&["1", "UINT32_MAX"], OK),
         ("homing_client_next_event", "timeout_ms") => {
             Fill::right("0").and("world->stopped ? UINT32_MAX : 1", OK)
         }
@@ -271,6 +282,17 @@ fn options(owner: &str, name: &str) -> Option<Fill> {
         "on_thread_start" => Fill::right("NULL").and("on_thread_start", OK),
         "on_heartbeat" => Fill::right("NULL").and("on_heartbeat", OK),
         "on_credentials" => Fill::right("NULL").and("on_credentials", OK),
+        "on_settings" => Fill::right("NULL").and("on_settings", OK),
+        "settings_keys" => pointer_to_bytes(r#"bytes("0123456789abcdef0123456789abcdef", 32)"#),
+        "settings_key_count" => Fill::right("1").and("0", OK).all(&[MOST, "17"], RANGE),
+        "settings_audience" => text(r#""acme""#, OK).all(&[r#""""#, "long_text(100000)"], OK),
+        "settings_folder" => {
+            text("NULL", OK).all(&[r#""""#, r#""/dev/null/nothing""#, "long_text(100000)"], OK)
+        }
+        "takes_settings" => Fill::right("HOMING_TAKES_NO_SETTINGS")
+            .all(&["HOMING_TAKES_VERIFIED"], OK)
+            .all(&["-1", "3", "INT32_MIN"], RANGE),
+        "reserved_too" => Fill::right("0").all(&["1", "UINT32_MAX"], RANGE),
         // One without the other.
         "store_load" => Fill::right("store_load").and("NULL", NULL),
         "store_save" => Fill::right("store_save").and("NULL", NULL),
@@ -287,15 +309,28 @@ fn engine_options(owner: &str, name: &str) -> Option<Fill> {
         "tuning_json" => json(),
         "memory" => pointer_to_bytes(r#"bytes("{}", 2)"#)
             .all(&[r#"bytes("]]", 2)"#, r#"bytes("\xff\xff", 2)"#], MEMORY),
-        "memory_len" => Fill::right("2").and("0", OK).and("1", MEMORY).all(&[MOST, "VALUE_MOST + 1"], MEMORY),
+        "memory_len" => {
+            Fill::right("2").and("0", OK).and("1", MEMORY).all(&[MOST, "MEMORY_MOST + 1"], MEMORY)
+        }
         "away_ms" => optional_number(),
         "seed" => optional_number(),
         "routes" => pointer("numbers(1, HOMING_ROUTE_DIRECT)", NULL)
             .all(&["numbers(1, -2)", "numbers(1, 8)", "numbers(1, INT32_MAX)"], ROUTE)
             .and("numbers(1, 7)", OK),
         "route_count" => Fill::right("1").and("0", OK).all(&[MOST, "9"], ROUTE),
+        "settings_digest" => digest(),
+        "given_digest" | "settings_tag" => text(r#""\"1\"""#, OK).all(&[r#""""#, "long_text(100000)"], OK),
+        "takes_settings" => Fill::right("HOMING_TAKES_NO_SETTINGS")
+            .all(&["HOMING_TAKES_VERIFIED", "HOMING_TAKES_SIGNED"], OK)
+            .all(&["-1", "3", "INT32_MIN"], RANGE),
+        "reserved" => Fill::right("0").all(&["1", "UINT32_MAX"], RANGE),
         _ => return None,
     })
+}
+
+/// What names settings in the memory; NULL for none.
+fn digest() -> Fill {
+    text(r#""0123456789abcdef""#, OK).all(&[r#""""#, r#""a b""#, "long_text(100000)"], RANGE)
 }
 
 fn small_structs(owner: &str, name: &str, header: &Header) -> Option<Fill> {

@@ -319,6 +319,13 @@ void on_thread_start(void *user_data)
     (void)user_data;
 }
 
+int32_t on_settings(void *user_data, homing_client *client, homing_text server, homing_text tag, const uint8_t *data,
+                    size_t len)
+{
+    (void)user_data, (void)client, (void)server, (void)tag, (void)data, (void)len;
+    return HOMING_CONSENT_REFUSE;
+}
+
 void on_heartbeat(void *user_data, homing_client *client)
 {
     (void)user_data;

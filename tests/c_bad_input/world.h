@@ -73,7 +73,8 @@ void check_bytes(homing_bytes bytes, bool nothing);
 #define STATUS_MOST ((size_t)16 * 1024 * 1024)
 #define SECRET_MOST ((size_t)16 * 1024)
 #define CERTIFICATE_MOST ((size_t)1024 * 1024)
-#define VALUE_MOST ((size_t)256 * 1024)
+#define VALUE_MOST ((size_t)1024 * 1024)
+#define MEMORY_MOST ((size_t)256 * 1024)
 
 // All of these are blocks of exactly the size that is needed, so that a sanitizer sees a byte beyond.
 void *unaligned(const void *pointer);
@@ -93,6 +94,8 @@ void on_log(void *user_data, int32_t level, homing_text message);
 int32_t on_socket(void *user_data, int64_t socket, const homing_address *address);
 void on_thread_start(void *user_data);
 void on_heartbeat(void *user_data, homing_client *client);
+int32_t on_settings(void *user_data, homing_client *client, homing_text server, homing_text tag, const uint8_t *data,
+                    size_t len);
 void on_credentials(void *user_data, homing_client *client, int32_t asked, homing_text server);
 int32_t store_load(void *user_data, const char *name, homing_value *value);
 int32_t store_save(void *user_data, const char *name, const uint8_t *data, size_t len);

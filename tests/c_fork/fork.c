@@ -74,6 +74,7 @@ static void all_are_refused(homing_client *it)
     check(homing_client_resumed(it) == HOMING_ERROR_FORKED);
     check(homing_client_beat_now(it, NULL) == HOMING_ERROR_FORKED);
     check(homing_client_confirm_policy(it, "1") == HOMING_ERROR_FORKED);
+    check(homing_client_decide_settings(it, "1", HOMING_CONSENT_ACCEPT) == HOMING_ERROR_FORKED);
     check(homing_client_probe_now(it) == HOMING_ERROR_FORKED);
     check(homing_client_reconfigure(it, settings, NULL) == HOMING_ERROR_FORKED);
     check(homing_client_set_location(it, "Office") == HOMING_ERROR_FORKED);

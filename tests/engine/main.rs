@@ -40,6 +40,7 @@ mod regressions;
 mod rounds;
 mod routes;
 mod searching;
+mod trial;
 mod unkind;
 mod unseen;
 mod world;

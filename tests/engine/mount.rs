@@ -36,7 +36,7 @@ mod twice {
 
     use homing::engine::{
         Action, Away, Command, Engine as Direct, Event, Input, Memory, NetworkChange, Reached, Setup,
-        Snapshot, Target, Turn, Wake,
+        Snapshot, TakesSettings, Target, Turn, Wake,
     };
     use homing::ffi::*;
     use homing::settings::{Protocol, Settings};
@@ -63,6 +63,11 @@ mod twice {
                 Away::Unknown => None,
             };
             let routes: Vec<i32> = setup.routes.iter().map(|route| way(*route)).collect();
+            let of = |text: Option<&str>| text.map(|text| CString::new(text).unwrap());
+            let name = setup.settings_name.as_ref();
+            let digest = of(name.map(|name| &*name.digest));
+            let tag = of(name.and_then(|name| name.tag.as_deref()));
+            let given = of(setup.given.as_deref());
             let options = homing_engine_options {
                 struct_size: size_of::<homing_engine_options>() as u64,
                 agent_id: agent.as_ptr(),
@@ -73,6 +78,15 @@ mod twice {
                 seed: &seed,
                 routes: routes.as_ptr(),
                 route_count: routes.len(),
+                settings_digest: pointer(&digest),
+                settings_tag: pointer(&tag),
+                given_digest: pointer(&given),
+                takes_settings: match setup.takes_settings {
+                    TakesSettings::Never => HOMING_TAKES_NO_SETTINGS,
+                    TakesSettings::Verified => HOMING_TAKES_VERIFIED,
+                    TakesSettings::Signed => HOMING_TAKES_SIGNED,
+                },
+                reserved: 0,
             };
             let mut through_c = ptr::null_mut();
             with_settings(&setup.settings, |settings| {
@@ -170,6 +184,7 @@ mod twice {
                 HOMING_WAKE_ATTACHMENT => Wake::Attachment,
                 HOMING_WAKE_SCHEDULE => Wake::Schedule,
                 HOMING_WAKE_LOCATION => Wake::Location,
+                HOMING_WAKE_TRIAL => Wake::Trial,
                 other => panic!("wake {other}"),
             };
             Some((Moment::from_nanos(at), wake))
@@ -196,6 +211,10 @@ mod twice {
         // SAFETY: the caller's promise.
         (!text.data.is_null())
             .then(|| unsafe { str::from_utf8(slice::from_raw_parts(text.data.cast(), text.len)).unwrap() })
+    }
+
+    fn pointer(text: &Option<CString>) -> *const std::ffi::c_char {
+        text.as_ref().map_or(ptr::null(), |text| text.as_ptr())
     }
 
     /// As long as C can say.
@@ -361,6 +380,26 @@ mod twice {
                     });
                     status
                 }
+                Input::Command(Command::Try { settings, name, given, .. }) => {
+                    let of = |text: Option<&str>| text.map(|text| CString::new(text).unwrap());
+                    let digest = of(name.as_ref().map(|name| &*name.digest));
+                    let tag = of(name.as_ref().and_then(|name| name.tag.as_deref()));
+                    let serial = name.as_ref().and_then(|name| name.serial);
+                    let serial = serial.as_ref().map_or(ptr::null(), ptr::from_ref);
+                    let mut status = HOMING_ERROR_INTERNAL;
+                    with_settings(&settings, |settings| {
+                        let (digest, tag) = (pointer(&digest), pointer(&tag));
+                        status = homing_engine_try(engine, now, settings, digest, tag, serial, given.into());
+                    });
+                    status
+                }
+                Input::Command(Command::Renew { old, settings, .. }) => {
+                    let mut status = HOMING_ERROR_INTERNAL;
+                    with_settings(&settings, |settings| {
+                        status = homing_engine_renew(engine, now, old.0, settings)
+                    });
+                    status
+                }
                 Input::Command(Command::SetLocation(location)) => {
                     let location = location.map(|name| CString::new(&*name).unwrap());
                     let location = location.as_ref().map_or(ptr::null(), |name| name.as_ptr());
@@ -435,6 +474,7 @@ mod twice {
                         (HOMING_REQUEST_LISTEN, milliseconds(*wait))
                     }
                     Request::Listen(Listening::Poll { wait }) => (HOMING_REQUEST_POLL, milliseconds(*wait)),
+                    Request::Settings { .. } => (HOMING_REQUEST_SETTINGS, 0),
                     Request::Policy { .. } => (HOMING_REQUEST_POLICY, 0),
                     _ => unreachable!("{request:?}"),
                 };

@@ -1,8 +1,10 @@
-//! The read of the policy: on which link, when, and what it leaves alone.
+//! The reads of the policy and the settings: on which link, when, and what they leave alone.
 
 use std::time::Duration;
 
-use homing::engine::{Action, Away, Command, Engine, Event, Input, Memory, Setup};
+use homing::engine::{
+    Action, Away, Command, Engine, Event, Input, Memory, SettingsName, Setup, TakesSettings,
+};
 use homing::settings::Settings;
 use homing::types::{Cause, ExchangeId, LinkId, Medium, Moment, Proof, Request, Verdict, Via};
 
@@ -25,7 +27,10 @@ impl Agent {
 
     pub(crate) fn with(settings: &str, memory: Memory) -> Self {
         let settings: Settings = settings.parse().unwrap();
-        let setup = Setup::new(settings.into(), "agent-1".parse().unwrap());
+        Self::of(Setup::new(settings.into(), "agent-1".parse().unwrap()), memory)
+    }
+
+    fn of(setup: Setup, memory: Memory) -> Self {
         let now = Moment::from_nanos(1_000_000_000);
         let engine = Engine::new(setup, memory, Away::Unknown, 1, now);
         Self { engine, now, actions: Vec::new(), events: Vec::new() }
@@ -61,6 +66,15 @@ impl Agent {
         let found: Vec<_> = self.actions.drain(..).filter_map(asked).collect();
         assert_eq!(found.len(), 1, "{found:?}");
         found.into_iter().next().unwrap()
+    }
+
+    fn succeeds(&mut self, exchange: ExchangeId, settings: Option<&str>, policy: Option<&str>) {
+        let verdict = Verdict::Success { status: 200, settings, policy };
+        self.input(Input::Done { exchange, outcome: verdict.into() });
+    }
+
+    fn succeeds_unchanged(&mut self, exchange: ExchangeId) {
+        self.answers(exchange, 304, None);
     }
 
     pub(crate) fn answers(&mut self, exchange: ExchangeId, status: u16, policy: Option<&str>) {
@@ -141,6 +155,30 @@ fn a_heartbeat_does_not_wait_for_a_read() {
 }
 
 #[test]
+fn what_is_announced_during_a_read_is_read_after_it_unless_it_came_with_it() {
+    for (answer, is_asked_again) in [(Some("p1"), true), (Some("p2"), false), (None, true)] {
+        let (mut agent, _) = attached("p1", Memory::default());
+        let (read, ..) = agent.asks();
+        agent.now = agent.now + Duration::from_secs(10);
+        agent.input(Input::Command(Command::BeatNow));
+        agent.connects();
+        let (beat, ..) = agent.asks();
+        agent.answers(beat, 200, Some("p2"));
+        agent.actions.clear();
+        agent.answers(read, 200, answer);
+        // Which document an answer without a tag brought cannot be told any more.
+        assert_eq!(agent.policies(), answer.as_slice());
+        if is_asked_again {
+            let (read, _, request) = agent.asks();
+            assert_eq!(request, Request::Policy { known: answer.map(Into::into) });
+            agent.answers(read, 200, Some("p2"));
+            assert_eq!(agent.policies(), ["p2"]);
+        }
+        assert!(!agent.actions.iter().any(|action| matches!(action, Action::Exchange { .. })));
+    }
+}
+
+#[test]
 fn what_comes_over_a_link_that_proved_nothing_is_no_policy_though_the_heartbeats_link_did() {
     let (mut agent, link) = attached("p1", Memory::default());
     let (read, _, _) = agent.asks();
@@ -211,4 +249,95 @@ fn an_unchanged_policy_is_no_event_and_its_answer_is_dropped() {
     agent.answers(read, 304, None);
     assert_eq!(agent.policies(), [""; 0]);
     assert!(agent.actions.iter().any(|action| matches!(action, Action::Abandon { .. })));
+}
+
+/// Attached to a server that names both, by an agent that takes settings from such servers.
+fn attached_with_settings(takes_settings: TakesSettings, proof: Proof, over_http: Option<bool>) -> Agent {
+    let accept =
+        over_http.map_or(String::new(), |accept| format!(r#""accept_settings_over_http": {accept},"#));
+    let settings: Settings =
+        SETTINGS.replace(r#""name": "g","#, &format!(r#""name": "g",{accept}"#)).parse().unwrap();
+    let setup = Setup::new(settings.into(), "agent-1".parse().unwrap());
+    let mut agent = Agent::of(Setup { takes_settings, ..setup }, Memory::default());
+    agent.input(Input::Timeout);
+    let dial = |action: &Action| if let Action::Dial { link, .. } = action { Some(*link) } else { None };
+    let link = agent.actions.drain(..).filter_map(|action| dial(&action)).next_back().unwrap();
+    let peer = "10.0.0.1:443".parse().unwrap();
+    agent.input(Input::Connected { link, via: Via { peer, medium: Medium::Direct } });
+    agent.input(Input::Secured { link, proof, valid_for: None });
+    let (exchange, ..) = agent.asks();
+    agent.succeeds(exchange, Some("s1"), Some("p1"));
+    agent
+}
+
+#[test]
+fn the_settings_are_read_before_the_policy_on_the_same_link() {
+    let mut agent = attached_with_settings(TakesSettings::Verified, Proof::Tls, None);
+    let (exchange, link, request) = agent.asks();
+    assert_eq!(request, Request::Settings { known: None });
+    agent.succeeds(exchange, Some("s1"), None);
+    assert!(agent.events.iter().any(|event| matches!(event, Event::Settings { tag, .. } if &**tag == "s1")));
+    let (exchange, on, request) = agent.asks();
+    assert_eq!((on, request), (link, Request::Policy { known: None }));
+    agent.succeeds(exchange, None, Some("p1"));
+    let (beat, ..) = agent.next_beat();
+    agent.succeeds(beat, Some("s2"), Some("p1"));
+    assert_eq!(agent.asks().2, Request::Settings { known: Some("s1".into()) });
+}
+
+#[test]
+fn settings_are_read_only_by_an_agent_that_takes_them_and_from_whom_it_does() {
+    use TakesSettings::{Never, Signed, Verified};
+    for (takes, proof, over_http, is_read, is_told) in [
+        (Never, Proof::Tls, Some(true), false, false),
+        (Verified, Proof::Tls, Some(false), true, false),
+        (Verified, Proof::Pin, None, true, false),
+        (Verified, Proof::Tcp, None, false, true),
+        (Verified, Proof::Tcp, Some(false), false, true),
+        (Verified, Proof::Tcp, Some(true), true, false),
+        (Signed, Proof::Tcp, None, true, false),
+        (Signed, Proof::Tcp, Some(false), false, true),
+    ] {
+        let agent = attached_with_settings(takes, proof, over_http);
+        let reads =
+            |action: &Action| matches!(action, Action::Exchange { request: Request::Settings { .. }, .. });
+        let failed = |event: &Event| matches!(event, Event::SettingsFailed { .. });
+        let found = (agent.actions.iter().any(reads), agent.events.iter().any(failed));
+        assert_eq!(found, (is_read, is_told), "{takes:?} {proof:?} {over_http:?}");
+    }
+}
+
+#[test]
+fn a_tag_that_changes_with_every_heartbeat_is_one_read_each_and_no_other_document_is_handed_on() {
+    let mut agent = attached_with_settings(TakesSettings::Verified, Proof::Tls, None);
+    let (read, ..) = agent.asks();
+    agent.succeeds(read, Some("s1"), None);
+    let (read, ..) = agent.asks();
+    agent.succeeds(read, None, Some("p1"));
+    for beat in 0..20 {
+        let (exchange, ..) = agent.next_beat();
+        agent.succeeds(exchange, Some(&format!("t{beat}")), Some("p1"));
+        let (exchange, _, request) = agent.asks();
+        assert_eq!(request, Request::Settings { known: Some("s1".into()) });
+        agent.succeeds_unchanged(exchange);
+    }
+    let handed_on = agent.events.iter().filter(|event| matches!(event, Event::Settings { .. })).count();
+    assert_eq!(handed_on, 1);
+}
+
+#[test]
+fn the_tag_of_remembered_settings_is_sent_as_known() {
+    let name = SettingsName { digest: "d".into(), tag: Some("s0".into()), serial: None };
+    let known = serde_json::json!({ "settings": { "in_force": name } });
+    let memory: Memory = serde_json::from_value(known).unwrap();
+    let settings: Settings = SETTINGS.parse().unwrap();
+    let setup = Setup::new(settings.into(), "agent-1".parse().unwrap());
+    let settings_name = Some(SettingsName { tag: None, ..name });
+    let mut agent =
+        Agent::of(Setup { takes_settings: TakesSettings::Verified, settings_name, ..setup }, memory);
+    agent.input(Input::Timeout);
+    agent.connects();
+    let (exchange, ..) = agent.asks();
+    agent.succeeds(exchange, Some("s1"), None);
+    assert_eq!(agent.asks().2, Request::Settings { known: Some("s0".into()) });
 }

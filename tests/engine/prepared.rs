@@ -9,6 +9,8 @@ use homing::types::{CertificatePolicyId, SettingsId};
 pub struct Prepared {
     newest: u32,
     released: BTreeSet<SettingsId>,
+    /// Those on trial, which may be released though none came after them.
+    on_trial: BTreeSet<SettingsId>,
     /// By the number of a link or a probe, which are counted together.
     handshakes: BTreeMap<u64, SettingsId>,
 }
@@ -18,6 +20,16 @@ impl Prepared {
     pub fn prepare(&mut self) -> SettingsId {
         self.newest += 1;
         SettingsId(self.newest)
+    }
+
+    /// These are on trial.
+    pub fn may_go(&mut self, id: SettingsId) {
+        self.on_trial.insert(id);
+    }
+
+    /// What is prepared next is called this.
+    pub fn next(&self) -> SettingsId {
+        SettingsId(self.newest + 1)
     }
 
     pub fn begins(&mut self, handshake: u64, under: CertificatePolicyId) {
@@ -30,7 +42,8 @@ impl Prepared {
     }
 
     pub fn release(&mut self, settings: SettingsId) {
-        assert!(settings.0 < self.newest, "{settings:?} are in force");
+        let is_replaced = settings.0 < self.newest || self.on_trial.contains(&settings);
+        assert!(is_replaced, "{settings:?} are in force");
         assert!(self.released.insert(settings), "{settings:?} are released twice");
         let under_way = self.handshakes.values().any(|under| *under == settings);
         assert!(!under_way, "{settings:?} are released in the middle of a handshake");

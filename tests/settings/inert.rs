@@ -24,6 +24,8 @@ fn fates() -> Vec<(&'static str, Fate)> {
     vec![
         ("$schema", ForPeople),
         ("version", Shown("the_version_is_judged_before_anything_of_the_rest")),
+        ("serial", Shown("signed_settings_are_refused_unless_they_are_for_this_agent_and_newer")),
+        ("audience", Shown("signed_settings_are_refused_unless_they_are_for_this_agent_and_newer")),
         ("requires", Shown("next_years_document_is_read_leniently_unless_it_says_otherwise")),
         ("site.learn_applications", Shown("applications_are_learned_only_where_the_site_allows_it")),
         ("certificate.roots", Shown("a_union_believes_each_of_its_parts")),
@@ -105,7 +107,10 @@ fn fates() -> Vec<(&'static str, Fate)> {
         ("group.name", ForPeople),
         ("group.server_list", Shown("names_are_unique_bounded_and_known_where_they_are_used")),
         ("group.download_from_management_server", Shown("policies_are_not_read_where_the_settings_say_so")),
-        ("group.accept_settings_over_http", Notice(json!(false))),
+        (
+            "group.accept_settings_over_http",
+            Shown("settings_are_read_only_by_an_agent_that_takes_them_and_from_whom_it_does"),
+        ),
         ("group.reconnection.keep_group", Notice(json!(true))),
         ("group.reconnection.keep_mode", Notice(json!(true))),
         ("communication.enabled", Shown("nothing_in_time_is_not_the_end")),

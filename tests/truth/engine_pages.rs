@@ -147,6 +147,10 @@ fn the_rules_are_those_of_the_engine() {
              s} s × U(0.5, 1.5), after {network.captive_soon min words} minutes each \
              {network.captive_late s} s",
         ),
+        // Settings on trial.
+        Code("the known good ones answer for {trial.budget_least min} min, {engine/trial.SEARCHES words} searches through the new ones"),
+        Code("the same after {trial.budget_most min} min"),
+        Code("what is spent of the budget is stored every {trial.budget_step s} s"),
         // Heartbeats.
         Test(
             "every 0.96 T, at a place φ that depends on the agent's id alone, ±2 %",

@@ -20,6 +20,8 @@ pub(in crate::client) struct Adopted {
     pub(in crate::client) body: Option<Arc<[u8]>>,
     /// The newest request for a heartbeat that it covers.
     pub(in crate::client) covers: u64,
+    /// Of the document in it.
+    pub(in crate::client) signature: Option<Box<str>>,
 }
 
 /// See the module.
@@ -31,9 +33,9 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    pub(super) fn keep(&mut self, exchange: ExchangeId, body: Arc<[u8]>, covers: u64) {
-        self.bytes += body.len();
-        self.kept.insert(exchange, Adopted { body: Some(body), covers });
+    pub(super) fn keep(&mut self, exchange: ExchangeId, answer: Adopted) {
+        self.bytes += answer.body.as_ref().map_or(0, |body| body.len());
+        self.kept.insert(exchange, answer);
         while self.kept.len() > MOST {
             let Some(oldest) = self.kept.keys().next().copied() else { return };
             self.take(oldest);
@@ -65,10 +67,12 @@ mod tests {
 
     #[test]
     fn of_answers_whose_fate_is_open_the_newest_bodies_wait() {
+        let answer =
+            |size: usize, covers| Adopted { body: Some(vec![0; size].into()), covers, signature: None };
         let kept = |sizes: &[usize]| -> Vec<u64> {
             let mut answers = Answers::default();
             for (id, size) in (0..).zip(sizes) {
-                answers.keep(ExchangeId(id), vec![0; *size].into(), id);
+                answers.keep(ExchangeId(id), answer(*size, id));
                 let bodies = || answers.kept.values().filter_map(|answer| answer.body.as_ref());
                 assert!(answers.bytes <= BODIES || bodies().count() == 1);
                 assert_eq!(answers.bytes, bodies().map(|body| body.len()).sum::<usize>());
@@ -82,8 +86,8 @@ mod tests {
         assert_eq!(kept(&[2 * BODIES, 1]), [1]);
         assert_eq!(kept(&[1; MOST + 2]).first(), Some(&2));
         let mut answers = Answers::default();
-        answers.keep(ExchangeId(9), vec![0; BODIES].into(), 7);
-        answers.keep(ExchangeId(3), vec![0; 1].into(), 8);
+        answers.keep(ExchangeId(9), answer(BODIES, 7));
+        answers.keep(ExchangeId(3), answer(1, 8));
         let older = answers.take(ExchangeId(9)).unwrap();
         assert_eq!((older.body, older.covers), (None, 7), "its body made room for that of a smaller number");
         assert_eq!(answers.take(ExchangeId(3)).unwrap().body.unwrap().len(), 1);

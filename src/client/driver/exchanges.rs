@@ -123,7 +123,7 @@ impl Exchanges {
 
     /// These bytes stand beside the event of what the engine has just been told.
     pub(super) fn bring(&mut self, body: Arc<[u8]>) {
-        self.adopted.push_back(Adopted { body: Some(body), covers: 0 });
+        self.adopted.push_back(Adopted { body: Some(body), ..Adopted::default() });
     }
 
     /// A whole answer came on this link, which may be gone since. The application may have to be told something.
@@ -175,7 +175,9 @@ impl Exchanges {
         let succeeded = has_body && matches!(outcome.verdict, Verdict::Success { .. });
         let told = engine(outcome);
         if succeeded {
-            self.answers.keep(exchange, answer.body.into_bytes().into(), covers);
+            let signature = self.protocol.signature(&answer).map(Into::into);
+            let body = Some(answer.body.into_bytes().into());
+            self.answers.keep(exchange, Adopted { body, covers, signature });
         }
         told
     }
@@ -254,9 +256,10 @@ impl Exchanges {
     /// What is said: the newest status, the same for every attempt of one search, nothing in a probe.
     fn said(&mut self, request: &Request) -> Said {
         match request {
-            Request::Heartbeat { purpose: Purpose::Probe } | Request::Listen(_) | Request::Policy { .. } => {
-                Said::default()
-            }
+            Request::Heartbeat { purpose: Purpose::Probe }
+            | Request::Listen(_)
+            | Request::Settings { .. }
+            | Request::Policy { .. } => Said::default(),
             Request::Heartbeat { purpose: Purpose::Beat } => self.status.newest(),
             Request::Heartbeat { purpose: Purpose::Attach { search } } => {
                 let said = self.searches.entry(*search).or_insert_with(|| self.status.newest()).clone();

@@ -26,6 +26,7 @@ use self::policies::Policies;
 use self::probes::Probes;
 pub(super) use heard::Heard;
 
+use super::arrived::Ready;
 use super::credential_provider::CredentialProvider;
 use super::mail::Found;
 use super::prepare::PreparedSettings;
@@ -36,10 +37,11 @@ use crate::engine::{Action, Command, Event, Input, Target, Turn};
 use crate::net::protocol::{Announcement, Protocol};
 use crate::net::{Limits, Looked, Proxy, Report, Resolver, SocketHook};
 use crate::platform::{Peers, Waker, logging};
-use crate::settings::Server;
+use crate::settings::{Server, Settings};
 use crate::trust::Timestamp;
 use crate::types::{
-    CertificatePolicyId, Failure, LinkId, Moment, News, Outcome, ProbeId, Proof, QueryId, Route, Verdict,
+    CertificatePolicyId, Failure, LinkId, Moment, News, Outcome, ProbeId, Proof, QueryId, Route, SettingsId,
+    Verdict,
 };
 
 /// What a driver is made of.
@@ -128,13 +130,15 @@ impl Driver {
         self.heard.push_back(heard);
     }
 
-    /// Takes the verifiers of these settings in, and gives the command for the engine.
-    pub(super) fn reconfigure(&mut self, prepared: PreparedSettings) -> Command {
-        self.reread.reconfigured(&prepared);
+    /// Takes the verifiers of settings in that are to be tried, and gives the command for the engine.
+    pub(super) fn try_settings(&mut self, ready: Ready) -> Command {
+        let Ready { prepared, name, given } = ready;
+        self.reread.watch(&prepared);
         self.policies.reconfigured();
         self.exchanges.reconfigured();
         self.peers.forget_references();
-        self.take_in(prepared)
+        let (id, settings) = self.take_in(prepared);
+        Command::Try { id, settings, name, given }
     }
 
     /// A look at the files of the policies that is due.
@@ -142,11 +146,19 @@ impl Driver {
         self.reread.due(now)
     }
 
-    /// Puts policies in force whose files were read again, and gives the command for the engine.
-    pub(super) fn reread(&mut self, found: Found) -> Option<Command> {
-        let (prepared, told) = self.reread.found(found);
+    /// Takes policies in whose files were read again, and gives the commands for the engine.
+    pub(super) fn reread(&mut self, found: Found) -> Vec<Command> {
+        let (renewed, told) = self.reread.found(found);
         self.notices.extend(told);
-        prepared.map(|prepared| self.reconfigure(prepared))
+        let mut renew = |(old, prepared): (_, PreparedSettings)| {
+            self.reread.watch(&prepared);
+            self.policies.reconfigured();
+            self.exchanges.reconfigured();
+            self.peers.forget_references();
+            let (id, settings) = self.take_in(prepared);
+            Command::Renew { old, id, settings }
+        };
+        renewed.into_iter().map(&mut renew).collect()
     }
 
     /// The socket of this link or probe, which are numbered together, may be ready.
@@ -252,7 +264,10 @@ impl Driver {
                 }
             }
             Action::CancelProbe { probe } => self.probes.cancel(probe),
-            Action::Release { settings } => self.policies.release(settings),
+            Action::Release { settings } => {
+                self.policies.release(settings);
+                self.reread.release(settings);
+            }
             // The worker's: it has the store.
             Action::Remember { .. } => {}
         }
@@ -285,11 +300,11 @@ impl Driver {
 
     // --- helpers ---
 
-    fn take_in(&mut self, prepared: PreparedSettings) -> Command {
+    fn take_in(&mut self, prepared: PreparedSettings) -> (SettingsId, Arc<Settings>) {
         let PreparedSettings { id, settings, policies, warnings, stamps: _ } = prepared;
         self.policies.take_in(id, policies);
         self.notices.extend(warnings.into_iter().map(|warning| Event::SettingsWarning { warning }));
-        Command::Reconfigure { id, settings }
+        (id, settings)
     }
 
     fn step_resolver(&mut self, now: Moment) {

@@ -6,7 +6,7 @@ use super::race::Race;
 use super::ranked_servers::Member;
 use crate::engine::context::Context;
 use crate::engine::owners::Owner;
-use crate::engine::session::{Attempt, Heartbeat, Link, Policy, Stream};
+use crate::engine::session::{Attempt, Heartbeat, Link, Reader, Stream};
 use crate::engine::{Ending, Reason, Whereabouts};
 use crate::types::{CertificatePolicyId, Moment, Proof, Route, SettingsId};
 
@@ -15,16 +15,20 @@ use crate::types::{CertificatePolicyId, Moment, Proof, Route, SettingsId};
 pub(super) struct Active {
     /// As the list named it when the agent attached.
     pub(super) member: Member,
+    /// Of the settings that named it last.
     pub(super) policy: CertificatePolicyId,
     /// Whether the list in force names it; if not, another is being looked for.
     pub(super) listed: bool,
+    /// Whether a list in force has named it since the agent attached.
+    pub(super) is_named: bool,
     pub(super) since: Moment,
     /// How its last answer came.
     pub(super) reached: Reached,
     pub(super) heartbeat: Heartbeat,
     /// The event stream of push mode.
     pub(super) stream: Option<Box<Stream>>,
-    pub(super) policy_read: Policy,
+    /// Reads the settings and the policy.
+    pub(super) reader: Reader,
     /// Others are tried. The search may include an attempt on this server.
     pub(super) search: Option<Box<Race>>,
     /// The agent means to leave it.
@@ -84,7 +88,7 @@ impl Active {
     pub(super) fn refers_to(&self, settings: SettingsId) -> bool {
         self.policy.settings == settings
             || self.heartbeat.refers_to(settings)
-            || self.policy_read.refers_to(settings)
+            || self.reader.refers_to(settings)
             || self.stream.as_ref().is_some_and(|stream| stream.refers_to(settings))
             || self.search.as_ref().is_some_and(|race| race.refers_to(settings))
     }

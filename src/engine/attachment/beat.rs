@@ -44,7 +44,7 @@ impl Attachment {
         let Some(active) = self.active_mut() else {
             return;
         };
-        if !keep && active.is_quiet() && !active.policy_read.is_due(cx.now) {
+        if !keep && active.is_quiet() && active.reader.due(cx.now).is_none() {
             active.part_with_link(cx);
         }
     }
@@ -136,7 +136,7 @@ impl Attachment {
         } else if let Some(leave) = active.leave.filter(|leave| leave.at <= cx.now) {
             self.move_away(cx, leave);
         }
-        self.tick_policy(cx);
+        self.tick_reader(cx);
         self.tick_stream(cx);
         self.tick_failback(cx);
     }

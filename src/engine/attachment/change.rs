@@ -55,7 +55,7 @@ impl Attachment {
                     self.servers.disband(cx, &mut race, Ending::Stale);
                 }
                 active.heartbeat.give_up(cx, Ending::Stale);
-                active.policy_read.give_up(cx, Ending::Stale);
+                active.reader.give_up(cx, Ending::Stale);
                 if let Some(stream) = &mut active.stream {
                     stream.rest(cx, Ending::Stale);
                 }

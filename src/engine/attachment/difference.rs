@@ -106,8 +106,8 @@ impl Change<'_> {
         let record = self.record(active.record()).unwrap_or_default();
         let still_listed = self.stays(&active.member);
         let stream = active.stream.as_mut().and_then(|stream| stream.attempt_mut());
-        let policy = active.policy_read.attempt_mut();
-        for attempt in active.heartbeat.attempt_mut().into_iter().chain(stream).chain(policy) {
+        let read = active.reader.attempt_mut();
+        for attempt in active.heartbeat.attempt_mut().into_iter().chain(stream).chain(read) {
             match &still_listed {
                 Some(member) => attempt.target.renumber(record, &member.server, self.version),
                 None => attempt.target.record = record,
@@ -121,6 +121,7 @@ impl Change<'_> {
         if let Some(member) = self.stays(&active.member) {
             active.listed = true;
             active.policy = cx.in_force.certificate_policy(member.server.policy);
+            active.is_named = true;
             active.member = member;
             active.leave = active.leave.filter(|leave| leave.reason != Reason::NewSettings);
             return;

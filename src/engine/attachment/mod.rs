@@ -31,9 +31,9 @@ mod hunger;
 mod ladders;
 mod outcome;
 mod plan;
-mod policy;
 mod race;
 mod ranked_servers;
+mod read;
 mod reconfigure;
 mod report;
 mod runner;
@@ -43,6 +43,8 @@ mod stream;
 mod ways;
 
 use std::time::Duration;
+
+pub(super) use reconfigure::Then;
 
 use active::{Active, Leave, Reached};
 use backoff::Moves;
@@ -58,9 +60,9 @@ use super::event::span;
 use super::fact::{Fact, Facts};
 use super::guard::Present;
 use super::owners::Owner;
-use super::session::{Announced, Attempt, Heartbeat, Policy, Routes};
+use super::session::{Announced, Attempt, Heartbeat, Reader, Routes};
 use super::tuning::attachment::Tuning;
-use super::{Ending, Event, Input, Reason, State};
+use super::{Ending, Event, Input, Reason, State, TakesSettings};
 use crate::settings::Mode;
 use crate::types::{AgentId, Moment, ServerId, SettingsId};
 
@@ -76,6 +78,9 @@ pub(super) struct Attachment {
     mode: Mode,
     /// Policies are read from the server in use.
     reads_policies: bool,
+    takes_settings: TakesSettings,
+    /// Whether the settings in force let settings be read from a server that was not verified.
+    accepts_over_http: Option<bool>,
     /// T: the longest gap between heartbeats. A server that asks for more patience is left.
     interval: Duration,
     hunger: Hunger,
@@ -133,13 +138,15 @@ enum Pause {
 }
 
 impl Attachment {
-    pub(super) fn new(agent: AgentId, routes: Routes, at: Moment) -> Self {
+    pub(super) fn new(agent: AgentId, routes: Routes, takes_settings: TakesSettings, at: Moment) -> Self {
         Self {
             servers: Servers::new(agent, routes),
             phase: Phase::Starting { at },
             failback: Failback::default(),
             mode: Mode::Pull,
             reads_policies: false,
+            takes_settings,
+            accepts_over_http: None,
             announced: Announced::default(),
             ladders: Ladders::default(),
             interval: Duration::ZERO,
@@ -210,8 +217,8 @@ impl Attachment {
                 let moves = quiet.then(|| self.moves_at(active)).flatten();
                 let failback = self.failback.deadline(quiet, tuning);
                 let stream = active.stream.as_ref().and_then(|stream| stream.deadline(whole));
-                let policy = active.policy_read.deadline(tuning);
-                [heartbeat, search, moves, failback, stream, policy].into_iter().flatten().min()
+                let reader = active.reader.deadline(tuning);
+                [heartbeat, search, moves, failback, stream, reader].into_iter().flatten().min()
             }
         }
     }
@@ -238,7 +245,7 @@ impl Attachment {
             Owner::Search => self.search_input(cx, input),
             Owner::Heartbeat => self.beat_input(cx, input),
             Owner::Stream => self.stream_input(cx, input),
-            Owner::Policy => self.policy_input(cx, input),
+            Owner::Reader => self.reader_input(cx, input),
             Owner::Failback => self.failback.handle(cx, &mut self.servers, input),
             Owner::Farewell => self.stopping_input(cx, input),
             Owner::Location => false,
@@ -352,11 +359,12 @@ impl Attachment {
             policy: cx.in_force.certificate_policy(member.server.policy),
             member,
             listed,
+            is_named: listed,
             since: cx.now,
             reached: Reached::by(&held.link),
             heartbeat: Heartbeat::new(cx, held.open.then_some(held.link), held.first_byte),
             stream: None,
-            policy_read: Policy::default(),
+            reader: Reader::default(),
             search: None,
             leave,
             on_probation: reason == Reason::BetterServer,
@@ -441,7 +449,7 @@ impl Attachment {
             Phase::Searching(mut race) => self.servers.disband(cx, &mut race, ending),
             Phase::Attached(mut active) => {
                 active.heartbeat.give_up(cx, ending);
-                active.policy_read.give_up(cx, ending);
+                active.reader.give_up(cx, ending);
                 if let Some(race) = &mut active.search {
                     self.servers.disband(cx, race, ending);
                 }

@@ -72,7 +72,7 @@ impl Attachment {
         let tuning = &cx.tuning.attachment;
         let (record, service) = (active.record(), cx.now.since(active.since));
         let (server, policy) = (active.member.server.clone(), active.policy);
-        let on_probation = active.on_probation;
+        let (on_probation, is_named) = (active.on_probation, active.is_named);
         if service >= tuning.forgive_all {
             // The outage is over; servers that flap have their own count.
             self.misses = 0;
@@ -86,10 +86,10 @@ impl Attachment {
                 stream.want(cx.now);
             }
         }
-        self.want_policy(cx, Duration::ZERO);
+        self.want_documents(cx);
         let Link { proof, address, medium, is_stale, .. } = link;
         let medium = (!is_stale).then_some(medium);
-        self.facts.add(Fact::Proved { server, policy, proof, peer: address, medium });
+        self.facts.add(Fact::Proved { server, policy, proof, peer: address, medium, is_named });
         if is_stale {
             self.drop_stale_link(cx);
         }
@@ -152,6 +152,7 @@ impl Attachment {
             return self.search(cx, Reason::NewCredentials);
         }
         self.transition_to_rejected(cx);
+        self.facts.add(Fact::SearchFailed { attached: false, tried: true });
     }
 
     /// Every server failed, and the agent is attached to none any more.
@@ -177,6 +178,8 @@ impl Attachment {
             Blame::NoNetwork => {
                 let reason = held_up_by(race.failed.iter().map(|ended| ended.failure.cause));
                 self.transition_to_no_network(cx, reason);
+                // That says nothing of the settings.
+                return;
             }
             Blame::Nobody => self.transition_to_waiting(cx, cx.now + wait, Reason::NetworkSuspect),
             Blame::Servers => {
@@ -184,6 +187,7 @@ impl Attachment {
                 self.transition_to_waiting(cx, cx.now + wait, reason);
             }
         }
+        self.facts.add(Fact::SearchFailed { attached: false, tried: true });
     }
 
     /// The agent wanted to move and found nobody: it stays.
@@ -197,6 +201,9 @@ impl Attachment {
         }
         let reason = race.reason;
         self.disband(cx, race, Ending::Failed);
+        if reason == Reason::NewSettings {
+            self.facts.add(Fact::SearchFailed { attached: true, tried: true });
+        }
         let Some(active) = self.active_mut() else {
             return;
         };

@@ -1,5 +1,7 @@
 //! New settings: what of the records, the search and the conversations goes on.
 
+use std::collections::BTreeSet;
+
 use super::active::Active;
 use super::by_id::ById;
 use super::difference::{Change, is_same_place};
@@ -10,7 +12,7 @@ use super::{Attachment, Pause, Phase};
 use crate::engine::context::Context;
 use crate::engine::{Ending, Reason};
 use crate::settings::{Effective, Settings};
-use crate::types::{FailureClass, Moment, ServerId};
+use crate::types::{FailureClass, Moment, ServerId, SettingsId};
 
 impl Attachment {
     /// Puts a list in force for the first time.
@@ -28,6 +30,7 @@ impl Attachment {
     fn follow(&mut self, cx: &mut Context<'_>, effective: &Effective) {
         self.set_mode(cx, effective.mode.value);
         self.reads_policies = effective.download_from_management_server.value;
+        self.accepts_over_http = cx.in_force.settings().accept_settings_over_http();
         self.interval = cx.tuning.scale(effective.heartbeat_interval.value);
         self.hunger.set_interval(self.interval, &cx.tuning.attachment);
     }
@@ -39,6 +42,7 @@ impl Attachment {
         cx: &mut Context<'_>,
         before: Option<&Settings>,
         effective: &Effective,
+        then: Then,
     ) {
         if matches!(self.phase, Phase::Stopping { .. } | Phase::Stopped) {
             return;
@@ -47,12 +51,13 @@ impl Attachment {
         let old_settings = before.unwrap_or(new_settings);
         let old_ranked_servers = std::mem::take(&mut self.servers.ranked_servers);
         let in_use = self.active().map(|active| self.servers.id(active.record()));
-        let moved = self.carry_records_over(cx.now, new_settings, in_use);
+        let beside = cx.in_force.aside().map_or(&[][..], Settings::servers);
+        let moved = self.carry_records_over(cx.now, new_settings, beside, in_use);
         let ranked_servers = RankedServers::new(&effective.server_list.value, &self.servers.agent);
         self.follow(cx, effective);
         let listed = ranked_servers.by_record();
         let change = Change { old_settings, new_settings, version: cx.in_force.id(), moved: &moved, listed };
-        pardon(self.servers.records_mut(), cx.now, &old_ranked_servers, &change);
+        pardon(self.servers.records_mut(), cx.now, &old_ranked_servers, &change, then);
         let unchanged = old_ranked_servers.members().len() == ranked_servers.members().len()
             && old_ranked_servers.members().iter().all(|member| change.leaves_in_place(member));
         match &mut self.phase {
@@ -77,11 +82,20 @@ impl Attachment {
         }
         drop(change);
         self.servers.ranked_servers = ranked_servers;
-        self.after_change(cx, effective.enabled.value, unchanged);
+        self.after_change(cx, effective.enabled.value, unchanged, then);
+    }
+
+    /// The same settings go by another id from now on.
+    pub(in crate::engine) fn renamed(&mut self, old: SettingsId, new: SettingsId) {
+        if let Some(active) = self.active_mut()
+            && active.policy.settings == old
+        {
+            active.policy.settings = new;
+        }
     }
 
     /// The phase follows the settings.
-    fn after_change(&mut self, cx: &mut Context<'_>, enabled: bool, unchanged: bool) {
+    fn after_change(&mut self, cx: &mut Context<'_>, enabled: bool, unchanged: bool, then: Then) {
         if !enabled {
             if !matches!(self.phase, Phase::Disabled) {
                 self.transition_to_disabled(cx);
@@ -92,6 +106,10 @@ impl Attachment {
         let plan = self.servers.plan(cx, Criteria { without, ..Criteria::default() });
         match &mut self.phase {
             Phase::Disabled => self.search_for_settings(cx),
+            Phase::Paused { .. } if then == Then::AsPlanned => {}
+            Phase::Paused { cause: Pause::Waiting | Pause::Rejected, .. } if then == Then::SearchAtOnce => {
+                self.search(cx, Reason::NewSettings);
+            }
             Phase::Paused { cause, .. } if unchanged && *cause != Pause::Rejected => {}
             Phase::Paused { .. } => {
                 self.pardon_refusals(cx);
@@ -130,16 +148,23 @@ impl Attachment {
         }
     }
 
-    /// Records of servers the settings still name are kept, and that of the server in use. Returns where
-    /// each old record went.
+    /// Records of servers the settings still name are kept, those of the other settings of a trial, and that of the server
+    /// in use. Returns where each old record went.
     fn carry_records_over(
         &mut self,
         now: Moment,
         settings: &Settings,
+        beside: &[ServerId],
         in_use: Option<ServerId>,
     ) -> Vec<Option<usize>> {
         let mut wanted: Vec<ServerId> = settings.servers().to_vec();
-        wanted.extend(in_use.filter(|id| !settings.servers().contains(id)));
+        if !beside.is_empty() {
+            let named: BTreeSet<_> = settings.servers().iter().collect();
+            wanted.extend(beside.iter().filter(|id| !named.contains(id)).cloned());
+        }
+        if let Some(in_use) = in_use.filter(|id| !wanted.contains(id)) {
+            wanted.push(in_use);
+        }
         let before = std::mem::take(self.servers.records_mut());
         let found: Vec<_> = wanted.iter().map(finder(&before)).collect();
         let mut old: Vec<Option<Record>> = before.into_iter().map(Some).collect();
@@ -175,8 +200,25 @@ fn finder<'a>(records: &'a [Record]) -> impl FnMut(&ServerId) -> Option<usize> +
     }
 }
 
+/// What follows when other settings come into force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum Then {
+    /// An agent without a server looks for one by the new list, unless it did so a moment ago.
+    Search,
+    /// It looks for one now. They are one half of a trial: what servers have refused they have refused.
+    SearchAtOnce,
+    /// It goes on waiting for as long as it would have, for the same reason.
+    AsPlanned,
+}
+
 /// Quarantines whose reason the new settings have removed end.
-fn pardon(records: &mut [Record], now: Moment, old_ranked_servers: &RankedServers, change: &Change<'_>) {
+fn pardon(
+    records: &mut [Record],
+    now: Moment,
+    old_ranked_servers: &RankedServers,
+    change: &Change<'_>,
+    then: Then,
+) {
     for old in old_ranked_servers.members() {
         let Some(record) = change.record(old.record.into()) else {
             continue;
@@ -185,7 +227,7 @@ fn pardon(records: &mut [Record], now: Moment, old_ranked_servers: &RankedServer
         let moved = listed.is_some_and(|new| !is_same_place(&new.server, &old.server));
         if let Some(record) = records.get_mut(record) {
             record.pardon(now, |class, policy| match class {
-                FailureClass::NotAllowed => true,
+                FailureClass::NotAllowed => then == Then::Search,
                 FailureClass::WrongServer => moved,
                 FailureClass::Certificate => {
                     moved || listed.is_some_and(|new| !change.policies_agree(new.server.policy, policy))

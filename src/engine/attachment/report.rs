@@ -14,6 +14,7 @@ use super::ranked_servers::Member;
 use super::{Attachment, Phase, ways};
 use crate::engine::event::span;
 use crate::engine::memory::{LeftOut, LeftOutReason, Memory, Proven, ServerMemory};
+use crate::engine::session::Document;
 use crate::engine::tuning::schedule::Tuning;
 use crate::engine::{Away, Reason, ServerHealth, ServerSnapshot, Snapshot};
 use crate::settings::{Protocol, Settings};
@@ -46,6 +47,7 @@ impl Attachment {
             next_heartbeat: None,
             next_search: next_search.map(|at| span(at.after(now))),
             list: None,
+            settings: None,
             servers: self
                 .servers
                 .ranked_servers
@@ -117,6 +119,7 @@ impl Attachment {
             misses: self.misses,
             damping: self.failback.damping,
             policy: self.announced.confirmed_policy().cloned(),
+            settings: None,
             servers,
             push: self.push_memory(tuning, now).collect(),
             networks: ways::memory(&self.servers.networks, now),
@@ -165,7 +168,7 @@ impl Attachment {
         self.failback.damping = memory.damping;
         ways::restore(&mut self.servers.networks, &memory.networks, gone, now);
         if let Some(tag) = &memory.policy {
-            self.announced.confirm(tag.clone());
+            self.announced.confirm(Document::Policy, tag.clone());
         }
         for known in &memory.push {
             self.ladders.restore(known, gone, tuning, now);

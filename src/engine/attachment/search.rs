@@ -9,6 +9,7 @@ use super::race::Race;
 use super::servers::Finish;
 use super::{Attachment, Leave, Phase};
 use crate::engine::context::Context;
+use crate::engine::fact::Fact;
 use crate::engine::session::Try;
 use crate::engine::{Event, Reason};
 use crate::types::{Failure, FailureClass};
@@ -35,7 +36,8 @@ impl Attachment {
             let (opens, by_guard) = self.servers.next_opening(cx).unwrap_or((ceiling, false));
             let reason = if by_guard { Reason::TooManyAttempts } else { Reason::NothingAvailable };
             let until = opens + cx.rng.up_to(cx.tuning.attachment.first_window);
-            return self.transition_to_waiting(cx, until, reason);
+            self.transition_to_waiting(cx, until, reason);
+            return self.facts.add(Fact::SearchFailed { attached: false, tried: false });
         }
         let race = Race::new(cx.queue.next_id(), reason, cx.now, plan);
         self.transition_to_searching(cx, Box::new(race));
@@ -268,7 +270,7 @@ impl Attachment {
             active.heartbeat.plan(floor, Try::First);
         }
         if throttled {
-            active.policy_read.stop_unless_asked(cx);
+            active.reader.stop_unless_asked(cx);
             if let Some(stream) = &mut active.stream {
                 stream.stop_unless_asked(cx);
             }

@@ -10,7 +10,7 @@ use crate::engine::event::{Notice, span};
 use crate::engine::fact::Fact;
 use crate::engine::memory::PushMemory;
 use crate::engine::owners::Owner;
-use crate::engine::session::{Answer, Attempt, Loss, Stream, Streamed};
+use crate::engine::session::{Answer, Attempt, Document, Loss, Stream, Streamed};
 use crate::engine::tuning::schedule::Tuning;
 use crate::engine::{Ending, Event, Input, Rung};
 use crate::settings::Mode;
@@ -162,10 +162,13 @@ impl Attachment {
         };
         match news {
             News::Hello | News::KeepAlive => {}
-            News::Settings { tag, within: _ } => self.announced.settings(cx, &server, Some(tag)),
+            News::Settings { tag, within } => {
+                self.announced.settings(cx, &server, Some(tag));
+                self.want_document(cx, Document::Settings, within);
+            }
             News::Policy { tag, within } => {
                 self.announced.policy(cx, &server, Some(tag));
-                self.want_policy(cx, within);
+                self.want_document(cx, Document::Policy, within);
             }
             News::Content(name) => {
                 let name = Some(Printable(name).to_string().into());

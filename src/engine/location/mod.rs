@@ -166,7 +166,7 @@ impl Location {
             }
             // One that began before the network changed says nothing of where the machine is now.
             Fact::Proved { medium: None, .. } => {}
-            Fact::Proved { server, policy, proof, peer, medium: Some(medium) } => {
+            Fact::Proved { server, policy, proof, peer, medium: Some(medium), is_named: _ } => {
                 self.management.exchange = Some(Box::new(Exchange {
                     at: cx.now,
                     proof: *proof,
@@ -179,7 +179,7 @@ impl Location {
                     self.found_by_management(cx, situation, proof);
                 }
             }
-            Fact::StreamLost | Fact::Refresh { .. } => {}
+            Fact::StreamLost | Fact::Refresh { .. } | Fact::SearchFailed { .. } => {}
         }
     }
 

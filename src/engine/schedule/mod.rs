@@ -49,6 +49,7 @@ impl Schedule {
                 self.heartbeat.within(cx, tuning.spread.max(tuning.stream_spread));
             }
             Fact::Refresh { resumed } => self.heartbeat.refresh(cx, resumed),
+            Fact::SearchFailed { .. } => {}
         }
     }
 

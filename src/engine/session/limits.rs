@@ -36,7 +36,7 @@ impl Limits {
                 let answer = *wait + tuning.hello_limit;
                 Self { first_byte: answer, answer, whole: whole + answer }
             }
-            Request::Policy { .. } => {
+            Request::Settings { .. } | Request::Policy { .. } => {
                 let answer = tuning.document_limit;
                 Self { first_byte: usual, answer, whole: whole + answer }
             }

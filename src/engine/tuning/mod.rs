@@ -7,6 +7,7 @@ mod durations;
 pub(super) mod location;
 pub(super) mod network;
 pub(super) mod schedule;
+pub(super) mod trial;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,6 +28,7 @@ pub struct Tuning {
     pub(super) attachment: attachment::Tuning,
     pub(super) location: location::Tuning,
     pub(super) schedule: schedule::Tuning,
+    pub(super) trial: trial::Tuning,
     time_scale: f64,
 }
 
@@ -63,6 +65,7 @@ struct Document {
     attachment: Durations,
     location: Durations,
     schedule: Durations,
+    trial: Durations,
     time_scale: Option<f64>,
 }
 
@@ -101,6 +104,7 @@ impl Default for Tuning {
             attachment: attachment::Tuning::default(),
             location: location::Tuning::default(),
             schedule: schedule::Tuning::default(),
+            trial: trial::Tuning::default(),
             time_scale: 1.0,
         }
     }
@@ -120,13 +124,14 @@ impl Tuning {
     pub fn parse(text: &[u8]) -> Result<Self, TuningError> {
         let unreadable = |Unreadable { path, message }| TuningError::Unreadable { path, message };
         let document = read_object(text, "tuning").map_err(unreadable)?;
-        let Document { network, attachment, location, schedule, time_scale } = document;
+        let Document { network, attachment, location, schedule, trial, time_scale } = document;
         let mut tuning = Self::default();
         let parts = [
             ("network", network),
             ("attachment", attachment),
             ("location", location),
             ("schedule", schedule),
+            ("trial", trial),
         ];
         for (part, Durations(durations)) in parts {
             for (name, Span(value)) in durations {
@@ -170,9 +175,9 @@ impl Tuning {
 
     /// Every duration, with its path.
     fn durations(&mut self) -> impl Iterator<Item = (&'static str, &mut Duration)> {
-        let Self { network, attachment, location, schedule, time_scale: _ } = self;
+        let Self { network, attachment, location, schedule, trial, time_scale: _ } = self;
         let parts = network.durations().chain(attachment.durations());
-        parts.chain(location.durations()).chain(schedule.durations())
+        parts.chain(location.durations()).chain(schedule.durations()).chain(trial.durations())
     }
 
     /// The same tuning with every duration, and every duration of the settings, multiplied by this.

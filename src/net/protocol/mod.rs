@@ -97,6 +97,9 @@ pub(crate) trait Protocol: Send {
     /// What an event means that came in the answer to [`Request::Listen`]. What it does not know means nothing.
     fn announcements(&self, event: StreamEvent) -> Vec<Announcement>;
 
+    /// The signature of the document in an answer, if it has one.
+    fn signature<'a>(&self, answer: &'a Answer) -> Option<&'a str>;
+
     /// What an answer to that request means. `wall` is the time of day, for a `Retry-After` that names a date.
     fn outcome<'a>(&self, request: &Request, answer: &'a Answer, wall: SystemTime) -> Outcome<'a>;
 }

@@ -10,7 +10,7 @@ use super::assignment::Assignment;
 use super::document::{self, Communication, Document};
 use super::effective::{Levels, Share};
 use super::list::ServerList;
-use super::parsed::Settings;
+use super::parsed::{Settings, Text};
 use super::server_index::ServerIndex;
 use super::value::{Name, Object, Word};
 use super::{Location, SettingsError, Warning};
@@ -28,8 +28,18 @@ const MAX_PRIORITIES: usize = 256;
 
 /// Works out what the document says. Adds to `warnings` what is odd about it.
 pub(super) fn resolve(document: Document, warnings: &mut Vec<Warning>) -> Result<Settings, SettingsError> {
-    let Document { site, certificate, server_lists, reference_servers, location, group, locations, .. } =
-        document;
+    let Document {
+        serial,
+        audience,
+        site,
+        certificate,
+        server_lists,
+        reference_servers,
+        location,
+        group,
+        locations,
+        ..
+    } = document;
     let group = group.map(|Object(group)| group).unwrap_or_default();
     let locations: Vec<document::Location> = unwrapped(locations.unwrap_or_default());
     let server_lists = unwrapped(server_lists);
@@ -68,6 +78,9 @@ pub(super) fn resolve(document: Document, warnings: &mut Vec<Warning>) -> Result
     };
     let (policies, policy_paths) = policies.into_parts();
     Ok(Settings {
+        serial,
+        audience: audience.map(|Name(audience)| audience),
+        text: Text::default(),
         group_name: group.name.map(|Name(name)| name),
         accept_settings_over_http: group.accept_settings_over_http,
         servers: server_index.ids,

@@ -42,6 +42,8 @@ pub(super) struct Link {
     pub(super) ready: bool,
     pub(super) busy: bool,
     pub(super) https: bool,
+    /// How the server looks by the settings under which it was dialled, when not as it is.
+    pub(super) astray: Option<Reach>,
 }
 
 impl World {
@@ -107,7 +109,9 @@ impl World {
                     route != Route::Direct || peer.ip() != PROXY.0,
                     "{id} was looked for where the proxy is"
                 );
-                self.links.insert(link, Link { server: id.clone(), peer, ready: false, busy: false, https });
+                let astray = self.lead_astray.get(&certificate_policy.settings).copied();
+                let state = Link { server: id.clone(), peer, ready: false, busy: false, https, astray };
+                self.links.insert(link, state);
                 self.dialled(link, &id, peer, route);
             }
             Action::Exchange { exchange, link, request, deadline, next } => {
@@ -140,6 +144,9 @@ impl World {
             }
             Action::Remember { version } => {
                 self.memories.push(self.engine.memory().clone());
+                if self.forgets {
+                    return self.forgotten.push(version);
+                }
                 self.input(Input::Remembered(version));
             }
             Action::Probe { probe, target, to, proof, deadline } => {
@@ -225,7 +232,7 @@ impl World {
             }
             return;
         }
-        let reach = match self.how(id, peer).reach {
+        let reach = match self.links[&link].astray.unwrap_or(self.how(id, peer).reach) {
             _ if self.cut_off => Reach::NoRoute,
             _ if route == Route::Direct && self.direct_blocked => Reach::Drops,
             reach => reach,
@@ -299,13 +306,13 @@ impl World {
                 let Some(state) = self.links.get_mut(&link) else {
                     return;
                 };
-                let (id, peer, https) = (state.server.clone(), state.peer, state.https);
+                let (id, peer, https, astray) = (state.server.clone(), state.peer, state.https, state.astray);
                 state.ready = !https;
                 if !https {
                     self.prepared.ends(link.0);
                 }
                 self.input(Input::Connected { link, via: Via { peer, medium: self.medium } });
-                match self.how(&id, peer).reach {
+                match astray.unwrap_or(self.how(&id, peer).reach) {
                     Reach::Connects(round_trip) if https => self.later(round_trip, Happening::Secured(link)),
                     Reach::BadHandshake(cause) => self.later(ROUND_TRIP, Happening::Lost(link, cause.into())),
                     _ => {}

@@ -17,11 +17,13 @@ use homing::engine::{
     Command, Event, Evidence, Input, LocationSnapshot, Memory, NetworkChange, Snapshot, State,
 };
 use homing::settings::{Settings, Situation};
-use homing::types::{Cause, CertificatePolicyId, ExchangeId, LinkId, Medium, Moment, NetworkId, Request};
+use homing::types::{
+    Cause, CertificatePolicyId, ExchangeId, LinkId, Medium, Moment, NetworkId, Request, SettingsId,
+};
 
 use self::driver::{Happening, Link};
 pub use self::middlebox::Middlebox;
-pub use self::plan::{Plan, priorities};
+pub use self::plan::{Plan, priorities, settings_name};
 pub use self::server::*;
 use crate::mount::Engine;
 use crate::prepared::Prepared;
@@ -104,6 +106,12 @@ pub struct World {
     pub probed_managers: Vec<(Moment, String)>,
     /// Every memory the engine asked to be stored.
     pub memories: Vec<Memory>,
+    /// Under these settings every server is like this: they have a wrong port, name, certificate or pin.
+    pub lead_astray: BTreeMap<SettingsId, Reach>,
+    /// Memories are left unanswered, as a slow disk does.
+    pub forgets: bool,
+    /// Their versions.
+    pub forgotten: Vec<u64>,
 }
 
 impl World {
@@ -111,6 +119,11 @@ impl World {
 
     pub fn set(&mut self, server: &str, how: Server) -> &mut Self {
         assert!(self.servers.insert(server.to_owned(), how).is_some(), "no server {server}");
+        self
+    }
+
+    pub fn set_or_add(&mut self, server: &str, how: Server) -> &mut Self {
+        self.servers.insert(server.to_owned(), how);
         self
     }
 
@@ -189,6 +202,35 @@ impl World {
     pub fn give(&mut self, settings: Arc<Settings>) -> &mut Self {
         let id = self.prepared.prepare();
         self.command(Command::Reconfigure { id, settings })
+    }
+
+    /// Gives the engine these settings on trial, as a server did; returns their number.
+    pub fn try_out(&mut self, plan: Plan, digest: &str) -> SettingsId {
+        let id = self.prepared.prepare();
+        self.prepared.may_go(id);
+        for server in plan.priorities.iter().flatten() {
+            self.servers.entry(server.clone()).or_insert_with(up);
+        }
+        let (settings, name) = (plan.settings(), Some(settings_name(digest)));
+        self.command(Command::Try { id, settings, name, given: false });
+        id
+    }
+
+    /// The same without a name.
+    pub fn try_without_a_name(&mut self, plan: Plan, how: Option<Reach>) {
+        let id = self.prepared.prepare();
+        self.prepared.may_go(id);
+        self.lead_astray.extend(how.map(|how| (id, how)));
+        for server in plan.priorities.iter().flatten() {
+            self.servers.entry(server.clone()).or_insert_with(up);
+        }
+        self.command(Command::Try { id, settings: plan.settings(), name: None, given: true });
+    }
+
+    /// The same, and these settings are wrong in this way.
+    pub fn try_wrong(&mut self, plan: Plan, digest: &str, how: Reach) -> SettingsId {
+        self.lead_astray.insert(self.prepared.next(), how);
+        self.try_out(plan, digest)
     }
 
     /// The same, with one of the new servers not as it should be.

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use homing::engine::{Away, Input, Memory, Setup};
+use homing::engine::{Away, Input, Memory, SettingsName, Setup};
 use homing::settings::Settings;
 use homing::types::{Medium, Moment, Route};
 
@@ -26,9 +26,15 @@ pub struct Plan {
     pub memory: Memory,
     pub away: Away,
     pub names: bool,
+    /// Their port, when not the usual one.
+    pub port: u16,
     /// Servers speak plain HTTP.
     pub http: bool,
     pub routes: Vec<Route>,
+    /// Names the settings in the memory.
+    pub digest: Option<String>,
+    /// What the program has, where it is something else.
+    pub given: Option<String>,
     /// Further parts of the document: reference servers, rules of location, locations.
     pub parts: serde_json::Map<String, serde_json::Value>,
 }
@@ -47,10 +53,18 @@ pub fn priorities(sizes: &[usize]) -> Plan {
         memory: Memory::default(),
         away: Away::Unknown,
         names: false,
+        port: 443,
         http: false,
         routes: vec![Route::Direct],
+        digest: None,
+        given: None,
         parts: serde_json::Map::new(),
     }
+}
+
+/// What names settings of this digest, as a server gave them.
+pub fn settings_name(digest: &str) -> SettingsName {
+    SettingsName { digest: digest.into(), tag: Some(format!("\"{digest}\"").into()), serial: None }
 }
 
 impl Plan {
@@ -88,6 +102,16 @@ impl Plan {
         Self { routes: routes.to_vec(), ..self }
     }
 
+    /// Named in the memory by this digest.
+    pub fn digest(self, digest: &str) -> Self {
+        Self { digest: Some(digest.to_owned()), ..self }
+    }
+
+    /// Servers listen at this port.
+    pub fn port(self, port: u16) -> Self {
+        Self { port, ..self }
+    }
+
     /// Servers have names instead of addresses.
     pub fn named(self) -> Self {
         Self { names: true, ..self }
@@ -103,7 +127,7 @@ impl Plan {
                 Ipv4Addr::from(0x0A00_0000 + number).to_string()
             };
             let protocol = if self.http { "http" } else { "https" };
-            serde_json::json!({ "id": id, "address": address, "protocol": protocol })
+            serde_json::json!({ "id": id, "address": address, "protocol": protocol, "https_port": self.port })
         };
         let priorities: Vec<_> = self
             .priorities
@@ -128,6 +152,8 @@ impl Plan {
     pub fn start_at(self, now: Moment) -> World {
         let mut setup = Setup::new(self.settings(), self.agent.parse().unwrap());
         setup.routes = self.routes.clone().into();
+        setup.settings_name = self.digest.as_deref().map(settings_name);
+        setup.given = self.given.as_deref().or(self.digest.as_deref()).map(Into::into);
         let mut engine = mount::engine(setup, &self.tuning, self.memory.clone(), self.away, self.seed, now);
         engine.handle(now, Input::Timeout);
         let servers = self.priorities.iter().flatten().map(|id| (id.clone(), up())).collect();
@@ -172,6 +198,9 @@ impl Plan {
             looked_up: Vec::new(),
             medium: Medium::Direct,
             probed_managers: Vec::new(),
+            lead_astray: BTreeMap::new(),
+            forgets: false,
+            forgotten: Vec::new(),
         }
     }
 }

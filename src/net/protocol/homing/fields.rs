@@ -15,6 +15,7 @@ pub(super) const LAST_EVENT: &str = "Last-Event-ID";
 pub(super) const PREFER: &str = "Prefer";
 pub(super) const OMITTED: &str = "Homing-Omitted";
 pub(super) const NEXT: &str = "Homing-Next";
+pub(super) const SIGNATURE: &str = "Homing-Signature";
 pub(super) const ETAG: &str = "ETag";
 pub(super) const IF_NONE_MATCH: &str = "If-None-Match";
 pub(super) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";

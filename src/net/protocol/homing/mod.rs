@@ -1,15 +1,16 @@
 //! The protocol of homing: plain HTTP/1.1 below `/homing/v1`, written down for servers in `docs/wire.md`.
 
 mod common;
+mod document;
 mod events;
 mod fields;
 mod heartbeat;
-mod policy;
 mod status;
 
 use std::time::{Duration, SystemTime};
 
 pub(crate) use common::Homing;
+use document::Document;
 
 use super::{Announcement, Content, Protocol};
 use crate::net::event_stream::StreamEvent;
@@ -29,7 +30,8 @@ impl Protocol for Homing {
     ) -> Option<HttpRequest> {
         match request {
             Request::Heartbeat { purpose } => Some(heartbeat::request(self, *purpose, server, content, next)),
-            Request::Policy { known } => Some(policy::request(self, known.as_deref(), server)),
+            Request::Settings { known } => Some(Document::Settings.request(self, known.as_deref(), server)),
+            Request::Policy { known } => Some(Document::Policy.request(self, known.as_deref(), server)),
             Request::Listen(listening) => Some(events::request(self, *listening, last, server)),
         }
     }
@@ -38,9 +40,14 @@ impl Protocol for Homing {
         events::announcements(event, &self.limits)
     }
 
+    fn signature<'a>(&self, answer: &'a Answer) -> Option<&'a str> {
+        answer.fields.text(fields::SIGNATURE)
+    }
+
     fn outcome<'a>(&self, request: &Request, answer: &'a Answer, wall: SystemTime) -> Outcome<'a> {
         let verdict = match request {
-            Request::Policy { known } => policy::verdict(self, known.as_deref(), answer, wall),
+            Request::Settings { known } => Document::Settings.verdict(self, known.as_deref(), answer, wall),
+            Request::Policy { known } => Document::Policy.verdict(self, known.as_deref(), answer, wall),
             Request::Listen(_) => events::verdict(answer, wall),
             Request::Heartbeat { .. } => heartbeat::verdict(self, answer, wall),
         };
