@@ -10,6 +10,8 @@
 mod agent;
 #[path = "programs/check.rs"]
 mod check;
+#[path = "programs/kills.rs"]
+mod kills;
 #[path = "programs/mod.rs"]
 mod programs;
 #[path = "programs/readme.rs"]
