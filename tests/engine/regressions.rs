@@ -62,6 +62,17 @@ fn a_floor_survives_whatever_ends_the_search_in_which_it_was_heard() {
 }
 
 #[test]
+fn a_floor_that_is_heard_at_the_address_of_older_settings_holds_at_the_new_one() {
+    let mut world = priorities(&[1]).start();
+    world.set("a", Server { think: ms(500), ..throttling(503, 600) }).run(ms(400));
+    let mut moved = priorities(&[2]);
+    moved.priorities = vec![vec!["b".to_owned()], vec!["a".to_owned()]];
+    // Each server's address is its place in the list: `a` has the second one from now on. Its turn comes after the answer.
+    world.reconfigure_with(moved, "b", black_hole()).run(s(500));
+    assert_eq!(world.dials("a").len(), 1, "{}", world.story());
+}
+
+#[test]
 fn a_proven_server_that_asks_for_patience_is_not_moved_to_before_its_time() {
     let mut world = priorities(&[1, 1]).start();
     world.set("a", down());

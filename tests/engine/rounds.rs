@@ -181,6 +181,30 @@ fn names_are_looked_up_beside_the_round() {
 }
 
 #[test]
+fn a_name_that_leads_elsewhere_in_the_middle_of_a_round_is_followed_in_the_next_one() {
+    let list = serde_json::json!({ "servers": [ { "address": "r.example", "ports": [443, 8443] } ] });
+    let mut world = plan(0, &[], "tls").with("reference_servers", list).start();
+    world.set_all(black_hole());
+    let leads_to = |world: &mut World, index| {
+        world.places.names.insert("r.example".to_owned(), (ms(1), vec![reference(index)]));
+    };
+    // Its first port is asked for at one address; the name service has another one before the second port is asked for.
+    leads_to(&mut world, 0);
+    world.places.at.insert(at(1, 8443), Place::Answers(ms(5)));
+    world.run(ms(10));
+    assert_eq!(world.places.asked.len(), 1);
+    leads_to(&mut world, 1);
+    let (_, finding) = first_round(&mut world);
+    assert_eq!(finding, Finding::External);
+    let asked: Vec<_> = world.places.asked.iter().map(|(_, to)| *to).collect();
+    assert_eq!(asked, [at(0, 443), at(0, 8443)], "a round has one answer to each name");
+    assert_eq!(world.looked_up.iter().filter(|name| *name == "r.example").count(), 1);
+    world.command(Command::ProbeNow).run(s(10));
+    let finding = world.rounds().last().unwrap().1.finding;
+    assert_eq!(finding, Finding::Internal { proof: Proof::Tls });
+}
+
+#[test]
 fn a_broken_family_of_a_name_does_not_hide_the_other() {
     let list = serde_json::json!({ "servers": [ { "address": "both.example", "ports": [443] } ] });
     let mut world = plan(0, &[], "tls").with("reference_servers", list).start();

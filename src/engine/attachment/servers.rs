@@ -460,20 +460,20 @@ impl Servers {
         };
         let record = runner.attempt.target.record;
         let listed = self.ranked_servers.with_record_of(&runner.member);
-        if listed.is_some_and(|listed| !listed.is_same_place(&runner.member)) {
-            // It was at a place the settings no longer name; the present one is not charged.
-            race.failed(index, failure, certainty, Charge::Paid);
-            return;
-        }
+        // Where it was at a place the settings no longer name, the present one is not charged.
+        let has_moved = listed.is_some_and(|listed| !listed.is_same_place(&runner.member));
         let server = self.id(record);
-        // What a server asks for holds from the moment it is heard, whatever becomes of the race.
-        let mut charge = Charge::Due;
+        // What a server asks for holds from the moment it is heard, whatever becomes of the race and wherever the server was.
+        let mut charge = if has_moved { Charge::Paid } else { Charge::Due };
         if failure.class() == FailureClass::Throttled {
             charge = Charge::Paid;
             let policy = race.runners.get(index).map_or(0, |runner| runner.member.server.policy);
             self.charge(cx, record, policy, &failure);
         }
         race.failed(index, failure.clone(), certainty, charge);
+        if has_moved {
+            return;
+        }
         let next = if race.in_flight() + race.left() > 0 { Next::NextServer } else { Next::Nothing };
         cx.emit(Event::attempt_failed(server, &failure, next));
     }
