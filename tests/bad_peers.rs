@@ -312,6 +312,36 @@ fn a_429_is_waited_for_and_an_agent_without_a_server_passes_by() {
 }
 
 #[test]
+fn a_429_beside_a_dead_server_does_not_keep_an_agent_without_a_server_from_the_next_priority() {
+    let busy = answers("HTTP/1.1 429 Slowly\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n");
+    let good = Server::plain("good", well);
+    let server = |name: &str, port: u16| serde_json::json!({ "address": "127.0.0.1", "protocol": "http", "http_port": port, "id": name });
+    // Nothing listens on port 1.
+    let best = [server("dead", 1), server("busy", busy.port())];
+    let priorities = serde_json::json!([{ "servers": best }, { "servers": [server("good", good.port())] }]);
+    let settings = serde_json::json!({ "server_lists": [{ "name": "main", "priorities": priorities }] });
+    // Whichever of the two it asks first.
+    for agent in ["agent-1", "agent-2", "agent-3", "agent-4"] {
+        let settings: Settings = settings.to_string().parse().unwrap();
+        let client = Client::builder(settings, agent.parse().unwrap()).seed(7).start().unwrap();
+        let mut failed = Vec::new();
+        let attached = loop {
+            let Ok(Some(event)) = client.next_event_timeout(LONG) else { panic!("{}", client.explain()) };
+            match event.event {
+                Event::AttemptFailed { server, class, .. } => failed.push((server.to_string(), class)),
+                Event::Attached { server, .. } => break server.to_string(),
+                _ => {}
+            }
+        };
+        failed.sort_by(|one, other| one.0.cmp(&other.0));
+        assert_eq!(attached, "good");
+        let expected = [("busy", FailureClass::Throttled), ("dead", FailureClass::Refused)];
+        assert_eq!(failed, expected.map(|(server, class)| (server.to_owned(), class)));
+    }
+    assert_eq!((busy.connections(), good.connections()), (4, 4));
+}
+
+#[test]
 fn what_is_only_unusual_is_a_good_answer_and_its_body_comes_as_it_was_sent() {
     let head = |rest: &str| format!("HTTP/1.1 200 OK\r\nHoming-Settings: 7\r\n{rest}\r\n\r\n");
     for (what, text, body) in [

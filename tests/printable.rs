@@ -11,6 +11,9 @@
 #[path = "client/listener.rs"]
 #[allow(dead_code, reason = "other tests ask more of it")]
 mod listener;
+#[path = "client/proxy.rs"]
+#[allow(dead_code, reason = "other tests ask more of it")]
+mod proxy;
 #[path = "client/server.rs"]
 #[allow(dead_code, reason = "the tests need only some of what a server can do")]
 mod server;
@@ -20,14 +23,14 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use homing::client::Limits;
-use homing::client::{Client, Credentials, LogLevel};
+use homing::client::{Client, Credentials, Limits, LogLevel, RouteChoice};
 use homing::engine::{Event, Tuning};
 use homing::settings::{Settings, Source};
 use homing::trust::{
     Description, Material, Policy, RejectReason, Time, Timestamp, check_certificate, vouched_by,
 };
 use homing::types::{AgentId, Host, Span};
+use proxy::{Conduct, Proxy};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
@@ -186,21 +189,27 @@ fn everything(
         "server_lists": [{ "name": "main", "priorities": [server(bad), server(&good)] }],
         "reference_servers": { "servers": [{ "address": bad.host(), "ports": [bad.port()], "certificate": certificate }] },
     });
+    told(&settings, vec![RouteChoice::Direct], |event| matches!(event, Event::Heartbeat { .. }))
+}
+
+/// Everything an agent says until this event.
+fn told(settings: &Value, routes: Vec<RouteChoice>, is_last: impl Fn(&Event) -> bool) -> String {
     let log: Arc<Mutex<String>> = Arc::default();
     let written = Arc::clone(&log);
     let client =
         Client::builder(settings.to_string().parse::<Settings>().unwrap(), "agent-1".parse().unwrap())
+            .routes(routes)
             .on_log(LogLevel::Trace, move |_, line| {
                 *written.lock().unwrap() += &format!("{}\n", is_clean(line))
             })
             .seed(7)
             .start()
             .unwrap();
-    let (end, mut page, mut beats) = (Instant::now() + LONG, String::new(), false);
-    while !beats {
+    let (end, mut page, mut over) = (Instant::now() + LONG, String::new(), false);
+    while !over {
         let event = client.next_event_timeout(end.saturating_duration_since(Instant::now())).unwrap();
         let event = event.unwrap_or_else(|| panic!("{page}\n{}", client.explain()));
-        beats = matches!(event.event, Event::Heartbeat { .. });
+        over = is_last(&event.event);
         page += &is_clean(serde_json::to_string(&event).unwrap());
         page.push('\n');
     }
@@ -270,6 +279,71 @@ fn no_certificate_puts_one_into_events_explanations_and_logs() {
     let authority = Authority::of(forger.issuer);
     let page = everything(&Server::tls("bad", &authority, well), &Authority::new().policy(), well);
     assert!(page.contains(IN_JSON), "{page}");
+}
+
+#[test]
+fn no_stream_and_no_command_puts_one_into_events_explanations_and_logs() {
+    let events = [
+        format!("id: {UNSEEN}\nretry: {UNSEEN}\nevent: hello\ndata: settings={UNSEEN}\ndata: {UNSEEN}\n\n"),
+        format!("event: {UNSEEN}\ndata: {UNSEEN}\n\n: {UNSEEN}\n{UNSEEN}: {UNSEEN}\n"),
+        format!("event: settings\ndata: {UNSEEN}\ndata: within={UNSEEN}\n\n"),
+        format!("event: policy\ndata: a{UNSEEN}\n\n"),
+        format!("event: drain\ndata: {UNSEEN}\n\n"),
+        format!("event: content\ndata: {UNSEEN}\ndata: {UNSEEN}\n\n"),
+        format!("event: command\ndata: {UNSEEN}\ndata: {UNSEEN}\n\n"),
+        format!("event: command\ndata: {UNSEEN}\ndata: eOKAruKAi3k=\n\n"),
+    ]
+    .concat();
+    let script = move |conversation: &mut Conversation<'_>| {
+        while let Some(request) = conversation.request() {
+            if request.line.starts_with("GET ") {
+                let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
+                conversation.say(&format!("{head}{events}"));
+                return;
+            } else {
+                conversation.say("HTTP/1.1 200 OK\r\nHoming-Settings: \"7\"\r\nContent-Length: 0\r\n\r\n");
+            }
+        }
+    };
+    let authority = Authority::new();
+    let server = Server::tls("a", &authority, script);
+    let mut settings = one(&server, &authority.policy());
+    settings["group"] = json!({ "name": "g", "communication": { "mode": "push" } });
+    let page = told(&settings, vec![RouteChoice::Direct], |event| matches!(event, Event::PushLost { .. }));
+    let [content, command] =
+        ["content", "command"].map(|kind| page.lines().find(|line| line.contains(kind)).unwrap_or(&page));
+    assert!(content.contains(IN_JSON) && command.contains(IN_JSON), "{page}");
+    assert!(command.contains("body_base64"), "{page}");
+}
+
+#[test]
+fn no_proxy_puts_one_into_events_explanations_and_logs() {
+    let authority = Authority::new();
+    let server = Server::tls("a", &authority, well);
+    for answer in [
+        format!("{UNSEEN}\r\n\r\n"),
+        format!("HTTP/1.1 407 {UNSEEN}\r\nProxy-Authenticate: {UNSEEN}\r\n\r\n{UNSEEN}"),
+        format!("HTTP/1.1 403 Forbidden\r\nX-Reason: {UNSEEN}\r\n\r\n<p>{UNSEEN}"),
+        format!("HTTP/1.1 302 Found\r\nLocation: http://{UNSEEN}/\r\n\r\n"),
+        // It opens the way, and answers in place of the server.
+        format!("{}HTTP/1.1 200 {UNSEEN}\r\n\r\n{UNSEEN}", proxy::ESTABLISHED),
+    ] {
+        let proxy = Proxy::new(Conduct::Says(answer.clone()));
+        let routes = vec![proxy.described().into()];
+        let is_last = |event: &Event| matches!(event, Event::AttemptFailed { .. });
+        let page = told(&one(&server, &authority.policy()), routes, is_last);
+        assert!(!answer.starts_with('a') || page.contains(IN_JSON), "{answer:?}: {page}");
+    }
+}
+
+/// A document with this server alone.
+fn one(server: &Server, certificate: &Value) -> Value {
+    let address = json!({ "address": server.host(), "protocol": server.protocol(), "id": server.name(),
+                          "https_port": server.port(), "http_port": server.port() });
+    json!({
+        "certificate": certificate,
+        "server_lists": [{ "name": "main", "priorities": [{ "servers": [address] }] }],
+    })
 }
 
 // --- settings, and whatever else is read ---
@@ -349,7 +423,7 @@ fn no_other_text_puts_one_into_an_error() {
     is_clean(UNSEEN.parse::<Span>().unwrap_err());
     is_clean(UNSEEN.parse::<Host>().unwrap_err());
     is_clean(UNSEEN.parse::<AgentId>().unwrap_err());
-    is_clean(UNSEEN.parse::<homing::client::RouteChoice>().unwrap_err());
+    is_clean(UNSEEN.parse::<RouteChoice>().unwrap_err());
     is_clean(Credentials::default().set(UNSEEN, "secret").unwrap_err());
     is_clean(Credentials::default().set("Authorization", UNSEEN.replace('\u{202e}', "\n")).unwrap_err());
     let settings = settings(&json!({}), "m.example");

@@ -233,18 +233,25 @@ impl Inner {
         }
     }
 
-    /// Progress goes first, oldest first. Then a change of state that a newer one of its kind outdates.
+    /// Progress goes first, oldest first. Then a change of state that a newer one of its kind outdates. Then the oldest command
+    /// or content, which no other outdates.
     fn least_useful(&self, coming: &ClientEvent) -> usize {
         let outdated = |at: usize, event: &ClientEvent| {
             let mut newer = self.events.iter().skip(at + 1).chain([coming]);
-            newer.any(|newer| discriminant(&newer.event) == discriminant(&event.event))
+            !is_notice(event) && newer.any(|newer| discriminant(&newer.event) == discriminant(&event.event))
         };
         let progress = self.events.iter().position(|waiting| is_progress(&waiting.event));
         let merged =
             || self.events.iter().enumerate().find(|(at, event)| outdated(*at, event)).map(|(at, _)| at);
-        // There are fewer kinds than places, so one of the two is always found.
-        progress.or_else(merged).unwrap_or(0)
+        let notice = || self.events.iter().position(is_notice);
+        // There are fewer kinds than places, so one of the three is always found.
+        progress.or_else(merged).or_else(notice).unwrap_or(0)
     }
+}
+
+/// Whether an event stands for itself, however many of its kind follow.
+fn is_notice(waiting: &ClientEvent) -> bool {
+    matches!(waiting.event, Event::Notice { .. })
 }
 
 /// Whether an event tells how things go, rather than how they stand.
@@ -291,7 +298,7 @@ fn is_progress(event: &Event) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Reason, State};
+    use crate::engine::{Notice, Reason, State};
     use crate::types::{ServerId, Span};
 
     fn heartbeat(status: u16) -> Event {
@@ -340,6 +347,34 @@ mod tests {
         assert_eq!(events.len(), CAPACITY);
         assert!(matches!(events.first(), Some(Event::SettingsWarning { .. })));
         assert_eq!(events.get(CAPACITY - 2..), Some(&[state(State::Attached), Event::Stopped {}][..]));
+    }
+
+    #[test]
+    fn no_change_of_state_takes_the_place_of_a_command_and_commands_are_bounded_too() {
+        let command = |name: String| {
+            let mut told = event(Event::Notice {
+                server: ServerId::new("a"),
+                kind: Notice::Command,
+                name: Some(name.into()),
+            });
+            told.body = Some(vec![0; BODIES / 16].into());
+            told
+        };
+        let queue = EventQueue::default();
+        queue.push(command("first".to_owned()));
+        for _ in 0..2 * CAPACITY {
+            queue.push(event(state(State::Waiting)));
+        }
+        assert!(matches!(drain(&queue).first(), Some(Event::Notice { .. })));
+        for number in 0..CAPACITY + 3 {
+            queue.push(command(number.to_string()));
+        }
+        queue.push(event(state(State::Attached)));
+        let told: Vec<_> = std::iter::from_fn(|| queue.next(Duration::ZERO).ok().flatten()).collect();
+        assert_eq!(told.len(), CAPACITY);
+        let Event::Notice { name, .. } = &told[0].event else { panic!("{:?}", told[0]) };
+        assert_eq!(name.as_deref(), Some("4"), "the oldest made room");
+        assert_eq!(told.iter().filter(|told| told.body.is_some()).count(), 16);
     }
 
     #[test]

@@ -193,7 +193,7 @@ impl Client {
     /// The next event; waits for one at most this long. `Ok(None)`: none came in time, and the client goes on.
     ///
     /// At most 1,024 events wait. When they are not fetched, events that tell of progress make room,
-    /// the oldest first; of changes of state the newest of each kind stays. Of the bodies that come with
+    /// the oldest first; of changes of state the newest of each kind stays; commands and contents go last. Of the bodies that come with
     /// them at most 8 MiB wait, or the newest; older ones are dropped and counted
     /// ([`lost_bodies`](Self::lost_bodies)), and their events stay.
     ///
