@@ -12,11 +12,13 @@
 mod server;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use homing::client::{Client, ClientEvent};
 use homing::engine::{Event, Notice, Rung, State, Tuning};
 use homing::settings::Settings;
+use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -24,6 +26,11 @@ use server::{Authority, Behaviour, Config, Document, Manager, Post};
 
 /// Only a test that fails waits this long.
 const BOUND: Duration = Duration::from_secs(100);
+
+/// A twentieth of every duration, but for what decides that a server is slow.
+const TRIAL: &str = r#"{ "time_scale": 0.05, "schedule": { "push_margin": "1200s", "poll_gap": "20s", "push_relook": "24h" },
+    "attachment": { "crossing": "20s", "patience": "30s", "reserve": "60s", "silence_least": "100s", "silence_most": "200s",
+    "connect_limit": "200s", "tls_limit": "200s", "exchange_limit": "300s", "attempt_limit": "400s" } }"#;
 
 /// An agent and its only server.
 struct Site {
@@ -107,6 +114,17 @@ impl Site {
             }
             _ => None,
         })
+    }
+
+    /// This comes of the settings of this tag, and nothing else of any.
+    fn settings_are(&self, what: &str, tag: &str) {
+        let found = self.until(what, |event| match &event.event {
+            Event::SettingsInForce { tag } => Some(("in force", tag.clone())),
+            Event::SettingsRolledBack { tag, .. } => Some(("rolled back", tag.clone())),
+            Event::SettingsRefused { tag, detail } => panic!("{tag:?} refused: {detail}"),
+            _ => None,
+        });
+        assert_eq!((found.0, found.1.as_deref()), (what, Some(tag)));
     }
 
     fn loss(&self) -> String {
@@ -268,6 +286,59 @@ fn a_drain_that_is_told_is_obeyed() {
     site.manager.post(Post::Drain(0));
     // A lone server that drains is looked at once on a fresh connection.
     site.until("a heartbeat", |event| matches!(event.event, Event::Heartbeat { .. }).then_some(()));
+}
+
+#[test]
+fn signed_settings_that_the_stream_tells_are_read_tried_and_kept_or_rolled_back() {
+    let pair = Arc::new(Ed25519KeyPair::from_seed_unchecked(&[5; 32]).unwrap());
+    let key: [u8; 32] = pair.public_key().as_ref().try_into().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let served = folder.path().join("settings.json");
+    let offered = Document::Signed(served.clone(), pair);
+    std::fs::write(&served, "").unwrap();
+    let manager = Manager::start(Config {
+        name: "m".to_owned(),
+        https: None,
+        http: Some((Ipv4Addr::LOCALHOST, 0).into()),
+        settings: offered.clone(),
+        policy: Document::Text(bytes::Bytes::from_static(b"{}")),
+        behaviour: Behaviour::Well,
+    })
+    .unwrap();
+    let document = |serial: u64, port: u16| {
+        let server = json!({ "address": "127.0.0.1", "id": "m", "protocol": "http", "http_port": port });
+        // No heartbeat falls due while the test runs.
+        json!({
+            "serial": serial,
+            "server_lists": [{ "name": "l", "priorities": [{ "servers": [server] }] }],
+            "group": { "communication": { "mode": "push", "heartbeat_interval": "24h" } },
+        })
+        .to_string()
+    };
+    let port = manager.http.unwrap().port();
+    std::fs::write(&served, document(1, port)).unwrap();
+    let settings: Settings = document(1, port).parse().unwrap();
+    let client = Client::builder(settings, "agent".parse().unwrap())
+        .tuning(Tuning::parse(TRIAL.as_bytes()).unwrap())
+        .settings_keys([key], None)
+        .start()
+        .unwrap();
+    let site = Site { manager, client, _folder: folder };
+    let publish = |text: String| {
+        std::fs::write(&served, text).unwrap();
+        let tag = offered.edition().unwrap().unwrap().tag;
+        site.manager.post(Post::Settings { tag: tag.clone(), within: 0 });
+        tag
+    };
+    site.opens();
+    let good = publish(document(2, port).replace("24h", "23h"));
+    site.settings_are("in force", &good);
+    // Nothing listens on that port.
+    let wrong = publish(document(3, 1));
+    site.settings_are("rolled back", &wrong);
+    let corrected = publish(document(4, port));
+    site.settings_are("in force", &corrected);
+    assert_eq!(site.client.snapshot().active.unwrap().as_str(), "m");
 }
 
 #[cfg(target_os = "linux")]

@@ -6,14 +6,21 @@ mod server;
 #[allow(dead_code, reason = "it needs no colours")]
 mod terminal;
 
+use std::fmt::Display;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use lexopt::{Arg, Parser, ValueExt};
+use ring::signature::{Ed25519KeyPair, KeyPair};
+use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
 
 use terminal::say;
 
@@ -185,7 +192,7 @@ fn arguments(mut parser: Parser) -> Result<Option<Arguments>, lexopt::Error> {
         policy: Document::Text(bytes::Bytes::from_static(b"{\"policy\":\"example\"}\n")),
         behaviour: Behaviour::Well,
     };
-    let (mut certificate, mut key) = (None, None);
+    let (mut certificate, mut key, mut settings_key) = (None, None, None);
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Long("name") => arguments.name = parser.value()?.string()?,
@@ -196,11 +203,18 @@ fn arguments(mut parser: Parser) -> Result<Option<Arguments>, lexopt::Error> {
             Arg::Long("cert") => certificate = Some(parser.value()?.into()),
             Arg::Long("key") => key = Some(parser.value()?.into()),
             Arg::Long("settings") => arguments.settings = Document::File(parser.value()?.into()),
+            Arg::Long("settings-key") => settings_key = Some(PathBuf::from(parser.value()?)),
             Arg::Long("policy") => arguments.policy = Document::File(parser.value()?.into()),
             Arg::Long("misbehave") => arguments.behaviour = parser.value()?.parse()?,
             Arg::Short('h') | Arg::Long("help") => return Ok(None),
             other @ (Arg::Short(_) | Arg::Long(_) | Arg::Value(_)) => return Err(other.unexpected()),
         }
+    }
+    if let Some(file) = settings_key {
+        let Document::File(settings) = arguments.settings else {
+            return Err("--settings-key goes with --settings".into());
+        };
+        arguments.settings = Document::Signed(settings, signing_key(&file)?);
     }
     arguments.identity = match (certificate, key) {
         (Some(certificate), Some(key)) => Some((certificate, key)),
@@ -215,6 +229,16 @@ fn arguments(mut parser: Parser) -> Result<Option<Arguments>, lexopt::Error> {
         arguments.https = Some(Door::Port(HTTPS_PORT));
     }
     Ok(Some(arguments))
+}
+
+/// The key that signs settings, as `openssl genpkey -algorithm ed25519` writes it.
+fn signing_key(file: &Path) -> Result<Arc<Ed25519KeyPair>, String> {
+    let problem = |what: &dyn Display| format!("{}: {what}", file.display());
+    let key = PrivatePkcs8KeyDer::from_pem_file(file).map_err(|error| problem(&error))?;
+    let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(key.secret_pkcs8_der())
+        .map_err(|error| problem(&error))?;
+    say!("settings are signed; agents take them by the key {}", STANDARD.encode(pair.public_key()));
+    Ok(Arc::new(pair))
 }
 
 fn help() -> String {
@@ -232,6 +256,7 @@ Usage: manager [OPTIONS]
   --key FILE          the key of that certificate, PEM
   --ca-out FILE       write the throw-away authority's certificate here
   --settings FILE     the settings to hand out, read anew for each request (none)
+  --settings-key FILE sign them with this Ed25519 key, PEM (openssl genpkey -algorithm ed25519)
   --policy FILE       the policy to hand out, read anew for each request (a line of JSON)
   --name NAME         stands in every answer (manager)
   --misbehave HOW     one of the list below (well)

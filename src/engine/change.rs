@@ -152,10 +152,16 @@ impl Engine {
         match step {
             Step::Begin => {
                 let tag = self.trial.candidate_name().and_then(|name| name.tag.clone());
+                let is_of_a_server = tag.is_some();
                 self.queue.emit(Event::SettingsOnTrial { tag });
                 self.trial.begin(self.attachment.is_attached());
                 self.swap(Then::Search);
                 self.warn_of_settings();
+                // Where they name the server in use, one exchange with it is all they need. Those of a server were read at a
+                // moment of this agent's own; those of a program may reach a whole fleet at once, and wait for the next heartbeat.
+                if is_of_a_server && self.attachment.is_at_a_listed_server() {
+                    self.beat();
+                }
             }
             Step::FallBack => {
                 let location = self.in_force.location.clone();
@@ -167,11 +173,7 @@ impl Engine {
                 }
             }
             Step::Return => self.swap(Then::AsPlanned),
-            Step::Ask => {
-                let Self { rng, queue, network, guard, tuning, in_force, attachment, .. } = self;
-                let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guard };
-                attachment.beat(cx);
-            }
+            Step::Ask => self.beat(),
             Step::Accept => self.accept(),
             Step::Reject { searches, spent } => {
                 let detail = format!(
@@ -195,6 +197,13 @@ impl Engine {
     }
 
     // --- helpers ---
+
+    /// One heartbeat to the server in use, now.
+    fn beat(&mut self) {
+        let Self { rng, queue, network, guard, tuning, in_force, attachment, .. } = self;
+        let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guard };
+        attachment.beat(cx);
+    }
 
     /// The product's choice may be a location that the settings do not have, or no longer.
     pub(super) fn warn_of_unknown_location(&mut self) {

@@ -163,6 +163,15 @@ fn settings_that_name_the_same_server_are_proved_by_its_next_heartbeat() {
 }
 
 #[test]
+fn settings_of_a_server_that_name_the_server_in_use_are_proved_by_a_heartbeat_at_once() {
+    let mut world = settled();
+    world.run(s(5));
+    world.try_out(priorities(&[2]), "second");
+    world.until(s(2), "in force", is_in_force);
+    assert_eq!((world.active(), world.count(is_detached)), (Some("a"), 0), "{}", world.story());
+}
+
+#[test]
 fn good_settings_that_come_in_an_outage_of_everything_are_never_rejected() {
     for first_back in ["a", "b"] {
         for believes_attached in [true, false] {

@@ -298,11 +298,15 @@ fn document(document: &Document, headers: &HeaderMap) -> io::Result<Response<Byt
     };
     let known = text(headers, IF_NONE_MATCH.as_str()).is_some_and(|tags| edition.is_named_by(tags));
     let tag = header(&edition.tag)?;
+    let signature = edition.signature.as_deref().map(header).transpose()?;
     let mut response = if known { Response::new(Bytes::new()) } else { Response::new(edition.text) };
     if known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     } else {
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(signature) = signature {
+            response.headers_mut().insert("homing-signature", signature);
+        }
     }
     response.headers_mut().insert(ETAG, tag);
     Ok(response)

@@ -1,10 +1,14 @@
-//! The settings and the policy that a manager hands out, each with its entity tag.
+//! The settings and the policy that a manager hands out, each with its entity tag; settings are signed if asked.
 
 use std::hash::Hasher;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use ring::signature::Ed25519KeyPair;
 use siphasher::sip::SipHasher24;
 
 /// Where a document comes from.
@@ -16,6 +20,8 @@ pub(crate) enum Document {
     Text(Bytes),
     /// A file, read anew for each request: an edit shows at the next heartbeat.
     File(PathBuf),
+    /// The same, signed with this key.
+    Signed(PathBuf, Arc<Ed25519KeyPair>),
 }
 
 /// A document as it is now.
@@ -24,6 +30,8 @@ pub(crate) struct Edition {
     pub(crate) text: Bytes,
     /// Its strong entity tag, with the quotes, as `ETag` and `Homing-…` carry it.
     pub(crate) tag: String,
+    /// What `Homing-Signature` carries.
+    pub(crate) signature: Option<String>,
 }
 
 impl Document {
@@ -35,14 +43,19 @@ impl Document {
         let text = match self {
             Self::None => return Ok(None),
             Self::Text(text) => text.clone(),
-            Self::File(path) => std::fs::read(path)
+            Self::File(path) | Self::Signed(path, _) => std::fs::read(path)
                 .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?
                 .into(),
         };
         // Any digest that differs when the bytes do will make an entity tag; nobody has to trust it.
         let mut digest = SipHasher24::new();
         digest.write(&text);
-        Ok(Some(Edition { tag: format!("\"{:016x}\"", digest.finish()), text }))
+        let signature = if let Self::Signed(_, key) = self {
+            Some(STANDARD.encode(key.sign(&[b"homing settings 1\n", &*text].concat())))
+        } else {
+            None
+        };
+        Ok(Some(Edition { tag: format!("\"{:016x}\"", digest.finish()), text, signature }))
     }
 }
 

@@ -197,6 +197,11 @@ impl Attachment {
         matches!(self.phase, Phase::Searching(_) | Phase::Attached(_) | Phase::Stopping { .. })
     }
 
+    /// Whether the list in force names the server in use.
+    pub(super) fn is_at_a_listed_server(&self) -> bool {
+        self.active().is_some_and(|active| active.listed)
+    }
+
     pub(super) fn is_attached(&self) -> bool {
         matches!(self.phase, Phase::Attached(_))
     }
