@@ -1,4 +1,4 @@
-//! The other end: a TLS 1.3 server that answers every heartbeat with one small write, and counts.
+//! The other end: a TLS 1.3 server that answers every heartbeat and every read of the policy with one small write, and counts heartbeats.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -16,6 +16,9 @@ use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
 /// What a server answers: the two tags and seventeen bytes of the product's own.
 const ANSWER: &str = "HTTP/1.1 200 OK\r\nHoming-Settings: \"s-7\"\r\nHoming-Policy: \"p-3\"\r\n\
     Content-Length: 17\r\n\r\n{\"all\":\"is well\"}";
+
+/// What it answers when the policy is read.
+const POLICY: &str = "HTTP/1.1 200 OK\r\nETag: \"p-3\"\r\nContent-Length: 2\r\n\r\n{}";
 
 static FULL: AtomicU64 = AtomicU64::new(0);
 static RESUMED: AtomicU64 = AtomicU64::new(0);
@@ -100,7 +103,12 @@ fn converse(mut tcp: TcpStream, config: Arc<ServerConfig>) -> io::Result<()> {
         heard.extend_from_slice(&chunk[..length]);
         // The head names a body of a known length; whatever follows the head counts towards it.
         let Some(head) = heard.windows(4).position(|end| end == b"\r\n\r\n") else { continue };
-        if heard.len() >= head + 4 + super::STATUS.len() {
+        if heard.starts_with(b"GET ") {
+            // A read that is not answered would keep a connection beside that of the heartbeats.
+            heard.clear();
+            stream.write_all(POLICY.as_bytes())?;
+            stream.flush()?;
+        } else if heard.len() >= head + 4 + super::STATUS.len() {
             heard.clear();
             REQUESTS.fetch_add(1, SeqCst);
             stream.write_all(ANSWER.as_bytes())?;

@@ -6,7 +6,7 @@ use super::tuning::attachment::Tuning;
 use crate::types::Moment;
 
 /// Guards the servers against a fault of ours: at most 100 + 10 N dials of N servers in any ten minutes, and beyond
-/// that one for each server and minute. What is over is not owed.
+/// that one attempt for each server and minute, which may walk over every endpoint it has. What is over is not owed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Guard {
     /// Dials of the last ten tenths of the window and of the present one, which together cover the window.

@@ -61,8 +61,8 @@ fn what_is_bounded_is_bounded_by_the_code() {
         // What all of them together may cost.
         Code("| attempts under way in a search | {engine/attachment/race.MOST_IN_FLIGHT} |"),
         Code(
-            "| attempts in {attachment.guard_window min} min | {engine/guard.DIALS}, and \
-             {engine/guard.DIALS_FOR_EACH} for each server; beyond that one {attachment.guard_trickle min a} minute to each |",
+            "| connections in {attachment.guard_window min} min | {engine/guard.DIALS}, and \
+             {engine/guard.DIALS_FOR_EACH} for each server; beyond that one attempt {attachment.guard_trickle min a} minute to each server, by every endpoint it has |",
         ),
         Code(
             "| answers held until the engine says which of them counts | \
