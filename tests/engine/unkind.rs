@@ -51,6 +51,7 @@ fn worlds(every: u64) -> Range<u64> {
 struct Numbered(u64);
 
 impl Drop for Numbered {
+    #[allow(clippy::print_stdout, reason = "a test that fails says how to fail again")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             println!("`HOMING_WORLDS={}..{}` lives through it again", self.0, self.0 + 1);
