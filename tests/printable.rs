@@ -210,6 +210,7 @@ fn told(settings: &Value, routes: Vec<RouteChoice>, is_last: impl Fn(&Event) -> 
         let event = client.next_event_timeout(end.saturating_duration_since(Instant::now())).unwrap();
         let event = event.unwrap_or_else(|| panic!("{page}\n{}", client.explain()));
         over = is_last(&event.event);
+        is_clean(&event);
         page += &is_clean(serde_json::to_string(&event).unwrap());
         page.push('\n');
     }
@@ -431,6 +432,7 @@ fn no_other_text_puts_one_into_an_error() {
     client.set_location(Some(UNSEEN));
     client.begin_stop(Duration::ZERO);
     while let Ok(Some(event)) = client.next_event_timeout(LONG) {
+        is_clean(&event);
         is_clean(serde_json::to_string(&event).unwrap());
     }
 }
@@ -466,6 +468,7 @@ fn no_file_and_nothing_that_was_stored_puts_one_into_an_event_or_a_log() {
         client.begin_stop(Duration::ZERO);
         let mut page = String::new();
         while let Ok(Some(event)) = client.next_event_timeout(LONG) {
+            is_clean(&event);
             page += &is_clean(serde_json::to_string(&event).unwrap());
         }
         let told = page + &log.lock().unwrap();

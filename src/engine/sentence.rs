@@ -272,7 +272,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::types::{ServerId, Span};
+    use crate::settings::Situation;
+    use crate::types::{FailureClass, ServerId, Span};
 
     #[test]
     fn an_event_is_one_line_under_the_name_it_has_in_json() {
@@ -298,8 +299,67 @@ mod tests {
                 Event::StatusTooLarge { server: server.clone(), size: 7 },
                 "a refused the status of 7 bytes as too large",
             ),
-            (Event::PushOpened { server, by: Rung::Stream }, "a is listened to by an event stream"),
+            (
+                Event::PushOpened { server: server.clone(), by: Rung::Stream },
+                "a is listened to by an event stream",
+            ),
             (Event::CannotRemember { version: 1 }, "what the agent learned could not be stored"),
+            (
+                Event::AttemptFailed {
+                    server: server.clone(),
+                    class: FailureClass::Silent,
+                    detail: "no answer".to_owned(),
+                    next: Next::NextServer,
+                },
+                "a failed: no answer; the next server is tried",
+            ),
+            (Event::SettingsAnnounced { server: server.clone(), tag: "7".into() }, "a has the settings 7"),
+            (Event::PolicyAnnounced { server: server.clone(), tag: "7".into() }, "a has the policy 7"),
+            (Event::Policy { server: server.clone(), tag: "7".into() }, "the policy 7 was read from a"),
+            (
+                Event::PolicyFailed { server: server.clone(), detail: "too large".to_owned() },
+                "the policy was not read from a: too large",
+            ),
+            (
+                Event::Failback { from: ServerId::new("b"), to: server.clone() },
+                "back from b to a, which has proved itself",
+            ),
+            (
+                Event::Probed { server: server.clone(), failure: Some("reset".to_owned()) },
+                "a was probed: reset",
+            ),
+            (
+                Event::PushLost { server: server.clone(), detail: "reset".to_owned() },
+                "the event stream of a is lost: reset",
+            ),
+            (
+                Event::PushUnavailable { server: server.clone(), retry: wait },
+                "a offers no event stream; it is asked again in 1s 250ms",
+            ),
+            (
+                Event::Notice { server: server.clone(), kind: Notice::Command, name: None },
+                "a announces a command",
+            ),
+            (
+                Event::CommandRefused { server: server.clone(), name: "wipe".into() },
+                "the command wipe of a is refused: the connection was not verified",
+            ),
+            (
+                Event::Location {
+                    situation: Situation::Unknown,
+                    reason: LocationReason::NothingKnown,
+                    detail: "nothing yet".into(),
+                    location: Some("home".into()),
+                    attached: false,
+                },
+                "unknown, location home: nothing yet",
+            ),
+            (Event::SettingsWarning { warning: "odd".to_owned() }, "settings: odd"),
+            (Event::Unverified { server: server.clone() }, "connected to a, and nothing of it was verified"),
+            (Event::CertificateEnded { server }, "a certificate of a has ended on a kept connection"),
+            (Event::MemoryIgnored { detail: "old".to_owned() }, "the agent begins with nothing known: old"),
+            (Event::StoreProblem { problem: "full".to_owned() }, "store: full"),
+            (Event::StoreRecovered {}, "what was not stored is stored now"),
             (Event::Stopped {}, "stopped"),
         ];
         for (event, line) in events {

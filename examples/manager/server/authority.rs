@@ -27,7 +27,7 @@ pub(crate) struct Identity {
 
 /// No identity came of it.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum BadIdentity {
+pub(crate) enum IdentityError {
     /// A certificate could not be made.
     #[error("cannot make a certificate: {0}")]
     Make(#[from] rcgen::Error),
@@ -54,7 +54,7 @@ impl Authority {
     ///
     /// # Errors
     /// The system gives no randomness.
-    pub(crate) fn new(name: &str) -> Result<Self, BadIdentity> {
+    pub(crate) fn new(name: &str) -> Result<Self, IdentityError> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.distinguished_name.push(DnType::CommonName, name);
@@ -73,7 +73,7 @@ impl Authority {
     ///
     /// # Errors
     /// One of them is no name.
-    pub(crate) fn issue(&self, names: &[String]) -> Result<Identity, BadIdentity> {
+    pub(crate) fn issue(&self, names: &[String]) -> Result<Identity, IdentityError> {
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name.push(DnType::CommonName, "homing example manager");
         params.use_authority_key_identifier_extension = true;
@@ -93,8 +93,8 @@ impl Identity {
     ///
     /// # Errors
     /// A file that cannot be read, or that holds no certificate or key.
-    pub(crate) fn read(chain: &Path, key: &Path) -> Result<Self, BadIdentity> {
-        let parse = |path: &Path, error| BadIdentity::Parse { path: path.to_owned(), error };
+    pub(crate) fn read(chain: &Path, key: &Path) -> Result<Self, IdentityError> {
+        let parse = |path: &Path, error| IdentityError::Parse { path: path.to_owned(), error };
         let certificates: Vec<_> = CertificateDer::pem_slice_iter(&read(chain)?)
             .collect::<Result<_, _>>()
             .map_err(|error| parse(chain, error))?;
@@ -106,6 +106,6 @@ impl Identity {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, BadIdentity> {
-    fs::read(path).map_err(|error| BadIdentity::Read { path: path.to_owned(), error })
+fn read(path: &Path) -> Result<Vec<u8>, IdentityError> {
+    fs::read(path).map_err(|error| IdentityError::Read { path: path.to_owned(), error })
 }

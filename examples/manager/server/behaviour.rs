@@ -86,13 +86,13 @@ impl Behaviour {
 /// The text is none of [`Behaviour::LIST`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no behaviour; see --help for the list")]
-pub(crate) struct BadBehaviour(String);
+pub(crate) struct BehaviourError(String);
 
 impl FromStr for Behaviour {
-    type Err = BadBehaviour;
+    type Err = BehaviourError;
 
-    fn from_str(text: &str) -> Result<Self, BadBehaviour> {
-        let bad = || BadBehaviour(text.to_owned());
+    fn from_str(text: &str) -> Result<Self, BehaviourError> {
+        let bad = || BehaviourError(text.to_owned());
         let mut parts = text.splitn(3, ':');
         let behaviour = match (parts.next().unwrap_or_default(), parts.next(), parts.next()) {
             ("well", None, None) => Self::Well,

@@ -24,7 +24,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_rustls::rustls;
 
 use agents::Agents;
-pub(crate) use authority::{Authority, BadIdentity, Identity};
+pub(crate) use authority::{Authority, Identity, IdentityError};
 pub(crate) use behaviour::Behaviour;
 pub(crate) use counts::Counts;
 pub(crate) use document::Document;
@@ -77,7 +77,7 @@ pub(crate) enum StartError {
     Identity(#[from] rustls::Error),
     /// No throw-away certificate could be made.
     #[error(transparent)]
-    Authority(#[from] BadIdentity),
+    Authority(#[from] IdentityError),
     /// The thread or its runtime could not be made.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),

@@ -388,6 +388,8 @@ impl World {
 
     /// The oracle: what is told must be consistent.
     fn watch(&mut self, event: &Event) {
+        assert_eq!(serde_json::to_value(event).unwrap()["event"], event.name());
+        assert!(!event.to_string().contains('\n'), "{event}");
         match event {
             Event::Attached { server, .. } => {
                 assert_eq!(self.active, None, "two active servers\n{}", self.story());
