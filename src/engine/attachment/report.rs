@@ -173,8 +173,10 @@ impl Attachment {
         for known in &memory.push {
             self.ladders.restore(known, gone, tuning, now);
         }
-        let places = self.servers.by_id();
-        let found: Vec<_> = memory.servers.iter().map(|known| places.get(&known.id)).collect();
+        // Without servers to look for, which is how an engine begins for the first time, none is sorted.
+        let places = (!memory.servers.is_empty()).then(|| self.servers.by_id());
+        let place = |known: &ServerMemory| places.as_ref()?.get(&known.id);
+        let found: Vec<_> = memory.servers.iter().map(place).collect();
         for (known, place) in memory.servers.iter().zip(found) {
             let record = place.and_then(|place| self.servers.records_mut().get_mut(place));
             let Some(record) = record else {
