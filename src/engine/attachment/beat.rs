@@ -153,7 +153,7 @@ impl Attachment {
         let active = self.active()?;
         match active.heartbeat.link() {
             Some(_) => self.servers.record(active.record())?.throttled_until(),
-            None => Some(self.servers.opens(cx.present(), active.record(), false)),
+            None => Some(self.servers.opens(cx.present(), active.record())),
         }
     }
 
@@ -198,7 +198,7 @@ impl Attachment {
         }
         let request = Request::Heartbeat { purpose: Purpose::Beat };
         let link = self.active_mut().and_then(|active| active.heartbeat.take_link());
-        let may_dial = self.servers.opens(cx.present(), target.record, false) <= cx.now;
+        let may_dial = self.servers.opens(cx.present(), target.record) <= cx.now;
         let attempt = match link {
             Some(link) if may_dial && link.may_have_moved(&target.server, cx.now) => {
                 self.servers.renew(cx, Owner::Heartbeat, target, request, link)

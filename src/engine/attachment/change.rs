@@ -13,7 +13,7 @@ impl Attachment {
     // --- the world ---
 
     pub(in crate::engine) fn network_changed(&mut self, cx: &mut Context<'_>, change: NetworkChange) {
-        self.servers.forget_network(cx.now, change == NetworkChange::Changed);
+        self.servers.forget_network(cx.now, change);
         // Whether a server was the better one says nothing of another network.
         if let (Phase::Attached(active), NetworkChange::Changed) = (&mut self.phase, change) {
             active.on_probation = false;

@@ -88,7 +88,7 @@ impl Change<'_> {
         };
         if race.incumbent.is_some() && stays {
             self.apply_to_race(cx, race);
-            race.renumber_failures(false, |_| None);
+            race.renumber_failures(|_| None);
             return;
         }
         let owed = active.heartbeat.take_owed();

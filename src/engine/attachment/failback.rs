@@ -394,7 +394,7 @@ impl Prospect {
             // Neither a proven server is moved to before it may be spoken to.
             let record = usize::from(self.member.record);
             let floor = servers.record(record).and_then(|record| record.floor()).unwrap_or_default();
-            self.move_at = Some(move_at.max(floor).max(servers.opens(cx.present(), record, false)));
+            self.move_at = Some(move_at.max(floor).max(servers.opens(cx.present(), record)));
             return false;
         }
         if self.due > cx.now {
@@ -402,7 +402,7 @@ impl Prospect {
         }
         let record = usize::from(self.member.record);
         let floor = servers.record(record).and_then(|record| record.floor());
-        let floor = floor.max(Some(servers.opens(cx.present(), record, false)));
+        let floor = floor.max(Some(servers.opens(cx.present(), record)));
         match floor.filter(|&floor| floor > cx.now) {
             Some(floor) => self.due = floor,
             None => {

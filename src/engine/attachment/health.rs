@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::Tuning;
 use super::backoff::{Misses, delay};
+use crate::engine::NetworkChange;
 use crate::engine::rng::Rng;
 use crate::types::{Cause, Failure, FailureClass, Moment, ServerId};
 
@@ -131,12 +132,12 @@ impl Record {
     }
 
     /// Another network: what was slow, and what a server or something in between showed, has to be learned anew.
-    pub(super) fn forget_network(&mut self, now: Moment, another: bool) {
+    pub(super) fn forget_network(&mut self, now: Moment, change: NetworkChange) {
         (self.connect_micros, self.route) = (0, 0);
         if let Some(known) = &mut self.last_good {
             known.preferred = false;
         }
-        if another {
+        if change == NetworkChange::Changed {
             self.last_limit = None;
             self.pardon(now, |class, _| class != FailureClass::NotAllowed);
         }

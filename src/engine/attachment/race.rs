@@ -130,10 +130,10 @@ impl Race {
         self
     }
 
-    /// The settings changed. What failed under the old ones is tried again, not charged; with `keep` it is not tried
-    /// again, so that settings that change all the time do not make a race without end.
-    pub(super) fn renumber_failures(&mut self, keep: bool, record: impl Fn(usize) -> Option<usize>) {
-        for ended in self.failed.take().into_iter().filter(|_| keep) {
+    /// The settings changed. What failed under the old ones is tried again, not charged, but for what
+    /// keeps a record: settings that change all the time do not make a race without end.
+    pub(super) fn renumber_failures(&mut self, record: impl Fn(usize) -> Option<usize>) {
+        for ended in self.failed.take() {
             if let Some(record) = record(ended.record) {
                 self.failed.add(Ended { record, charge: Charge::Paid, ..ended });
             }

@@ -97,7 +97,7 @@ impl Attachment {
             return;
         };
         let floor = self.servers.record(target.record).and_then(|record| record.throttled_until());
-        let may_dial = self.servers.opens(cx.present(), target.record, true) <= cx.now;
+        let may_dial = self.servers.opens_beside(cx.present(), target.record) <= cx.now;
         let lends = |active: &mut Active| {
             active.heartbeat.link().filter(|link| !link.has_ended(cx.now))?;
             active.heartbeat.lend_link()

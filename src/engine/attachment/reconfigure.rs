@@ -65,7 +65,7 @@ impl Attachment {
                 let interval = cx.tuning.attachment.settings_interval;
                 let again_too_soon = self.resettled.is_some_and(|last| last + interval > cx.now);
                 change.apply_to_race(cx, race);
-                race.renumber_failures(again_too_soon, |record| change.record(record));
+                race.renumber_failures(|record| change.record(record).filter(|_| again_too_soon));
                 self.resettled = self.resettled.filter(|_| again_too_soon).or(Some(cx.now));
             }
             Phase::Attached(active) => {

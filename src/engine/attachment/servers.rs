@@ -19,7 +19,7 @@ use crate::engine::guard::Present;
 use crate::engine::networks::Networks;
 use crate::engine::owners::Owner;
 use crate::engine::session::{Attempt, Endpoints, Link, Routes, Step as Progress, Target};
-use crate::engine::{Ending, Event, Input, Reason};
+use crate::engine::{Ending, Event, Input, NetworkChange, Reason};
 use crate::settings::Server;
 use crate::types::{AgentId, Cause, Failure, FailureClass, Moment, NetworkId, Purpose, Request, ServerId};
 
@@ -121,7 +121,7 @@ impl Servers {
     pub(super) fn plan(&self, cx: &Context<'_>, criteria: Criteria) -> Vec<Entry> {
         // One that had its dial less than a second ago is waited for.
         let soon = cx.now + cx.tuning.attachment.server_interval;
-        let may_start = |member: &Member| self.opens(cx.present(), member.record.into(), false) <= soon;
+        let may_start = |member: &Member| self.opens(cx.present(), member.record.into()) <= soon;
         plan::plan(&self.ranked_servers, &self.records, cx.now, criteria, may_start)
     }
 
@@ -130,27 +130,38 @@ impl Servers {
         let opening = |member: &Member| {
             let record = usize::from(member.record);
             let floor = self.records.get(record)?.floor().unwrap_or_default();
-            let opens = self.opens(cx.present(), record, false);
+            let opens = self.opens(cx.present(), record);
             Some((floor.max(opens), floor < opens)).filter(|(at, _)| *at > cx.now)
         };
         self.ranked_servers.members().iter().filter_map(opening).min()
     }
 
     /// From when on a server may be dialled: its own floor, the distance of two dials, and the guard.
-    pub(super) fn opens(&self, at: Present<'_>, record: usize, second_opinion: bool) -> Moment {
+    pub(super) fn opens(&self, at: Present<'_>, record: usize) -> Moment {
+        let last_start = self.records.get(record).and_then(|known| known.last_start);
+        let distance = last_start.map_or(Moment::default(), |start| start + at.tuning.server_interval);
+        distance.max(self.opens_beside(at, record))
+    }
+
+    /// The same for a dial beside the link in use, a second opinion or a stream: without the distance of two dials.
+    pub(super) fn opens_beside(&self, at: Present<'_>, record: usize) -> Moment {
         let Some(known) = self.records.get(record) else {
             return at.now;
         };
         let after = |distance| known.last_start.map_or(Moment::default(), |start| start + distance);
-        let distance = if second_opinion { Moment::default() } else { after(at.tuning.server_interval) };
         let guard = at.guard.opens(at.now, self.ranked_servers.members().len(), at.tuning);
         let guard = guard.min(after(at.tuning.guard_trickle));
-        distance.max(guard).max(known.throttled_until().unwrap_or_default())
+        guard.max(known.throttled_until().unwrap_or_default())
+    }
+
+    fn opens_for(&self, at: Present<'_>, entry: &Entry) -> Moment {
+        let record = entry.member.record.into();
+        if entry.second_opinion { self.opens_beside(at, record) } else { self.opens(at, record) }
     }
 
     /// When a race has something to do.
     pub(super) fn race_deadline(&self, at: Present<'_>, race: &Race) -> Option<Moment> {
-        let opens = |entry: &Entry| self.opens(at, entry.member.record.into(), entry.second_opinion);
+        let opens = |entry: &Entry| self.opens_for(at, entry);
         race.deadline(at.now, self.connect_time, opens, at.tuning)
     }
 
@@ -238,13 +249,13 @@ impl Servers {
         }
     }
 
-    /// What is slow and which way leads out has to be learned anew. `another`: this is another network, on which what a
-    /// server showed on the last one counts no more.
-    pub(super) fn forget_network(&mut self, now: Moment, another: bool) {
+    /// What is slow and which way leads out has to be learned anew. On another network, what a server showed on the last one
+    /// counts no more.
+    pub(super) fn forget_network(&mut self, now: Moment, change: NetworkChange) {
         self.connect_time = None;
         self.good_route = 0;
         for record in self.records_mut() {
-            record.forget_network(now, another);
+            record.forget_network(now, change);
         }
         self.recall();
     }
@@ -387,7 +398,7 @@ impl Servers {
         }
         loop {
             let at = cx.present();
-            let opens = |entry: &Entry| self.opens(at, entry.member.record.into(), entry.second_opinion);
+            let opens = |entry: &Entry| self.opens_for(at, entry);
             match race.next(at.now, self.connect_time, opens, at.tuning) {
                 Step::Wait => return None,
                 Step::Skip => {}

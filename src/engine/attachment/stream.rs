@@ -53,7 +53,7 @@ impl Attachment {
         };
         let floor = self.floor();
         // A link of its own may follow the heartbeat's at once.
-        let opens = self.servers.opens(cx.present(), target.record, true);
+        let opens = self.servers.opens_beside(cx.present(), target.record);
         let attempt = match link {
             Some(link) if floor.is_none_or(|floor| floor <= cx.now) => {
                 Some(Attempt::on_link(cx, Owner::Stream, target, request, link))
