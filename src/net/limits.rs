@@ -1,6 +1,7 @@
 //! How much a server may send before it is given up.
 
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -104,6 +105,14 @@ impl Limits {
         check("drip_window", Span(limits.drip_window), windows)?;
         check("drip_bytes", limits.drip_bytes, 1..=MIB)?;
         Ok(limits)
+    }
+}
+
+impl FromStr for Limits {
+    type Err = LimitsError;
+
+    fn from_str(text: &str) -> Result<Self, LimitsError> {
+        Self::parse(text.as_bytes())
     }
 }
 

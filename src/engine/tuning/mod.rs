@@ -6,11 +6,15 @@ pub(super) mod attachment;
 mod durations;
 pub(super) mod location;
 pub(super) mod network;
+#[cfg(test)]
+mod page;
 pub(super) mod schedule;
 pub(super) mod trial;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::de::{Error, MapAccess, Visitor};
@@ -156,15 +160,8 @@ impl Tuning {
     }
 
     fn check(&mut self) -> Result<(), TuningError> {
-        let seconds = Duration::from_secs;
-        let day = seconds(86_400);
         for (path, value) in self.durations() {
-            let (range, words) = match path {
-                "attachment.spread" => (Duration::ZERO..=seconds(30), "0s to 30s"),
-                "attachment.ceiling" => (seconds(1)..=seconds(600), "1s to 10m"),
-                "attachment.startup_spread" => (Duration::ZERO..=day, "0s to 24h"),
-                _ => (Duration::ZERO..=day * 30, "0s to 30days"),
-            };
+            let (range, words) = range(path);
             if !range.contains(value) {
                 let value = Span(*value).to_string();
                 return Err(TuningError::OutOfRange { path, value, range: words });
@@ -213,6 +210,26 @@ impl Tuning {
         }
         self.time_scale *= by;
         self
+    }
+}
+
+impl FromStr for Tuning {
+    type Err = TuningError;
+
+    fn from_str(text: &str) -> Result<Self, TuningError> {
+        Self::parse(text.as_bytes())
+    }
+}
+
+/// What a duration may be, and the words for it.
+fn range(path: &str) -> (RangeInclusive<Duration>, &'static str) {
+    let seconds = Duration::from_secs;
+    let day = seconds(86_400);
+    match path {
+        "attachment.spread" => (Duration::ZERO..=seconds(30), "0s to 30s"),
+        "attachment.ceiling" => (seconds(1)..=seconds(600), "1s to 10m"),
+        "attachment.startup_spread" => (Duration::ZERO..=day, "0s to 24h"),
+        _ => (Duration::ZERO..=day * 30, "0s to 30days"),
     }
 }
 
