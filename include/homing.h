@@ -1035,7 +1035,7 @@ int32_t homing_event_kind(const homing_event *event);
 // When: nanoseconds since the start of the client, suspended time included; for an engine, on its driver's clock.
 uint64_t homing_event_at_ns(const homing_event *event);
 
-// The event as one flat JSON object: {"at":1.25,"event":"attached","server":"a",...}, at in seconds.
+// The event as one flat JSON object: {"at_ms":1250,"event":"attached","server":"a",...}; docs/events.md describes each.
 homing_text homing_event_json(const homing_event *event);
 
 // The id of the server it is about.

@@ -5,12 +5,17 @@
 
 #[path = "client/arriving.rs"]
 mod arriving;
+#[cfg(target_os = "linux")]
+#[path = "../examples/tokio/async_events.rs"]
+mod async_events;
 #[path = "client/certificates.rs"]
 mod certificates;
 #[path = "client/credentials.rs"]
 mod credentials;
 #[path = "client/ending.rs"]
 mod ending;
+#[path = "event_schema/mod.rs"]
+mod event_schema;
 #[path = "client/kept_links.rs"]
 mod kept_links;
 #[path = "client/listener.rs"]
@@ -128,6 +133,7 @@ fn wait_for<T>(client: &Client, fits: impl Fn(&ClientEvent) -> Option<T>) -> T {
     let mut seen = Vec::new();
     while started.elapsed() < LONG {
         let Ok(Some(event)) = client.next_event_timeout(LONG) else { break };
+        event_schema::check_event(&serde_json::to_value(&event).unwrap());
         if let Some(found) = fits(&event) {
             return found;
         }

@@ -228,16 +228,16 @@ fn authority(server: &Server) -> String {
     }
 }
 
-/// One line of JSON; `at` in seconds on the clock of [`now`].
+/// One line of JSON; `at_ms` on the clock of [`now`].
 fn print(event: &Event) -> io::Result<()> {
     #[derive(Serialize)]
     struct Line<'a> {
-        at: f64,
+        at_ms: u64,
         #[serde(flatten)]
         event: &'a Event,
     }
-    let at = (now().since(Moment::ORIGIN).as_secs_f64() * 1000.0).round() / 1000.0;
+    let at_ms = now().as_nanos() / 1_000_000;
     let mut out = io::stdout().lock();
-    serde_json::to_writer(&mut out, &Line { at, event })?;
+    serde_json::to_writer(&mut out, &Line { at_ms, event })?;
     writeln!(out)
 }

@@ -7,13 +7,8 @@ use std::mem::discriminant;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
-
 use crate::engine::Event;
-use crate::platform::{Flag, Waitable};
-use crate::types::is_unseen;
+use crate::platform::{Flag, LentWaitable};
 
 /// Events that wait for an application that does not fetch them. At two or three events a beat that
 /// is a day and a half of a quiet agent, or several minutes of a very busy one, in about 200 KiB.
@@ -25,8 +20,8 @@ const BODIES: usize = 8 * 1024 * 1024;
 
 /// An [`Event`], when it happened, and the answer that belongs to it.
 ///
-/// Serialises to one flat JSON object: `{"at":1.25,"event":"heartbeat",…,"body":"…"}`, with `at` in
-/// seconds. A body that is not UTF-8, or holds characters that a person does not see ([`Printable`](crate::types::Printable)) other
+/// Serialises to one flat JSON object, and is read back from it: `{"at_ms":1250,"event":"heartbeat",…,"body":"…"}`
+/// (`docs/events.md`). A body that is not UTF-8, or holds characters that a person does not see ([`Printable`](crate::types::Printable)) other
 /// than tabs and line ends, appears as `body_base64`, and `covers` only where it is not 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -55,43 +50,6 @@ impl ClientEvent {
 impl fmt::Display for ClientEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.3} {}", self.at.as_secs_f64(), self.event)
-    }
-}
-
-impl Serialize for ClientEvent {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        /// Lets the event write its own fields into the map.
-        #[derive(Serialize)]
-        struct Flat<'a> {
-            at: f64,
-            #[serde(flatten)]
-            event: &'a Event,
-            #[serde(flatten)]
-            body: Body<'a>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            covers: Option<u64>,
-        }
-        struct Body<'a>(Option<&'a [u8]>);
-        impl Serialize for Body<'_> {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let mut map = serializer.serialize_map(None)?;
-                let is_shown =
-                    |text: &&str| !text.contains(|c| is_unseen(c) && !matches!(c, '\t' | '\r' | '\n'));
-                match self.0.map(|body| (body, std::str::from_utf8(body).ok().filter(is_shown))) {
-                    None => {}
-                    Some((_, Some(text))) => map.serialize_entry("body", text)?,
-                    Some((body, None)) => {
-                        let text = base64::engine::general_purpose::STANDARD.encode(body);
-                        map.serialize_entry("body_base64", &text)?;
-                    }
-                }
-                map.end()
-            }
-        }
-        // Whole milliseconds: enough to tell events apart, and it reads well.
-        let at = (self.at.as_secs_f64() * 1000.0).round() / 1000.0;
-        let covers = Some(self.covers).filter(|&newest| newest > 0);
-        Flat { at, event: &self.event, body: Body(self.body.as_deref()), covers }.serialize(serializer)
     }
 }
 
@@ -190,7 +148,7 @@ impl EventQueue {
     }
 
     /// What is ready while events wait.
-    pub(super) fn waitable(&self) -> io::Result<Waitable<'_>> {
+    pub(super) fn waitable(&self) -> io::Result<LentWaitable<'_>> {
         // Under the lock, so that no event comes between the look and the flag.
         let inner = self.lock();
         if let Some(flag) = self.flag.get() {
@@ -436,9 +394,19 @@ mod tests {
         told.body = Some(b"do \"this\"\n".as_slice().into());
         assert_eq!(
             serde_json::to_string(&told).unwrap(),
-            r#"{"at":1.25,"event":"heartbeat","server":"a","status":200,"elapsed":"5ms","body":"do \"this\"\n"}"#
+            r#"{"at_ms":1250,"event":"heartbeat","server":"a","status":200,"elapsed_ms":5,"body":"do \"this\"\n"}"#
         );
+        let read_back = |told: &ClientEvent| {
+            let line = serde_json::to_string(told).unwrap();
+            let whole = Duration::from_millis(u64::try_from(told.at.as_millis()).unwrap());
+            let read: ClientEvent = serde_json::from_str(&line).unwrap();
+            assert_eq!(read, ClientEvent { at: whole, ..told.clone() }, "{line}");
+        };
+        read_back(&told);
+        told.covers = 3;
         told.body = Some([0xff].as_slice().into());
+        read_back(&told);
+        told.covers = 0;
         let line = serde_json::to_string(&told).unwrap();
         assert!(line.ends_with(r#""body_base64":"/w=="}"#), "{line}");
         for (unseen, encoded) in [("\u{202e}", "4oCu"), ("a\u{85}", "YcKF"), ("\u{7f}", "fw==")] {
@@ -448,5 +416,14 @@ mod tests {
         }
         told.body = None;
         assert!(!serde_json::to_string(&told).unwrap().contains("body"));
+        read_back(&told);
+        for (line, wrong) in [
+            (r#"{"at_ms":1,"event":"heartbeat","server":"a"}"#, "missing field `status`"),
+            (r#"{"at_ms":1,"event":"danced"}"#, "unknown variant `danced`"),
+            (r#"{"at_ms":1,"event":"stopped","body_base64":"%"}"#, "Invalid"),
+        ] {
+            let error = serde_json::from_str::<ClientEvent>(line).unwrap_err().to_string();
+            assert!(error.contains(wrong), "{error}");
+        }
     }
 }

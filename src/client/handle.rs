@@ -16,7 +16,7 @@ use super::status::StatusCell;
 use super::trust_clock::TrustClock;
 use super::writer;
 use crate::engine::{Command, Engine, NetworkChange, Snapshot};
-use crate::platform::{Clock, Logger, Process, Waitable, Waker, logging};
+use crate::platform::{Clock, LentWaitable, Logger, Process, Waitable, Waker, logging};
 use crate::settings::Settings;
 
 /// Called with each event, on the client's thread.
@@ -210,13 +210,19 @@ impl Client {
     /// object that is signalled, while events wait to be fetched, [`Event::Stopped`](crate::engine::Event::Stopped)
     /// among them, and at no other time. With an event callback that is never.
     ///
-    /// It is level-triggered: whoever fetches one event and leaves the others finds it ready again. It is only to be
-    /// waited on; nothing may be read from it, and it is closed with the client. It is made when it is first
-    /// asked for, and is the same from then on. Programs that are started do not inherit it.
+    /// It is level-triggered: if you fetch one event and leave the others, it is ready again. It is only to be
+    /// waited on; nothing may be read from it. Each call gives a descriptor of your own, which you close: it borrows nothing of the
+    /// client, and says nothing any more once the client is dropped. Programs that are started do not inherit it.
+    /// `examples/tokio` waits on it in a program on tokio.
     ///
     /// # Errors
     /// The system has no descriptor left. The next call tries again.
-    pub fn waitable(&self) -> io::Result<Waitable<'_>> {
+    pub fn waitable(&self) -> io::Result<Waitable> {
+        self.lent_waitable()?.try_clone_to_owned()
+    }
+
+    /// The same for C: it is made when it is first asked for, and is the same from then on.
+    pub(crate) fn lent_waitable(&self) -> io::Result<LentWaitable<'_>> {
         self.shared.events.waitable()
     }
 

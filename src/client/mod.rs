@@ -52,6 +52,9 @@ mod documents;
 mod driver;
 mod ending;
 mod event_iter;
+mod event_line;
+#[cfg(test)]
+mod event_schema;
 mod events;
 mod handle;
 mod mail;

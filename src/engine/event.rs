@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Evidence, LocationReason, Reason, Rung, State, Whereabouts};
 use crate::settings::Situation;
@@ -11,8 +11,10 @@ use crate::types::{Failure, FailureClass, ServerId, Span};
 
 /// Something the application may want to know. Serialises as `{"event":"attached",…}`.
 ///
-/// Priorities count from 1, as in the settings a person wrote. Durations read as `"1s 250ms"`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// Priorities count from 1, as in the settings a person wrote. Durations are whole milliseconds, in fields that end in `_ms`;
+/// `docs/events.md` has every event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
@@ -37,6 +39,8 @@ pub enum Event {
         /// Its priority in the list in force, from 1; `None` when the list does not name it.
         priority: Option<usize>,
         /// Since the search began.
+        #[serde(rename = "elapsed_ms", with = "crate::types::milliseconds")]
+        #[cfg_attr(test, schemars(with = "u64"))]
         elapsed: Span,
         /// Where it is, and how it was reached. Boxed: every event that waits has room for the largest.
         #[serde(flatten)]
@@ -67,6 +71,8 @@ pub enum Event {
         /// HTTP status.
         status: u16,
         /// From the request to the complete answer.
+        #[serde(rename = "elapsed_ms", with = "crate::types::milliseconds")]
+        #[cfg_attr(test, schemars(with = "u64"))]
         elapsed: Span,
     },
     /// A server named a new entity tag of the settings.
@@ -102,6 +108,8 @@ pub enum Event {
     /// No server is attached, and the next search begins later.
     Waiting {
         /// How long.
+        #[serde(rename = "wait_ms", with = "crate::types::milliseconds")]
+        #[cfg_attr(test, schemars(with = "u64"))]
         wait: Span,
         /// Why.
         reason: Reason,
@@ -138,7 +146,9 @@ pub enum Event {
     PushUnavailable {
         /// Which server.
         server: ServerId,
-        /// When it is asked again.
+        /// How long until it is asked again.
+        #[serde(rename = "retry_ms", with = "crate::types::milliseconds")]
+        #[cfg_attr(test, schemars(with = "u64"))]
         retry: Span,
     },
     /// Something arrived on the event stream. Its text, if any, stands beside the event.
@@ -148,7 +158,8 @@ pub enum Event {
         /// `content` or `command`.
         kind: Notice,
         /// Name of the content or the command, escaped as by [`Printable`](crate::types::Printable).
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, schemars(with = "String"))]
         name: Option<Arc<str>>,
     },
     /// A command came over a connection that was not verified. It is not handed over: use https, and verify the server.
@@ -274,7 +285,8 @@ impl Event {
 }
 
 /// What arrived on an event stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Notice {
@@ -285,7 +297,8 @@ pub enum Notice {
 }
 
 /// What the engine does after a failed attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Next {

@@ -53,7 +53,8 @@ use std::sync::Arc;
 
 pub use event::{Event, Next, Notice};
 pub use io::{Action, Command, Ending, Input, MAX_ADDRESSES, NetworkChange, Reached, Target, Turn};
-pub use location::{Asked, Controlled, Evidence, Finding, LocationReason, LocationSnapshot, Reply, Trigger};
+pub use location::{Asked, ControlReply, Controlled, Evidence, Finding, LocationReason, LocationSnapshot};
+pub use location::{Reply, Trigger};
 pub use memory::{
     Away, CandidateMemory, LeftOut, LeftOutReason, Memory, NetworkMemory, Proven, SettingsMemory,
     SettingsName,

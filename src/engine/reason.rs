@@ -1,9 +1,10 @@
 //! Why something happened, as a name and in words.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Why something happened. Serialises as a name; [`Reason::explain`] gives the sentence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reason {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How a server is listened to in push mode, the best first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Rung {
     /// By an answer that does not end.

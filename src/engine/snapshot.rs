@@ -4,13 +4,14 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{LocationSnapshot, Reason};
 use crate::types::{Host, Proof, Route, ServerId, Span};
 
 /// Where the agent stands, in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum State {
@@ -39,7 +40,8 @@ pub enum State {
 }
 
 /// The engine at one moment. Serialises to JSON.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Snapshot {
     /// Where the agent stands.
@@ -50,11 +52,17 @@ pub struct Snapshot {
     pub active: Option<ServerId>,
     /// Where that server is, and how its last answer came.
     pub active_at: Option<Whereabouts>,
-    /// Since when.
+    /// For how long.
+    #[serde(rename = "attached_for_ms", with = "crate::types::milliseconds")]
+    #[cfg_attr(test, schemars(with = "Option<u64>"))]
     pub attached_for: Option<Span>,
     /// Until the next heartbeat, when one is due.
+    #[serde(rename = "next_heartbeat_ms", with = "crate::types::milliseconds")]
+    #[cfg_attr(test, schemars(with = "Option<u64>"))]
     pub next_heartbeat: Option<Span>,
     /// Until the next search, when one is due.
+    #[serde(rename = "next_search_ms", with = "crate::types::milliseconds")]
+    #[cfg_attr(test, schemars(with = "Option<u64>"))]
     pub next_search: Option<Span>,
     /// The name of the server list in force; `None` where none is assigned, and every known server counts at one priority.
     pub list: Option<Arc<str>>,
@@ -70,10 +78,12 @@ pub struct Snapshot {
 }
 
 /// Where a server is, by which way it was reached, and what it proved then.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Whereabouts {
     /// As the settings write it.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub host: Host,
     /// The port in use.
     pub port: u16,
@@ -86,7 +96,8 @@ pub struct Whereabouts {
 }
 
 /// How a server is, as this agent knows it. Serialises to, and displays as, one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ServerHealth {
@@ -131,7 +142,8 @@ impl fmt::Display for ServerHealth {
 }
 
 /// Which settings the agent has.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct SettingsSnapshot {
     /// The entity tag of those in force, or of the last known good ones while others are on trial; `None` where the program
@@ -148,12 +160,15 @@ pub struct SettingsSnapshot {
 }
 
 /// Settings on trial.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct TrialSnapshot {
     /// Their entity tag; `None` where the program gave them.
     pub tag: Option<Arc<str>>,
     /// How much of their budget is spent. It runs while the settings before them answer.
+    #[serde(rename = "spent_ms", with = "crate::types::milliseconds")]
+    #[cfg_attr(test, schemars(with = "u64"))]
     pub spent: Span,
     /// Searches through them that found no server.
     pub searches: u8,
@@ -162,7 +177,8 @@ pub struct TrialSnapshot {
 }
 
 /// One server of the list in force.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ServerSnapshot {
     /// Which.
@@ -174,17 +190,27 @@ pub struct ServerSnapshot {
     /// How it is.
     pub health: ServerHealth,
     /// How long it has been so.
+    #[serde(rename = "since_ms", with = "crate::types::milliseconds")]
+    #[cfg_attr(test, schemars(with = "u64"))]
     pub since: Span,
     /// Whether nothing of its certificate is verified (`danger_no_verification`): anybody on the way can be it.
     pub unverified: bool,
     /// How long it is left out, if it is.
+    #[serde(rename = "left_out_ms", with = "crate::types::milliseconds")]
+    #[cfg_attr(test, schemars(with = "Option<u64>"))]
     pub left_out: Option<Span>,
     /// Its last failure, in words.
     pub last_failure: Option<String>,
     /// How long ago that was.
+    #[serde(rename = "last_failure_ago_ms", with = "crate::types::milliseconds")]
+    #[cfg_attr(test, schemars(with = "Option<u64>"))]
     pub last_failure_ago: Option<Span>,
     /// Until it is next probed as a better server than the one in use.
+    #[serde(rename = "next_probe_ms", with = "crate::types::milliseconds")]
+    #[cfg_attr(test, schemars(with = "Option<u64>"))]
     pub next_probe: Option<Span>,
     /// Until the agent moves to it: it has proved itself.
+    #[serde(rename = "move_in_ms", with = "crate::types::milliseconds")]
+    #[cfg_attr(test, schemars(with = "Option<u64>"))]
     pub move_in: Option<Span>,
 }

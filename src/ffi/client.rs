@@ -107,7 +107,8 @@ pub unsafe extern "C" fn homing_client_waitable(
         status(|| {
             let out = Place::new(out, "out")?;
             with(client, |client| {
-                let waitable = client.waitable().map_err(|error| Failed::new(HOMING_ERROR_SYSTEM, error))?;
+                let waitable =
+                    client.lent_waitable().map_err(|error| Failed::new(HOMING_ERROR_SYSTEM, error))?;
                 out.write(number(&waitable));
                 Ok(())
             })
@@ -457,11 +458,11 @@ unsafe fn with<T>(
 }
 
 #[cfg(unix)]
-fn number(waitable: &crate::client::Waitable<'_>) -> i64 {
-    std::os::fd::AsRawFd::as_raw_fd(waitable).into()
+fn number(waitable: &impl std::os::fd::AsRawFd) -> i64 {
+    waitable.as_raw_fd().into()
 }
 
 #[cfg(windows)]
-fn number(waitable: &crate::client::Waitable<'_>) -> i64 {
-    std::os::windows::io::AsRawHandle::as_raw_handle(waitable) as i64
+fn number(waitable: &impl std::os::windows::io::AsRawHandle) -> i64 {
+    waitable.as_raw_handle() as i64
 }

@@ -174,7 +174,7 @@ pub unsafe extern "C" fn homing_event_at_ns(event: *const homing_event) -> u64 {
     unsafe { view(event, 0, |event| u64::try_from(event.event.at.as_nanos()).unwrap_or(u64::MAX)) }
 }
 
-/// The event as one flat JSON object: `{"at":1.25,"event":"attached","server":"a",…}`, `at` in seconds.
+/// The event as one flat JSON object: `{"at_ms":1250,"event":"attached","server":"a",…}`; `docs/events.md` describes each.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_event_json(event: *const homing_event) -> homing_text {
     // SAFETY: the caller's promise.

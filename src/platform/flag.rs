@@ -1,6 +1,6 @@
 //! Something an event loop of the application's can wait on.
 //!
-//! A [`Flag`] is up or down. While it is up its [`Waitable`] is ready to be read, to every poll there is and
+//! A [`Flag`] is up or down. While it is up its [`LentWaitable`] is ready to be read, to every poll there is and
 //! as often as it is asked: nobody has to read anything from it, and nobody may.
 
 use std::io;
@@ -13,12 +13,19 @@ use portable::Signal;
 #[cfg(windows)]
 use windows::Signal;
 
-/// What an event loop waits on: a descriptor that is ready to be read, on Windows a signalled event object.
+/// What an event loop waits on, of one's own: a descriptor that is ready to be read, on Windows a signalled event object.
 #[cfg(unix)]
-pub type Waitable<'a> = std::os::fd::BorrowedFd<'a>;
-/// What an event loop waits on: a descriptor that is ready to be read, on Windows a signalled event object.
+pub type Waitable = std::os::fd::OwnedFd;
+/// What an event loop waits on, of one's own: a descriptor that is ready to be read, on Windows a signalled event object.
 #[cfg(windows)]
-pub type Waitable<'a> = std::os::windows::io::BorrowedHandle<'a>;
+pub type Waitable = std::os::windows::io::OwnedHandle;
+
+/// The same, lent by the flag.
+#[cfg(unix)]
+pub(crate) type LentWaitable<'a> = std::os::fd::BorrowedFd<'a>;
+/// The same, lent by the flag.
+#[cfg(windows)]
+pub(crate) type LentWaitable<'a> = std::os::windows::io::BorrowedHandle<'a>;
 
 /// Down at first.
 #[derive(Debug)]
@@ -41,7 +48,7 @@ impl Flag {
         if up { self.signal.raise() } else { self.signal.lower() }
     }
 
-    pub(crate) fn waitable(&self) -> Waitable<'_> {
+    pub(crate) fn waitable(&self) -> LentWaitable<'_> {
         self.signal.waitable()
     }
 }
@@ -53,7 +60,7 @@ mod linux {
 
     use rustix::event::{EventfdFlags, eventfd};
 
-    use super::Waitable;
+    use super::LentWaitable;
 
     /// An eventfd: up while its count is not zero.
     #[derive(Debug)]
@@ -74,7 +81,7 @@ mod linux {
             let _ = rustix::io::read(&self.0, &mut [0; 8]);
         }
 
-        pub(super) fn waitable(&self) -> Waitable<'_> {
+        pub(super) fn waitable(&self) -> LentWaitable<'_> {
             self.0.as_fd()
         }
     }
@@ -87,7 +94,7 @@ mod portable {
 
     use mio::unix::pipe::{self, Receiver, Sender};
 
-    use super::Waitable;
+    use super::LentWaitable;
 
     /// A pipe: up while a byte is in it.
     #[derive(Debug)]
@@ -108,7 +115,7 @@ mod portable {
             let _ = (&self.1).read(&mut [0]);
         }
 
-        pub(super) fn waitable(&self) -> Waitable<'_> {
+        pub(super) fn waitable(&self) -> LentWaitable<'_> {
             self.1.as_fd()
         }
     }
@@ -122,7 +129,7 @@ mod windows {
 
     use windows_sys::Win32::System::Threading::{CreateEventW, ResetEvent, SetEvent};
 
-    use super::Waitable;
+    use super::LentWaitable;
 
     /// An event object that stays signalled until it is reset.
     #[derive(Debug)]
@@ -154,7 +161,7 @@ mod windows {
             unsafe { ResetEvent(self.0.as_raw_handle()) };
         }
 
-        pub(super) fn waitable(&self) -> Waitable<'_> {
+        pub(super) fn waitable(&self) -> LentWaitable<'_> {
             self.0.as_handle()
         }
     }

@@ -28,6 +28,7 @@ mod user;
 pub(crate) use clock::Clock;
 pub(crate) use file::read_file;
 pub(crate) use flag::Flag;
+pub(crate) use flag::LentWaitable;
 pub use flag::Waitable;
 pub(crate) use interfaces::{Interfaces, Interfered, Peers, Planned, network, use_way_to};
 pub use logging::LogLevel;

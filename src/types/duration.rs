@@ -28,6 +28,18 @@ impl Span {
     }
 }
 
+impl From<Duration> for Span {
+    fn from(duration: Duration) -> Self {
+        Self(duration)
+    }
+}
+
+impl From<Span> for Duration {
+    fn from(Span(duration): Span) -> Self {
+        duration
+    }
+}
+
 struct Brief(Duration);
 
 impl fmt::Display for Brief {
@@ -86,6 +98,51 @@ pub(crate) mod text_duration {
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         Span::deserialize(deserializer).map(|span| span.0)
+    }
+}
+
+/// Writes a [`Span`], or the one that may be there, as whole milliseconds: `#[serde(with = "crate::types::milliseconds")]`.
+pub(crate) mod milliseconds {
+    use super::{Deserialize, Deserializer, Duration, Serialize, Serializer, Span};
+
+    /// What is written as milliseconds.
+    pub(crate) trait Spans: Sized {
+        type Number: Serialize + for<'de> Deserialize<'de>;
+
+        fn to_number(&self) -> Self::Number;
+        fn from_number(number: Self::Number) -> Self;
+    }
+
+    impl Spans for Span {
+        type Number = u64;
+
+        fn to_number(&self) -> u64 {
+            u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX)
+        }
+
+        fn from_number(number: u64) -> Self {
+            Self(Duration::from_millis(number))
+        }
+    }
+
+    impl Spans for Option<Span> {
+        type Number = Option<u64>;
+
+        fn to_number(&self) -> Option<u64> {
+            self.as_ref().map(Span::to_number)
+        }
+
+        fn from_number(number: Option<u64>) -> Self {
+            number.map(Span::from_number)
+        }
+    }
+
+    pub(crate) fn serialize<T: Spans, S: Serializer>(span: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        span.to_number().serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, T: Spans, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+        T::Number::deserialize(deserializer).map(T::from_number)
     }
 }
 

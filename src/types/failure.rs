@@ -82,6 +82,7 @@ impl fmt::Display for Failure {
 /// The classes of failure. What each costs the server stands in
 /// [`engine::attachment`](crate::engine): the class decides, the cause explains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FailureClass {

@@ -57,6 +57,7 @@ impl fmt::Display for AgentId {
 ///
 /// Two entries with one id are one server, with one health.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ServerId(Arc<str>);
 
 impl ServerId {
@@ -68,6 +69,12 @@ impl ServerId {
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<&str> for ServerId {
+    fn from(text: &str) -> Self {
+        Self::new(text)
     }
 }
 

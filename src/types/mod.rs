@@ -17,6 +17,7 @@ mod request;
 mod time;
 
 pub use address::{Host, HostError};
+pub(crate) use duration::milliseconds;
 #[cfg(feature = "client")]
 pub(crate) use duration::text_duration;
 pub use duration::{DurationError, Span};

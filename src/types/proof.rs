@@ -47,6 +47,7 @@ pub struct Via {
 /// What a connection runs over. A tunnel (a VPN) may bring an outside machine inside, so what answers there does not show
 /// that the machine is inside by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Medium {
     /// A cable or radio of this machine, or something that is carried by one.
@@ -78,7 +79,8 @@ impl fmt::Display for Medium {
 }
 
 /// How a server is reached. Serialises to `"direct"` or `{"proxy": 0}`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Route {
     /// A connection of our own to the server's address.

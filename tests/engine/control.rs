@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use homing::engine::{Command, Finding, LocationReason};
+use homing::engine::{Command, ControlReply, Finding, LocationReason};
 use homing::settings::Situation;
 use homing::types::Proof;
 
@@ -181,7 +181,7 @@ fn a_control_out_of_reach_is_no_reason_to_wait() {
     assert_eq!(world.situation(), Situation::Internal);
     let evidence = world.location().evidence.unwrap();
     let replies: Vec<_> = evidence.control.iter().map(|line| line.reply).collect();
-    assert_eq!(replies, ["not_applicable", "not_applicable", "silent"]);
+    assert_eq!(replies, [ControlReply::NotApplicable, ControlReply::NotApplicable, ControlReply::Silent]);
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn a_control_that_could_not_be_asked_leaves_bare_connections_without_proof_and_h
         world.run(s(5));
         assert_eq!(world.situation(), expected);
         let evidence = world.location().evidence.unwrap();
-        assert_eq!(evidence.control[0].reply, "not_asked");
+        assert_eq!(evidence.control[0].reply, ControlReply::NotAsked);
     }
 }
 

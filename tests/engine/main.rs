@@ -19,6 +19,8 @@ mod control;
 mod damped;
 mod delivery;
 mod endpoints;
+#[path = "../event_schema/mod.rs"]
+mod event_schema;
 mod failback;
 mod flapping;
 mod fleet;

@@ -133,7 +133,7 @@ mod twice {
                     assert_eq!(homing_event_at_ns(event), self.now.as_nanos());
                     let mut json: serde_json::Value =
                         serde_json::from_str(text(homing_event_json(event)).unwrap()).unwrap();
-                    json.as_object_mut().unwrap().remove("at");
+                    json.as_object_mut().unwrap().remove("at_ms");
                     json
                 });
                 assert_eq!(direct.as_ref().map(|event| serde_json::to_value(event).unwrap()), told);

@@ -156,7 +156,7 @@ impl Agent {
             assert!(calm, "{events:#?}");
             let last = events.last().unwrap();
             assert_eq!(last["server"], server, "{last}");
-            last["at"].as_f64().unwrap()
+            last["at_ms"].as_f64().unwrap() / 1000.0
         };
         (0..count).map(beat).collect()
     }

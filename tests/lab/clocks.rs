@@ -124,6 +124,6 @@ fn after_a_sleep_of_many_beats_there_is_one() {
     thread::sleep(Duration::from_secs(8));
     agent.thaw();
     // What was missed is one beat, and then the cadence is that of before.
-    let woken = [(); 8].map(|()| agent.about("heartbeat", FIRST)["at"].as_f64().unwrap());
+    let woken = [(); 8].map(|()| agent.about("heartbeat", FIRST)["at_ms"].as_f64().unwrap() / 1000.0);
     assert_cadence(&woken);
 }

@@ -68,7 +68,7 @@ fn is(situation: &str) -> impl Fn(&Value) -> bool + '_ {
 }
 
 fn at(event: &Value) -> f64 {
-    event["at"].as_f64().unwrap()
+    event["at_ms"].as_f64().unwrap() / 1000.0
 }
 
 #[test]

@@ -215,6 +215,7 @@ fn an_integrator_is_told_the_numbers_of_the_code() {
         Code("at most {net/look_ups.THREADS} in the process, shared by all clients"),
     ]);
     Page::read("docs/glossary.md").goes_by(&[]);
+    Page::read("docs/events.md").goes_by(&[]);
     Page::read("docs/c-api.md").goes_by(&[
         Test("3.36 MB (wanted: 2.8)", "the_pages_agree_about_the_size_of_the_libraries"),
         Test("3.19 MB (wanted: 2.2)", "the_pages_agree_about_the_size_of_the_libraries"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Tuning;
-use super::evidence::Controlled;
+use super::evidence::{ControlReply, Controlled};
 use crate::engine::context::Context;
 use crate::engine::owners::Owner;
 use crate::engine::{Action, Reached, Target};
@@ -172,19 +172,20 @@ impl Control {
         let mut lines: Vec<Controlled> = Vec::new();
         for (address, family) in self.addresses.iter().zip(["IPv4", "IPv6"]) {
             lines.push(match address {
-                None => Controlled { what: family.to_owned(), reply: "not_applicable" },
+                None => Controlled { what: family.to_owned(), reply: ControlReply::NotApplicable },
                 Some(Address { to, state }) => Controlled {
                     what: to.to_string(),
                     reply: match state {
-                        State::Answered => "answered",
-                        State::NoWay => "not_applicable",
-                        State::NotAsked => "not_asked",
-                        State::Running(_) | State::Silent => "silent",
+                        State::Answered => ControlReply::Answered,
+                        State::NoWay => ControlReply::NotApplicable,
+                        State::NotAsked => ControlReply::NotAsked,
+                        State::Running(_) | State::Silent => ControlReply::Silent,
                     },
                 },
             });
         }
-        let reply = if self.resolves == Resolves::Yes { "answered" } else { "silent" };
+        let is_led_astray = self.resolves == Resolves::Yes;
+        let reply = if is_led_astray { ControlReply::Answered } else { ControlReply::Silent };
         lines.push(Controlled { what: self.name.trim_end_matches('.').to_owned(), reply });
         lines
     }

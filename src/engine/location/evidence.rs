@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::settings::Situation;
 use crate::types::{Medium, Proof, ServerId, Span};
 
 /// What one round has found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "finding", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Finding {
@@ -33,7 +34,8 @@ pub enum Finding {
 }
 
 /// Why a round was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Trigger {
@@ -62,7 +64,8 @@ pub enum Trigger {
 }
 
 /// Why the location is what it is. [`LocationSnapshot::detail`] says it in words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LocationReason {
@@ -85,7 +88,8 @@ pub enum LocationReason {
 }
 
 /// One question of a round.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Asked {
     /// Its place in the list, from 1; 0 for the management server, where it is asked first.
@@ -100,11 +104,14 @@ pub struct Asked {
     #[serde(flatten)]
     pub reply: Reply,
     /// How long it took, or was waited for.
+    #[serde(rename = "elapsed_ms", with = "crate::types::milliseconds")]
+    #[cfg_attr(test, schemars(with = "u64"))]
     pub elapsed: Span,
 }
 
 /// What came of one question.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "reply", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reply {
@@ -145,18 +152,35 @@ pub enum Reply {
 }
 
 /// What the control has shown: an address, or a name, at which nobody may answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Controlled {
     /// The address and port, or the name.
     pub what: String,
-    /// `silent`, `answered`, `not_applicable` (no way to it from here), or `not_asked`
-    /// (no socket was left, or the program's hook refused this one; bare connections prove nothing then).
-    pub reply: &'static str,
+    /// What came.
+    pub reply: ControlReply,
+}
+
+/// What came of the control.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ControlReply {
+    /// No answer, as it has to be.
+    Silent,
+    /// An answer, where none can be genuine.
+    Answered,
+    /// There is no way to it from here.
+    NotApplicable,
+    /// No socket was left, or the program's hook refused this one; bare connections prove nothing then.
+    NotAsked,
 }
 
 /// Everything one round has asked and heard.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Evidence {
     /// Why the round was made.
@@ -165,6 +189,8 @@ pub struct Evidence {
     #[serde(flatten)]
     pub finding: Finding,
     /// From its beginning to its finding.
+    #[serde(rename = "elapsed_ms", with = "crate::types::milliseconds")]
+    #[cfg_attr(test, schemars(with = "u64"))]
     pub elapsed: Span,
     /// How many reference servers there are.
     pub servers: usize,
@@ -178,12 +204,15 @@ pub struct Evidence {
 
 /// Where the machine is, at one moment. Whether the management server is reachable is another matter, and stands
 /// beside it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct LocationSnapshot {
     /// The verdict.
     pub situation: Situation,
-    /// Since when.
+    /// How long it has been so.
+    #[serde(rename = "since_ms", with = "crate::types::milliseconds")]
+    #[cfg_attr(test, schemars(with = "u64"))]
     pub since: Span,
     /// Why.
     pub reason: LocationReason,
@@ -200,8 +229,12 @@ pub struct LocationSnapshot {
     /// The management server the agent is attached to.
     pub attached: Option<ServerId>,
     /// How long ago the last one was lost, when there is none.
+    #[serde(rename = "server_lost_ms", with = "crate::types::milliseconds")]
+    #[cfg_attr(test, schemars(with = "Option<u64>"))]
     pub server_lost: Option<Span>,
     /// Until the next round.
+    #[serde(rename = "next_round_ms", with = "crate::types::milliseconds")]
+    #[cfg_attr(test, schemars(with = "Option<u64>"))]
     pub next_round: Option<Span>,
     /// What the last round heard.
     pub evidence: Option<Evidence>,

@@ -31,7 +31,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use evidence::{Asked, Controlled, Evidence, Finding, LocationReason, LocationSnapshot, Reply, Trigger};
+pub use evidence::{Asked, ControlReply, Controlled, Evidence, Finding, LocationReason, LocationSnapshot};
+pub use evidence::{Reply, Trigger};
 
 use control::LookUp;
 use damping::Damping;

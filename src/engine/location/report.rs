@@ -5,7 +5,8 @@ use std::fmt::{self, Write};
 use std::time::Duration;
 
 use super::{
-    Asked, Controlled, Evidence, Finding, Location, LocationReason, LocationSnapshot, Reply, Trigger,
+    Asked, ControlReply, Controlled, Evidence, Finding, Location, LocationReason, LocationSnapshot, Reply,
+    Trigger,
 };
 use crate::engine::event::span;
 use crate::settings::Settings;
@@ -169,14 +170,14 @@ impl Evidence {
             writeln!(page, "{server:<32} {port:>5}  {wanted:<6} {elapsed:>9}  {answer}")?;
         }
         for Controlled { what, reply } in &self.control {
-            let reply = match *reply {
-                "answered" if what.ends_with(".invalid") => {
+            let reply = match reply {
+                ControlReply::Answered if what.ends_with(".invalid") => {
                     "answered, and must not exist: names lead anywhere here"
                 }
-                "answered" => "answered, where nobody may: this network answers for everybody",
-                "silent" => "silent, as it has to be",
-                "not_asked" => "could not be asked: bare connections prove nothing",
-                other => other,
+                ControlReply::Answered => "answered, where nobody may: this network answers for everybody",
+                ControlReply::Silent => "silent, as it has to be",
+                ControlReply::NotAsked => "could not be asked: bare connections prove nothing",
+                ControlReply::NotApplicable => "not applicable",
             };
             writeln!(page, "{:<58}{reply}", format!("control {what}"))?;
         }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::{Span, Tuning, attachment, location, network, range, schedule};
+use super::{Span, Tuning, attachment, location, network, range, schedule, trial};
 
 const BEGINNING: &str = "\
 # Tuning
@@ -24,6 +24,7 @@ fn page() -> String {
     let mut page = BEGINNING.to_owned();
     let reasons = network::Tuning::reasons().chain(attachment::Tuning::reasons());
     let reasons = reasons.chain(location::Tuning::reasons()).chain(schedule::Tuning::reasons());
+    let reasons = reasons.chain(trial::Tuning::reasons());
     let mut tuning = Tuning::default();
     let mut part = "";
     for ((path, value), reason) in tuning.durations().zip(reasons) {

@@ -12,6 +12,7 @@ use homing::types::{
 
 use super::server::{Answer, ROUND_TRIP, Reach, Server};
 use super::{World, s};
+use crate::event_schema;
 use crate::reference_network;
 
 /// Where the proxy is.
@@ -388,7 +389,12 @@ impl World {
 
     /// The oracle: what is told must be consistent.
     fn watch(&mut self, event: &Event) {
-        assert_eq!(serde_json::to_value(event).unwrap()["event"], event.name());
+        let mut json = serde_json::to_value(event).unwrap();
+        assert_eq!(json["event"], event.name());
+        let read: Event = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!(serde_json::to_value(read).unwrap(), json);
+        json["at_ms"] = 0.into();
+        event_schema::check_event(&json);
         assert!(!event.to_string().contains('\n'), "{event}");
         match event {
             Event::Attached { server, .. } => {

@@ -25,6 +25,7 @@ use self::driver::{Happening, Link};
 pub use self::middlebox::Middlebox;
 pub use self::plan::{Plan, priorities, settings_name};
 pub use self::server::*;
+use crate::event_schema;
 use crate::mount::Engine;
 use crate::prepared::Prepared;
 use crate::reference_network::Places;
@@ -308,7 +309,12 @@ impl World {
     }
 
     pub fn snapshot(&self) -> Snapshot {
-        self.engine.snapshot(self.now)
+        let snapshot = self.engine.snapshot(self.now);
+        let json = serde_json::to_value(&snapshot).unwrap();
+        event_schema::check_snapshot(&json);
+        let read: Snapshot = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!(serde_json::to_value(read).unwrap(), json);
+        snapshot
     }
 
     pub fn location(&self) -> LocationSnapshot {
