@@ -1,6 +1,7 @@
 //! Events and snapshots beside `docs/events.schema.json`, strictly: a field that it does not name is an error, and so is a
 //! keyword of the schema that nothing here checks.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -11,6 +12,13 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/events.schema.json");
     serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
 });
+
+/// Whether one more is worth the time: a world of many days tells the same over and over.
+#[allow(dead_code, reason = "not every test that looks at events has as many")]
+pub(crate) fn is_due() -> bool {
+    thread_local! { static LEFT: Cell<u32> = const { Cell::new(1000) } }
+    LEFT.with(|left| left.replace(left.get().saturating_sub(1)) > 0)
+}
 
 /// The line of a client's event, with its time.
 #[allow(dead_code, reason = "not every test that looks at events looks at both")]

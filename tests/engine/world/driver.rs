@@ -389,12 +389,14 @@ impl World {
 
     /// The oracle: what is told must be consistent.
     fn watch(&mut self, event: &Event) {
-        let mut json = serde_json::to_value(event).unwrap();
-        assert_eq!(json["event"], event.name());
-        let read: Event = serde_json::from_value(json.clone()).unwrap();
-        assert_eq!(serde_json::to_value(read).unwrap(), json);
-        json["at_ms"] = 0.into();
-        event_schema::check_event(&json);
+        if event_schema::is_due() {
+            let mut json = serde_json::to_value(event).unwrap();
+            assert_eq!(json["event"], event.name());
+            let read: Event = serde_json::from_value(json.clone()).unwrap();
+            assert_eq!(serde_json::to_value(read).unwrap(), json);
+            json["at_ms"] = 0.into();
+            event_schema::check_event(&json);
+        }
         assert!(!event.to_string().contains('\n'), "{event}");
         match event {
             Event::Attached { server, .. } => {

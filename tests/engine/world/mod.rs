@@ -310,10 +310,12 @@ impl World {
 
     pub fn snapshot(&self) -> Snapshot {
         let snapshot = self.engine.snapshot(self.now);
-        let json = serde_json::to_value(&snapshot).unwrap();
-        event_schema::check_snapshot(&json);
-        let read: Snapshot = serde_json::from_value(json.clone()).unwrap();
-        assert_eq!(serde_json::to_value(read).unwrap(), json);
+        if event_schema::is_due() {
+            let json = serde_json::to_value(&snapshot).unwrap();
+            event_schema::check_snapshot(&json);
+            let read: Snapshot = serde_json::from_value(json.clone()).unwrap();
+            assert_eq!(serde_json::to_value(read).unwrap(), json);
+        }
         snapshot
     }
 
