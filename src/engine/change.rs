@@ -109,6 +109,10 @@ impl Engine {
             self.end_trial();
         }
         self.attachment.has_settings(tag.as_ref());
+        if known(&self.trial) && given {
+            // The same document; the files that it names may have changed.
+            return self.renew_settings(self.trial.had(self.in_force.id()), id, settings);
+        }
         if known(&self.trial) {
             return self.in_force.release(id);
         }

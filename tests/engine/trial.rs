@@ -429,3 +429,26 @@ fn the_known_good_settings_offered_again_end_a_trial_of_others() {
     world.run(s(3600));
     assert_eq!((world.active(), world.count(is_detached), world.prepared.kept()), (Some("a"), 0, 1));
 }
+
+/// A certificate of the agent's was renewed, say, under the path that the settings name.
+#[test]
+fn the_same_settings_given_again_have_their_files_used() {
+    let mut world = priorities(&[1]).digest("first").start();
+    world.set("a", status(401));
+    world.run(s(30));
+    assert_eq!(world.state(), State::Rejected);
+    let dials = world.starts.len();
+    let id = world.prepared.prepare();
+    let (settings, name) = (priorities(&[1]).settings(), Some(settings_name("first")));
+    world.set("a", up());
+    world.command(Command::Try { id, settings, name, given: true });
+    world.until_attached("a", s(5));
+    assert_eq!(world.starts.len(), dials + 1);
+    assert_eq!(world.policies.last().unwrap().settings, id, "dialled under what was read anew");
+    world.run(s(600));
+    assert_eq!((world.prepared.kept(), world.count(is_on_trial)), (1, 0));
+    // Offered by a server they are nothing new.
+    world.try_out(priorities(&[1]), "first");
+    world.run(s(600));
+    assert_eq!((world.policies.last().unwrap().settings, world.count(is_on_trial)), (id, 0));
+}

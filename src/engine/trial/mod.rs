@@ -161,6 +161,15 @@ impl Trial {
         candidate.or(self.known_good()).is_some_and(|known| known.digest == name.digest)
     }
 
+    /// Which settings those are that the agent [has](Self::has), where these are in force.
+    pub(super) fn had(&self, in_force: SettingsId) -> SettingsId {
+        match &self.candidate {
+            Some(candidate) if candidate.name.is_some() => candidate.id,
+            Some(candidate) => candidate.before,
+            None => in_force,
+        }
+    }
+
     /// Whether these were rejected, and no server has named them anew since.
     pub(super) fn has_rejected(&self, name: &SettingsName) -> bool {
         self.rejected().is_some_and(|known| known.digest == name.digest && known.tag == name.tag)
