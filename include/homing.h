@@ -522,7 +522,7 @@ homing_text homing_state_name(int32_t state);
 // Connection refused, or the network said that the host cannot be reached.
 #define HOMING_CLASS_REFUSED 1
 
-// Nobody answered.
+// Nothing answered.
 #define HOMING_CLASS_NO_ANSWER 2
 
 // This machine has no way to anybody.

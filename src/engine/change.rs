@@ -28,8 +28,13 @@ impl Engine {
             return;
         };
         self.warn_of_settings();
-        self.reconfigure_location(&before);
-        let _ = self.put_in_force(Some(&before), Then::Search);
+        self.follow(&before, Then::Search);
+    }
+
+    /// The settings in force are others than these.
+    fn follow(&mut self, before: &Settings, then: Then) {
+        self.reconfigure_location(before);
+        let _ = self.put_in_force(Some(before), then);
     }
 
     /// What is odd about the settings in force.
@@ -109,12 +114,11 @@ impl Engine {
             self.end_trial();
         }
         self.attachment.has_settings(tag.as_ref());
-        if known(&self.trial) && given {
+        match (known(&self.trial), given) {
             // The same document; the files that it names may have changed.
-            return self.renew_settings(self.trial.had(self.in_force.id()), id, settings);
-        }
-        if known(&self.trial) {
-            return self.in_force.release(id);
+            (true, true) => return self.renew_settings(self.trial.had(self.in_force.id()), id, settings),
+            (true, false) => return self.in_force.release(id),
+            (false, _) => {}
         }
         if !self.trial.has_known_good() {
             return self.reconfigure(id, settings, name);
@@ -137,8 +141,7 @@ impl Engine {
         };
         self.trial.renamed(old, id);
         self.warn_of_settings();
-        self.reconfigure_location(&before);
-        let _ = self.put_in_force(Some(&before), Then::Search);
+        self.follow(&before, Then::Search);
     }
 
     /// This version of the memory is stored, or cannot be.
@@ -197,7 +200,7 @@ impl Engine {
         } else {
             self.in_force.drop_aside();
         }
-        let _ = self.trial.drop_candidate();
+        self.trial.drop_candidate();
     }
 
     // --- helpers ---
@@ -254,7 +257,6 @@ impl Engine {
         let Some(before) = self.in_force.swap() else {
             return;
         };
-        self.reconfigure_location(&before);
-        let _ = self.put_in_force(Some(&before), then);
+        self.follow(&before, then);
     }
 }

@@ -186,7 +186,7 @@ pub enum Event {
     Round {
         /// Whether the agent is attached to a management server, which is another matter.
         attached: bool,
-        /// Who was asked, what each answered, and how long it took.
+        /// Which servers were asked, what each answered, and how long it took.
         evidence: Box<Evidence>,
     },
     /// The settings are in force but something about them is odd.

@@ -34,7 +34,7 @@ pub enum Reason {
     OtherServerAnswered,
     /// Every server of the list failed.
     AllFailed,
-    /// Nobody answers: it may be the network.
+    /// No server answers: it may be the network.
     NetworkSuspect,
     /// The certificates of several servers are outside their validity, or the clock is known to be wrong.
     ClockWrong,
@@ -42,7 +42,7 @@ pub enum Reason {
     CaptiveSuspected,
     /// Something answers in place of the servers, as several of them show: a captive portal, perhaps.
     CaptivePortal,
-    /// The same for a day, or on several networks: somebody is in between, or the authority was changed.
+    /// The same for a day, or on several networks: something is in between, or the authority was changed.
     Intercepted,
     /// No route leads from this machine to any server.
     NoNetwork,

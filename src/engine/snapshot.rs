@@ -17,17 +17,17 @@ use crate::types::{Host, Proof, Route, ServerId, Span};
 pub enum State {
     /// Made, and not yet begun.
     Starting,
-    /// Searching, and attached to nobody.
+    /// Searching, and attached to no server.
     Searching,
     /// Attached to a server.
     Attached,
-    /// Attached to nobody; the next search begins later.
+    /// Attached to no server; the next search begins later.
     Waiting,
-    /// Attached to nobody, because this machine has no network.
+    /// Attached to no server, because this machine has no network.
     NoNetwork,
     /// Attached to no server, and no proxy leads to one.
     NoWay,
-    /// Attached to nobody, because somebody else answers in place of the servers.
+    /// Attached to no server, because something else answers in place of the servers.
     Captive,
     /// Attached to no server, because every server has rejected this agent.
     Rejected,

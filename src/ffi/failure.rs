@@ -11,7 +11,7 @@ use crate::types::{Cause, Evidence, Failure, FailureClass};
 
 /// Connection refused, or the network said that the host cannot be reached.
 pub const HOMING_CLASS_REFUSED: i32 = 1;
-/// Nobody answered.
+/// Nothing answered.
 pub const HOMING_CLASS_NO_ANSWER: i32 = 2;
 /// This machine has no way to anybody.
 pub const HOMING_CLASS_LOCAL_NETWORK: i32 = 3;

@@ -88,7 +88,7 @@ impl fmt::Display for Failure {
 pub enum FailureClass {
     /// Connection refused, or the network said that the host cannot be reached.
     Refused,
-    /// Nobody answered.
+    /// Nothing answered.
     NoAnswer,
     /// This machine has no way to anybody.
     LocalNetwork,

@@ -1,4 +1,4 @@
-//! What a verdict rests on: who was asked, what each answered, and how long it took.
+//! What a verdict rests on: which servers were asked, what each answered, and how long it took.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub enum Finding {
     },
     /// No reference server answered with enough proof.
     External,
-    /// Everybody answers, and nobody proves anything: a portal.
+    /// Every address answers, and none proves anything: a portal.
     Captive,
     /// Nothing left this machine.
     NoNetwork,
@@ -47,7 +47,7 @@ pub enum Trigger {
     Resumed,
     /// The management server was lost.
     ServerLost,
-    /// The agent is attached again after it was to nobody.
+    /// The agent is attached again after it was to no server.
     ContactReturned,
     /// What the management server last showed is getting old.
     Stale,
@@ -81,7 +81,7 @@ pub enum LocationReason {
     ReferenceServer,
     /// No reference server answered with enough proof.
     NobodyAnswered,
-    /// Not all could be asked in time, and nobody had answered by then.
+    /// Not all could be asked in time, and none had answered by then.
     Incomplete,
     /// The network answers for everybody.
     EverybodyAnswers,
@@ -125,7 +125,7 @@ pub enum Reply {
         /// everybody.
         counts: bool,
     },
-    /// Somebody answered and did not prove to be that server.
+    /// Something answered and did not prove to be that server.
     NotBelieved {
         /// Why, in words.
         detail: String,
@@ -151,7 +151,7 @@ pub enum Reply {
     NotAwaited {},
 }
 
-/// What the control has shown: an address, or a name, at which nobody may answer.
+/// What the control has shown: an address, or a name, at which nothing may answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]

@@ -86,8 +86,8 @@ impl Reader {
 
     // --- commands ---
 
-    /// The server names another document of this kind than the agent has. An instant that was drawn stays: who hears of it
-    /// once more does not come sooner for it.
+    /// The server names another document of this kind than the agent has. An instant that was drawn stays: to hear of it
+    /// once more makes no agent come sooner.
     pub(in crate::engine) fn want(&mut self, at: Moment, document: Document) {
         let desk = self.desk.get_or_insert_default();
         if desk.reading.as_ref().is_some_and(|(reading, _)| *reading == document) {

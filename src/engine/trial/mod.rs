@@ -255,9 +255,8 @@ impl Trial {
     }
 
     /// The candidate makes way for a later one, or for settings that are not tried.
-    pub(super) fn drop_candidate(&mut self) -> Option<Option<SettingsName>> {
-        self.memorable |= self.candidate.is_some();
-        self.candidate.take().map(|candidate| candidate.name)
+    pub(super) fn drop_candidate(&mut self) {
+        self.memorable |= self.candidate.take().is_some();
     }
 
     /// The same settings go by another id from now on: their files were read again.

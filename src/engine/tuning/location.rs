@@ -40,7 +40,7 @@ durations! { "location",
     evidence: 600_000 ms,
     /// Before that it is asked again, so that a failing round and the two that confirm it end in time.
     evidence_asked: 530_000 ms,
-    /// How long a location is held while nothing can be found out. Roaming between access points takes seconds; whoever
+    /// How long a location is held while nothing can be found out. Roaming between access points takes seconds; what
     /// breaks the names of a network must not keep a machine inside.
     hold: 60_000 ms,
 }
