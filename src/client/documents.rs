@@ -1,7 +1,8 @@
 //! Settings documents beside the memory that names them, each in a place of the store.
 //!
 //! There are few places, so that a store stays small, and never fewer than the documents that may be needed: those that the
-//! stored memory names, and those that a memory on its way there names. A document is written before the memory that names it.
+//! stored memory names, and those that a memory on its way there names. A document is written before the memory that names it,
+//! with each such memory until it is stored.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -36,6 +37,17 @@ pub(super) struct Documents {
     named: Vec<(u64, Vec<Arc<str>>)>,
     /// What the client began with.
     first: Option<(Arc<str>, Arc<Settings>)>,
+    /// What came later and may be named by a memory, or is.
+    later: Vec<(Arc<str>, Arc<Settings>)>,
+}
+
+/// What is to be written before a memory.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Before {
+    /// Documents with their places.
+    pub(super) documents: Vec<(usize, Arc<[u8]>)>,
+    /// The places of all documents that the memory names: where one of them could not be written, neither may be the memory.
+    pub(super) needs: Vec<usize>,
 }
 
 impl Documents {
@@ -45,29 +57,54 @@ impl Documents {
         memory: Option<&SettingsMemory>,
         first: Option<(Arc<str>, Arc<Settings>)>,
     ) -> Self {
-        let mut documents = Self { places: Default::default(), named: vec![(0, names(memory))], first };
+        let mut documents =
+            Self { places: Default::default(), named: vec![(0, names(memory))], first, later: Vec::new() };
         for (place, text) in documents.places.iter_mut().zip(found) {
             *place = text.as_deref().map(digest);
         }
         documents
     }
 
-    /// The place for this document; `None`: it is stored already, or there is no room, which cannot be.
-    pub(super) fn place(&mut self, digest: &Arc<str>) -> Option<usize> {
-        if self.places.iter().flatten().any(|known| known == digest) {
+    /// These settings came, and a memory may soon name them.
+    pub(super) fn came(&mut self, digest: Arc<str>, settings: Arc<Settings>) {
+        let named = &self.named;
+        self.later.retain(|(known, _)| is_named(named, known));
+        self.later.push((digest, settings));
+    }
+
+    /// This version of the memory is on its way to the store: what is to be written before it.
+    pub(super) fn remembers(&mut self, version: u64, memory: Option<&SettingsMemory>) -> Before {
+        let named = names(memory);
+        self.named.push((version, named.clone()));
+        // The first is stored and the second is being written; of those that wait the newest takes the place of the others.
+        if self.named.len() > 3 {
+            self.named.drain(2..self.named.len() - 1);
+        }
+        let documents = named.iter().filter_map(|digest| self.unwritten(digest)).collect();
+        let needs = named.iter().filter_map(|digest| self.place_of(digest)).collect();
+        Before { documents, needs }
+    }
+
+    /// A place for this document and its text, unless it is stored already.
+    fn unwritten(&mut self, digest: &Arc<str>) -> Option<(usize, Arc<[u8]>)> {
+        if self.place_of(digest).is_some() {
             return None;
         }
-        let is_needed = |known: &Arc<str>| self.named.iter().any(|(_, names)| names.contains(known));
-        let free = self.places.iter().position(|place| !place.as_ref().is_some_and(is_needed))?;
+        let (_, settings) = self.first.iter().chain(&self.later).find(|(known, _)| known == digest)?;
+        let text = settings.text()?.into();
+        Some((self.place(digest)?, text))
+    }
+
+    /// A free place, from now on this document's; there is one.
+    fn place(&mut self, digest: &Arc<str>) -> Option<usize> {
+        let is_free = |place: &Option<Arc<str>>| !place.as_ref().is_some_and(|it| is_named(&self.named, it));
+        let free = self.places.iter().position(is_free)?;
         *self.places.get_mut(free)? = Some(digest.clone());
         Some(free)
     }
 
-    /// What the client began with, when a memory names it and it is not stored: its place and its text.
-    pub(super) fn first_named(&mut self, memory: Option<&SettingsMemory>) -> Option<(usize, Arc<[u8]>)> {
-        let (digest, settings) = self.first.clone().filter(|(digest, _)| names(memory).contains(digest))?;
-        let text = settings.text()?.into();
-        Some((self.place(&digest)?, text))
+    fn place_of(&self, digest: &Arc<str>) -> Option<usize> {
+        self.places.iter().position(|known| known.as_ref() == Some(digest))
     }
 
     /// A document could not be written.
@@ -77,19 +114,14 @@ impl Documents {
         }
     }
 
-    /// This version of the memory is on its way to the store.
-    pub(super) fn remembers(&mut self, version: u64, memory: Option<&SettingsMemory>) {
-        self.named.push((version, names(memory)));
-        // The first is stored and the second is being written; of those that wait the newest takes the place of the others.
-        if self.named.len() > 3 {
-            self.named.drain(2..self.named.len() - 1);
-        }
-    }
-
     /// This version is stored.
     pub(super) fn stored(&mut self, version: u64) {
         self.named.retain(|(known, _)| *known >= version);
     }
+}
+
+fn is_named(named: &[(u64, Vec<Arc<str>>)], digest: &Arc<str>) -> bool {
+    named.iter().any(|(_, names)| names.contains(digest))
 }
 
 /// The documents that a memory names.
@@ -110,38 +142,64 @@ mod tests {
             .unwrap()
     }
 
+    /// Settings that differ by this number, and the digest of their text.
+    fn settings(number: usize) -> (Arc<str>, Arc<Settings>) {
+        let text = format!(
+            r#"{{ "server_lists": [{{ "name": "l{number}", "priorities": [{{ "servers": [{{ "address": "a.example" }}] }}] }}],
+                  "group": {{ "server_list": "l{number}" }} }}"#
+        );
+        let settings: Settings = text.parse().unwrap();
+        (digest(settings.text().unwrap()), Arc::new(settings))
+    }
+
     #[test]
     fn no_document_is_overwritten_that_a_memory_on_the_disk_may_name() {
-        let texts: Vec<Vec<u8>> = (0..200u8).map(|number| vec![number]).collect();
-        let mut documents = Documents::new(&[], None, None);
+        let text = |(_, settings): &(Arc<str>, Arc<Settings>)| settings.text().unwrap().to_vec();
+        let mut in_force = settings(0);
+        let mut documents = Documents::new(&[], None, Some(in_force.clone()));
         let mut disk: [Option<Arc<str>>; PLACES] = Default::default();
-        let mut in_force = texts[0].clone();
-        let store = |disk: &mut [Option<Arc<str>>; PLACES], place: Option<usize>, text: &[u8]| {
-            if let Some(place) = place {
-                disk[place] = Some(digest(text));
+        let store = |disk: &mut [Option<Arc<str>>; PLACES], before: Before| {
+            for (place, text) in before.documents {
+                disk[place] = Some(digest(&text));
             }
         };
-        let place = documents.place(&digest(&in_force));
-        store(&mut disk, place, &in_force);
-        let mut on_disk = memory(&in_force, None);
-        documents.remembers(1, Some(&on_disk));
+        let mut on_disk = memory(&text(&in_force), None);
+        store(&mut disk, documents.remembers(1, Some(&on_disk)));
         documents.stored(1);
-        for (version, text) in (2u64..).zip(&texts[1..]) {
-            let place = documents.place(&digest(text));
-            store(&mut disk, place, text);
+        for version in 2..200 {
+            let candidate = settings(version);
+            documents.came(candidate.0.clone(), candidate.1.clone());
+            let newest = memory(&text(&in_force), Some(&text(&candidate)));
+            store(&mut disk, documents.remembers(version as u64, Some(&newest)));
             // The disk is slow: the memory that is stored is an old one, and names what is still there.
-            for named in names(Some(&on_disk)) {
-                assert!(disk.iter().flatten().any(|known| *known == named), "{version}");
+            for named in names(Some(&on_disk)).iter().chain(&names(Some(&newest))) {
+                assert!(disk.iter().flatten().any(|known| known == named), "{version}");
             }
-            let newest = memory(&in_force, Some(text));
-            documents.remembers(version, Some(&newest));
             if version % 3 == 0 {
-                in_force.clone_from(text);
+                in_force = candidate;
             }
             if version % 4 == 0 {
                 on_disk = newest;
-                documents.stored(version);
+                documents.stored(version as u64);
             }
+            assert!(documents.later.len() <= PLACES, "{version}");
         }
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_written_with_the_next_memory_that_names_it() {
+        let (first, later) = (settings(1), settings(2));
+        let text = |(_, settings): &(Arc<str>, Arc<Settings>)| settings.text().unwrap().to_vec();
+        let named = memory(&text(&first), Some(&text(&later)));
+        let mut documents = Documents::new(&[], None, Some(first));
+        documents.came(later.0.clone(), later.1.clone());
+        let before = documents.remembers(1, Some(&named));
+        assert_eq!((before.documents.len(), before.needs.as_slice()), (2, &[0, 1][..]));
+        // Not again while they are on their way.
+        assert!(documents.remembers(2, Some(&named)).documents.is_empty());
+        documents.failed(1);
+        let before = documents.remembers(3, Some(&named));
+        assert_eq!(before.documents, [(1, Arc::from(text(&later)))]);
+        assert_eq!(before.needs, [0, 1]);
     }
 }

@@ -279,7 +279,7 @@ mod tests {
     }
 
     fn remembered(servers: usize) -> Value {
-        Value::Memory { version: 1, memory: memory(servers), at: at(0) }
+        Value::Memory { version: 1, memory: memory(servers), at: at(0), needs: Vec::new() }
     }
 
     #[test]

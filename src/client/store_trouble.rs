@@ -38,7 +38,7 @@ impl StoreTrouble {
             Written::Memory { result, .. } => ("what the agent should remember is", AGAIN, result),
             Written::Floor { result, .. } => ("the earliest plausible time is", AGAIN, result),
             Written::Document { result, .. } => {
-                ("settings are", "a restart begins with those before them", result)
+                ("settings are", "are tried again with the next heartbeat", result)
             }
         };
         let failure = result.as_ref().err().map(|error: &io::Error| Printable(error).to_string());
@@ -48,7 +48,11 @@ impl StoreTrouble {
             Written::Floor { .. } => &mut self.floor,
             Written::Document { .. } => &mut self.settings,
         };
-        let before = std::mem::replace(place, failure.clone());
+        let mut before = std::mem::replace(place, failure.clone());
+        if let Written::Memory { result: Ok(()), .. } = written {
+            // All that it names is stored too.
+            before = self.settings.take().or(before);
+        }
         match (failure, before) {
             (Some(_), _) if was_told => None,
             (Some(failure), _) => {
@@ -113,16 +117,20 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_are_not_stored_are_told_until_some_are() {
-        let mut trouble = StoreTrouble::default();
-        let mut note = |error: &str| trouble.note(&Written::Document { place: 0, result: result(error) });
-        let problem =
-            "settings are not stored, and a restart begins with those before them: the disk is full";
-        assert_eq!(note("the disk is full"), Some(Event::StoreProblem { problem: problem.to_owned() }));
-        assert_eq!(note("the disk is full"), None);
-        assert_eq!(told(&mut trouble, true, ""), "", "settings are still missing");
-        let stored = Written::Document { place: 0, result: Ok(()) };
-        assert_eq!(trouble.note(&stored), Some(Event::StoreRecovered {}));
+    fn settings_that_are_not_stored_are_told_until_they_are_or_no_memory_names_them() {
+        for names_them in [true, false] {
+            let mut trouble = StoreTrouble::default();
+            let mut note = |error: &str| trouble.note(&Written::Document { place: 0, result: result(error) });
+            let problem =
+                "settings are not stored, and are tried again with the next heartbeat: the disk is full";
+            assert_eq!(note("the disk is full"), Some(Event::StoreProblem { problem: problem.to_owned() }));
+            assert_eq!(note("the disk is full"), None);
+            assert_eq!(told(&mut trouble, true, "the disk is full"), "", "the memory waits for them");
+            if names_them {
+                assert_eq!(trouble.note(&Written::Document { place: 0, result: Ok(()) }), None);
+            }
+            assert_eq!(told(&mut trouble, true, ""), "recovered");
+        }
     }
 
     #[test]

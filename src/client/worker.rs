@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::arrival::{Arrivals, Judged};
 use super::arrived::{Arrived, Ready};
 use super::beginning;
-use super::documents::Documents;
+use super::documents::{Before, Documents};
 use super::driver::{Driver, Heard};
 use super::mail::Message;
 use super::store_trouble::StoreTrouble;
@@ -183,13 +183,10 @@ impl Worker {
         }
     }
 
-    /// Has the document stored, and puts it on trial.
+    /// Puts settings on trial. Their document is stored before the memory that names them.
     fn try_settings(&mut self, ready: Ready) {
-        if let (Some(writer), Some(name), Some(text)) =
-            (&mut self.writer, &ready.name, ready.prepared.settings.text())
-            && let Some(place) = self.documents.place(&name.digest)
-        {
-            writer.write(Value::Document { place, text: text.into() });
+        if let Some(name) = &ready.name {
+            self.documents.came(name.digest.clone(), Arc::clone(&ready.prepared.settings));
         }
         let command = self.driver.try_settings(ready);
         self.driver.hear(Heard::Command(command));
@@ -278,11 +275,11 @@ impl Worker {
     fn remember(&mut self, version: u64) {
         let Some(writer) = &mut self.writer else { return self.driver.hear(Heard::Remembered(version)) };
         let memory = self.client.shared.engine().memory().clone();
-        if let Some((place, text)) = self.documents.first_named(memory.settings.as_deref()) {
+        let Before { documents, needs } = self.documents.remembers(version, memory.settings.as_deref());
+        for (place, text) in documents {
             writer.write(Value::Document { place, text });
         }
-        self.documents.remembers(version, memory.settings.as_deref());
-        writer.write(Value::Memory { version, memory, at: SystemTime::now() });
+        writer.write(Value::Memory { version, memory, at: SystemTime::now(), needs });
     }
 
     /// Has the floor of the clock stored.

@@ -5,9 +5,9 @@
 //! there is something to write, and ends after [`LINGER`] without.
 //!
 //! What waits is bounded: of each value only the newest is kept. Values are saved in the order in which they were last
-//! handed in, so whatever a value names was saved before it.
+//! handed in, so whatever a value names was saved before it; where that failed, the value fails too.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::mem::discriminant;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -54,6 +54,8 @@ struct State {
     keeper: Option<Keeper>,
     waiting: VecDeque<Value>,
     written: Vec<Written>,
+    /// Places whose document could not be saved, and why not.
+    missing: BTreeMap<usize, String>,
     /// There is a thread that will look at what waits.
     running: bool,
     /// Nothing is written any more.
@@ -66,6 +68,7 @@ impl Writer {
             keeper: Some(keeper),
             waiting: VecDeque::new(),
             written: Vec::new(),
+            missing: BTreeMap::new(),
             running: false,
             closed: false,
         };
@@ -159,6 +162,30 @@ impl Value {
     }
 }
 
+impl State {
+    /// Why this value may not be saved: what it names is not there.
+    fn why_not(&self, value: &Value) -> Option<String> {
+        let Value::Memory { needs, .. } = value else { return None };
+        needs.iter().find_map(|place| self.missing.get(place)).cloned()
+    }
+
+    fn note(&mut self, value: &Value, result: &io::Result<()>) {
+        let Value::Document { place, .. } = value else { return };
+        match result {
+            Ok(()) => self.missing.remove(place),
+            Err(error) => self.missing.insert(*place, error.to_string()),
+        };
+    }
+}
+
+/// Saves a value; a panic is a failure.
+fn save(keeper: &mut Keeper, value: &Value) -> io::Result<()> {
+    catch_unwind(AssertUnwindSafe(|| keeper.save(value))).unwrap_or_else(|_| {
+        logging::record!(Error, "a value could not be made ready to be stored, which is a bug in homing");
+        Err(io::Error::other("a bug in homing"))
+    })
+}
+
 impl Desk {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -167,15 +194,13 @@ impl Desk {
     /// Writes what waits until nothing has for a while. No lock is held while the store is called.
     fn work(&self) {
         while let Some((value, mut keeper)) = self.next() {
-            let saved = catch_unwind(AssertUnwindSafe(|| keeper.save(&value)));
-            let result = saved.unwrap_or_else(|_| {
-                logging::record!(
-                    Error,
-                    "a value could not be made ready to be stored, which is a bug in homing"
-                );
-                Err(io::Error::other("a bug in homing"))
-            });
+            let missing = self.state().why_not(&value);
+            let result = match missing {
+                Some(missing) => Err(io::Error::other(missing)),
+                None => save(&mut keeper, &value),
+            };
             let mut state = self.state();
+            state.note(&value, &result);
             state.written.push(value.became(result));
             state.keeper = Some(keeper);
             drop(state);
@@ -265,7 +290,12 @@ mod tests {
     fn memory(misses: u8) -> Value {
         let memory =
             serde_json::from_value(serde_json::json!({ "misses": misses, "damping": 0, "servers": [] }));
-        Value::Memory { version: misses.into(), memory: memory.unwrap(), at: SystemTime::now() }
+        Value::Memory {
+            version: misses.into(),
+            memory: memory.unwrap(),
+            at: SystemTime::now(),
+            needs: Vec::new(),
+        }
     }
 
     fn told(writer: &Writer) -> Vec<(Option<u64>, bool)> {
@@ -337,6 +367,30 @@ mod tests {
         writer.write(memory(2));
         writer.flush(Duration::MAX);
         assert_eq!(told(&writer), [(Some(1), false), (Some(2), true)]);
+    }
+
+    #[test]
+    fn a_memory_is_not_saved_without_the_document_that_it_names() {
+        let gate = Gate::default();
+        let (mut writer, _sleep) = writer(&gate);
+        let named = || {
+            let Value::Memory { version, memory, at, .. } = memory(1) else { unreachable!("it is one") };
+            Value::Memory { version, memory, at, needs: vec![3] }
+        };
+        let document = || Value::Document { place: 3, text: Arc::from(*b"{}") };
+        writer.write(document());
+        writer.write(named());
+        // The disk is full while the document is written, and has room when the memory would be.
+        drop(gate.wait(|gated| gated.begun == 1));
+        gate.change(|gated| (gated.let_through, gated.fails) = (1, true));
+        writer.flush(Duration::MAX);
+        gate.change(|gated| (gated.let_through, gated.fails) = (10, false));
+        assert_eq!(told(&writer), [(None, false), (Some(1), false)]);
+        writer.write(document());
+        writer.write(named());
+        writer.flush(Duration::MAX);
+        assert_eq!(told(&writer), [(None, true), (Some(1), true)]);
+        assert_eq!(gate.wait(|_| true).saved, ["settings-4 ", "memory 1"]);
     }
 
     #[test]
