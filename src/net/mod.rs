@@ -11,7 +11,6 @@
 //! All sockets belong to the client's one thread. They never block it, and none of them is closed
 //! without a reason that reaches the engine.
 
-mod authority;
 mod body;
 mod dial;
 mod event_stream;

@@ -13,7 +13,6 @@ use base64::Engine as _;
 use zeroize::Zeroizing;
 
 use super::Limits;
-use super::authority::{authority, host_and_port};
 use super::head::{Head, Search};
 use crate::settings::Server;
 use crate::types::{Cause, Failure, Host};
@@ -95,7 +94,7 @@ impl Proxy {
 /// `proxy.example:3128`: without credentials, and an IPv6 address in brackets.
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&host_and_port(&self.host, self.port))
+        f.write_str(&self.host.with_port(self.port))
     }
 }
 
@@ -128,7 +127,7 @@ pub(super) struct Tunnel {
 impl Tunnel {
     /// A way to this server is about to be asked for.
     pub(super) fn new(proxy: &Proxy, server: &Server) -> Self {
-        let to = authority(server);
+        let to = &server.authority;
         let head = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n");
         let authorization = match &proxy.authorization {
             Some(authorization) => ["Proxy-Authorization: ", authorization, "\r\n"],
@@ -176,6 +175,7 @@ mod tests {
     fn server(host: &str, port: u16) -> Server {
         Server {
             literal: None,
+            authority: host.parse::<Host>().unwrap().with_port(port).into(),
             id: ServerId::new("a"),
             host: host.parse().unwrap(),
             protocol: Protocol::Https,

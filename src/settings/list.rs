@@ -56,6 +56,8 @@ pub struct Server {
     pub(crate) number: u16,
     /// Where a dial leads when the host is an address; kept ready, so that no dial has to make it.
     pub(crate) literal: Option<Arc<[SocketAddr]>>,
+    /// Host and port as a request has them; kept ready, so that no request has to write them anew.
+    pub(crate) authority: Arc<str>,
 }
 
 /// A management server list: priorities, best first.

@@ -1,13 +1,12 @@
 //! Every server of a document, once.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use super::assignment::Assignment;
 use super::document;
 use super::list::{DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT, Protocol};
 use super::value::{Name, Object, Word};
-use crate::types::{Host, ServerId};
+use crate::types::ServerId;
 
 /// Which servers there are, and what follows from all the places of each.
 pub(super) struct ServerIndex {
@@ -68,10 +67,7 @@ pub(super) fn id(server: &document::Server) -> ServerId {
         return ServerId::new(id);
     }
     let (protocol, port) = endpoint(server);
-    ServerId::new(&match &server.address.0 {
-        Host::Address(address) => format!("{protocol}://{}", SocketAddr::new(*address, port)),
-        Host::Name(name) => format!("{protocol}://{name}:{port}"),
-    })
+    ServerId::new(&format!("{protocol}://{}", server.address.0.with_port(port)))
 }
 
 /// The protocol in use and its port.

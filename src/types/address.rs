@@ -1,7 +1,7 @@
 //! Where a server is: an IP address or a name, nothing around it.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -63,6 +63,14 @@ impl Host {
         match self {
             Self::Address(address) => address.to_canonical().is_loopback(),
             Self::Name(name) => &**name == "localhost",
+        }
+    }
+
+    /// With a port, as both are written in a URL and in a request: an IPv6 address stands in brackets.
+    pub(crate) fn with_port(&self, port: u16) -> String {
+        match self {
+            Self::Address(address) => SocketAddr::new(*address, port).to_string(),
+            Self::Name(name) => format!("{name}:{port}"),
         }
     }
 }

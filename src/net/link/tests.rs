@@ -45,6 +45,7 @@ fn dial(limits: Limits, serve: impl FnOnce(TcpStream) + Send + 'static) -> Drive
         policy: 0,
         number: 0,
         literal: None,
+        authority: address.to_string().into(),
     };
     let policy =
         trust::prepare(&CertificatePolicy::default(), &trust::Material::default(), Arc::new(Now)).unwrap();

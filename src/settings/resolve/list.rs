@@ -69,6 +69,7 @@ impl ListReader<'_> {
         let document::Server { address, weight, inside, .. } = text;
         Server {
             literal: literal(&address.0, port),
+            authority: address.0.with_port(port).into(),
             host: address.0,
             protocol,
             port,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::common::add;
 use super::fields::{ETAG, IF_NONE_MATCH, tag};
 use super::{Homing, status};
 use crate::net::exchange::Answer;
@@ -31,7 +32,7 @@ impl Document {
         let mut head = homing.begin("GET", self.path(), server);
         // A tag with a control character in it would end the line. None that was read from an answer has one.
         if let Some(known) = known.filter(|known| !known.contains(|letter: char| letter.is_control())) {
-            head += &[IF_NONE_MATCH, ": ", known, "\r\n"].concat();
+            add(&mut head, IF_NONE_MATCH, known);
         }
         let most = match self {
             Self::Settings => homing.limits.body_bytes.min(MAX_TEXT),

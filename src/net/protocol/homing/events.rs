@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::common::add;
 use super::fields::{KEEP_ALIVE, LAST_EVENT, PREFER, seconds};
 use super::{Homing, status};
 use crate::net::Limits;
@@ -28,15 +29,14 @@ pub(super) fn request(
     server: &Server,
 ) -> HttpRequest {
     let mut head = homing.begin("GET", PATH, server);
-    // Writing into a string does not fail.
-    let mut add = |line: std::fmt::Arguments<'_>| _ = std::fmt::Write::write_fmt(&mut head, line);
-    add(format_args!("Accept: text/event-stream\r\nCache-Control: no-store\r\n"));
+    add(&mut head, "Accept", "text/event-stream");
+    add(&mut head, "Cache-Control", "no-store");
     match listening {
-        Listening::Stream { silence } => add(format_args!("{KEEP_ALIVE}: {}\r\n", whole(silence).max(1))),
-        Listening::Poll { wait } => add(format_args!("{PREFER}: wait={}\r\n", whole(wait))),
+        Listening::Stream { silence } => add(&mut head, KEEP_ALIVE, &whole(silence).max(1).to_string()),
+        Listening::Poll { wait } => add(&mut head, PREFER, &format!("wait={}", whole(wait))),
     }
     if let Some(last) = last.filter(|last| !last.is_empty()) {
-        add(format_args!("{LAST_EVENT}: {last}\r\n"));
+        add(&mut head, LAST_EVENT, last);
     }
     // A body of that size may come in a heartbeat as well. An event that tells of a tag has to fit in any case.
     let most = homing.limits.body_bytes.max(homing.limits.head_bytes);

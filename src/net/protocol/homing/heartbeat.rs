@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::common::add;
 use super::fields::{IDEMPOTENCY_KEY, NEXT, OMITTED, POLICY, PURPOSE, SETTINGS, tag};
 use super::{Homing, status};
 use crate::net::exchange::Answer;
@@ -30,19 +31,18 @@ pub(super) fn request(
         Content::Omitted => (Source::bytes(Arc::from([])), true),
     };
     let mut head = homing.begin("POST", PATH, server);
-    // Writing into a string does not fail.
-    let mut add = |line: std::fmt::Arguments<'_>| _ = std::fmt::Write::write_fmt(&mut head, line);
-    add(format_args!("{PURPOSE}: {}\r\nContent-Length: {}\r\n", purpose.as_str(), source.length()));
+    add(&mut head, PURPOSE, purpose.as_str());
+    add(&mut head, "Content-Length", &source.length().to_string());
     if let Some(next) = next {
         // Rounded up: a console may call an agent late that is not there by then.
-        add(format_args!("{NEXT}: {}\r\n", next.as_millis().div_ceil(1000)));
+        add(&mut head, NEXT, &next.as_millis().div_ceil(1000).to_string());
     }
     if omitted {
-        add(format_args!("{OMITTED}: status\r\n"));
+        add(&mut head, OMITTED, "status");
     }
     if let Purpose::Attach { search } = purpose {
         let suffix = if omitted { "-omitted" } else { "" };
-        add(format_args!("{IDEMPOTENCY_KEY}: \"{:016x}-{search}{suffix}\"\r\n", homing.life));
+        add(&mut head, IDEMPOTENCY_KEY, &format!("\"{:016x}-{search}{suffix}\"", homing.life));
     }
     let most = homing.limits.body_bytes;
     let sink = match purpose {

@@ -66,7 +66,7 @@ mod tests {
     use crate::net::head::Head;
     use crate::net::sink::Sink;
     use crate::settings;
-    use crate::types::{Cause, Failure, Purpose, ServerId, Verdict};
+    use crate::types::{Cause, Failure, Host, Purpose, ServerId, Verdict};
 
     /// Thu, 01 Jan 2026 00:00:00 GMT
     fn wall() -> SystemTime {
@@ -94,9 +94,11 @@ mod tests {
     }
 
     fn request(host: &str, protocol: settings::Protocol, port: u16, purpose: Purpose) -> String {
+        let host: Host = host.parse().unwrap();
         let server = Server {
             id: ServerId::new("a"),
-            host: host.parse().unwrap(),
+            authority: host.with_port(port).into(),
+            host,
             protocol,
             port,
             weight: 1,
