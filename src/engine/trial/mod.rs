@@ -22,8 +22,11 @@
 
 mod report;
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
+
+use siphasher::sip::SipHasher13;
 
 use super::event::span;
 use super::fact::Fact;
@@ -42,7 +45,7 @@ pub(super) struct Trial {
     memorable: bool,
 }
 
-/// What is remembered beside the candidate.
+/// What is remembered beside the candidate. It changes in [`Trial::change_names`] only.
 #[derive(Debug, Default)]
 struct Names {
     /// What the program gave at the start, or later.
@@ -52,6 +55,8 @@ struct Names {
     /// The highest serial number of settings that worked.
     serial: Option<u64>,
     rejected: Option<SettingsName>,
+    /// Stands for all of these in the digest of the memory.
+    number: u64,
 }
 
 #[derive(Debug)]
@@ -130,15 +135,20 @@ impl Trial {
         let remembered = remembered.filter(|_| name.is_some());
         let known = remembered.and_then(|memory| memory.in_force.as_ref());
         let known = known.filter(|known| name.as_ref().is_some_and(|name| name.digest == known.digest));
-        let is_proved = known.is_some();
-        let names = Names {
-            given,
-            known_good: known.cloned().or(name),
-            serial: remembered.and_then(|memory| memory.serial),
-            rejected: remembered.and_then(|memory| memory.rejected.clone()),
-        };
-        let names = (names.known_good.is_some() || names.given.is_some()).then(|| Box::new(names));
-        Self { names, is_proved, candidate: None, memorable: false }
+        let mut trial = Self { is_proved: known.is_some(), ..Self::default() };
+        let known_good = known.cloned().or(name);
+        if known_good.is_some() || given.is_some() {
+            trial.change_names(|names| {
+                *names = Names {
+                    given,
+                    known_good,
+                    serial: remembered.and_then(|memory| memory.serial),
+                    rejected: remembered.and_then(|memory| memory.rejected.clone()),
+                    number: 0,
+                }
+            });
+        }
+        trial
     }
 
     // --- getters ---
@@ -218,7 +228,7 @@ impl Trial {
     /// The program has settings of this name from now on, whatever becomes of them.
     pub(super) fn gives(&mut self, name: Option<&SettingsName>) {
         if let Some(name) = name {
-            self.names().given = Some(name.digest.clone());
+            self.change_names(|names| names.given = Some(name.digest.clone()));
             self.memorable = true;
         }
     }
@@ -226,8 +236,7 @@ impl Trial {
     /// Other settings came into force without a trial.
     pub(super) fn replaced(&mut self, name: Option<SettingsName>) {
         if self.names.is_some() || name.is_some() {
-            let names = self.names();
-            (names.known_good, names.rejected) = (name, None);
+            self.change_names(|names| (names.known_good, names.rejected) = (name, None));
         }
         (self.candidate, self.is_proved, self.memorable) = (None, false, true);
     }
@@ -317,9 +326,10 @@ impl Trial {
         if has_no_name {
             self.candidate = None;
         }
-        let names = self.names();
-        names.serial = names.serial.max(name.as_ref().and_then(|name| name.serial));
-        (names.known_good, names.rejected) = (name, None);
+        self.change_names(|names| {
+            names.serial = names.serial.max(name.as_ref().and_then(|name| name.serial));
+            (names.known_good, names.rejected) = (name, None);
+        });
         (self.is_proved, self.memorable) = (true, true);
         has_no_name
     }
@@ -327,7 +337,7 @@ impl Trial {
     /// The candidate is given up for good.
     pub(super) fn reject(&mut self) {
         if let Some(candidate) = self.candidate.take() {
-            self.names().rejected = candidate.name;
+            self.change_names(|names| names.rejected = candidate.name);
         }
         self.memorable = true;
     }
@@ -437,8 +447,10 @@ impl Trial {
         self.names.as_ref()?.rejected.as_ref()
     }
 
-    fn names(&mut self) -> &mut Names {
-        self.names.get_or_insert_default()
+    fn change_names(&mut self, by: impl FnOnce(&mut Names)) {
+        let names = self.names.get_or_insert_default();
+        by(names);
+        names.number = names.hashed();
     }
 
     fn trying(&self) -> Option<&Trying> {
@@ -453,6 +465,15 @@ impl Trial {
             Stage::Trying(trying) => Some(trying),
             Stage::Storing { .. } | Stage::Accepted { .. } => None,
         }
+    }
+}
+
+impl Names {
+    fn hashed(&self) -> u64 {
+        let Self { given, known_good, serial, rejected, number: _ } = self;
+        let mut hasher = SipHasher13::new();
+        (given, known_good, serial, rejected).hash(&mut hasher);
+        hasher.finish()
     }
 }
 
