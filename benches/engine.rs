@@ -23,7 +23,7 @@ use std::time::Instant;
 use counting::{Counting, allocations};
 use divan::counter::ItemsCount;
 use homing::engine::Engine;
-use steady::{bytes_per_engine, steady};
+use steady::{bytes_per_engine, learn, steady, young};
 use table::Table;
 
 #[global_allocator]
@@ -58,10 +58,18 @@ fn main() {
         );
     }
 
+    let mut agent = young("push", "300s");
+    let before = allocations();
+    let opened = learn(&mut agent);
+    let allocated = (allocations() - before) as f64 / opened as f64;
+    table.at_most("allocations each time a young event stream is opened anew", allocated, 2.0, "");
+    table.says("how often that is, within its first hours", opened.to_string());
+
     let mut table = Table::new("bytes of one attached engine beside the shared settings and tuning");
-    for mode in ["pull", "push"] {
+    // What is listened to has a ladder, a connection of its own and an attempt that is always under way.
+    for (mode, most) in [("pull", 3584.0), ("push", 4224.0)] {
         let (few, many) = (bytes_per_engine(8, mode), bytes_per_engine(72, mode));
-        table.at_most(&format!("{mode}, 8 servers"), few as f64, 3584.0, "B");
+        table.at_most(&format!("{mode}, 8 servers"), few as f64, most, "B");
         table.at_most(&format!("{mode}, each further server"), (many - few) as f64 / 64.0, 160.0, "B");
     }
     table.says("of which the value Engine itself", format!("{} B", size_of::<Engine>()));

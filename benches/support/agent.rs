@@ -46,6 +46,8 @@ pub struct Agent {
     pub inputs: u64,
     /// How many heartbeats it began.
     pub beats: u64,
+    /// How many event streams it began.
+    pub streams: u64,
     /// The exchange that listens: when it next hears that the server is there, and how often.
     alive: Option<(ExchangeId, Moment, Duration)>,
     coming: VecDeque<Coming>,
@@ -67,7 +69,15 @@ impl Agent {
         let setup =
             Setup { tuning: tuning.clone(), routes: routes.clone(), ..Setup::new(settings.clone(), agent) };
         let engine = Engine::new(setup, Memory::default(), Away::Unknown, 1, now);
-        Self { engine, now, inputs: 0, beats: 0, alive: None, coming: VecDeque::with_capacity(16) }
+        Self {
+            engine,
+            now,
+            inputs: 0,
+            beats: 0,
+            streams: 0,
+            alive: None,
+            coming: VecDeque::with_capacity(16),
+        }
     }
 
     /// Lives until this many heartbeats have begun, and all has come to rest.
@@ -121,6 +131,7 @@ impl Agent {
                     let Listening::Stream { silence } = listening else {
                         unreachable!("streams come through")
                     };
+                    self.streams += 1;
                     self.alive = Some((exchange, self.now + silence, silence));
                     self.coming.push_back(Coming::Told(exchange, News::Hello));
                 }
