@@ -87,6 +87,16 @@ typedef struct homing_settings homing_settings;
 // A picture of an engine at one moment. It never changes; any thread may read it.
 typedef struct homing_snapshot homing_snapshot;
 
+// The oldest reports of a lane, ready to be sent. It never changes, and belongs to the caller.
+typedef struct homing_batch homing_batch;
+
+// Reports that wait for a server. Any thread may use it; it is freed once, by homing_outbox_free, when no thread does any
+// more.
+//
+// It belongs to the process that opened it. In a child of that process, after fork or daemon, every function of the outbox
+// returns HOMING_ERROR_FORKED at once, and homing_outbox_free does nothing.
+typedef struct homing_outbox homing_outbox;
+
 // Something the application may want to know. It never changes; any thread may read it.
 //
 // An event that was pulled is owned by the caller, and freed by homing_event_free. One that a callback is
@@ -235,6 +245,16 @@ homing_text homing_version_text(void);
 // The client was started by a parent of this process, before fork or daemon. Only the parent can use it; start
 // another one here.
 #define HOMING_ERROR_FORKED (-19)
+
+// The lane of the outbox is full, and drops nothing to make room: the report was not taken.
+#define HOMING_ERROR_FULL (-20)
+
+// The report was taken and will be sent, but waits in memory only: it is lost if the process ends before that.
+#define HOMING_ERROR_NOT_DURABLE (-21)
+
+// The report was not taken: a callback must not wait for the disk, applications are not learned, or this one was reported
+// before.
+#define HOMING_ERROR_NOT_TAKEN (-22)
 
 // What a function returns: HOMING_OK, or one of the negative numbers HOMING_ERROR_....
 typedef int32_t homing_status;
@@ -495,6 +515,9 @@ void homing_settings_free(homing_settings *settings);
 // Every proxy failed or refused the way; the words of the servers say how.
 #define HOMING_REASON_NO_WAY 29
 
+// A critical report waits, and no server is attached.
+#define HOMING_REASON_REPORT_WAITS 33
+
 // No name resolves: the name service does not answer.
 #define HOMING_REASON_NO_NAMES 30
 
@@ -503,6 +526,15 @@ void homing_settings_free(homing_settings *settings);
 
 // This machine is out of sockets, ports or memory.
 #define HOMING_REASON_OUT_OF_RESOURCES 32
+
+// By an answer that does not end.
+#define HOMING_RUNG_STREAM 1
+
+// By answers that end with the first event.
+#define HOMING_RUNG_POLL 2
+
+// Not at all: heartbeats carry the news.
+#define HOMING_RUNG_PULL 3
 
 // What a reason means, in words that live for ever: the server in use failed. data is NULL for a number this
 // version does not know.
@@ -716,6 +748,18 @@ homing_text homing_state_name(int32_t state);
 // A packet filter of this machine did not let the connection out.
 #define HOMING_CAUSE_LOCAL_FIREWALL 48
 
+// Other servers of the same search are tried.
+#define HOMING_NEXT_NEXT_SERVER 1
+
+// The same server is tried once more, on a fresh connection.
+#define HOMING_NEXT_SAME_SERVER 2
+
+// It stays with this server and asks again later.
+#define HOMING_NEXT_LATER 3
+
+// Nothing is left to try in this search.
+#define HOMING_NEXT_NOTHING 4
+
 // A failure, as the driver of an engine saw it. Zero everything, set struct_size and cause, and what the cause asks
 // for; or struct_size and judgement.
 typedef struct {
@@ -888,6 +932,192 @@ homing_text homing_situation_name(int32_t situation);
 #define HOMING_MEDIUM_THIS_MACHINE 4
 
 // ------------------------------------------------------------------------------------------------
+// The lanes in which reports wait.
+
+// What is uploaded at once.
+#define HOMING_LANE_CRITICAL 1
+
+// How the machine is.
+#define HOMING_LANE_STATUS 2
+
+// What happened.
+#define HOMING_LANE_LOG 3
+
+// Applications that were seen for the first time.
+#define HOMING_LANE_APPLICATIONS 4
+
+// 90 % of the bytes of a lane are in use.
+#define HOMING_FULLNESS_NEARLY_FULL 1
+
+// Something had to give way.
+#define HOMING_FULLNESS_FULL 2
+
+// Less than 80 % are in use again.
+#define HOMING_FULLNESS_RELIEVED 3
+
+// ------------------------------------------------------------------------------------------------
+// What a product reports.
+
+// Malware or another risk was found. Critical.
+#define HOMING_REPORT_RISK_FOUND 1
+
+// A tracking cookie was found: a risk by name, and not critical.
+#define HOMING_REPORT_COOKIE_FOUND 2
+
+// An intrusion was attempted or blocked. Critical.
+#define HOMING_REPORT_INTRUSION 3
+
+// Something of the system changed. Not critical.
+#define HOMING_REPORT_SYSTEM_CHANGE 4
+
+// How the machine is.
+#define HOMING_REPORT_STATUS 5
+
+// Anything else that is worth a line in a log.
+#define HOMING_REPORT_LOG 6
+
+// An application that ran; the same one is reported once.
+#define HOMING_REPORT_APPLICATION 7
+
+// A submit returns after the report was forced to the disk.
+#define HOMING_DURABILITY_DURABLE 1
+
+// A submit returns at once; a crash within the next moments loses the report.
+#define HOMING_DURABILITY_BUFFERED 2
+
+// ------------------------------------------------------------------------------------------------
+// Reports that wait for a server: the outbox, and batches of it.
+
+// The batch was too large: take one of at most *at_most bytes.
+#define HOMING_TOO_LARGE_SMALLER 1
+
+// The report was alone and large: it is dropped and counted.
+#define HOMING_TOO_LARGE_DROPPED 2
+
+// The report was alone and small. It waits on; what is wrong is the server.
+#define HOMING_TOO_LARGE_SERVER_IS_WRONG 3
+
+// What an outbox is made of. Zero everything, set struct_size, and what is to differ from the default.
+typedef struct {
+    // sizeof(homing_outbox_options).
+    uint64_t struct_size;
+    // The folder in which reports wait, NUL-terminated UTF-8; it is made if it is not there, and is for one outbox at a time.
+    // NULL: they wait in memory, and a durable submit is HOMING_ERROR_NOT_DURABLE.
+    const char *folder;
+    // The most bytes of each lane, in the order of HOMING_LANE_...: 4 KiB to 4 GiB; 0 for the default: 4, 1, 16 and 4 MiB.
+    uint64_t bytes[4];
+    // The most seconds a report of each lane waits; 0 for the default: 30 days, 1 day, 7 days, 30 days.
+    uint64_t age_s[4];
+} homing_outbox_options;
+
+// What became of the reports of one lane since its outbox was opened: submitted and recovered together are waiting,
+// sent and all that were dropped.
+typedef struct {
+    // sizeof(homing_lane_account), set by the caller.
+    uint64_t struct_size;
+    // Taken by a submit.
+    uint64_t submitted;
+    // Found in the folder.
+    uint64_t recovered;
+    // Acknowledged by a server.
+    uint64_t sent;
+    // Waiting now.
+    uint64_t waiting;
+    // Bytes of what waits, 32 for each report included.
+    uint64_t waiting_bytes;
+    // Dropped because the lane was full.
+    uint64_t dropped_full;
+    // Dropped because they were too old.
+    uint64_t dropped_aged;
+    // Dropped because a server refused them, one by one, as too large.
+    uint64_t dropped_too_large;
+    // Dropped because they could not be read any more.
+    uint64_t dropped_damaged;
+    // Not taken, because the lane was full or the report too large.
+    uint64_t refused;
+} homing_lane_account;
+
+// Opens an outbox. A folder that cannot be used is no error: reports wait in memory, a durable submit says why, and the
+// folder is tried again.
+//
+// Errors: HOMING_ERROR_RANGE, HOMING_ERROR_UTF8. A thread that waits for the disk.
+homing_status homing_outbox_open(const homing_outbox_options *options,
+                                 homing_outbox **out);
+
+// Takes a report: len bytes at body, at most 256 KiB. kind is HOMING_REPORT_..., durability HOMING_DURABILITY_.... Its
+// number in its lane goes to *number, which may be NULL.
+//
+// Errors: HOMING_ERROR_NOT_DURABLE: it waits in memory, and will be sent; submitting it again would send it
+// twice. HOMING_ERROR_FULL: the lane drops nothing to make room. HOMING_ERROR_NOT_TAKEN: applications are not learned, or
+// this one was reported before. HOMING_ERROR_RANGE: it is too large. After the last three it was not taken.
+homing_status homing_outbox_submit(const homing_outbox *outbox,
+                                   int32_t kind,
+                                   const uint8_t *body,
+                                   size_t len,
+                                   int32_t durability,
+                                   uint64_t *number);
+
+// Copies the oldest reports of a lane, all of one series, in a body of at most at_most bytes, and one at least. *out is a
+// batch the caller owns, or NULL when nothing waits. The reports wait on until they are settled.
+homing_status homing_outbox_take(const homing_outbox *outbox,
+                                 int32_t lane,
+                                 uint64_t at_most,
+                                 homing_batch **out);
+
+// Settles the reports of a batch up to this number, which a server has acknowledged; *settled, which may be NULL, is how many
+// of them waited until now. A number that is not of the batch settles nothing.
+homing_status homing_outbox_settle(const homing_outbox *outbox,
+                                   const homing_batch *batch,
+                                   uint64_t up_to,
+                                   uint64_t *settled);
+
+// Says what to do after a server refused a batch as too large: *advice is HOMING_TOO_LARGE_...; with HOMING_TOO_LARGE_SMALLER
+// *at_most, which may be NULL, is for the next homing_outbox_take. A lone report above 16 KiB is dropped by this.
+homing_status homing_outbox_too_large(const homing_outbox *outbox,
+                                      const homing_batch *batch,
+                                      int32_t *advice,
+                                      uint64_t *at_most);
+
+// How much waits in a lane, and what became of its reports, to *account, whose struct_size the caller has set. Drops what
+// is too old.
+homing_status homing_outbox_account(const homing_outbox *outbox,
+                                    int32_t lane,
+                                    homing_lane_account *account);
+
+// Opens the lane of learned applications when enabled is not 0, else closes it; it is closed at first.
+homing_status homing_outbox_learn_applications(const homing_outbox *outbox,
+                                               uint32_t enabled);
+
+// Writes all that waits in memory to the disk, and waits for that. HOMING_ERROR_NOT_DURABLE when it cannot.
+homing_status homing_outbox_flush(const homing_outbox *outbox);
+
+// Writes what waits in memory to the disk, waits for that, and closes the outbox. NULL is fine.
+void homing_outbox_free(homing_outbox *outbox);
+
+// The lane of a batch: HOMING_LANE_....
+int32_t homing_batch_lane(const homing_batch *batch);
+
+// The series of all reports of a batch: with the lane and its number it names a report for ever. On the wire it is 16
+// hexadecimal digits.
+uint64_t homing_batch_series(const homing_batch *batch);
+
+// The number of the first report of a batch.
+uint64_t homing_batch_first(const homing_batch *batch);
+
+// The number of the last report of a batch.
+uint64_t homing_batch_last(const homing_batch *batch);
+
+// How many reports there are up to this number; all of them for one above the last.
+uint64_t homing_batch_reports(const homing_batch *batch, uint64_t up_to);
+
+// The body of the request that uploads the batch: each report behind a line with its number, its kind and its length, and a
+// line feed behind it. It lives as long as the batch.
+homing_bytes homing_batch_body(const homing_batch *batch);
+
+// Frees a batch. NULL is fine; the reports wait on.
+void homing_batch_free(homing_batch *batch);
+
+// ------------------------------------------------------------------------------------------------
 // Something the application may want to know.
 
 // state changed; reason says why.
@@ -1008,26 +1238,23 @@ homing_text homing_situation_name(int32_t situation);
 // The settings on trial are given up, and those before them are back; text says why.
 #define HOMING_EVENT_SETTINGS_ROLLED_BACK 36
 
-// By an answer that does not end.
-#define HOMING_RUNG_STREAM 1
+// server has acknowledged so many reports of lane, which wait no more; so many are waiting.
+#define HOMING_EVENT_UPLOADED 37
 
-// By answers that end with the first event.
-#define HOMING_RUNG_POLL 2
+// Reports of lane could not be uploaded to server; text says why. They wait, and are sent again.
+#define HOMING_EVENT_UPLOAD_FAILED 38
 
-// Not at all: heartbeats carry the news.
-#define HOMING_RUNG_PULL 3
+// The lane of the outbox is nearly full, full, or no longer so: fullness. Of the managed client alone.
+#define HOMING_EVENT_LANE_FILLED 39
 
-// Other servers of the same search are tried.
-#define HOMING_NEXT_NEXT_SERVER 1
+// So many reports of lane are lost; text says why. Of the managed client alone.
+#define HOMING_EVENT_REPORTS_LOST 40
 
-// The same server is tried once more, on a fresh connection.
-#define HOMING_NEXT_SAME_SERVER 2
+// Something about the folder of the outbox is not as it should be: text. Of the managed client alone.
+#define HOMING_EVENT_OUTBOX_PROBLEM 41
 
-// It stays with this server and asks again later.
-#define HOMING_NEXT_LATER 3
-
-// Nothing is left to try in this search.
-#define HOMING_NEXT_NOTHING 4
+// The folder of the outbox is used again. Of the managed client alone.
+#define HOMING_EVENT_OUTBOX_RECOVERED 42
 
 // What happened: HOMING_EVENT_.... Later versions tell more kinds: ignore those you do not know.
 int32_t homing_event_kind(const homing_event *event);
@@ -1244,6 +1471,9 @@ typedef struct {
     int32_t takes_settings;
     // 0.
     uint32_t reserved_too;
+    // The folder in which reports wait for a server; it is made if it is not there, and is for one client at a time. NULL:
+    // they wait in memory, and a durable submit is HOMING_ERROR_NOT_DURABLE.
+    const char *outbox_folder;
 } homing_options;
 
 // Gives the value that was asked for: len bytes at data, which are copied. At most 1,024 KiB. Only inside the
@@ -1400,6 +1630,41 @@ homing_status homing_client_join(const homing_client *client,
 void homing_client_free(homing_client *client);
 
 // ------------------------------------------------------------------------------------------------
+// The reports of a client, and what its events say of them.
+
+// Takes a report for the management server: len bytes at body, at most 256 KiB. It waits in the outbox until a server has
+// acknowledged it. kind is HOMING_REPORT_..., durability HOMING_DURABILITY_...; its number in its lane goes to *number, which may be NULL.
+//
+// A critical report leaves at once where the settings say upload_critical_immediately, which is the default; all others
+// follow the next heartbeat. HOMING_EVENT_UPLOADED tells what a server has taken.
+//
+// Errors: as of homing_outbox_submit. In a callback nothing can be submitted durably (HOMING_ERROR_NOT_TAKEN).
+homing_status homing_client_submit(homing_client *client,
+                                   int32_t kind,
+                                   const uint8_t *body,
+                                   size_t len,
+                                   int32_t durability,
+                                   uint64_t *number);
+
+// How many reports wait in a lane, HOMING_LANE_..., and what became of the others, to *account, whose struct_size the
+// caller has set.
+homing_status homing_client_account(homing_client *client,
+                                    int32_t lane,
+                                    homing_lane_account *account);
+
+// The lane of reports that an event is about: HOMING_LANE_....
+int32_t homing_event_lane(const homing_event *event);
+
+// How full a lane is: HOMING_FULLNESS_....
+int32_t homing_event_fullness(const homing_event *event);
+
+// How many reports a server has taken, or are lost.
+uint64_t homing_event_reports(const homing_event *event);
+
+// How many reports still wait in the lane of which a server has taken some.
+uint64_t homing_event_waiting(const homing_event *event);
+
+// ------------------------------------------------------------------------------------------------
 // What came of an exchange, and what was said on a stream.
 
 // The request was done. For a heartbeat: a complete 2xx answer with Homing-Settings or Homing-Policy, or what
@@ -1451,6 +1716,8 @@ typedef struct {
     const uint64_t *drain_ms;
     // 1 when something waits at the server's events (Homing-Events: 1), else 0.
     uint64_t events;
+    // Of an upload: how many reports the server has acknowledged.
+    uint64_t acknowledged;
 } homing_outcome;
 
 // ------------------------------------------------------------------------------------------------
@@ -1500,6 +1767,10 @@ typedef struct {
 // them again, and no handshake that began under one is under way. Follows once for all settings that are replaced.
 #define HOMING_ACTION_RELEASE 10
 
+// Open the lane of learned applications when is_enabled, else close it: what the settings in force say. It is closed until
+// this says otherwise. A driver without an outbox has nothing to do.
+#define HOMING_ACTION_LEARN_APPLICATIONS 11
+
 // One of several attempts of a search: POST /homing/v1/heartbeat with Homing-Purpose: attach. All attempts of one
 // search carry the same body and the same Idempotency-Key.
 #define HOMING_REQUEST_ATTACH 1
@@ -1523,6 +1794,12 @@ typedef struct {
 
 // The settings are to be read: GET settings, as the policy is. The entity tag of the answer is told as that of the settings.
 #define HOMING_REQUEST_SETTINGS 7
+
+// Reports are to be uploaded: POST /homing/v1/upload/{lane} with the oldest that wait in lane, in a body of at most
+// at_most bytes unless one report alone has more. A driver removes those that the server acknowledged, says by
+// homing_engine_waiting how much is left, and then reports the end, with how many were acknowledged. One that uploads
+// nothing declines with the status 0; a server that calls it too large (413) is told as declined with that status.
+#define HOMING_REQUEST_UPLOAD 8
 
 // A connection of our own to the server's address; proxies are 0 to 7.
 #define HOMING_ROUTE_DIRECT (-1)
@@ -1624,6 +1901,12 @@ typedef struct {
     // Of a heartbeat: the next one follows within this, in nanoseconds, when this one succeeds and its answer counts. Sent as
     // Homing-Next, in whole seconds, rounded up. 0 for everything else.
     uint64_t next_ns;
+    // Which lane is uploaded: HOMING_LANE_....
+    int32_t lane;
+    // 1 when applications are to be learned, else 0.
+    uint32_t is_enabled;
+    // How many bytes an upload may have.
+    uint64_t at_most;
 } homing_action;
 
 // ------------------------------------------------------------------------------------------------
@@ -1823,6 +2106,14 @@ homing_status homing_engine_notice(homing_engine *engine,
                                    int32_t kind,
                                    const char *about,
                                    uint64_t within_ms);
+
+// So much waits in a lane of the driver's outbox, HOMING_LANE_..., now. To be said when a lane that was empty has something,
+// whenever a critical report comes, and before the end of each upload.
+homing_status homing_engine_waiting(homing_engine *engine,
+                                    uint64_t now_ns,
+                                    int32_t lane,
+                                    uint64_t reports,
+                                    uint64_t bytes);
 
 // The network changed: HOMING_NETWORK_....
 homing_status homing_engine_network_changed(homing_engine *engine, uint64_t now_ns, int32_t change);

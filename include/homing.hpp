@@ -357,6 +357,14 @@ public:
         return detail::value(std::uint64_t(0), [&](auto out) { return homing_client_beat_now(handle_, out); });
     }
     // The product has taken the policy of this entity tag over for good.
+    /// `kind` is `HOMING_REPORT_…`, `durability` `HOMING_DURABILITY_…`. The number of the report in its lane.
+    result<std::uint64_t> submit(std::int32_t kind, std::string_view body, std::int32_t durability) const {
+        const auto data = reinterpret_cast<const std::uint8_t *>(body.data());
+        return detail::value(std::uint64_t(0), [&](auto out) {
+            return homing_client_submit(handle_, kind, data, body.size(), durability, out);
+        });
+    }
+
     result<done> confirm_policy(const std::string &tag) const { return call(homing_client_confirm_policy, tag.c_str()); }
     // Decides about settings that wait since on_settings returned HOMING_CONSENT_LATER.
     result<done> decide_settings(const std::string &tag, std::int32_t consent) const {

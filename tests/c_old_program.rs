@@ -28,7 +28,7 @@ use manager::Site;
 
 /// Each struct that grows, in the order in which the program tells their sizes; the member with which it ended
 /// yesterday; and how large that made it where a pointer has 8 bytes.
-const YESTERDAY: [(&str, &str, usize); 9] = [
+const YESTERDAY: [(&str, &str, usize); 11] = [
     ("homing_options", "agent_id", 16),
     ("homing_engine_options", "agent_id", 16),
     ("homing_action", "version", 48),
@@ -38,6 +38,8 @@ const YESTERDAY: [(&str, &str, usize); 9] = [
     ("homing_whereabouts", "host", 24),
     ("homing_failure", "status", 16),
     ("homing_outcome", "status", 16),
+    ("homing_outbox_options", "folder", 16),
+    ("homing_lane_account", "submitted", 16),
 ];
 
 #[test]

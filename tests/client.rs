@@ -18,6 +18,9 @@ mod ending;
 mod event_schema;
 #[path = "client/kept_links.rs"]
 mod kept_links;
+#[cfg(feature = "outbox")]
+#[path = "client/killed_reports.rs"]
+mod killed_reports;
 #[path = "client/listener.rs"]
 mod listener;
 #[path = "client/logging.rs"]
@@ -30,6 +33,9 @@ mod persistence;
 mod policy;
 #[path = "client/proxy.rs"]
 mod proxy;
+#[cfg(feature = "outbox")]
+#[path = "client/reports.rs"]
+mod reports;
 #[path = "client/requests.rs"]
 mod requests;
 #[path = "client/reread.rs"]

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files of src/ffi that have something for C, in an order in which a type comes before its use.
-const NOUNS: [&str; 26] = [
+const NOUNS: [&str; 30] = [
     "view",
     "version",
     "status",
@@ -22,11 +22,15 @@ const NOUNS: [&str; 26] = [
     "proof",
     "location",
     "medium",
+    "lane",
+    "report",
+    "outbox",
     "event",
     "consent",
     "options",
     "handle",
     "client",
+    "reporting",
     "outcome",
     "action",
     "engine",

@@ -22,6 +22,9 @@ Usage: agent                        a story: one agent, five servers, three prio
   --state FOLDER    remember there what the next run should know; made if it is not there
   --accept          take the settings that the servers send, on trial; those of --settings are
                     the first ones
+  --outbox FOLDER   keep reports there until a server has them, and submit a report for each line of
+                    standard input: `KIND TEXT`, for example `risk_found eicar.com in /tmp`; kinds are
+                    risk_found, intrusion, cookie_found, system_change, status, log, application
   --id ID           the id of this agent, often a UUID; two agents with one id are one (example-agent)
   --route ROUTE     a way to the servers: `direct`, or a proxy as `[USER:PASSWORD@]HOST:PORT`,
                     percent-encoded; may be given several times and is tried in that order (direct)
@@ -49,6 +52,7 @@ pub(crate) struct Arguments {
     pub(crate) authority: Option<PathBuf>,
     pub(crate) tuning: Option<PathBuf>,
     pub(crate) state: Option<PathBuf>,
+    pub(crate) outbox: Option<PathBuf>,
     pub(crate) id: Option<AgentId>,
     pub(crate) routes: Vec<RouteChoice>,
     pub(crate) duration: Option<Duration>,
@@ -60,13 +64,14 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn read(mut parser: Parser) -> Result<Task, lexopt::Error> {
         let (mut settings, mut authority, mut tuning, mut state) = (None, None, None, None);
+        let mut outbox = None;
         let mut routes = Vec::new();
         let (mut id, mut duration, mut json, mut explain, mut accept) = (None, None, false, false, false);
         // What makes no sense in the story, as it was written.
         let mut live = None;
         while let Some(argument) = parser.next()? {
             if let Arg::Long(
-                name @ ("ca" | "tuning" | "state" | "id" | "route" | "for" | "json" | "accept"),
+                name @ ("ca" | "tuning" | "state" | "outbox" | "id" | "route" | "for" | "json" | "accept"),
             ) = argument
             {
                 live = Some(format!("--{name}"));
@@ -76,6 +81,7 @@ impl Arguments {
                 Arg::Long("ca") => authority = Some(parser.value()?.into()),
                 Arg::Long("tuning") => tuning = Some(parser.value()?.into()),
                 Arg::Long("state") => state = Some(parser.value()?.into()),
+                Arg::Long("outbox") => outbox = Some(parser.value()?.into()),
                 Arg::Long("id") => id = Some(parser.value()?.parse()?),
                 Arg::Long("route") => routes.push(route(&parser.value()?.string()?)?),
                 Arg::Long("for") => duration = Some(parser.value()?.parse::<Span>()?.0),
@@ -92,6 +98,7 @@ impl Arguments {
                 authority,
                 tuning,
                 state,
+                outbox,
                 id,
                 routes,
                 duration,

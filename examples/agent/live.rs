@@ -2,14 +2,17 @@
 
 use std::error::Error;
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use homing::client::{Client, ClientEvent, LogLevel};
 use homing::engine::{Event, Tuning};
 use homing::settings::{Settings, Source};
-use homing::types::{Printable, Span};
+use homing::store::outbox::{Limits, Outbox};
+use homing::types::{Durability, Printable, Report, ReportKind, Span};
 use serde_json::{Value, json};
 
 use crate::arguments::Arguments;
@@ -29,6 +32,8 @@ enum Message {
     Interrupted,
     /// Read the settings again.
     Reload,
+    /// A line of standard input: a report.
+    Report(String),
 }
 
 /// Runs until Ctrl-C or until the time is over. An agent that was to run for some time and never attached has failed.
@@ -52,6 +57,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         None => Tuning::default(),
     };
     let mut teller = Teller { json: arguments.json, layout: layout(&settings, &tuning), attached: false };
+    let inputs = send.clone();
     let mut builder = Client::builder(settings, id).status(STATUS).tuning(tuning.clone());
     builder = builder.on_log(LogLevel::Warn, |_, message| eprintln!("agent: {message}"));
     builder = builder.on_event(move |_, event| {
@@ -66,6 +72,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     if let Some(folder) = &arguments.state {
         builder = builder.state_folder(folder);
     }
+    if let Some(folder) = &arguments.outbox {
+        builder = builder.outbox(Outbox::open(folder, Limits::default()));
+        listen_to_standard_input(inputs);
+    }
     let client =
         builder.start().map_err(|error| format!("{}: {error}", Printable(arguments.settings.display())))?;
 
@@ -78,6 +88,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
                 // Settings that are no good change nothing.
                 Err(error) => eprintln!("agent: the settings stay as they are: {error}"),
             },
+            Some(Message::Report(line)) => {
+                if let Err(error) = submit(&client, &line) {
+                    eprintln!("agent: not reported: {error}");
+                }
+            }
             Some(Message::Interrupted) | None => break,
         }
     }
@@ -102,6 +117,27 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// Each line of standard input is a message, until there are no more. The thread ends with the program.
+fn listen_to_standard_input(send: mpsc::Sender<Message>) {
+    thread::spawn(move || {
+        for line in io::stdin().lines().map_while(Result::ok) {
+            if send.send(Message::Report(line)).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// Submits a line `KIND TEXT`; it is on the disk when this returns.
+fn submit(client: &Client, line: &str) -> Result<(), Box<dyn Error>> {
+    let (kind, text) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+    let known = ReportKind::ALL.into_iter().find(|known| known.as_str() == kind);
+    let kind = known.ok_or_else(|| format!("`{}` is no kind of report; see --help", Printable(kind)))?;
+    let id = client.submit(Report { kind, body: text.into() }, Durability::Durable)?;
+    eprintln!("agent: reported as {id}");
+    Ok(())
 }
 
 /// Puts the settings in force as they are in the file now.

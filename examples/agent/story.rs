@@ -13,8 +13,10 @@ use bytes::Bytes;
 use homing::client::{Client, ClientEvent};
 use homing::engine::{Event, Tuning};
 use homing::settings::Settings;
-use homing::types::{ServerId, Span};
+use homing::store::outbox::{Limits, Outbox};
+use homing::types::{Durability, Lane, Report, ReportKind, ServerId, Span};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::server::{Authority, Behaviour, Config, Document, Manager};
 use crate::terminal::{Tone, page, painted, say, wrapped};
@@ -41,6 +43,8 @@ struct Stage {
     layout: Layout,
     heartbeats: u32,
     moves: u32,
+    /// The reports that wait, and what the servers' authority is.
+    _folder: TempDir,
 }
 
 /// Tells it to the end.
@@ -105,11 +109,12 @@ impl Stage {
             .tuning(Tuning::default().with_time_scale(TIME_SCALE)?)
             .seed(SEED)
             .status(r#"{"state":"fine"}"#)
+            .outbox(Outbox::open(folder.path().join("outbox"), Limits::default()))
             .start()?;
-        Ok(Self { managers, client, began, layout, heartbeats: 0, moves: 0 })
+        Ok(Self { managers, client, began, layout, heartbeats: 0, moves: 0, _folder: folder })
     }
 
-    fn play(&mut self) -> Result<(), String> {
+    fn play(&mut self) -> Result<(), Box<dyn Error>> {
         self.chapter("The agent looks for a server of the first priority.");
         let first = self.attached("attach to priority 1", SOON, 1)?;
 
@@ -129,13 +134,13 @@ impl Stage {
         self.attached("attach to priority 2", SOON, 2)?;
 
         self.chapter("The first server comes back. The agent lets it prove itself, and returns.");
-        self.start(&first)?;
+        self.start(&first, Behaviour::Well)?;
         self.until("the way back", LATER, |event| {
             matches!(event, Event::Failback { to, .. } if *to == first).then_some(())
         })?;
         let back = self.attached("attach to the first server again", SOON, 1)?;
         if back != first {
-            return Err(format!("the agent went back to {back}, not to {first}"));
+            return Err(format!("the agent went back to {back}, not to {first}").into());
         }
 
         self.chapter("Every server dies. The agent waits, and looks again and again.");
@@ -144,9 +149,42 @@ impl Stage {
         }
         self.until("waiting", SOON, |event| matches!(event, Event::Waiting { .. }).then_some(()))?;
 
-        self.chapter("One comes back, the last of the list. That is enough.");
-        self.start(&ServerId::new(LAST))?;
+        self.chapter("Meanwhile the product finds something. The report waits on the disk.");
+        self.report("eicar.com in /tmp")?;
+
+        self.chapter(
+            "One comes back, the last of the list. It takes the report, and its answer does not say so.",
+        );
+        let last = ServerId::new(LAST);
+        self.start(&last, "uploads:unacknowledged".parse()?)?;
         self.attached("attach to priority 3", LATER, 3)?;
+        self.until("an upload that is not acknowledged", SOON, |event| {
+            matches!(event, Event::UploadFailed { lane: Lane::Critical, .. }).then_some(())
+        })?;
+
+        self.chapter("So the agent sends it again, under the same number. The server has it once.");
+        self.manager(&last)?.misbehave(Behaviour::Well);
+        self.until("an upload", SOON, |event| {
+            matches!(event, Event::Uploaded { lane: Lane::Critical, waiting: 0, .. }).then_some(())
+        })?;
+        let counts = self.manager(&last)?.counts();
+        if counts.reports != 1 || counts.repeated_reports == 0 {
+            return Err(format!(
+                "the books of {last} have {} reports, and {} came again",
+                counts.reports, counts.repeated_reports
+            )
+            .into());
+        }
+        Ok(())
+    }
+
+    /// Reports that something was found, and returns when it is on the disk.
+    fn report(&mut self, what: &str) -> Result<(), String> {
+        let at = self.began.elapsed();
+        let report = Report { kind: ReportKind::RiskFound, body: what.into() };
+        let id = self.client.submit(report, Durability::Durable).map_err(|error| error.to_string())?;
+        Line::new("> reports", "", format!("{what}, number {} of the lane critical", id.number))
+            .print(at, self.layout);
         Ok(())
     }
 
@@ -162,21 +200,23 @@ impl Stage {
         );
         say!("What the servers saw:");
         say!(
-            "  {:<10} {:>8} {:>8} {:>8} {:>12} {:>15}",
+            "  {:<10} {:>8} {:>8} {:>8} {:>8} {:>12} {:>15}",
             "",
             "attach",
             "beat",
             "probe",
+            "reports",
             "connections",
             "TLS full/again"
         );
         for name in CAST.concat() {
             let Some(counts) = self.managers.get(name).map(Manager::counts) else { continue };
             say!(
-                "  {name:<10} {:>8} {:>8} {:>8} {:>12} {:>15}",
+                "  {name:<10} {:>8} {:>8} {:>8} {:>8} {:>12} {:>15}",
                 counts.attach,
                 counts.beat,
                 counts.probe,
+                counts.reports,
                 counts.connections,
                 format!("{}/{}", counts.full_handshakes, counts.resumed_handshakes),
             );
@@ -198,11 +238,11 @@ impl Stage {
         Ok(())
     }
 
-    fn start(&mut self, server: &ServerId) -> Result<(), String> {
+    fn start(&mut self, server: &ServerId, behaviour: Behaviour) -> Result<(), String> {
         self.catch_up();
         let reason = "it listens on its port again";
         Line::new("> is started", server, reason).print(self.began.elapsed(), self.layout);
-        self.manager(server)?.misbehave(Behaviour::Well);
+        self.manager(server)?.misbehave(behaviour);
         Ok(())
     }
 

@@ -60,9 +60,11 @@ impl Line {
         let Self { what, server, reason } = self;
         let (at, width) = (layout.in_the_field(at).as_secs_f64(), layout.width);
         let tone = match *what {
-            "ATTACHED" | "heartbeat" => Tone::Good,
+            "ATTACHED" | "heartbeat" | "uploaded" => Tone::Good,
             "failed" | "danger" | "detached" => Tone::Bad,
-            "WAITING" | "settings" | "no memory" | "not remembered" => Tone::Warning,
+            "WAITING" | "settings" | "no memory" | "not remembered" | "not uploaded" | "outbox" => {
+                Tone::Warning
+            }
             _ => Tone::Plain,
         };
         let what = painted(&format!("{what:<WHAT$}"), tone);
@@ -148,6 +150,17 @@ impl Line {
             }
             Event::StoreProblem { problem } => Self::new("state", "", &**problem),
             Event::StoreRecovered {} => Self::new("state", "", "what was not stored is stored now"),
+            Event::Uploaded { server, lane, reports, waiting } => {
+                let wait = if *waiting > 0 { format!(", {waiting} wait") } else { String::new() };
+                Self::new("uploaded", server, format!("{reports} of {lane}{wait}"))
+            }
+            Event::UploadFailed { server, lane, detail } => {
+                Self::new("not uploaded", server, format!("{lane}: {detail}"))
+            }
+            Event::LaneFilled { .. }
+            | Event::ReportsLost { .. }
+            | Event::OutboxProblem { .. }
+            | Event::OutboxRecovered {} => Self::new("outbox", "", event),
             Event::Stopped {} => Self::new("STOPPED", "", ""),
             Event::Location { detail, .. } => Self::new("location", "", &**detail),
             Event::Round { evidence, .. } => Self::new(

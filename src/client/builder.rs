@@ -18,6 +18,7 @@ use super::events::EventQueue;
 use super::mail::{Mail, Message};
 use super::persistence::{Earlier, Keeper};
 use super::prepare::PrepareError;
+use super::reports::Reports;
 use super::routes::{MOST_ROUTES, Routes};
 use super::status::{Hook, Status, StatusCell};
 use super::store_trouble::StoreTrouble;
@@ -31,6 +32,8 @@ use crate::net::protocol::Homing;
 use crate::net::{Limits, NewSocket, SocketHook};
 use crate::platform::{Clock, Interfaces, Logger, Sleep, machine, quiet_threads};
 use crate::settings::{Settings, UnknownLocation};
+#[cfg(feature = "outbox")]
+use crate::store::outbox::Outbox;
 use crate::store::{Folder, Store};
 use crate::types::AgentId;
 
@@ -60,6 +63,7 @@ pub struct Builder {
     stack_size: usize,
     drop_guard: Option<Box<dyn Send>>,
     store: Option<Box<dyn Store>>,
+    reports: Reports,
     seed: Option<u64>,
     rules: Rules,
     settings_hook: Option<ConsentHook>,
@@ -122,6 +126,7 @@ impl Builder {
             stack_size: STACK_SIZE,
             drop_guard: None,
             store: None,
+            reports: Reports::default(),
             seed: None,
             rules: Rules::default(),
             settings_hook: None,
@@ -339,6 +344,24 @@ impl Builder {
         self
     }
 
+    /// Where reports wait for a server; see [`Client::submit`]. Default: an outbox in memory with the usual bounds, which keeps
+    /// them for the life of the client.
+    ///
+    /// ```
+    /// # use homing::client::Client;
+    /// # use homing::store::outbox::{Limits, Outbox};
+    /// # fn example(settings: homing::settings::Settings, agent_id: homing::types::AgentId) {
+    /// let outbox = Outbox::open("/var/lib/agent/outbox", Limits::default());
+    /// let builder = Client::builder(settings, agent_id).outbox(outbox);
+    /// # }
+    /// ```
+    #[cfg(feature = "outbox")]
+    #[must_use]
+    pub fn outbox(mut self, outbox: Outbox) -> Self {
+        self.reports = outbox.into();
+        self
+    }
+
     /// Fixes every random choice, for demonstrations and tests. Without it the system chooses, and
     /// a fleet that starts together spreads.
     #[must_use]
@@ -367,8 +390,7 @@ impl Builder {
         let Start { prepared, name: settings_name, given, candidate, documents } = start;
         let floor_left = floor_is_lost.then(|| trust_clock.floor());
         let clock = Clock::new();
-        let started = clock.now();
-        let sleep = Sleep::new(clock)?;
+        let (started, sleep) = (clock.now(), Sleep::new(clock)?);
         let interfaces = Interfaces::new(&sleep)?;
         let setup = Setup {
             settings: Arc::clone(&prepared.settings),
@@ -390,6 +412,7 @@ impl Builder {
             mail: Mutex::new(Some(mail(self.location, candidate))),
             waker: sleep.waker(),
             status: self.status.clone(),
+            reports: self.reports.clone(),
             credentials: self.credentials.clone(),
             events: EventQueue::default(),
             ending: Ending::default(),
@@ -403,6 +426,7 @@ impl Builder {
             settings: prepared,
             clock: trust_clock,
             status: Status { cell: self.status, hook: self.hook },
+            reports: self.reports,
             credential_provider: CredentialProvider::new(self.credentials, self.credentials_hook),
             proxies,
             hook: self.socket_hook,

@@ -220,6 +220,8 @@ fn is_progress(event: &Event) -> bool {
         | Event::Heartbeat { .. }
         | Event::Failback { .. }
         | Event::Probed { .. }
+        | Event::Uploaded { .. }
+        | Event::UploadFailed { .. }
         | Event::Round { .. } => true,
         Event::State { .. }
         | Event::Attached { .. }
@@ -249,6 +251,10 @@ fn is_progress(event: &Event) -> bool {
         | Event::Unverified { .. }
         | Event::StatusTooLarge { .. }
         | Event::CertificateEnded { .. }
+        | Event::LaneFilled { .. }
+        | Event::ReportsLost { .. }
+        | Event::OutboxProblem { .. }
+        | Event::OutboxRecovered {}
         | Event::Stopped {} => false,
     }
 }

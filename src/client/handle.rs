@@ -12,6 +12,7 @@ use super::ending::Ending;
 use super::events::{ClientEvent, Ended, EventQueue};
 use super::mail::{Mail, Message, Replaced};
 use super::prepare::{PrepareError, prepare};
+use super::reports::Reports;
 use super::status::StatusCell;
 use super::trust_clock::TrustClock;
 use super::writer;
@@ -65,6 +66,7 @@ pub(super) struct Shared {
     pub(super) mail: Mutex<Option<Mail>>,
     pub(super) waker: Waker,
     pub(super) status: StatusCell,
+    pub(super) reports: Reports,
     pub(super) credentials: CredentialsCell,
     pub(super) events: EventQueue,
     pub(super) ending: Ending,
@@ -182,7 +184,8 @@ impl Client {
 
     /// How things stand.
     pub fn snapshot(&self) -> Snapshot {
-        self.shared.engine().snapshot(self.shared.clock.now())
+        let snapshot = self.shared.engine().snapshot(self.shared.clock.now());
+        Snapshot { reports: self.shared.reports.accounts(), ..snapshot }
     }
 
     /// How things stand, in words: why this server, why not a better one, and what happens when.

@@ -60,12 +60,16 @@ mod handle;
 mod mail;
 mod persistence;
 mod prepare;
+#[cfg_attr(not(feature = "outbox"), path = "no_reports.rs")]
+mod reports;
 mod reread;
 mod routes;
 mod stamp;
 mod status;
 mod store_trouble;
 mod stored;
+#[cfg(feature = "outbox")]
+mod submit;
 mod system_roots;
 mod too_large;
 mod trust_clock;

@@ -90,6 +90,7 @@ impl Worker {
         let_go(|| drop(callback));
         let_go(|| drop(writer.and_then(Writer::close)));
         let_go(|| driver.close());
+        let_go(|| client.shared.reports.keep());
         let_go(|| client.shared.logger.close());
         client.shared.close_mail();
         let_go(|| drop(drop_guard));
@@ -109,6 +110,8 @@ impl Worker {
         }
         self.look_which_network();
         while !self.stopped {
+            // What was submitted before a stop was asked for is known before it.
+            self.driver.look_at_outbox();
             self.read_mail();
             self.hear_writer();
             self.driver.step(self.sleep.registry(), self.clock.now());
@@ -336,6 +339,9 @@ impl Worker {
         if matches!(event, Event::Stopped {}) {
             // The last event is told when nothing more is done.
             self.store_the_rest();
+        }
+        if matches!(event, Event::Heartbeat { .. }) {
+            self.driver.tend_outbox();
         }
         if matches!(event, Event::Heartbeat { .. })
             && let Some(floor) = self.floor_left

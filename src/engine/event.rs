@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Evidence, LocationReason, Reason, Rung, State, Whereabouts};
 use crate::settings::Situation;
-use crate::types::{Failure, FailureClass, ServerId, Span};
+use crate::types::{Failure, FailureClass, Lane, ServerId, Span};
 
 /// Something the application may want to know. Serialises as `{"event":"attached",…}`.
 ///
@@ -276,12 +276,69 @@ pub enum Event {
     Stopped {},
     /// What was not stored is stored now: the store problem that was told last is over. Told by the driver.
     StoreRecovered {},
+    /// A server has acknowledged reports, which wait no more.
+    Uploaded {
+        /// Which server.
+        server: ServerId,
+        /// Of which lane.
+        lane: Lane,
+        /// How many.
+        reports: u64,
+        /// How many still wait in the lane.
+        waiting: u64,
+    },
+    /// Reports could not be uploaded. They wait, and are sent again.
+    UploadFailed {
+        /// To which server.
+        server: ServerId,
+        /// Of which lane.
+        lane: Lane,
+        /// Why.
+        detail: String,
+    },
+    /// A lane of the outbox is nearly full, or full, or no longer so. Told by the driver.
+    LaneFilled {
+        /// Which lane.
+        lane: Lane,
+        /// How full it is.
+        fullness: Fullness,
+    },
+    /// Reports are lost, and counted as dropped. Told by the driver.
+    ReportsLost {
+        /// Of which lane.
+        lane: Lane,
+        /// How many, as far as that can be told.
+        reports: u64,
+        /// Why.
+        detail: String,
+    },
+    /// Something about the folder of the outbox is not as it should be. Reports go on waiting in memory. Told by the driver.
+    OutboxProblem {
+        /// What it is, and what to do.
+        problem: String,
+    },
+    /// The folder of the outbox can be used again, and what waited in memory is on the disk. Told by the driver.
+    OutboxRecovered {},
 }
 
 impl Event {
     pub(super) fn attempt_failed(server: ServerId, failure: &Failure, next: Next) -> Self {
         Self::AttemptFailed { server, class: failure.class(), detail: failure.to_string(), next }
     }
+}
+
+/// How full a lane of the outbox is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Fullness {
+    /// 90 % of its bytes are in use.
+    NearlyFull,
+    /// Something had to give way: the oldest report, or in the critical lane the newest.
+    Full,
+    /// Less than 80 % are in use again.
+    Relieved,
 }
 
 /// What arrived on an event stream.

@@ -3,6 +3,8 @@
 use std::fmt::{self, Write};
 
 use super::{ServerHealth, ServerSnapshot, Snapshot, State};
+use crate::types::LaneAccount;
+
 /// Ids in a column: what protocol, address and port of most servers take.
 const WIDEST_ID: usize = 40;
 
@@ -35,6 +37,7 @@ impl Snapshot {
         if let Some(next) = self.next_search {
             writeln!(page, "next search in {}", next.brief())?;
         }
+        self.write_reports(page)?;
         match &self.list {
             Some(list) => {
                 writeln!(page, "servers of list {list}, in the order in which this agent tries them:")?
@@ -78,6 +81,29 @@ impl Snapshot {
         }
         if let Some(rejected) = &settings.rejected {
             writeln!(page, "settings {rejected} were rolled back: no server was found through them")?;
+        }
+        Ok(())
+    }
+
+    /// Nothing, where nothing was ever reported.
+    fn write_reports(&self, page: &mut String) -> fmt::Result {
+        for (lane, account) in &self.reports {
+            let LaneAccount { waiting, sent, dropped, refused, .. } = account;
+            if account.submitted + account.recovered + refused == 0 {
+                continue;
+            }
+            write!(page, "reports of the lane {lane}: {waiting} wait, {sent} sent")?;
+            let lost = [
+                (dropped.full, "dropped because it was full"),
+                (dropped.aged, "dropped as too old"),
+                (dropped.too_large, "dropped as too large"),
+                (dropped.damaged, "damaged"),
+                (*refused, "refused because it was full, or they were too large"),
+            ];
+            for (count, how) in lost.into_iter().filter(|(count, _)| *count > 0) {
+                write!(page, ", {count} {how}")?;
+            }
+            page.push('\n');
         }
         Ok(())
     }

@@ -13,8 +13,8 @@ use serde::Serialize;
 use super::memory::SettingsName;
 use crate::settings::{Server, Settings};
 use crate::types::{
-    CertificatePolicyId, ExchangeId, Failure, Host, LinkId, Moment, NetworkId, News, Outcome, ProbeId, Proof,
-    QueryId, Request, Route, SettingsId, Via,
+    Backlog, CertificatePolicyId, ExchangeId, Failure, Host, Lane, LinkId, Moment, NetworkId, News, Outcome,
+    ProbeId, Proof, QueryId, Request, Route, SettingsId, Via,
 };
 
 /// Do this to the world.
@@ -115,6 +115,12 @@ pub enum Action {
     Remember {
         /// Names the version to store; a later one replaces it.
         version: u64,
+    },
+    /// Open or close the lane of learned applications: the settings in force ask for them, or do not any more. It is closed
+    /// until this says otherwise. A driver without an outbox has nothing to do.
+    LearnApplications {
+        /// Whether they are learned.
+        enabled: bool,
     },
 }
 
@@ -276,6 +282,14 @@ pub enum Input<'a> {
         probe: ProbeId,
         /// What was reached, or why nothing was.
         answer: Result<Reached, Failure>,
+    },
+    /// So much waits in a lane of the outbox now. To be said when a lane that was empty has something, whenever a critical
+    /// report comes, and before the end of each upload.
+    Waiting {
+        /// Which lane.
+        lane: Lane,
+        /// How much.
+        backlog: Backlog,
     },
     /// The network changed.
     Network(NetworkChange),

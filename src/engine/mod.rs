@@ -51,7 +51,7 @@ mod tuning;
 
 use std::sync::Arc;
 
-pub use event::{Event, Next, Notice};
+pub use event::{Event, Fullness, Next, Notice};
 pub use io::{Action, Command, Ending, Input, MAX_ADDRESSES, NetworkChange, Reached, Target, Turn};
 pub use location::{Asked, ControlReply, Controlled, Evidence, Finding, LocationReason, LocationSnapshot};
 pub use location::{Reply, Trigger};
@@ -273,6 +273,7 @@ impl Engine {
                 }
             }
             Input::OnNetwork(network) => attachment.arrive(network),
+            Input::Waiting { lane, backlog } => attachment.waiting(cx, lane, backlog),
             Input::Resumed => {
                 attachment.resumed(cx);
                 if let Some(location) = location {
@@ -536,7 +537,7 @@ mod tests {
     fn every_part_stays_small() {
         for (part, size, most) in [
             ("network", size_of::<Network>(), 24),
-            ("attachment", size_of::<Attachment>(), 544),
+            ("attachment", size_of::<Attachment>(), 552),
             ("schedule", size_of::<Schedule>(), 128),
             ("queue", size_of::<Queue>(), 104),
             ("memory", size_of::<Memory>(), 104),

@@ -17,6 +17,8 @@ pub(super) enum Owner {
     Stream,
     /// The read of the settings or the policy.
     Reader,
+    /// The upload of reports.
+    Upload,
     /// The probes of better servers.
     Failback,
     /// The exchange that is finished before the engine stops.
@@ -64,6 +66,7 @@ impl Owners {
             | Input::ClockStepped
             | Input::Remembered(_)
             | Input::CannotRemember(_)
+            | Input::Waiting { .. }
             | Input::Command(_) => None,
         }
     }

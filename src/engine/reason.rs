@@ -72,6 +72,8 @@ pub enum Reason {
     Disabled,
     /// The application stops the engine.
     Stopping,
+    /// A critical report waits, and no server is attached.
+    ReportWaits,
 }
 
 impl Reason {
@@ -120,6 +122,7 @@ impl Reason {
             Self::MovedOften => "the agent moved often within two minutes and backs off",
             Self::Disabled => "communication is switched off in the settings",
             Self::Stopping => "the application stops the agent",
+            Self::ReportWaits => "a critical report waits for a server",
         }
     }
 }

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{
-    Ending, Event, Finding, LeftOutReason, LocationReason, NetworkChange, Next, Notice, Reason, Rung, State,
-    Trigger, Wake,
+    Ending, Event, Finding, Fullness, LeftOutReason, LocationReason, NetworkChange, Next, Notice, Reason,
+    Rung, State, Trigger, Wake,
 };
 
 impl Event {
@@ -47,6 +47,12 @@ impl Event {
             Self::SettingsRolledBack { .. } => "settings_rolled_back",
             Self::Stopped {} => "stopped",
             Self::StoreRecovered {} => "store_recovered",
+            Self::Uploaded { .. } => "uploaded",
+            Self::UploadFailed { .. } => "upload_failed",
+            Self::LaneFilled { .. } => "lane_filled",
+            Self::ReportsLost { .. } => "reports_lost",
+            Self::OutboxProblem { .. } => "outbox_problem",
+            Self::OutboxRecovered {} => "outbox_recovered",
         }
     }
 }
@@ -57,11 +63,8 @@ impl fmt::Display for Event {
         match self {
             Self::State { state, reason } => write!(f, "{state}: {reason}"),
             Self::Searching { reason, servers } => write!(f, "searching among {servers}: {reason}"),
-            Self::Attached { server, priority: Some(priority), elapsed, .. } => {
-                write!(f, "attached to {server}, priority {priority}, after {}", elapsed.brief())
-            }
-            Self::Attached { server, priority: None, elapsed, .. } => {
-                write!(f, "attached to {server}, in no priority, after {}", elapsed.brief())
+            Self::Attached { server, priority, elapsed, .. } => {
+                write!(f, "attached to {server}, {}, after {}", Placed(*priority), elapsed.brief())
             }
             Self::Detached { server, reason } => write!(f, "detached from {server}: {reason}"),
             Self::AttemptFailed { server, detail, next, .. } => {
@@ -73,9 +76,7 @@ impl fmt::Display for Event {
             Self::SettingsAnnounced { server, tag } => write!(f, "{server} has the settings {tag}"),
             Self::PolicyAnnounced { server, tag } => write!(f, "{server} has the policy {tag}"),
             Self::Policy { server, tag } => write!(f, "the policy {tag} was read from {server}"),
-            Self::PolicyFailed { server, detail } => {
-                write!(f, "the policy was not read from {server}: {detail}")
-            }
+            Self::PolicyFailed { server, detail } => write!(f, "no policy was read from {server}: {detail}"),
             Self::Waiting { wait, reason } => write!(f, "waiting for {}: {reason}", wait.brief()),
             Self::Failback { from, to } => write!(f, "back from {from} to {to}, which has proved itself"),
             Self::Probed { server, failure: None } => write!(f, "{server} was probed and answers well"),
@@ -90,10 +91,10 @@ impl fmt::Display for Event {
             }
             Self::Notice { server, kind, name: Some(name) } => write!(f, "{server} announces {kind} {name}"),
             Self::Notice { server, kind, name: None } => write!(f, "{server} announces {kind}"),
-            Self::Location { situation, location: Some(location), detail, .. } => {
-                write!(f, "{situation}, location {location}: {detail}")
+            Self::Location { situation, location, detail, .. } => {
+                let location = location.as_ref().map(|name| format!(", location {name}"));
+                write!(f, "{situation}{}: {detail}", location.unwrap_or_default())
             }
-            Self::Location { situation, location: None, detail, .. } => write!(f, "{situation}: {detail}"),
             Self::Round { evidence, .. } => {
                 write!(f, "the reference servers say {} after {}", evidence.finding, evidence.elapsed.brief())
             }
@@ -106,30 +107,47 @@ impl fmt::Display for Event {
                 )
             }
             Self::CertificateEnded { server } => {
-                write!(
-                    f,
-                    "a certificate of {server} has ended on a kept connection; the next is verified afresh"
-                )
+                write!(f, "a certificate of {server} has ended; the next connection is verified afresh")
             }
-            Self::CannotRemember { .. } => {
-                write!(f, "what the agent learned could not be stored; it goes on")
-            }
+            Self::CannotRemember { .. } => f.write_str("what the agent learned is not stored; it goes on"),
             Self::MemoryIgnored { detail } => write!(f, "the agent begins with nothing known: {detail}"),
             Self::StoreProblem { problem } => write!(f, "store: {problem}"),
             Self::Settings { server, tag } => write!(f, "the settings {tag} were read from {server}"),
             Self::SettingsFailed { server, detail } => {
-                write!(f, "the settings were not read from {server}: {detail}")
+                write!(f, "no settings were read from {server}: {detail}")
             }
             Self::SettingsRefused { tag, detail } => write!(f, "{} are refused: {detail}", Tagged(tag)),
             Self::SettingsOnTrial { tag } => write!(f, "{} are on trial", Tagged(tag)),
-            Self::SettingsInForce { tag } => {
-                write!(f, "{} are in force: an exchange through them worked", Tagged(tag))
-            }
+            Self::SettingsInForce { tag } => write!(f, "{} are in force: an exchange worked", Tagged(tag)),
             Self::SettingsRolledBack { tag, detail } => {
                 write!(f, "{} are given up, and those before them are back: {detail}", Tagged(tag))
             }
             Self::Stopped {} => write!(f, "stopped"),
             Self::StoreRecovered {} => write!(f, "what was not stored is stored now"),
+            Self::Uploaded { server, lane, reports, waiting } => {
+                write!(f, "{server} took {reports} reports of the lane {lane}; {waiting} wait")
+            }
+            Self::UploadFailed { server, lane, detail } => {
+                write!(f, "{server} took no reports of the lane {lane}: {detail}")
+            }
+            Self::LaneFilled { lane, fullness } => write!(f, "the lane {lane} of the outbox is {fullness}"),
+            Self::ReportsLost { lane, reports, detail } => {
+                write!(f, "{reports} reports of the lane {lane} are lost: {detail}")
+            }
+            Self::OutboxProblem { problem } => write!(f, "outbox: {problem}"),
+            Self::OutboxRecovered {} => write!(f, "the folder of the outbox is used again"),
+        }
+    }
+}
+
+/// The place of a server in the list in force.
+struct Placed(Option<usize>);
+
+impl fmt::Display for Placed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(priority) => write!(f, "priority {priority}"),
+            None => f.write_str("in no priority"),
         }
     }
 }
@@ -143,6 +161,16 @@ impl fmt::Display for Tagged<'_> {
             Some(tag) => write!(f, "the settings {tag}"),
             None => f.write_str("the program's settings"),
         }
+    }
+}
+
+impl fmt::Display for Fullness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::NearlyFull => "nearly full",
+            Self::Full => "full",
+            Self::Relieved => "relieved",
+        })
     }
 }
 
@@ -303,7 +331,7 @@ mod tests {
                 Event::PushOpened { server: server.clone(), by: Rung::Stream },
                 "a is listened to by an event stream",
             ),
-            (Event::CannotRemember { version: 1 }, "what the agent learned could not be stored"),
+            (Event::CannotRemember { version: 1 }, "what the agent learned is not stored"),
             (
                 Event::AttemptFailed {
                     server: server.clone(),
@@ -318,7 +346,7 @@ mod tests {
             (Event::Policy { server: server.clone(), tag: "7".into() }, "the policy 7 was read from a"),
             (
                 Event::PolicyFailed { server: server.clone(), detail: "too large".to_owned() },
-                "the policy was not read from a: too large",
+                "no policy was read from a: too large",
             ),
             (
                 Event::Failback { from: ServerId::new("b"), to: server.clone() },
@@ -356,7 +384,7 @@ mod tests {
             ),
             (Event::SettingsWarning { warning: "odd".to_owned() }, "settings: odd"),
             (Event::Unverified { server: server.clone() }, "connected to a, and nothing of it was verified"),
-            (Event::CertificateEnded { server }, "a certificate of a has ended on a kept connection"),
+            (Event::CertificateEnded { server }, "a certificate of a has ended; the next connection"),
             (Event::MemoryIgnored { detail: "old".to_owned() }, "the agent begins with nothing known: old"),
             (Event::StoreProblem { problem: "full".to_owned() }, "store: full"),
             (Event::StoreRecovered {}, "what was not stored is stored now"),

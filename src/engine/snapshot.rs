@@ -1,5 +1,6 @@
 //! A picture of the engine at one moment, for people and for monitoring.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{LocationSnapshot, Reason};
-use crate::types::{Host, Proof, Route, ServerId, Span};
+use crate::types::{Host, Lane, LaneAccount, Proof, Route, ServerId, Span};
 
 /// Where the agent stands, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -73,6 +74,9 @@ pub struct Snapshot {
     pub servers: Vec<ServerSnapshot>,
     /// Where the machine is; `None` when the settings do not ask.
     pub location: Option<LocationSnapshot>,
+    /// What became of the product's reports, by lane. Filled in by a driver that has an outbox.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reports: BTreeMap<Lane, LaneAccount>,
     /// Inputs that named something the engine had given up.
     pub stale_inputs: u64,
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::address::homing_address;
 use super::boundary::{Growing, no_padding};
+use super::lane::lane_code;
 use super::proof::proof_code;
 use super::text::homing_text;
 use crate::engine::{Action, Ending, Target};
@@ -47,6 +48,10 @@ pub const HOMING_ACTION_CANCEL_PROBE: i32 = 9;
 /// them again, and no handshake that began under one is under way. Follows once for all settings that are replaced.
 pub const HOMING_ACTION_RELEASE: i32 = 10;
 
+/// Open the lane of learned applications when `is_enabled`, else close it: what the settings in force say. It is closed until
+/// this says otherwise. A driver without an outbox has nothing to do.
+pub const HOMING_ACTION_LEARN_APPLICATIONS: i32 = 11;
+
 /// One of several attempts of a search: `POST /homing/v1/heartbeat` with `Homing-Purpose: attach`. All attempts of one
 /// `search` carry the same body and the same `Idempotency-Key`.
 pub const HOMING_REQUEST_ATTACH: i32 = 1;
@@ -64,6 +69,11 @@ pub const HOMING_REQUEST_POLICY: i32 = 5;
 pub const HOMING_REQUEST_POLL: i32 = 6;
 /// The settings are to be read: `GET settings`, as the policy is. The entity tag of the answer is told as that of the settings.
 pub const HOMING_REQUEST_SETTINGS: i32 = 7;
+/// Reports are to be uploaded: `POST /homing/v1/upload/{lane}` with the oldest that wait in `lane`, in a body of at most
+/// `at_most` bytes unless one report alone has more. A driver removes those that the server acknowledged, says by
+/// `homing_engine_waiting` how much is left, and then reports the end, with how many were `acknowledged`. One that uploads
+/// nothing declines with the status 0; a server that calls it too large (413) is told as declined with that status.
+pub const HOMING_REQUEST_UPLOAD: i32 = 8;
 
 /// A connection of our own to the server's address; proxies are 0 to 7.
 pub const HOMING_ROUTE_DIRECT: i32 = -1;
@@ -157,6 +167,12 @@ pub struct homing_action {
     /// Of a heartbeat: the next one follows within this, in nanoseconds, when this one succeeds and its answer counts. Sent as
     /// `Homing-Next`, in whole seconds, rounded up. 0 for everything else.
     pub next_ns: u64,
+    /// Which lane is uploaded: `HOMING_LANE_…`.
+    pub lane: i32,
+    /// 1 when applications are to be learned, else 0.
+    pub is_enabled: u32,
+    /// How many bytes an upload may have.
+    pub at_most: u64,
 }
 
 const TEXT: usize = size_of::<homing_text>();
@@ -188,6 +204,9 @@ const _: () = assert!(no_padding(
         4,
         TEXT,
         8,
+        8,
+        4,
+        4,
         8
     ],
 ));
@@ -225,6 +244,9 @@ impl homing_action {
         known: homing_text::NONE,
         wait_ms: 0,
         next_ns: 0,
+        lane: 0,
+        is_enabled: 0,
+        at_most: 0,
     };
 }
 
@@ -261,24 +283,13 @@ impl Current {
                 certificate_policy: certificate_policy.index.into(),
                 ..self.dialled(server, &to)
             },
-            Some(Action::Exchange { exchange, link, request, deadline, next }) => {
-                if let Request::Settings { known } | Request::Policy { known } = &request {
-                    self.name.clone_from(known);
-                }
-                let known = homing_text::of(self.name.as_deref());
-                let wait_ms = match request {
-                    Request::Listen(Listening::Stream { silence: wait } | Listening::Poll { wait }) => {
-                        u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
-                    }
-                    Request::Heartbeat { .. } | Request::Settings { .. } | Request::Policy { .. } => 0,
-                };
-                let (request, search) = request_code(&request);
-                let deadline_ns = deadline.as_nanos();
-                let (kind, exchange, link) = (HOMING_ACTION_EXCHANGE, exchange.0, link.0);
-                let next_ns = next.map_or(0, |next| u64::try_from(next.as_nanos()).unwrap_or(u64::MAX));
-                let told = homing_action { kind, exchange, link, request, search, deadline_ns, ..none };
-                homing_action { known, wait_ms, next_ns, ..told }
-            }
+            Some(Action::Exchange { exchange, link, request, deadline, next }) => homing_action {
+                exchange: exchange.0,
+                link: link.0,
+                deadline_ns: deadline.as_nanos(),
+                next_ns: next.map_or(0, |next| u64::try_from(next.as_nanos()).unwrap_or(u64::MAX)),
+                ..self.asks(&request)
+            },
             Some(Action::Adopt { exchange }) => {
                 homing_action { kind: HOMING_ACTION_ADOPT, exchange: exchange.0, ..none }
             }
@@ -306,8 +317,31 @@ impl Current {
             Some(Action::Release { settings }) => {
                 homing_action { kind: HOMING_ACTION_RELEASE, settings: settings.0, ..none }
             }
+            Some(Action::LearnApplications { enabled }) => {
+                homing_action { kind: HOMING_ACTION_LEARN_APPLICATIONS, is_enabled: enabled.into(), ..none }
+            }
             Some(Action::Remember { version }) => {
                 homing_action { kind: HOMING_ACTION_REMEMBER, version, ..none }
+            }
+        }
+    }
+
+    /// What is said in an exchange.
+    fn asks(&mut self, request: &Request) -> homing_action {
+        let asks = homing_action { kind: HOMING_ACTION_EXCHANGE, ..homing_action::NONE };
+        let (code, search) = request_code(request);
+        let asks = homing_action { request: code, search, ..asks };
+        match request {
+            Request::Heartbeat { .. } => asks,
+            Request::Listen(Listening::Stream { silence: wait } | Listening::Poll { wait }) => {
+                homing_action { wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), ..asks }
+            }
+            Request::Settings { known } | Request::Policy { known } => {
+                self.name.clone_from(known);
+                homing_action { known: homing_text::of(self.name.as_deref()), ..asks }
+            }
+            Request::Upload { lane, at_most } => {
+                homing_action { lane: lane_code(*lane), at_most: (*at_most).into(), ..asks }
             }
         }
     }
@@ -372,6 +406,7 @@ fn request_code(value: &Request) -> (i32, u64) {
         Request::Listen(Listening::Poll { .. }) => (HOMING_REQUEST_POLL, 0),
         Request::Settings { .. } => (HOMING_REQUEST_SETTINGS, 0),
         Request::Policy { .. } => (HOMING_REQUEST_POLICY, 0),
+        Request::Upload { .. } => (HOMING_REQUEST_UPLOAD, 0),
     }
 }
 

@@ -436,7 +436,7 @@ unsafe fn command(client: *mut homing_client, say: impl FnOnce(&Client)) -> homi
 }
 
 /// Does something with a client of this process. A panic poisons it.
-unsafe fn with<T>(
+pub(super) unsafe fn with<T>(
     client: *const homing_client,
     body: impl FnOnce(&Client) -> Result<T, Failed>,
 ) -> Result<T, Failed> {

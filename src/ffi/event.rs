@@ -3,14 +3,14 @@
 use once_cell::race::OnceBox;
 
 use super::boundary::{Place, free, reference, status, view};
-use super::failure::class_code;
+use super::failure::{class_code, next_code};
 use super::location::situation_code;
 use super::snapshot::milliseconds;
-use super::state::{reason_code, state_code};
+use super::state::{reason_code, rung_code, state_code};
 use super::status::homing_status;
 use super::text::{homing_bytes, homing_text};
 use crate::client::ClientEvent;
-use crate::engine::{Event, Next, Notice, Rung, Whereabouts};
+use crate::engine::{Event, Notice, Reason, Whereabouts};
 use crate::types::{ServerId, Span};
 
 /// Something the application may want to know. It never changes; any thread may read it.
@@ -110,26 +110,26 @@ pub const HOMING_EVENT_SETTINGS_ON_TRIAL: i32 = 34;
 pub const HOMING_EVENT_SETTINGS_IN_FORCE: i32 = 35;
 /// The settings on trial are given up, and those before them are back; `text` says why.
 pub const HOMING_EVENT_SETTINGS_ROLLED_BACK: i32 = 36;
-
-/// By an answer that does not end.
-pub const HOMING_RUNG_STREAM: i32 = 1;
-/// By answers that end with the first event.
-pub const HOMING_RUNG_POLL: i32 = 2;
-/// Not at all: heartbeats carry the news.
-pub const HOMING_RUNG_PULL: i32 = 3;
-
-/// Other servers of the same search are tried.
-pub const HOMING_NEXT_NEXT_SERVER: i32 = 1;
-/// The same server is tried once more, on a fresh connection.
-pub const HOMING_NEXT_SAME_SERVER: i32 = 2;
-/// It stays with this server and asks again later.
-pub const HOMING_NEXT_LATER: i32 = 3;
-/// Nothing is left to try in this search.
-pub const HOMING_NEXT_NOTHING: i32 = 4;
+/// `server` has acknowledged so many `reports` of `lane`, which wait no more; so many are `waiting`.
+pub const HOMING_EVENT_UPLOADED: i32 = 37;
+/// Reports of `lane` could not be uploaded to `server`; `text` says why. They wait, and are sent again.
+pub const HOMING_EVENT_UPLOAD_FAILED: i32 = 38;
+/// The `lane` of the outbox is nearly full, full, or no longer so: `fullness`. Of the managed client alone.
+pub const HOMING_EVENT_LANE_FILLED: i32 = 39;
+/// So many `reports` of `lane` are lost; `text` says why. Of the managed client alone.
+pub const HOMING_EVENT_REPORTS_LOST: i32 = 40;
+/// Something about the folder of the outbox is not as it should be: `text`. Of the managed client alone.
+pub const HOMING_EVENT_OUTBOX_PROBLEM: i32 = 41;
+/// The folder of the outbox is used again. Of the managed client alone.
+pub const HOMING_EVENT_OUTBOX_RECOVERED: i32 = 42;
 
 impl homing_event {
     pub(super) const fn new(event: ClientEvent) -> Self {
         Self { event, json: OnceBox::new(), table: OnceBox::new(), host: OnceBox::new() }
+    }
+
+    pub(super) const fn told(&self) -> &Event {
+        &self.event.event
     }
 
     pub(super) fn whereabouts(&self) -> Option<&Whereabouts> {
@@ -376,6 +376,14 @@ impl<'a> Parts<'a> {
         Self { text, ..Self::of(kind) }
     }
 
+    const fn because(self, reason: Reason) -> Self {
+        Self { reason: reason_code(reason), ..self }
+    }
+
+    const fn lasting(self, duration: Span) -> Self {
+        Self { duration: Some(duration), ..self }
+    }
+
     /// One that is about a server and has something to say of it.
     const fn says(kind: i32, server: &'a ServerId, text: &'a str) -> Self {
         Self { text: Some(text), ..Self::about(kind, server) }
@@ -387,17 +395,13 @@ fn parts(event: &Event) -> Parts<'_> {
         Event::State { state, reason } => {
             Parts { state: state_code(*state), reason: reason_code(*reason), ..Parts::of(HOMING_EVENT_STATE) }
         }
-        Event::Searching { reason, servers: _ } => {
-            Parts { reason: reason_code(*reason), ..Parts::of(HOMING_EVENT_SEARCHING) }
-        }
+        Event::Searching { reason, servers: _ } => Parts::of(HOMING_EVENT_SEARCHING).because(*reason),
         Event::Attached { server, priority, elapsed, at: _ } => Parts {
             priority: priority.map_or(0, |priority| u32::try_from(priority).unwrap_or(u32::MAX)),
             duration: Some(*elapsed),
             ..Parts::about(HOMING_EVENT_ATTACHED, server)
         },
-        Event::Detached { server, reason } => {
-            Parts { reason: reason_code(*reason), ..Parts::about(HOMING_EVENT_DETACHED, server) }
-        }
+        Event::Detached { server, reason } => Parts::about(HOMING_EVENT_DETACHED, server).because(*reason),
         Event::AttemptFailed { server, class, detail, next } => Parts {
             class: class_code(*class),
             text: Some(detail),
@@ -421,9 +425,7 @@ fn parts(event: &Event) -> Parts<'_> {
         Event::SettingsRolledBack { tag: _, detail } => {
             Parts::tells(HOMING_EVENT_SETTINGS_ROLLED_BACK, Some(detail))
         }
-        Event::Waiting { wait, reason } => {
-            Parts { duration: Some(*wait), reason: reason_code(*reason), ..Parts::of(HOMING_EVENT_WAITING) }
-        }
+        Event::Waiting { wait, reason } => Parts::of(HOMING_EVENT_WAITING).because(*reason).lasting(*wait),
         Event::Failback { from, to } => {
             Parts { other_server: Some(to), ..Parts::about(HOMING_EVENT_FAILBACK, from) }
         }
@@ -456,6 +458,12 @@ fn parts(event: &Event) -> Parts<'_> {
         Event::MemoryIgnored { detail } => Parts::tells(HOMING_EVENT_MEMORY_IGNORED, Some(detail)),
         Event::StoreProblem { problem } => Parts::tells(HOMING_EVENT_STORE_PROBLEM, Some(problem)),
         Event::StoreRecovered {} => Parts::of(HOMING_EVENT_STORE_RECOVERED),
+        Event::Uploaded { server, .. } => Parts::about(HOMING_EVENT_UPLOADED, server),
+        Event::UploadFailed { server, detail, .. } => Parts::says(HOMING_EVENT_UPLOAD_FAILED, server, detail),
+        Event::LaneFilled { .. } => Parts::of(HOMING_EVENT_LANE_FILLED),
+        Event::ReportsLost { detail, .. } => Parts::tells(HOMING_EVENT_REPORTS_LOST, Some(detail)),
+        Event::OutboxProblem { problem } => Parts::tells(HOMING_EVENT_OUTBOX_PROBLEM, Some(problem)),
+        Event::OutboxRecovered {} => Parts::of(HOMING_EVENT_OUTBOX_RECOVERED),
         Event::CertificateEnded { server } => Parts::about(HOMING_EVENT_CERTIFICATE_ENDED, server),
         Event::Unverified { server } => Parts::about(HOMING_EVENT_UNVERIFIED, server),
         Event::StatusTooLarge { server, size: _ } => Parts::about(HOMING_EVENT_STATUS_TOO_LARGE, server),
@@ -467,22 +475,5 @@ const fn told_kind(told: Notice) -> i32 {
     match told {
         Notice::Content => HOMING_EVENT_TOLD_CONTENT,
         Notice::Command => HOMING_EVENT_TOLD_COMMAND,
-    }
-}
-
-const fn rung_code(value: Rung) -> i32 {
-    match value {
-        Rung::Stream => HOMING_RUNG_STREAM,
-        Rung::Poll => HOMING_RUNG_POLL,
-        Rung::Pull => HOMING_RUNG_PULL,
-    }
-}
-
-const fn next_code(value: Next) -> i32 {
-    match value {
-        Next::NextServer => HOMING_NEXT_NEXT_SERVER,
-        Next::SameServer => HOMING_NEXT_SAME_SERVER,
-        Next::Later => HOMING_NEXT_LATER,
-        Next::Nothing => HOMING_NEXT_NOTHING,
     }
 }

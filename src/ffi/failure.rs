@@ -7,6 +7,7 @@ use super::boundary::{Growing, no_padding, number, read_sized, reference};
 use super::status::{Failed, HOMING_ERROR_RANGE};
 use super::text;
 use super::verdict::homing_judgement;
+use crate::engine::Next;
 use crate::types::{Cause, Evidence, Failure, FailureClass};
 
 /// Connection refused, or the network said that the host cannot be reached.
@@ -142,6 +143,15 @@ pub const HOMING_CAUSE_MISUNDERSTOOD: i32 = 46;
 pub const HOMING_CAUSE_EMPTY_RECORDS: i32 = 47;
 /// A packet filter of this machine did not let the connection out.
 pub const HOMING_CAUSE_LOCAL_FIREWALL: i32 = 48;
+
+/// Other servers of the same search are tried.
+pub const HOMING_NEXT_NEXT_SERVER: i32 = 1;
+/// The same server is tried once more, on a fresh connection.
+pub const HOMING_NEXT_SAME_SERVER: i32 = 2;
+/// It stays with this server and asks again later.
+pub const HOMING_NEXT_LATER: i32 = 3;
+/// Nothing is left to try in this search.
+pub const HOMING_NEXT_NOTHING: i32 = 4;
 
 /// A failure, as the driver of an engine saw it. Zero everything, set `struct_size` and `cause`, and what the cause asks
 /// for; or `struct_size` and `judgement`.
@@ -330,6 +340,15 @@ const fn cause(code: i32, status: u16, retry_after: Option<Duration>) -> Option<
         HOMING_CAUSE_SUSPENDED => Cause::Suspended,
         _ => return None,
     })
+}
+
+pub(super) const fn next_code(value: Next) -> i32 {
+    match value {
+        Next::NextServer => HOMING_NEXT_NEXT_SERVER,
+        Next::SameServer => HOMING_NEXT_SAME_SERVER,
+        Next::Later => HOMING_NEXT_LATER,
+        Next::Nothing => HOMING_NEXT_NOTHING,
+    }
 }
 
 #[cfg(test)]

@@ -9,13 +9,14 @@ use super::boundary::{number, reference, status};
 use super::engine::{give, hear, homing_engine, name};
 use super::failure::{homing_failure, read_failure};
 use super::medium::read_medium;
+use super::outbox::read_lane;
 use super::outcome::{homing_outcome, read_news, read_outcome};
 use super::proof::read_proof;
 use super::settings::homing_settings;
 use super::status::{Failed, HOMING_ERROR_RANGE, homing_status};
 use super::text;
 use crate::engine::{Command, Input, MAX_ADDRESSES, NetworkChange, Reached, Turn};
-use crate::types::{ExchangeId, LinkId, NetworkId, ProbeId, QueryId, SettingsId, Via};
+use crate::types::{Backlog, ExchangeId, LinkId, NetworkId, ProbeId, QueryId, SettingsId, Via};
 
 /// The network changed: there is, or may be, a usable one.
 pub const HOMING_NETWORK_CHANGED: i32 = 1;
@@ -251,6 +252,25 @@ pub unsafe extern "C" fn homing_engine_notice(
         status(|| {
             let news = read_news(kind, about, within_ms)?;
             hear(engine, now_ns, Input::Notice { exchange: ExchangeId(exchange), news })
+        })
+    }
+}
+
+/// So much waits in a lane of the driver's outbox, `HOMING_LANE_…`, now. To be said when a lane that was empty has something,
+/// whenever a critical report comes, and before the end of each upload.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_waiting(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    lane: i32,
+    reports: u64,
+    bytes: u64,
+) -> homing_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        status(|| {
+            let lane = read_lane(lane)?;
+            hear(engine, now_ns, Input::Waiting { lane, backlog: Backlog { reports, bytes } })
         })
     }
 }

@@ -10,6 +10,7 @@ use super::boundary::{Growing, no_padding, number, reference, status};
 use super::consent::{HOMING_TAKES_NO_SETTINGS, HOMING_TAKES_SIGNED, HOMING_TAKES_VERIFIED, asked};
 use super::event::homing_event;
 use super::handle::homing_client;
+use super::outbox::of_folder;
 use super::status::{Failed, HOMING_ERROR_CREDENTIAL, HOMING_ERROR_RANGE, HOMING_ERROR_ROUTE, homing_status};
 use super::text::{self, homing_text};
 use super::user_data::UserData;
@@ -186,10 +187,14 @@ pub struct homing_options {
     pub takes_settings: i32,
     /// 0.
     pub reserved_too: u32,
+    /// The folder in which reports wait for a server; it is made if it is not there, and is for one client at a time. NULL:
+    /// they wait in memory, and a durable submit is `HOMING_ERROR_NOT_DURABLE`.
+    pub outbox_folder: *const c_char,
 }
 
 const POINTER: usize = size_of::<*const u8>();
-const _: () = assert!(no_padding(size_of::<homing_options>(), &[8, 14 * POINTER, 4, 4, 15 * POINTER, 4, 4]));
+const _: () =
+    assert!(no_padding(size_of::<homing_options>(), &[8, 14 * POINTER, 4, 4, 15 * POINTER, 4, 4, POINTER]));
 
 // SAFETY: `repr(C)`, the size first, pointers and sizes and two numbers side by side; zero is NULL and 0.
 unsafe impl Growing for homing_options {
@@ -221,6 +226,9 @@ pub(super) unsafe fn builder(
         }
         if let Some(folder) = text::optional(options.state_folder, "options.state_folder")? {
             builder = builder.state_folder(folder);
+        }
+        if let Some(folder) = text::optional(options.outbox_folder, "options.outbox_folder")? {
+            builder = builder.outbox(of_folder(folder));
         }
         if let Some(name) = text::optional(options.thread_name, "options.thread_name")? {
             builder = builder.thread_name(name);

@@ -124,6 +124,7 @@ pub unsafe extern "C" fn homing_snapshot_summary(
                 list: _,
                 settings: _,
                 location: _,
+                reports: _,
                 stale_inputs,
             } = reference(snapshot, "snapshot")?.snapshot;
             place.write(&homing_summary {

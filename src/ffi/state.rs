@@ -3,7 +3,7 @@
 //! A number that was given a meaning keeps it for ever; later versions add some.
 
 use super::text::homing_text;
-use crate::engine::{Reason, State};
+use crate::engine::{Reason, Rung, State};
 
 /// Made, and not yet begun.
 pub const HOMING_STATE_STARTING: i32 = 1;
@@ -87,12 +87,21 @@ pub const HOMING_REASON_CAPTIVE_PORTAL: i32 = 27;
 pub const HOMING_REASON_UNFED: i32 = 28;
 /// Every proxy failed or refused the way; the words of the servers say how.
 pub const HOMING_REASON_NO_WAY: i32 = 29;
+/// A critical report waits, and no server is attached.
+pub const HOMING_REASON_REPORT_WAITS: i32 = 33;
 /// No name resolves: the name service does not answer.
 pub const HOMING_REASON_NO_NAMES: i32 = 30;
 /// This machine does not let connections out: its packet filter, or the program's socket hook.
 pub const HOMING_REASON_HELD_BACK: i32 = 31;
 /// This machine is out of sockets, ports or memory.
 pub const HOMING_REASON_OUT_OF_RESOURCES: i32 = 32;
+
+/// By an answer that does not end.
+pub const HOMING_RUNG_STREAM: i32 = 1;
+/// By answers that end with the first event.
+pub const HOMING_RUNG_POLL: i32 = 2;
+/// Not at all: heartbeats carry the news.
+pub const HOMING_RUNG_PULL: i32 = 3;
 
 /// What a reason means, in words that live for ever: `the server in use failed`. `data` is NULL for a number this
 /// version does not know.
@@ -175,6 +184,7 @@ pub(super) const fn reason_code(value: Reason) -> i32 {
         Reason::HeldBack => HOMING_REASON_HELD_BACK,
         Reason::NoNames => HOMING_REASON_NO_NAMES,
         Reason::NoWay => HOMING_REASON_NO_WAY,
+        Reason::ReportWaits => HOMING_REASON_REPORT_WAITS,
     }
 }
 
@@ -212,8 +222,17 @@ pub(super) const fn reason_of(code: i32) -> Option<Reason> {
         HOMING_REASON_HELD_BACK => Reason::HeldBack,
         HOMING_REASON_NO_NAMES => Reason::NoNames,
         HOMING_REASON_NO_WAY => Reason::NoWay,
+        HOMING_REASON_REPORT_WAITS => Reason::ReportWaits,
         _ => return None,
     })
+}
+
+pub(super) const fn rung_code(value: Rung) -> i32 {
+    match value {
+        Rung::Stream => HOMING_RUNG_STREAM,
+        Rung::Poll => HOMING_RUNG_POLL,
+        Rung::Pull => HOMING_RUNG_PULL,
+    }
 }
 
 #[cfg(test)]
@@ -222,7 +241,7 @@ mod tests {
 
     #[test]
     fn every_reason_has_its_words_and_every_state_its_name() {
-        for code in 1..=HOMING_REASON_OUT_OF_RESOURCES {
+        for code in 1..=HOMING_REASON_REPORT_WAITS {
             assert_eq!(reason_of(code).map(reason_code), Some(code));
             assert!(!homing_reason_text(code).data.is_null());
         }
@@ -231,7 +250,7 @@ mod tests {
         }
         assert!(
             homing_reason_text(0).data.is_null()
-                && homing_reason_text(HOMING_REASON_OUT_OF_RESOURCES + 1).data.is_null()
+                && homing_reason_text(HOMING_REASON_REPORT_WAITS + 1).data.is_null()
         );
         assert!(homing_state_name(-1).data.is_null() && homing_state_name(i32::MAX).data.is_null());
     }

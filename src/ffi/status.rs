@@ -58,6 +58,13 @@ pub const HOMING_ERROR_TIMEOUT: i32 = -18;
 /// The client was started by a parent of this process, before `fork` or `daemon`. Only the parent can use it; start
 /// another one here.
 pub const HOMING_ERROR_FORKED: i32 = -19;
+/// The lane of the outbox is full, and drops nothing to make room: the report was not taken.
+pub const HOMING_ERROR_FULL: i32 = -20;
+/// The report was taken and will be sent, but waits in memory only: it is lost if the process ends before that.
+pub const HOMING_ERROR_NOT_DURABLE: i32 = -21;
+/// The report was not taken: a callback must not wait for the disk, applications are not learned, or this one was reported
+/// before.
+pub const HOMING_ERROR_NOT_TAKEN: i32 = -22;
 
 /// Why a function failed: the number it returns and, for the functions that tell, the sentence.
 #[derive(Debug)]
@@ -161,6 +168,11 @@ const fn words(status: homing_status) -> Option<&'static str> {
         HOMING_ERROR_INTERNAL => "a fault of homing was caught",
         HOMING_ERROR_TIMEOUT => "it has not come in time",
         HOMING_ERROR_FORKED => "the client was started by a parent of this process, which alone can use it",
+        HOMING_ERROR_FULL => "the lane of the outbox is full: the report was not taken",
+        HOMING_ERROR_NOT_DURABLE => "the report waits in memory only, and will be sent",
+        HOMING_ERROR_NOT_TAKEN => {
+            "the report was not taken: a callback must not wait for the disk, applications are not learned, or this one was reported before"
+        }
         _ => return None,
     })
 }

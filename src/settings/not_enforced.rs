@@ -29,7 +29,11 @@ impl Settings {
 /// Every written field that asks for something this version does not do, in the order of the document.
 fn not_enforced(settings: &Settings) -> Vec<Lint> {
     let levels = &settings.levels;
-    let mut found = Found { site_learns: levels.site_learns == Some(true), lints: Vec::new() };
+    let mut found = Found {
+        #[cfg(not(feature = "outbox"))]
+        site_learns: levels.site_learns == Some(true),
+        lints: Vec::new(),
+    };
     found.add("group.reconnection.keep_group", levels.keep_group == Some(true), REGISTRATION);
     found.add("group.reconnection.keep_mode", levels.keep_mode == Some(true), REGISTRATION);
     found.share("group", &levels.group);
@@ -39,14 +43,14 @@ fn not_enforced(settings: &Settings) -> Vec<Lint> {
     found.lints
 }
 
-const REPORTS: &str = "reports are not there yet: nothing is uploaded but the status of a heartbeat";
-const LEARNING: &str =
-    "learned applications are not there yet: nothing is uploaded but the status of a heartbeat";
+#[cfg(not(feature = "outbox"))]
+const REPORTS: &str = "this build has no outbox: nothing is uploaded but the status of a heartbeat";
 const DOWNLOADS: &str = "downloads are not there yet: no content is fetched";
 const REGISTRATION: &str = "registration is not there yet: nothing is offered to a server";
 
 struct Found {
     /// Where the site does not, nothing is asked for; that is a lint.
+    #[cfg(not(feature = "outbox"))]
     site_learns: bool,
     lints: Vec<Lint>,
 }
@@ -61,9 +65,13 @@ impl Found {
     /// What a group or a location may both say.
     fn share(&mut self, level: &str, share: &Share) {
         let path = |field: &str| format!("{level}.communication.{field}");
-        self.add(&path("upload_critical_immediately"), share.upload_critical_immediately.is_some(), REPORTS);
-        let learns = share.learn_applications == Some(true) && self.site_learns;
-        self.add(&path("learn_applications"), learns, LEARNING);
+        #[cfg(not(feature = "outbox"))]
+        {
+            let at_once = share.upload_critical_immediately.is_some();
+            self.add(&path("upload_critical_immediately"), at_once, REPORTS);
+            let learns = share.learn_applications == Some(true) && self.site_learns;
+            self.add(&path("learn_applications"), learns, REPORTS);
+        }
         self.add(&path("download_randomisation.enabled"), share.randomise_downloads.is_some(), DOWNLOADS);
         self.add(&path("download_randomisation.window"), share.download_window.is_some(), DOWNLOADS);
     }

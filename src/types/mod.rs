@@ -3,6 +3,7 @@
 //! Nothing here decides, and nothing here does I/O. A word is parsed once, at the edge, and is valid
 //! for ever after; no other floor checks it again.
 
+mod account;
 mod address;
 mod duration;
 mod failure;
@@ -16,6 +17,7 @@ mod report;
 mod request;
 mod time;
 
+pub use account::{Dropped, LaneAccount};
 pub use address::{Host, HostError};
 pub(crate) use duration::milliseconds;
 #[cfg(feature = "client")]
@@ -33,6 +35,6 @@ pub use outcome::{News, Outcome, Verdict};
 pub use printable::Printable;
 pub(crate) use printable::{is_unseen, printable};
 pub use proof::{Medium, Proof, Route, Via};
-pub use report::{Durability, Lane, Report, ReportId, ReportKind, Series, SubmitError};
+pub use report::{Backlog, Durability, Lane, Report, ReportId, ReportKind, Series, SubmitError};
 pub use request::{Listening, Purpose, Request};
 pub use time::Moment;

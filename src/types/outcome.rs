@@ -22,6 +22,9 @@ pub struct Outcome<'a> {
     pub drain: Option<Duration>,
     /// Something waits at the server's events (`Homing-Events: 1`): an agent that does not listen there asks for it, once.
     pub events: bool,
+    /// How many reports the server has acknowledged with this answer (`Homing-Acknowledged`) that waited until now; 0 for
+    /// anything but an upload.
+    pub acknowledged: u64,
 }
 
 impl Outcome<'_> {
@@ -36,12 +39,18 @@ impl Outcome<'_> {
     pub fn with_events(self, events: bool) -> Self {
         Self { events, ..self }
     }
+
+    /// The same, with how many reports were acknowledged.
+    #[must_use]
+    pub fn with_acknowledged(self, acknowledged: u64) -> Self {
+        Self { acknowledged, ..self }
+    }
 }
 
 impl<'a> From<Verdict<'a>> for Outcome<'a> {
     /// The answer said nothing else.
     fn from(verdict: Verdict<'a>) -> Self {
-        Self { verdict, drain: None, events: false }
+        Self { verdict, drain: None, events: false, acknowledged: 0 }
     }
 }
 
@@ -50,7 +59,8 @@ impl<'a> From<Verdict<'a>> for Outcome<'a> {
 #[non_exhaustive]
 pub enum Verdict<'a> {
     /// The request was done. For a heartbeat: a complete 2xx answer within the limits that carried
-    /// `Homing-Settings` or `Homing-Policy`; in a driven product, its driver says so.
+    /// `Homing-Settings` or `Homing-Policy`; for an upload: one that acknowledged reports of the batch. In a driven product,
+    /// its driver says so.
     Success {
         /// HTTP status, or whatever number the product's protocol has; for the event only.
         status: u16,
@@ -61,7 +71,8 @@ pub enum Verdict<'a> {
         policy: Option<&'a str>,
     },
     /// The server works but does not do this request (404, 409, 410, 412, 413, 416, 422 to anything but
-    /// a heartbeat). It costs the server nothing. A driver that cannot run a request says this too.
+    /// a heartbeat). It costs the server nothing. A driver that cannot run a request says this too. An upload with 413 is
+    /// done again with half as many bytes.
     Declined {
         /// HTTP status; 0 when the driver itself declined.
         status: u16,
@@ -73,7 +84,7 @@ pub enum Verdict<'a> {
 impl Outcome<'_> {
     /// The exchange failed and nothing else was said.
     pub const fn failed(failure: Failure) -> Self {
-        Self { verdict: Verdict::Failed(failure), drain: None, events: false }
+        Self { verdict: Verdict::Failed(failure), drain: None, events: false, acknowledged: 0 }
     }
 }
 

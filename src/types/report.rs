@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The queues in which reports wait, in the order in which a heartbeat uploads them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Lane {
     /// Uploaded at once. When it is full, a new report is refused, so that the caller knows.
@@ -145,6 +146,15 @@ impl fmt::Display for ReportId {
     }
 }
 
+/// How much waits in a lane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Backlog {
+    /// Reports.
+    pub reports: u64,
+    /// Their bytes, 32 for each report included.
+    pub bytes: u64,
+}
+
 /// When a submit returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -190,6 +200,10 @@ pub enum SubmitError {
         /// What is the matter with the disk.
         problem: String,
     },
+    /// A callback or hook of the client must not wait for the disk. The report was not taken; submit it
+    /// [`Buffered`](Durability::Buffered), or on another thread.
+    #[error("a callback must not wait for the disk: submit buffered, or on another thread")]
+    InCallback,
     /// Learning applications is off. The report was not taken.
     #[error("learning applications is off")]
     NotLearning,

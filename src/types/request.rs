@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::Lane;
+
 /// What the engine wants said on a link. It never knows the bytes: the driver turns it into
 /// bytes and the answer into an [`Outcome`](crate::types::Outcome).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +31,14 @@ pub enum Request {
         /// The entity tag of the one it has; the server answers 304 when that is still the one. Sent as `If-None-Match`.
         known: Option<Arc<str>>,
     },
+    /// `POST /homing/v1/upload/{lane}`: the oldest reports of a lane that wait. A driver takes them from its outbox, and
+    /// removes those that the server acknowledged before it reports the end.
+    Upload {
+        /// Which lane.
+        lane: Lane,
+        /// The most bytes the body may have, unless one report alone has more.
+        at_most: u32,
+    },
 }
 
 impl Request {
@@ -39,7 +49,8 @@ impl Request {
             Self::Heartbeat { purpose: Purpose::Probe }
             | Self::Listen(_)
             | Self::Settings { .. }
-            | Self::Policy { .. } => false,
+            | Self::Policy { .. }
+            | Self::Upload { .. } => false,
         }
     }
 }
@@ -103,6 +114,7 @@ impl fmt::Display for Request {
             Self::Listen(Listening::Poll { .. }) => f.pad("poll"),
             Self::Settings { .. } => f.pad("settings"),
             Self::Policy { .. } => f.pad("policy"),
+            Self::Upload { lane, .. } => write!(f, "upload ({lane})"),
         }
     }
 }

@@ -238,6 +238,23 @@ fn functions(owner: &str, name: &str, header: &Header) -> Option<Fill> {
             )
             .all(&[r#""10.1.0.5""#, r#""[2001:db8::1]""#], OK),
 
+        ("homing_outbox_submit" | "homing_client_submit", "kind") => {
+            one_of(header, "HOMING_REPORT_LOG", "HOMING_REPORT_")
+        }
+        ("homing_outbox_submit" | "homing_client_submit", "durability") => {
+            one_of(header, "HOMING_DURABILITY_BUFFERED", "HOMING_DURABILITY_")
+                .and("HOMING_DURABILITY_DURABLE", "HOMING_ERROR_NOT_DURABLE")
+        }
+        ("homing_outbox_submit" | "homing_client_submit", "body") => pointer_to_bytes(r#"bytes("seen", 4)"#),
+        ("homing_outbox_submit" | "homing_client_submit", "len") => {
+            Fill::right("4").and("0", OK).all(&[MOST, "REPORT_MOST + 1"], RANGE)
+        }
+        (_, "lane") => one_of(header, "HOMING_LANE_LOG", "HOMING_LANE_"),
+        ("homing_outbox_take", "at_most") => Fill::right("65536").all(&["0", "1", "UINT64_MAX"], OK),
+        ("homing_outbox_learn_applications", "enabled") => Fill::right("1").all(&["0", "UINT32_MAX"], OK),
+        (_, "up_to") => any_word(),
+        ("homing_engine_waiting", "reports" | "bytes") => any_word(),
+
         ("homing_value_set", "data") => pointer_to_bytes(r#"bytes("kept", 4)"#),
         ("homing_value_set", "len") => Fill::right("4").and("0", OK).all(&[MOST, "VALUE_MOST + 1"], RANGE),
         _ => return None,
@@ -292,6 +309,9 @@ fn options(owner: &str, name: &str) -> Option<Fill> {
         "takes_settings" => Fill::right("HOMING_TAKES_NO_SETTINGS")
             .all(&["HOMING_TAKES_VERIFIED"], OK)
             .all(&["-1", "3", "INT32_MIN"], RANGE),
+        "outbox_folder" => {
+            text("NULL", OK).all(&[r#""""#, r#""/dev/null/nothing""#, "long_text(100000)"], OK)
+        }
         "reserved_too" => Fill::right("0").all(&["1", "UINT32_MAX"], RANGE),
         // One without the other.
         "store_load" => Fill::right("store_load").and("NULL", NULL),
@@ -369,7 +389,13 @@ fn small_structs(owner: &str, name: &str, header: &Header) -> Option<Fill> {
             .all(&["long_text(1024)", r#""""#], OK)
             .beside(SUCCESS),
         ("homing_outcome", "drain_ms") => optional_number(),
-        ("homing_outcome", "events") => any_word(),
+        ("homing_outcome", "events" | "acknowledged") => any_word(),
+        ("homing_outbox_options", "folder") => {
+            text("NULL", OK).all(&[r#""""#, r#""/dev/null/nothing""#, "long_text(100000)"], OK)
+        }
+        ("homing_outbox_options", "bytes" | "age_s") => {
+            Fill::right("{0}").all(&["{1, 2, 3, 4}", "{UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}"], OK)
+        }
         _ => return None,
     })
 }

@@ -89,6 +89,7 @@ fn role(it: &Declaration) -> Role<'_> {
         | "homing_summary *"
         | "homing_standing *"
         | "homing_location *"
+        | "homing_lane_account *"
         | "homing_whereabouts *" => Role::Struct(it.kind.trim_end_matches(" *")),
         "uint64_t *" | "int64_t *" | "int32_t *" => Role::Number(it.kind.trim_end_matches(" *")),
         kind => match kind.strip_prefix("homing_").and_then(|rest| rest.strip_suffix(" **")) {
@@ -105,7 +106,11 @@ fn tries(function: &Function, header: &Header) -> Vec<(usize, Try)> {
         let mut add = |what: &str, value: String, expected| {
             all.push((place, Try { what: what.to_owned(), value, expected, beside: &[] }));
         };
-        let null = if matches!(&*it.name, "error" | "wake" | "number") { OK } else { "HOMING_ERROR_NULL" };
+        let null = if matches!(&*it.name, "error" | "wake" | "number" | "settled" | "at_most") {
+            OK
+        } else {
+            "HOMING_ERROR_NULL"
+        };
         match role(it) {
             Role::In => all.extend(fill(&function.name, it, header).tries.into_iter().map(|it| (place, it))),
             Role::Error => add("NULL", "NULL".to_owned(), null),

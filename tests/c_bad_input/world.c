@@ -62,6 +62,9 @@ void check_status(homing_status status, homing_status expected, const struct wor
     if (world->free_running && expected == HOMING_ERROR_TIMEOUT && status == HOMING_OK &&
         strncmp(call.what, may_have_ended, sizeof may_have_ended - 1) == 0)
         return;
+    // In a callback it is refused before the disk is asked.
+    if (expected == HOMING_ERROR_NOT_DURABLE && status == HOMING_ERROR_NOT_TAKEN)
+        return;
     if (status == expected)
         return;
     fprintf(stderr, "%s: %d was returned, not %d\n", call.what, (int)status, (int)expected);
@@ -243,6 +246,11 @@ void open_world(struct world *world)
           HOMING_ERROR_SETTINGS);
     static const char policy[] = "{\"roots\":[\"public\"]}";
     check(homing_policy_parse((const uint8_t *)policy, sizeof policy - 1, 0, &world->policy, NULL) == HOMING_OK);
+    homing_outbox_options outbox = {.struct_size = sizeof outbox};
+    check(homing_outbox_open(&outbox, &world->outbox) == HOMING_OK);
+    check(homing_outbox_submit(world->outbox, HOMING_REPORT_LOG, (const uint8_t *)"seen", 4, HOMING_DURABILITY_BUFFERED,
+                               NULL) == HOMING_OK);
+    check(homing_outbox_take(world->outbox, HOMING_LANE_LOG, 65536, &world->batch) == HOMING_OK && world->batch != NULL);
     check(homing_policy_check(world->policy, NULL, 0, "mgmt.example", 0, 0, &world->judgement, NULL) == HOMING_OK);
     check(homing_judgement_reject(world->judgement) == HOMING_REJECT_NO_CERTIFICATE);
 }
@@ -271,6 +279,8 @@ void close_world(struct world *world)
     homing_string_free(world->string);
     homing_error_free(world->error);
     homing_judgement_free(world->judgement);
+    homing_batch_free(world->batch);
+    homing_outbox_free(world->outbox);
     homing_policy_free(world->policy);
     homing_settings_free(world->settings);
     free(world->json);

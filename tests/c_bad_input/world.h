@@ -26,6 +26,8 @@ struct world {
     homing_policy *policy;
     homing_judgement *judgement;
     homing_value *value;
+    homing_outbox *outbox;
+    homing_batch *batch;
     // What callbacks of clients that the calls start are given.
     struct told {
         int started;
@@ -74,6 +76,7 @@ void check_bytes(homing_bytes bytes, bool nothing);
 #define SECRET_MOST ((size_t)16 * 1024)
 #define CERTIFICATE_MOST ((size_t)1024 * 1024)
 #define VALUE_MOST ((size_t)1024 * 1024)
+#define REPORT_MOST ((size_t)256 * 1024)
 #define MEMORY_MOST ((size_t)256 * 1024)
 
 // All of these are blocks of exactly the size that is needed, so that a sanitizer sees a byte beyond.

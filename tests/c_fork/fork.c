@@ -27,6 +27,7 @@
 
 static homing_settings *settings;
 static homing_client *client;
+static homing_outbox *outbox;
 static int waitable;
 static atomic_bool over;
 // What the threads of the parent are just making the JSON of.
@@ -79,9 +80,26 @@ static void all_are_refused(homing_client *it)
     check(homing_client_reconfigure(it, settings, NULL) == HOMING_ERROR_FORKED);
     check(homing_client_set_location(it, "Office") == HOMING_ERROR_FORKED);
     check(homing_client_snapshot(it, &picture) == HOMING_ERROR_FORKED && !picture);
+    homing_lane_account account = {.struct_size = sizeof account};
+    check(homing_client_submit(it, HOMING_REPORT_LOG, bytes, 4, HOMING_DURABILITY_BUFFERED, NULL) == HOMING_ERROR_FORKED);
+    check(homing_client_account(it, HOMING_LANE_LOG, &account) == HOMING_ERROR_FORKED);
     check(homing_client_stop(it, 0) == HOMING_ERROR_FORKED);
     check(homing_client_join(it, 60000) == HOMING_ERROR_FORKED);
     homing_client_free(it);
+}
+
+// Every function of an outbox.
+static void the_outbox_is_refused(void)
+{
+    homing_lane_account account = {.struct_size = sizeof account};
+    homing_batch *batch = NULL;
+    check(homing_outbox_submit(outbox, HOMING_REPORT_LOG, NULL, 0, HOMING_DURABILITY_DURABLE, NULL) == HOMING_ERROR_FORKED);
+    check(homing_outbox_take(outbox, HOMING_LANE_LOG, 1000, &batch) == HOMING_ERROR_FORKED && !batch);
+    check(homing_outbox_settle(outbox, NULL, 1, NULL) == HOMING_ERROR_FORKED);
+    check(homing_outbox_account(outbox, HOMING_LANE_LOG, &account) == HOMING_ERROR_FORKED);
+    check(homing_outbox_learn_applications(outbox, 1) == HOMING_ERROR_FORKED);
+    check(homing_outbox_flush(outbox) == HOMING_ERROR_FORKED);
+    homing_outbox_free(outbox);
 }
 
 // What is memory and nothing else goes on.
@@ -122,6 +140,8 @@ static void *use(void *unused)
         check(homing_client_set_header(client, "x-secret", (const uint8_t *)"s", 1, NULL) == HOMING_OK);
         check(homing_client_set_location(client, NULL) == HOMING_OK);
         check(homing_client_lost_events(client) == 0);
+        const uint8_t line[] = "line";
+        check(homing_outbox_submit(outbox, HOMING_REPORT_LOG, line, 4, HOMING_DURABILITY_BUFFERED, NULL) == HOMING_OK);
     }
     return NULL;
 }
@@ -178,6 +198,7 @@ static void child_of(int number)
         _exit(0);
     }
     all_are_refused(client);
+    the_outbox_is_refused();
     the_rest_works();
     if (number % 50 == 0)
         a_client_of_its_own();
@@ -220,6 +241,8 @@ int main(int count, char **arguments)
     int64_t number;
     check(homing_client_waitable(client, &number) == HOMING_OK);
     waitable = (int)number;
+    homing_outbox_options in_memory = {.struct_size = sizeof in_memory};
+    check(homing_outbox_open(&in_memory, &outbox) == HOMING_OK);
     wait_for(client, HOMING_EVENT_ATTACHED);
     pthread_t user, looker;
     check(pthread_create(&user, NULL, use, NULL) == 0);
@@ -266,6 +289,9 @@ int main(int count, char **arguments)
     check(homing_client_stop(client, 1000) == HOMING_OK);
     wait_for(client, HOMING_EVENT_STOPPED);
     homing_client_free(client);
+    homing_lane_account account = {.struct_size = sizeof account};
+    check(homing_outbox_account(outbox, HOMING_LANE_LOG, &account) == HOMING_OK && account.submitted > 0);
+    homing_outbox_free(outbox);
     homing_event_free(first);
     for (int index = 0; index < children; index++) {
         homing_snapshot_free(snapshots[index]);

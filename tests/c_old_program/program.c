@@ -126,17 +126,34 @@ static void driven(const homing_settings *settings)
     homing_engine_free(engine);
 }
 
+static void reports(void)
+{
+    homing_outbox_options *options = made(sizeof *options);
+    homing_outbox *outbox;
+    check(homing_outbox_open(options, &outbox) == HOMING_OK);
+    free(options);
+    const uint8_t body[] = "one";
+    check(homing_outbox_submit(outbox, HOMING_REPORT_LOG, body, 3, HOMING_DURABILITY_BUFFERED, NULL) == HOMING_OK);
+    homing_lane_account *account = made(sizeof *account);
+    check(homing_outbox_account(outbox, HOMING_LANE_LOG, account) == HOMING_OK);
+    check(account->struct_size == sizeof *account && account->submitted == 1);
+    free(account);
+    homing_outbox_free(outbox);
+}
+
 int main(int count, char **arguments)
 {
     check(count == 2);
-    printf("%zu %zu %zu %zu %zu %zu %zu %zu %zu\n", sizeof(homing_options), sizeof(homing_engine_options),
+    printf("%zu %zu %zu %zu %zu %zu %zu %zu %zu %zu %zu\n", sizeof(homing_options), sizeof(homing_engine_options),
            sizeof(homing_action), sizeof(homing_summary), sizeof(homing_standing), sizeof(homing_location),
-           sizeof(homing_whereabouts), sizeof(homing_failure), sizeof(homing_outcome));
+           sizeof(homing_whereabouts), sizeof(homing_failure), sizeof(homing_outcome),
+           sizeof(homing_outbox_options), sizeof(homing_lane_account));
     fflush(stdout);
     homing_settings *settings;
     check(homing_settings_read(arguments[1], &settings, NULL) == HOMING_OK);
     managed(settings);
     driven(settings);
+    reports();
     homing_settings_free(settings);
     return 0;
 }

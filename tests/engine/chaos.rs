@@ -15,7 +15,8 @@ use homing::engine::{
 };
 use homing::settings::{Settings, Situation};
 use homing::types::{
-    Cause, ExchangeId, LinkId, Medium, Moment, News, Outcome, ProbeId, Proof, QueryId, Route, Verdict, Via,
+    Backlog, Cause, ExchangeId, Lane, LinkId, Medium, Moment, News, Outcome, ProbeId, Proof, QueryId, Route,
+    Verdict, Via,
 };
 
 use crate::mount::{self, Engine};
@@ -45,6 +46,7 @@ pub enum Deed {
     Reconfigure(u8),
     Location(bool),
     CannotRemember,
+    Waiting(u8, u16),
     Stop,
 }
 
@@ -54,6 +56,7 @@ pub enum Answer {
     Good,
     Drain,
     Declined,
+    TooMuch,
     Fails(Trouble),
 }
 
@@ -161,8 +164,11 @@ fn settings(shape: u8, push: bool, named: bool) -> Arc<Settings> {
         text["reference_servers"] = serde_json::json!({ "servers": [
             { "address": "r.test" }, { "address": "10.99.0.1", "proof": "tcp" }, { "address": "r2.example", "ports": [1, 2] } ] });
         text["locations"] = serde_json::json!([
-            { "name": "Office", "when": ["internal", "internal_via_vpn"], "communication": { "heartbeat_interval": "20s" } },
-            { "name": "Road", "when": ["external", "captive"], "communication": { "mode": "push" } } ]);
+            { "name": "Office", "when": ["internal", "internal_via_vpn"], "communication": {
+                "heartbeat_interval": "20s", "upload_critical_immediately": false } },
+            { "name": "Road", "when": ["external", "captive"], "communication": {
+                "mode": "push", "learn_applications": true } } ]);
+        text["site"] = serde_json::json!({ "learn_applications": true });
     }
     Arc::new(text.to_string().parse().unwrap())
 }
@@ -183,6 +189,7 @@ pub struct Chaos {
     anybody_proved: bool,
     active: Option<String>,
     stopped: bool,
+    learns: bool,
 }
 
 impl Chaos {
@@ -207,6 +214,7 @@ impl Chaos {
             anybody_proved: false,
             active: None,
             stopped: false,
+            learns: false,
         }
     }
 
@@ -262,13 +270,16 @@ impl Chaos {
                 Some(Duration::from_millis(u64::MAX)),
             ),
             Answer::Declined => (Verdict::Declined { status: 404 }, Some(Duration::from_secs(1))),
+            Answer::TooMuch => (Verdict::Declined { status: 413 }, None),
             Answer::Fails(trouble) => (Verdict::Failed(trouble.cause().into()), None),
         };
         if matches!(verdict, Verdict::Success { .. }) {
             self.anybody_proved = true;
             self.succeeded.insert(exchange);
         }
-        self.input(Input::Done { exchange, outcome: Outcome::from(verdict).with_drain(drain) });
+        // A heartbeat acknowledges nothing, and the engine must not mind.
+        let outcome = Outcome::from(verdict).with_drain(drain).with_acknowledged(exchange.0 % 3);
+        self.input(Input::Done { exchange, outcome });
     }
 
     pub fn perform(&mut self, deed: Deed) {
@@ -360,6 +371,11 @@ impl Chaos {
                 self.input(Input::Command(Command::SetLocation(some.then(|| "nowhere".into()))));
             }
             Deed::CannotRemember => self.input(Input::CannotRemember(7)),
+            Deed::Waiting(lane, reports) => {
+                let lane = Lane::ALL[usize::from(lane) % Lane::ALL.len()];
+                let backlog = Backlog { reports: reports.into(), bytes: u64::from(reports) * 100 };
+                self.input(Input::Waiting { lane, backlog });
+            }
             Deed::Stop => self.input(Input::Command(Command::Stop { grace: Duration::from_secs(2) })),
         }
     }
@@ -494,6 +510,9 @@ impl Chaos {
             }
             Action::Release { settings } => self.prepared.release(settings),
             Action::Remember { version } => self.input(Input::Remembered(version)),
+            Action::LearnApplications { enabled } => {
+                assert_ne!(std::mem::replace(&mut self.learns, enabled), enabled, "told twice");
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -39,6 +39,7 @@ mod push;
 mod race;
 mod reference_network;
 mod regressions;
+mod reports;
 mod rounds;
 mod routes;
 mod searching;

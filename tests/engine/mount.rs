@@ -295,6 +295,9 @@ mod twice {
         // SAFETY: the caller's promise; everything else lives here until the call returns.
         unsafe {
             match input {
+                Input::Waiting { lane, backlog } => {
+                    homing_engine_waiting(engine, now, lane as i32 + 1, backlog.reports, backlog.bytes)
+                }
                 Input::Timeout => homing_engine_timeout(engine, now),
                 Input::LookUp { query, turn: Turn::Waits } => {
                     homing_engine_look_up_waits(engine, now, query.0)
@@ -421,7 +424,7 @@ mod twice {
         exchange: u64,
         outcome: Outcome<'_>,
     ) -> homing_status {
-        let Outcome { verdict, drain, events, .. } = outcome;
+        let Outcome { verdict, drain, events, acknowledged, .. } = outcome;
         let drain = drain.map(milliseconds);
         let tag = |tag: Option<&str>| tag.map(|tag| CString::new(tag).unwrap());
         let (kind, status, settings, policy, failed) = match verdict {
@@ -442,6 +445,7 @@ mod twice {
             failure: failure.as_ref().map_or(ptr::null(), ptr::from_ref),
             drain_ms: drain.as_ref().map_or(ptr::null(), ptr::from_ref),
             events: events.into(),
+            acknowledged,
         };
         // SAFETY: the caller's promise; everything else lives here until the call returns.
         unsafe { homing_engine_done(engine, now, exchange, &outcome) }
@@ -463,8 +467,8 @@ mod twice {
                 stagger.as_nanos(),
                 way(*route),
             ),
-            Action::Exchange { exchange, link, request, deadline, next } => {
-                let (request, search) = match request {
+            Action::Exchange { exchange, link, request: told, deadline, next } => {
+                let (request, search) = match told {
                     Request::Heartbeat { purpose: Purpose::Attach { search } } => {
                         (HOMING_REQUEST_ATTACH, *search)
                     }
@@ -476,11 +480,13 @@ mod twice {
                     Request::Listen(Listening::Poll { wait }) => (HOMING_REQUEST_POLL, milliseconds(*wait)),
                     Request::Settings { .. } => (HOMING_REQUEST_SETTINGS, 0),
                     Request::Policy { .. } => (HOMING_REQUEST_POLICY, 0),
-                    _ => unreachable!("{request:?}"),
+                    Request::Upload { at_most, .. } => (HOMING_REQUEST_UPLOAD, u64::from(*at_most)),
+                    _ => unreachable!("{told:?}"),
                 };
+                let lane = if let Request::Upload { lane, .. } = told { *lane as i32 + 1 } else { 0 };
                 let next = next.unwrap_or_default().as_nanos();
                 format!(
-                    "exchange {} {} {request} {search} {} next {next}",
+                    "exchange {} {} {request} {search} lane {lane} {} next {next}",
                     exchange.0,
                     link.0,
                     deadline.as_nanos()
@@ -514,6 +520,7 @@ mod twice {
             Action::Abandon { exchange, ending } => format!("abandon {} {}", exchange.0, *ending as i32 + 1),
             Action::Close { link, ending } => format!("close {} {}", link.0, *ending as i32 + 1),
             Action::Release { settings } => format!("release {}", settings.0),
+            Action::LearnApplications { enabled } => format!("learn {}", u32::from(*enabled)),
             Action::Remember { version } => format!("remember {version}"),
             other => panic!("the C functions do not know {other:?}"),
         }
@@ -563,11 +570,12 @@ mod twice {
                 )
             }
             HOMING_ACTION_EXCHANGE => format!(
-                "exchange {} {} {} {} {} next {}",
+                "exchange {} {} {} {} lane {} {} next {}",
                 action.exchange,
                 action.link,
                 action.request,
-                action.search.max(action.wait_ms),
+                action.search.max(action.wait_ms).max(action.at_most),
+                action.lane,
                 action.deadline_ns,
                 action.next_ns
             ),
@@ -589,6 +597,7 @@ mod twice {
             HOMING_ACTION_ADOPT => format!("adopt {}", action.exchange),
             HOMING_ACTION_ABANDON => format!("abandon {} {}", action.exchange, action.ending),
             HOMING_ACTION_CLOSE => format!("close {} {}", action.link, action.ending),
+            HOMING_ACTION_LEARN_APPLICATIONS => format!("learn {}", action.is_enabled),
             HOMING_ACTION_RELEASE => format!("release {}", action.settings),
             HOMING_ACTION_REMEMBER => format!("remember {}", action.version),
             other => panic!("action {other}"),

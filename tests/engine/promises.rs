@@ -45,6 +45,7 @@ fn any_deed() -> impl Strategy<Value = Deed> {
         3 => Just(Answer::Good),
         1 => Just(Answer::Drain),
         1 => Just(Answer::Declined),
+        1 => Just(Answer::TooMuch),
         2 => any_trouble().prop_map(Answer::Fails),
     ];
     prop_oneof![
@@ -69,6 +70,7 @@ fn any_deed() -> impl Strategy<Value = Deed> {
         1 => (0u8..8).prop_map(Deed::Reconfigure),
         1 => any::<bool>().prop_map(Deed::Location),
         1 => Just(Deed::CannotRemember),
+        2 => (which.clone(), any::<u16>()).prop_map(|(lane, reports)| Deed::Waiting(lane, reports)),
         1 => (0u8..50).prop_map(|n| if n == 0 { Deed::Stop } else { Deed::WaitForDeadline }),
     ]
 }

@@ -124,7 +124,12 @@ impl Agent {
         command.arg("--settings").arg(write("settings.json", &settings));
         command.arg("--tuning").arg(write("tuning.json", &constants));
         command.arg("--ca").arg(authority).arg("--json").args(conditions.arguments);
-        Self { process: Process::start(&mut command) }
+        Self { process: Process::start_listening(&mut command) }
+    }
+
+    /// Has it report this; it has an outbox. `line` is `KIND TEXT`.
+    pub(crate) fn reports(&self, line: &str) {
+        self.process.say(&format!("{line}\n"));
     }
 
     /// The next event of this name for which `wanted` holds. What comes before it is passed over.

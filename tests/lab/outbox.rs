@@ -1,10 +1,17 @@
-//! The outbox on a disk that is full, and in a folder of another user.
+//! The outbox on a disk that is full or slow, and in a folder of another user.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use homing::store::outbox::{Limits, Outbox, OutboxEvent};
 use homing::types::{Durability, Lane, Report, ReportKind, SubmitError};
+use serde_json::json;
+
+use crate::agent::{Agent, Conditions};
+use crate::certificates::Certificates;
+use crate::manager::Manager;
+use crate::namespace::Cable;
+use crate::patience::soon;
 
 /// A file system in memory of one megabyte, for as long as it is held.
 struct Tiny {
@@ -90,4 +97,41 @@ fn a_folder_of_another_user_is_refused_until_it_is_ours() {
     submit(&outbox, "b").unwrap();
     drop(outbox);
     assert_eq!(numbers(&folder), [1, 2]);
+}
+
+#[test]
+fn a_disk_that_takes_its_time_for_a_durable_report_stops_no_heartbeat() {
+    const SERVER: &str = "10.77.0.11";
+    let folder = tempfile::tempdir().unwrap();
+    let cable = Cable::new();
+    let certificates = Certificates::new(folder.path(), &[SERVER]);
+    let manager = Manager::start(&cable.servers, &certificates, SERVER, "well");
+    let said = folder.path().join("said");
+    // Each sync takes 25 s.
+    let slow = "exec strace -D -f -qq -o /dev/null -e trace=fdatasync -e inject=fdatasync:delay_enter=25000000 \"$@\" 2>";
+    let slow = format!("{slow}{}", said.display());
+    let outbox = folder.path().join("outbox");
+    let arguments = ["--outbox", outbox.to_str().unwrap()];
+    let wrapper = ["sh", "-c", &slow, "sh"];
+    let conditions = Conditions { wrapper: &wrapper, arguments: &arguments, ..Conditions::default() };
+    let servers = [json!({ "address": SERVER, "id": SERVER })];
+    let agent =
+        Agent::start_under(&conditions, &cable.agent, folder.path(), &certificates.authority, &servers);
+    agent.attaches_to(SERVER);
+    agent.reports("system_change a driver was loaded");
+    soon("the report is not in the folder", || has_a_report(&outbox).then_some(()));
+    let before = manager.count(&cable.servers, "beat");
+    soon("heartbeats have stopped", || (manager.count(&cable.servers, "beat") >= before + 4).then_some(()));
+    let told = std::fs::read_to_string(&said).unwrap();
+    assert!(!told.contains("reported as"), "the sync is under way all the time: {told}");
+}
+
+/// Something was written to a lane.
+fn has_a_report(folder: &Path) -> bool {
+    let text = b"a driver was loaded";
+    let Ok(files) = std::fs::read_dir(folder) else { return false };
+    files
+        .flatten()
+        .filter_map(|file| std::fs::read(file.path()).ok())
+        .any(|bytes| bytes.windows(text.len()).any(|window| window == text))
 }

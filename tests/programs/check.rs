@@ -50,9 +50,12 @@ fn each_kind_of_finding_has_its_place_and_its_exit_status() {
     for (text, status, told) in [
         (GOOD.replace("120s", "30s"), 1, "warning: group.communication.heartbeat_interval: "),
         (
-            GOOD.replace("\"heartbeat_interval\": \"120s\"", "\"upload_critical_immediately\": false"),
+            GOOD.replace(
+                "\"heartbeat_interval\": \"120s\"",
+                "\"download_randomisation\": { \"window\": \"2h\" }",
+            ),
             1,
-            "not enforced: group.communication.upload_critical_immediately: reports are not there yet",
+            "not enforced: group.communication.download_randomisation.window: downloads are not there yet",
         ),
         (
             bundle,

@@ -116,8 +116,11 @@ fn fates() -> Vec<(&'static str, Fate)> {
         ("communication.enabled", Shown("nothing_in_time_is_not_the_end")),
         ("communication.mode", Shown("what_the_server_tells_reaches_the_application_as_it_was_posted")),
         ("communication.heartbeat_interval", Shown("beats_on_a_grid_without_drift")),
-        ("communication.upload_critical_immediately", Notice(json!(false))),
-        ("communication.learn_applications", Notice(json!(true))),
+        (
+            "communication.upload_critical_immediately",
+            Shown("after_a_heartbeat_the_lanes_leave_in_their_order"),
+        ),
+        ("communication.learn_applications", Shown("applications_wait_while_they_are_not_learned")),
         ("communication.download_randomisation.enabled", Notice(json!(false))),
         ("communication.download_randomisation.window", Notice(json!("1h"))),
         ("locations.name", Shown("names_are_unique_bounded_and_known_where_they_are_used")),

@@ -60,6 +60,18 @@ fn the_rules_are_those_of_the_engine() {
         Code("asked to say something every {schedule.push_silence s} s. After {schedule.push_calm h} h without a loss it may be silent for half as long again, up to {schedule.push_silence_most min} min"),
         Code("below {schedule.push_silence_least s} s heartbeats alone serve"),
         Code("is not tried again for {schedule.push_died days} days, nor is one of four fifths of its length"),
+        // Reports.
+        Code("those that follow within {schedule.upload_gap s} s leave together"),
+        Code("over one of its own, which is then kept for {schedule.upload_linger s} s"),
+        Code("it begins a search, once in {schedule.upload_search s} s at most"),
+        Code("A batch has at most {engine/attachment/backlogs.FIRST_BATCH KiB} KiB at first. It doubles with each success, up to {engine/attachment/backlogs.LARGEST_BATCH MiB} MiB"),
+        Test("and halves after a `413`", "a_batch_that_is_too_large_is_halved_until_it_fits_and_grows_again"),
+        Code("after {engine/attachment/backlogs.UNPACED words} batches of {engine/attachment/backlogs.FIRST_BATCH KiB} KiB one in {schedule.upload_pace s} s"),
+        Code("from a random moment within {schedule.upload_spread s} s"),
+        Test(
+            "Critical reports are tried again after 1, 2, 4, … 60 s × U(1, 1.5)",
+            "a_server_that_takes_no_reports_keeps_the_agent_and_is_asked_ever_less",
+        ),
         // Waiting.
         Test(
             "1 + U(0, 2) s, 1 + U(0, 4) s, doubling to about a minute",
@@ -286,6 +298,12 @@ fn the_wire_is_spoken_as_its_page_says() {
     Page::read("docs/wire.md").goes_by(&[
         Other("section 8.8.3"),
         Other("must treat two requests with one key as one"),
+        Test("16 hexadecimal digits: in which opening", "an_upload_names_its_reports_by_series_and_number"),
+        Code("alone and larger than {store/outbox.NEVER_TOO_LARGE KiB} KiB is given up"),
+        Test(
+            "404, 405, 406, 409, 410, 412, 415, 416, 422 and 501: the server takes none of that lane",
+            "only_an_acknowledgement_settles",
+        ),
         Test(
             "at most 64 bytes); the same for all attaches",
             "every_attempt_of_a_search_has_its_key_whatever_the_server",

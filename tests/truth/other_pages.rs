@@ -200,6 +200,9 @@ fn an_integrator_is_told_the_numbers_of_the_code() {
         ),
         Code("({limits.body_bytes MiB} MiB of body by default)"),
         Code("by {client/events.CAPACITY} events and {client/events.BODIES MiB} MiB of bodies"),
+        Other("4, 1, 16 and 4 MiB for critical reports"),
+        Test("told you at 90 %", "the_ladder_tells_each_step_once_until_the_lane_was_relieved"),
+        Code("above {store/outbox/entry.MAX_BODY KiB} KiB"),
         Other("On Linux 4.14 and later"),
         Code("at most {store.MAX_MEMORY KiB} KiB and in practice below 2 KiB"),
         Test("(0700, file 0600,", "what_it_makes_is_private"),
@@ -342,6 +345,20 @@ fn the_header_has_the_numbers_of_the_code() {
     Page::read("include/homing.hpp").goes_by(&[]);
     Page::read("include/homing_policy.hpp").goes_by(&[Other("in seconds since 1970")]);
     Page::read("include/homing.h").goes_by(&[
+        Test(
+            "90 % of the bytes of a lane are in use",
+            "the_ladder_tells_each_step_once_until_the_lane_was_relieved",
+        ),
+        Test(
+            "Less than 80 % are in use again",
+            "the_ladder_tells_each_step_once_until_the_lane_was_relieved",
+        ),
+        Other("4 KiB to 4 GiB; 0 for the default: 4, 1, 16 and 4 MiB"),
+        Other("0 for the default: 30 days, 1 day, 7 days, 30 days"),
+        Code("len bytes at body, at most {store/outbox/entry.MAX_BODY KiB} KiB"),
+        Code("A lone report above {store/outbox.NEVER_TOO_LARGE KiB} KiB is dropped by this"),
+        Test("32 for each report included", "the_body_has_each_report_behind_its_number_kind_and_length"),
+        Other("On the wire it is 16 hexadecimal digits"),
         Test("at least 128 KiB of stack left", "a_caller_needs_no_more_stack_than_is_promised"),
         Code("UTF-8, at most {engine/session/announced.LONGEST_TAG} bytes."),
         Other("major << 16 | minor << 8 | patch"),

@@ -17,7 +17,8 @@ use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Sleep;
 
-use super::behaviour::Tells;
+use super::behaviour::{Takes, Tells};
+use super::books::{Batch, Books};
 use super::document::Edition;
 use super::events::{Board, Hello, Manner, Telling};
 use super::{Agents, Behaviour, Counts, Document};
@@ -31,6 +32,7 @@ pub(super) struct Manners {
     pub(super) behaviour: watch::Receiver<Behaviour>,
     pub(super) counts: Arc<Mutex<Counts>>,
     pub(super) agents: Mutex<Agents>,
+    pub(super) books: Mutex<Books>,
 }
 
 type Answer = Response<Either<Either<Full<Bytes>, Dripping>, Telling>>;
@@ -76,7 +78,11 @@ enum Resource {
     Settings,
     Policy,
     Events,
+    Upload(&'static str),
 }
+
+/// The lanes of reports.
+const LANES: [&str; 4] = ["critical", "status", "log", "applications"];
 
 impl Resource {
     fn of(path: &str) -> Option<Self> {
@@ -85,13 +91,16 @@ impl Resource {
             "/homing/v1/settings" => Some(Self::Settings),
             "/homing/v1/policy" => Some(Self::Policy),
             EVENTS => Some(Self::Events),
-            _ => None,
+            _ => {
+                let lane = path.strip_prefix("/homing/v1/upload/")?;
+                LANES.into_iter().find(|known| *known == lane).map(Self::Upload)
+            }
         }
     }
 
     fn method(self) -> Method {
         match self {
-            Self::Heartbeat => Method::POST,
+            Self::Heartbeat | Self::Upload(_) => Method::POST,
             Self::Settings | Self::Policy | Self::Events => Method::GET,
         }
     }
@@ -109,7 +118,9 @@ impl Manners {
     fn stats(&self) -> Response<Bytes> {
         let counts = self.counts().clone();
         let agents = self.agents().show(Instant::now());
-        json_response(StatusCode::OK, &json!({ "server": self.name, "counts": counts, "agents": agents }))
+        let reports = self.books.lock().unwrap_or_else(PoisonError::into_inner).show();
+        let stats = json!({ "server": self.name, "counts": counts, "agents": agents, "reports": reports });
+        json_response(StatusCode::OK, &stats)
     }
 
     async fn reply(&self, request: Request<Incoming>) -> Response<Bytes> {
@@ -152,6 +163,7 @@ impl Manners {
                 "Prefer must be wait=SECONDS, Homing-Keep-Alive whole seconds, Last-Event-ID 1 to 256 visible ASCII \
                  characters",
             )),
+            Resource::Upload(lane) => Ok(self.upload(agent, lane, &head.headers, &body.to_bytes()).await),
             // The others have been told already.
             Resource::Events => Ok(none_to_tell()),
         }
@@ -164,7 +176,7 @@ impl Manners {
         let behaviour = self.behaviour.borrow().clone();
         let tells = match behaviour {
             Behaviour::Events(tells) => tells,
-            Behaviour::Well | Behaviour::Drain { .. } => Tells::Well,
+            Behaviour::Well | Behaviour::Drain { .. } | Behaviour::Uploads(_) => Tells::Well,
             Behaviour::Refuse
             | Behaviour::Silent
             | Behaviour::Mute
@@ -215,12 +227,55 @@ impl Manners {
             (Some(Resource::Settings), _) => &mut counts.settings,
             (Some(Resource::Policy), _) => &mut counts.policy,
             (Some(Resource::Events), _) => &mut counts.events,
+            (Some(Resource::Upload(_)), _) => &mut counts.uploads,
             (Some(Resource::Heartbeat) | None, _) => &mut counts.other,
         };
         *counter += 1;
-        if let Some(key) = text(headers, IDEMPOTENCY_KEY) {
+        if let (Some(Resource::Heartbeat), Some(key)) = (resource, text(headers, IDEMPOTENCY_KEY)) {
             counts.key(key);
         }
+    }
+
+    /// Takes the reports of a batch, and says up to which number.
+    async fn upload(&self, agent: &str, lane: &str, headers: &HeaderMap, body: &[u8]) -> Response<Bytes> {
+        let behaviour = self.behaviour.borrow().clone();
+        let takes = if let Behaviour::Uploads(takes) = behaviour { takes } else { Takes::Well };
+        let series = text(headers, "homing-series").filter(|series| is_series(series));
+        let key = text(headers, IDEMPOTENCY_KEY).is_some_and(is_key);
+        let batch = text(headers, "homing-sequence").and_then(|sequence| Batch::read(sequence, body));
+        let (Some(series), true, Some(batch)) = (series, key, batch) else {
+            return refusal(
+                StatusCode::BAD_REQUEST,
+                "an upload needs Homing-Series (16 hexadecimal digits), Homing-Sequence (FIRST-LAST), Idempotency-Key, and a \
+                 body of reports with these numbers",
+            );
+        };
+        let up_to = match takes {
+            Takes::Not => return refusal(StatusCode::NOT_FOUND, "no reports are taken here"),
+            Takes::AtMost(most) if body.len() > most => {
+                return refusal(StatusCode::PAYLOAD_TOO_LARGE, "the batch is too large");
+            }
+            Takes::Half => batch.middle(),
+            Takes::Well | Takes::Unacknowledged | Takes::Late(_) | Takes::AtMost(_) => batch.last(),
+        };
+        let (taken, again) = self
+            .books
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take(agent, lane, series, &batch, up_to);
+        {
+            let mut counts = self.counts();
+            counts.reports += taken;
+            counts.repeated_reports += again;
+        }
+        if let Takes::Late(seconds) = takes {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+        }
+        let mut response = json_response(StatusCode::OK, &json!({ "server": self.name, "lane": lane }));
+        if takes != Takes::Unacknowledged {
+            response.headers_mut().insert("homing-acknowledged", HeaderValue::from(up_to));
+        }
+        response
     }
 
     fn heartbeat(&self, agent: &str, headers: &HeaderMap, status: &[u8]) -> io::Result<Response<Bytes>> {
@@ -272,6 +327,7 @@ fn mischief(behaviour: &Behaviour) -> Option<Response<Bytes>> {
         | Behaviour::Drip
         | Behaviour::NoEvents
         | Behaviour::Events(_)
+        | Behaviour::Uploads(_)
         | Behaviour::Drain { .. } => None,
         Behaviour::Status { status, retry_after } => {
             let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -351,6 +407,11 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<&str>, ()> {
         None if headers.contains_key(NAME) => Err(()),
         id => Ok(id),
     }
+}
+
+/// What names the reports of one opening of an outbox.
+fn is_series(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// A quoted text (RFC 8941, section 3.3.3) that needs no escapes.

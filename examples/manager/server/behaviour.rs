@@ -38,6 +38,25 @@ pub(crate) enum Behaviour {
     NoEvents,
     /// Everything well, but what is told at `events`.
     Events(Tells),
+    /// Everything well, but what becomes of uploads.
+    Uploads(Takes),
+}
+
+/// How a manager takes reports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Takes {
+    #[default]
+    Well,
+    /// It takes them, and does not say so.
+    Unacknowledged,
+    /// Of each batch the first half.
+    Half,
+    /// It acknowledges after so many seconds.
+    Late(u64),
+    /// It calls bodies of more bytes too large.
+    AtMost(usize),
+    /// It has no such request.
+    Not,
 }
 
 /// How a manager tells its agents of changes.
@@ -80,6 +99,11 @@ impl Behaviour {
         ("events:flood", "send thousands of events a second"),
         ("events:endless", "send a line that never ends"),
         ("events:garbage", "send what is no UTF-8"),
+        ("uploads:unacknowledged", "take reports, and do not say so"),
+        ("uploads:half", "take and acknowledge half of each batch"),
+        ("uploads:late:SECONDS", "acknowledge reports after so many seconds"),
+        ("uploads:at-most:BYTES", "refuse larger batches as too large (413)"),
+        ("uploads:none", "have no such request (404)"),
     ];
 }
 
@@ -117,6 +141,15 @@ impl FromStr for Behaviour {
             ("events", Some("flood"), None) => Self::Events(Tells::Flood),
             ("events", Some("endless"), None) => Self::Events(Tells::Endless),
             ("events", Some("garbage"), None) => Self::Events(Tells::Garbage),
+            ("uploads", Some("unacknowledged"), None) => Self::Uploads(Takes::Unacknowledged),
+            ("uploads", Some("half"), None) => Self::Uploads(Takes::Half),
+            ("uploads", Some("late"), Some(seconds)) => {
+                Self::Uploads(Takes::Late(seconds.parse().map_err(|_| bad())?))
+            }
+            ("uploads", Some("at-most"), Some(bytes)) => {
+                Self::Uploads(Takes::AtMost(bytes.parse().map_err(|_| bad())?))
+            }
+            ("uploads", Some("none"), None) => Self::Uploads(Takes::Not),
             _ => return Err(bad()),
         };
         Ok(behaviour)

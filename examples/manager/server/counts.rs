@@ -30,6 +30,12 @@ pub(crate) struct Counts {
     pub(crate) policy: u64,
     /// Event streams and polls.
     pub(crate) events: u64,
+    /// Uploads of reports.
+    pub(crate) uploads: u64,
+    /// Reports in its books.
+    pub(crate) reports: u64,
+    /// Reports that came again, under the same numbers.
+    pub(crate) repeated_reports: u64,
     /// Requests that the contract does not know.
     pub(crate) other: u64,
     /// Answers by status.

@@ -111,6 +111,7 @@ impl House {
             behaviour: watched,
             counts,
             agents: Mutex::default(),
+            books: Mutex::default(),
         });
         let guests = JoinSet::new();
         let mut house = Self { doors, behaviour, manners, guests };

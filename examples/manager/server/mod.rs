@@ -9,6 +9,7 @@ mod agents;
 mod answer;
 mod authority;
 mod behaviour;
+mod books;
 mod counts;
 mod document;
 mod events;
@@ -194,7 +195,9 @@ mod tests {
     #[test]
     fn every_behaviour_of_the_list_can_be_written() {
         for (how, _) in Behaviour::LIST {
-            let written = how.replace("CODE", "503").replace("RETRY", "7").replace("SECONDS", "30");
+            let numbers = [("CODE", "503"), ("RETRY", "7"), ("SECONDS", "30"), ("BYTES", "1000")];
+            let written =
+                numbers.iter().fold(how.to_string(), |how, (word, number)| how.replace(word, number));
             assert!(written.parse::<Behaviour>().is_ok(), "{written}");
         }
         for bad in ["", "status", "status:99", "status:600", "drain:soon", "well:1"] {

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::answers::{Adopted, Answers};
 use super::event_ids::EventIds;
 use super::heard::Heard;
+use super::uploads::Uploads;
 use crate::client::credential_provider::CredentialProvider;
 use crate::client::status::{Said, Status};
 use crate::client::too_large::TooLarge;
@@ -15,7 +16,7 @@ use crate::engine::Event;
 use crate::net::protocol::{Content, Protocol};
 use crate::net::{Answer, Exchange, Link, Spoken};
 use crate::platform::logging;
-use crate::types::{ExchangeId, LinkId, Moment, Outcome, Purpose, Request, Verdict};
+use crate::types::{Backlog, ExchangeId, Lane, LinkId, Moment, Outcome, Purpose, Request, Verdict};
 
 /// Searches whose body is kept for attempts still to come; there is one at a time.
 const SEARCHES: usize = 4;
@@ -25,6 +26,7 @@ pub(super) struct Exchanges {
     protocol: Box<dyn Protocol>,
     status: Status,
     too_large: TooLarge,
+    uploads: Uploads,
     credential_provider: CredentialProvider,
     /// The exchange under way on each link.
     under_way: BTreeMap<LinkId, UnderWay>,
@@ -60,6 +62,12 @@ pub(super) enum Next {
         heard: Heard,
         insists: bool,
     },
+    /// The engine is to be told how much waits, and then how the upload ended.
+    Uploaded {
+        lane: Lane,
+        backlog: Backlog,
+        heard: Heard,
+    },
     Nothing,
 }
 
@@ -67,12 +75,14 @@ impl Exchanges {
     pub(super) fn new(
         protocol: Box<dyn Protocol>,
         status: Status,
+        uploads: Uploads,
         credential_provider: CredentialProvider,
     ) -> Self {
         Self {
             protocol,
             status,
             too_large: TooLarge::default(),
+            uploads,
             credential_provider,
             under_way: BTreeMap::new(),
             answers: Answers::default(),
@@ -96,6 +106,9 @@ impl Exchanges {
         link: &mut Link,
         now: Moment,
     ) -> Next {
+        if let Request::Upload { lane, at_most } = request {
+            return self.begin_upload(id, (lane, at_most), link);
+        }
         let Said { status, covers } = self.said(&request);
         let held = self.too_large.holds(&link.server().id, status.len(), now);
         let content = if held { Content::Omitted } else { Content::Status(status) };
@@ -148,17 +161,23 @@ impl Exchanges {
         if (200..300).contains(&answer.status) {
             self.credential_provider.accepted();
         }
+        if let Request::Upload { lane, .. } = under_way.request {
+            return (self.uploaded(exchange, lane, &under_way.request, &answer), None);
+        }
         (Next::Heard { heard: under_way.answered(answer), insists: false }, None)
     }
 
     /// The link is gone, with what was under way on it.
     pub(super) fn lost(&mut self, link: LinkId) {
-        self.under_way.remove(&link);
+        if let Some(under_way) = self.under_way.remove(&link) {
+            self.uploads.forget(under_way.id);
+        }
     }
 
     pub(super) fn abandon(&mut self, exchange: ExchangeId) {
         self.under_way.retain(|_, under_way| under_way.id != exchange);
         self.answers.take(exchange);
+        self.uploads.forget(exchange);
     }
 
     /// Lends out what an answer means. The body of a success is kept until the engine says whether it counts.
@@ -197,6 +216,39 @@ impl Exchanges {
         self.adopted.clear();
     }
 
+    /// What waits in the outbox, where the engine was told otherwise, and what the product should know of it.
+    pub(super) fn look_at_outbox(&mut self) -> (Vec<(Lane, Backlog)>, Vec<Event>) {
+        self.uploads.look()
+    }
+
+    pub(super) fn tend_outbox(&mut self) {
+        self.uploads.tend();
+    }
+
+    pub(super) fn learn_applications(&self, enabled: bool) {
+        self.uploads.learn_applications(enabled);
+    }
+
+    fn begin_upload(&mut self, id: ExchangeId, (lane, at_most): (Lane, u32), link: &mut Link) -> Next {
+        let Some(content) = self.uploads.take(id, lane, at_most) else {
+            let backlog = self.uploads.level(lane);
+            let heard = Heard::Done(id, Verdict::Declined { status: 0 }.into());
+            return Next::Uploaded { lane, backlog, heard };
+        };
+        let request = Request::Upload { lane, at_most };
+        let under_way =
+            UnderWay { id, request, next: None, content, covers: 0, credentials: None, begun: false };
+        self.say(under_way, link, true)
+    }
+
+    /// An upload was answered. What the server has acknowledged is removed before the engine hears of it.
+    fn uploaded(&mut self, exchange: ExchangeId, lane: Lane, request: &Request, answer: &Answer) -> Next {
+        let outcome = self.protocol.outcome(request, answer, SystemTime::now());
+        let up_to = self.protocol.acknowledged(answer);
+        let heard = Heard::Done(exchange, self.uploads.answered(exchange, &outcome, up_to));
+        Next::Uploaded { lane, backlog: self.uploads.level(lane), heard }
+    }
+
     /// The server wants other credentials. If there are others, it is asked once more: on the same
     /// link the engine need not know; where that was closed, the engine is told that it may try again.
     fn refused(&mut self, mut under_way: UnderWay, answer: Answer, link: Option<&mut Link>) -> Next {
@@ -206,6 +258,9 @@ impl Exchanges {
         };
         if let (true, true, Some(link)) = (renewed, answer.reusable, link) {
             return self.say(under_way, link, false);
+        }
+        if let Request::Upload { lane, .. } = under_way.request {
+            return self.uploaded(under_way.id, lane, &under_way.request, &answer);
         }
         Next::Heard {
             heard: under_way.answered(answer),
@@ -241,7 +296,7 @@ impl Exchanges {
         let UnderWay { id, ref request, next, ref content, .. } = under_way;
         let last = self.event_ids.last(&link.server().id);
         let Some(request) = self.protocol.request(request, link.server(), content.clone(), last, next) else {
-            return Next::Heard { heard: Heard::Declined(id), insists: false };
+            return declined(id);
         };
         let shown = self.credential_provider.show(&link.server().id, link.is_verified());
         under_way.credentials = shown.version.filter(|_| renewable);
@@ -259,7 +314,8 @@ impl Exchanges {
             Request::Heartbeat { purpose: Purpose::Probe }
             | Request::Listen(_)
             | Request::Settings { .. }
-            | Request::Policy { .. } => Said::default(),
+            | Request::Policy { .. }
+            | Request::Upload { .. } => Said::default(),
             Request::Heartbeat { purpose: Purpose::Beat } => self.status.newest(),
             Request::Heartbeat { purpose: Purpose::Attach { search } } => {
                 let said = self.searches.entry(*search).or_insert_with(|| self.status.newest()).clone();
@@ -270,6 +326,10 @@ impl Exchanges {
             }
         }
     }
+}
+
+fn declined(exchange: ExchangeId) -> Next {
+    Next::Heard { heard: Heard::Done(exchange, Verdict::Declined { status: 0 }.into()), insists: false }
 }
 
 impl UnderWay {

@@ -9,7 +9,9 @@ use crate::engine::Input;
 use crate::engine::{Command, NetworkChange, Reached, Turn};
 use crate::net::Answer;
 use crate::net::protocol::Announcement;
-use crate::types::{ExchangeId, Failure, LinkId, NetworkId, ProbeId, Proof, QueryId, Request, Via};
+use crate::types::{
+    Backlog, ExchangeId, Failure, Lane, LinkId, NetworkId, Outcome, ProbeId, Proof, QueryId, Request, Via,
+};
 
 /// Something the engine is to be told: [`Input`], owning what it lends.
 pub(in crate::client) enum Heard {
@@ -33,7 +35,9 @@ pub(in crate::client) enum Heard {
     },
     /// What was said to an exchange that listens; `None`: a sign that the server is there.
     Notice(ExchangeId, Option<Announcement>),
-    Declined(ExchangeId),
+    /// An exchange ended of which there is nothing for the product.
+    Done(ExchangeId, Outcome<'static>),
+    Waiting(Lane, Backlog),
     Lost(LinkId, Failure),
     Probed(ProbeId, Result<Reached, Failure>),
     Remembered(u64),

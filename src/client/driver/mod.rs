@@ -9,6 +9,9 @@ mod event_ids;
 mod exchanges;
 mod heard;
 mod links;
+#[cfg_attr(not(feature = "outbox"), path = "no_uploads.rs")]
+mod uploads;
+
 mod policies;
 mod probes;
 
@@ -24,12 +27,14 @@ use self::exchanges::{Exchanges, Next};
 use self::links::Links;
 use self::policies::Policies;
 use self::probes::Probes;
+use self::uploads::Uploads;
 pub(super) use heard::Heard;
 
 use super::arrived::Ready;
 use super::credential_provider::CredentialProvider;
 use super::mail::Found;
 use super::prepare::PreparedSettings;
+use super::reports::Reports;
 use super::reread::{Look, Reread};
 use super::status::Status;
 use super::trust_clock::TrustClock;
@@ -41,7 +46,6 @@ use crate::settings::{Server, Settings};
 use crate::trust::Timestamp;
 use crate::types::{
     CertificatePolicyId, Failure, LinkId, Moment, News, Outcome, ProbeId, Proof, QueryId, Route, SettingsId,
-    Verdict,
 };
 
 /// What a driver is made of.
@@ -52,6 +56,7 @@ pub(super) struct Config {
     pub(super) settings: PreparedSettings,
     pub(super) clock: Arc<TrustClock>,
     pub(super) status: Status,
+    pub(super) reports: Reports,
     pub(super) credential_provider: CredentialProvider,
     /// In the order of the routes the engine knows.
     pub(super) proxies: Vec<Arc<Proxy>>,
@@ -86,10 +91,12 @@ pub(super) struct Driver {
 
 impl Driver {
     pub(super) fn new(config: Config, waker: Waker) -> Self {
-        let Config { protocol, limits, settings, clock, status, credential_provider, proxies, hook } = config;
+        let uploads = Uploads::new(&config.reports, waker.clone());
+        let Config { protocol, limits, settings, clock, status, credential_provider, proxies, hook, .. } =
+            config;
         let mut driver = Self {
             links: Links::new(limits, proxies, hook.clone()),
-            exchanges: Exchanges::new(protocol, status, credential_provider),
+            exchanges: Exchanges::new(protocol, status, uploads, credential_provider),
             probes: Probes::new(hook),
             peers: Peers::default(),
             reread: Reread::new(&settings, Arc::clone(&clock)),
@@ -161,6 +168,18 @@ impl Driver {
         renewed.into_iter().map(&mut renew).collect()
     }
 
+    /// Looks at the outbox, if there is something new.
+    pub(super) fn look_at_outbox(&mut self) {
+        let (changed, events) = self.exchanges.look_at_outbox();
+        self.heard.extend(changed.into_iter().map(|(lane, backlog)| Heard::Waiting(lane, backlog)));
+        self.notices.extend(events);
+    }
+
+    /// Has the outbox looked at, though nothing was submitted: reports grow old, and its folder may be usable again.
+    pub(super) fn tend_outbox(&mut self) {
+        self.exchanges.tend_outbox();
+    }
+
     /// The socket of this link or probe, which are numbered together, may be ready.
     pub(super) fn ready(&mut self, id: LinkId) {
         if !self.links.ready(id) {
@@ -221,10 +240,8 @@ impl Driver {
                 }
                 told
             }
-            Heard::Declined(exchange) => {
-                let verdict = Verdict::Declined { status: 0 };
-                engine(Input::Done { exchange, outcome: verdict.into() })
-            }
+            Heard::Done(exchange, outcome) => engine(Input::Done { exchange, outcome }),
+            Heard::Waiting(lane, backlog) => engine(Input::Waiting { lane, backlog }),
             Heard::Answered { exchange, request, covers, answer } => {
                 let engine = |outcome: Outcome<'_>| engine(Input::Done { exchange, outcome });
                 self.exchanges.emit(exchange, request, covers, answer, engine)
@@ -268,6 +285,7 @@ impl Driver {
                 self.policies.release(settings);
                 self.reread.release(settings);
             }
+            Action::LearnApplications { enabled } => self.exchanges.learn_applications(enabled),
             // The worker's: it has the store.
             Action::Remember { .. } => {}
         }
@@ -379,6 +397,10 @@ impl Driver {
                 if insists {
                     self.heard.push_back(Heard::Command(Command::NewCredentials));
                 }
+            }
+            Next::Uploaded { lane, backlog, heard } => {
+                self.heard.push_back(Heard::Waiting(lane, backlog));
+                self.heard.push_back(heard);
             }
             Next::Nothing => {}
         }

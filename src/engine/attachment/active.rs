@@ -6,7 +6,8 @@ use super::race::Race;
 use super::ranked_servers::Member;
 use crate::engine::context::Context;
 use crate::engine::owners::Owner;
-use crate::engine::session::{Attempt, Heartbeat, Link, Reader, Stream};
+use crate::engine::session::{Attempt, Heartbeat, Link, Reader, Stream, Upload};
+use crate::engine::tuning::attachment::Tuning;
 use crate::engine::{Ending, Reason, Whereabouts};
 use crate::types::{CertificatePolicyId, Moment, Proof, Route, SettingsId};
 
@@ -29,6 +30,7 @@ pub(super) struct Active {
     pub(super) stream: Option<Box<Stream>>,
     /// Reads the settings and the policy.
     pub(super) reader: Reader,
+    pub(super) upload: Upload,
     /// Others are tried. The search may include an attempt on this server.
     pub(super) search: Option<Box<Race>>,
     /// The agent means to leave it.
@@ -89,8 +91,21 @@ impl Active {
         self.policy.settings == settings
             || self.heartbeat.refers_to(settings)
             || self.reader.refers_to(settings)
+            || self.upload.refers_to(settings)
             || self.stream.as_ref().is_some_and(|stream| stream.refers_to(settings))
             || self.search.as_ref().is_some_and(|race| race.refers_to(settings))
+    }
+
+    /// When a read begins or has taken too long. What is uploaded before documents is waited for.
+    pub(super) fn reader_deadline(&self, tuning: &Tuning) -> Option<Moment> {
+        let waits = self.upload.is_under_way() && !self.reader.is_reading();
+        if waits { None } else { self.reader.deadline(tuning) }
+    }
+
+    /// The kept link, for another request that gives it back.
+    pub(super) fn lend_link(&mut self, now: Moment) -> Option<Link> {
+        self.heartbeat.link().filter(|link| !link.has_ended(now))?;
+        self.heartbeat.lend_link()
     }
 
     /// The kept link is not worth keeping for the next heartbeat. A stream that is about to begin has use for it.

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
+use super::Attachment;
 use super::active::{Active, Leave};
 use super::failures::Charge;
 use super::health::{Health, floor};
 use super::plan::{Criteria, Entry};
 use super::race::Race;
-use super::{Attachment, Phase};
 use crate::engine::context::Context;
 use crate::engine::event::{Next, span};
 use crate::engine::owners::Owner;
-use crate::engine::session::{Answer, Attempt, Heard, Step, Target, Try};
+use crate::engine::session::{Answer, Attempt, Heard, Target, Try};
 use crate::engine::{Action, Ending, Event, Input, Reason};
 use crate::types::{Cause, Failure, FailureClass, Moment, Purpose, Request};
 
@@ -41,10 +41,11 @@ impl Attachment {
     /// The next exchange is due at `next`: is the kept link still worth keeping?
     pub(in crate::engine) fn settle(&mut self, cx: &mut Context<'_>, next: Option<Moment>) {
         let keep = next.is_some_and(|next| next.after(cx.now) <= cx.tuning.attachment.keep_alive);
+        let wanted = self.upload_wants_link(cx.now);
         let Some(active) = self.active_mut() else {
             return;
         };
-        if !keep && active.is_quiet() && active.reader.due(cx.now).is_none() {
+        if !keep && active.is_quiet() && active.reader.due(cx.now).is_none() && !wanted {
             active.part_with_link(cx);
         }
     }
@@ -137,6 +138,7 @@ impl Attachment {
             self.move_away(cx, leave);
         }
         self.tick_reader(cx);
+        self.tick_upload(cx);
         self.tick_stream(cx);
         self.tick_failback(cx);
     }
@@ -350,27 +352,5 @@ impl Attachment {
 
     fn is_down(&self, record: usize) -> bool {
         self.servers.record(record).is_some_and(|record| matches!(record.health, Health::Down { .. }))
-    }
-
-    /// What was under way when the engine began to stop.
-    pub(super) fn stopping_input(&mut self, cx: &mut Context<'_>, input: Input<'_>) -> bool {
-        let Phase::Stopping { attempt, .. } = &mut self.phase else {
-            return false;
-        };
-        if !attempt.is_about(&input) {
-            return false;
-        }
-        match attempt.handle(cx, input) {
-            Step::Nothing | Step::Progress | Step::Notice(_) => {}
-            Step::Answered(answer) => {
-                cx.act(Action::Adopt { exchange: answer.exchange });
-                cx.queue.close(answer.link.id, Ending::Stopped);
-                let server = self.servers.id(attempt.target.record);
-                cx.emit(Event::Heartbeat { server, status: answer.status, elapsed: span(answer.elapsed) });
-                self.transition_to_stopped(cx);
-            }
-            Step::Declined { .. } | Step::Failed { .. } => self.transition_to_stopped(cx),
-        }
-        true
     }
 }

@@ -1,11 +1,8 @@
 //! What comes from outside: the network, suspend, and what the application asks for.
 
-use std::time::Duration;
-
 use super::{Attachment, Pause, Phase};
 use crate::engine::context::Context;
 use crate::engine::fact::Fact;
-use crate::engine::owners::Owner;
 use crate::engine::{Ending, NetworkChange, Reason};
 use crate::types::NetworkId;
 
@@ -56,6 +53,7 @@ impl Attachment {
                 }
                 active.heartbeat.give_up(cx, Ending::Stale);
                 active.reader.give_up(cx, Ending::Stale);
+                active.upload.give_up(cx, Ending::Stale);
                 if let Some(stream) = &mut active.stream {
                     stream.rest(cx, Ending::Stale);
                 }
@@ -122,23 +120,6 @@ impl Attachment {
             | Phase::Disabled
             | Phase::Stopping { .. }
             | Phase::Stopped => {}
-        }
-    }
-
-    /// Finishes a running exchange with the server in use within the grace, then stops for good.
-    pub(in crate::engine) fn stop(&mut self, cx: &mut Context<'_>, grace: Duration) {
-        if matches!(self.phase, Phase::Stopping { .. } | Phase::Stopped) {
-            return;
-        }
-        let running = self
-            .active_mut()
-            .filter(|_| !grace.is_zero())
-            .and_then(|active| active.hand_exchange_over(cx, Owner::Farewell));
-        match running {
-            Some(attempt) => {
-                self.transition_to_stopping(cx, cx.now + grace, Box::new(attempt));
-            }
-            None => self.transition_to_stopped(cx),
         }
     }
 }

@@ -102,12 +102,13 @@ impl Change<'_> {
     }
 
     /// What is under way with the server in use is called by its new number.
-    pub(super) fn apply_to_attempts(&self, active: &mut Active) {
+    pub(super) fn apply_to_attempts(&self, cx: &mut Context<'_>, active: &mut Active) {
         let record = self.record(active.record()).unwrap_or_default();
         let still_listed = self.stays(&active.member);
         let stream = active.stream.as_mut().and_then(|stream| stream.attempt_mut());
         let read = active.reader.attempt_mut();
-        for attempt in active.heartbeat.attempt_mut().into_iter().chain(stream).chain(read) {
+        let upload = active.upload.reconfigured(cx);
+        for attempt in active.heartbeat.attempt_mut().into_iter().chain(stream).chain(read).chain(upload) {
             match &still_listed {
                 Some(member) => attempt.target.renumber(record, &member.server, self.version),
                 None => attempt.target.record = record,

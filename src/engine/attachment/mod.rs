@@ -17,15 +17,18 @@
 //! Each edge above is one `transition_to_*` function; it alone writes the phase, and it says why.
 
 mod active;
+mod backlogs;
 mod backoff;
 pub(super) mod balance;
 mod beat;
 mod by_id;
 mod change;
+mod deadline;
 mod difference;
 mod digest;
 mod failback;
 mod failures;
+mod farewell;
 mod health;
 mod hunger;
 mod ladders;
@@ -40,6 +43,7 @@ mod runner;
 mod search;
 mod servers;
 mod stream;
+mod upload;
 mod ways;
 
 use std::time::Duration;
@@ -47,6 +51,7 @@ use std::time::Duration;
 pub(super) use reconfigure::Then;
 
 use active::{Active, Leave, Reached};
+use backlogs::{Backlogs, Switches};
 use backoff::Moves;
 use failback::Failback;
 use hunger::Hunger;
@@ -58,9 +63,9 @@ use servers::Servers;
 use super::context::Context;
 use super::event::span;
 use super::fact::{Fact, Facts};
-use super::guard::Present;
+
 use super::owners::Owner;
-use super::session::{Announced, Attempt, Heartbeat, Reader, Routes};
+use super::session::{Announced, Attempt, Heartbeat, Reader, Routes, Upload};
 use super::tuning::attachment::Tuning;
 use super::{Ending, Event, Input, Reason, State, TakesSettings};
 use crate::settings::Mode;
@@ -97,6 +102,10 @@ pub(super) struct Attachment {
     rearmed: Option<Moment>,
     /// When new settings last began a search at once.
     resettled: Option<Moment>,
+    /// What waits in the driver's outbox; `None` when nothing ever did.
+    backlogs: Option<Box<Backlogs>>,
+    /// What the settings say of reports.
+    switches: Switches,
     facts: Facts,
     /// Something worth remembering changed.
     memorable: bool,
@@ -158,6 +167,8 @@ impl Attachment {
             credentials_changed: false,
             rearmed: None,
             resettled: None,
+            backlogs: None,
+            switches: Switches::default(),
             facts: Facts::default(),
             memorable: false,
         }
@@ -206,42 +217,6 @@ impl Attachment {
         matches!(self.phase, Phase::Attached(_))
     }
 
-    /// When [`Self::tick`] has something to do.
-    pub(super) fn deadline(&self, at: Present<'_>, whole: &super::Tuning) -> Option<Moment> {
-        let tuning = at.tuning;
-        match &self.phase {
-            Phase::Starting { at } => Some(*at),
-            Phase::Disabled | Phase::Stopped => None,
-            Phase::Searching(race) => self.servers.race_deadline(at, race),
-            Phase::Paused { until, .. } => Some(*until),
-            Phase::Stopping { until, attempt } => Some(attempt.limit(tuning).0.min(*until)),
-            Phase::Attached(active) => {
-                let heartbeat = self.heartbeat_deadline(active, tuning);
-                let search = active.search.as_ref().and_then(|race| self.servers.race_deadline(at, race));
-                let quiet = active.is_quiet();
-                let moves = quiet.then(|| self.moves_at(active)).flatten();
-                let failback = self.failback.deadline(quiet, tuning);
-                let stream = active.stream.as_ref().and_then(|stream| stream.deadline(whole));
-                let reader = active.reader.deadline(tuning);
-                [heartbeat, search, moves, failback, stream, reader].into_iter().flatten().min()
-            }
-        }
-    }
-
-    /// When the heartbeat under way has taken too long or is doubted.
-    fn heartbeat_deadline(&self, active: &Active, tuning: &Tuning) -> Option<Moment> {
-        let stagger = self.servers.stagger_beside(active.record(), tuning);
-        active.heartbeat.limit(stagger, tuning)
-    }
-
-    /// When the server in use is asked again, or left, or has fed the agent nothing for too long.
-    fn moves_at(&self, active: &Active) -> Option<Moment> {
-        let again = active.heartbeat.again().map(|again| again.at);
-        let leave = active.leave.map(|leave| leave.at);
-        let unfed = self.hunger.unfed_at().filter(|_| !active.is_unfed());
-        again.into_iter().chain(leave).chain(unfed).min()
-    }
-
     // --- handle ---
 
     /// Takes what its owner hears of a link, an exchange or a look-up. `false`: it named something given up.
@@ -251,6 +226,7 @@ impl Attachment {
             Owner::Heartbeat => self.beat_input(cx, input),
             Owner::Stream => self.stream_input(cx, input),
             Owner::Reader => self.reader_input(cx, input),
+            Owner::Upload => self.upload_input(cx, input),
             Owner::Failback => self.failback.handle(cx, &mut self.servers, input),
             Owner::Farewell => self.stopping_input(cx, input),
             Owner::Location => false,
@@ -278,6 +254,11 @@ impl Attachment {
         match &self.phase {
             Phase::Starting { at } if *at <= cx.now => self.search(cx, Reason::Start),
             &Phase::Paused { until, cause, reason } if until <= cx.now => self.pause_over(cx, cause, reason),
+            Phase::Paused { cause: Pause::Waiting, .. }
+                if self.report_searches_at().is_some_and(|at| at <= cx.now) =>
+            {
+                self.search_for_report(cx);
+            }
             Phase::Stopping { until, attempt }
                 if attempt.limit(&cx.tuning.attachment).0.min(*until) <= cx.now =>
             {
@@ -370,6 +351,7 @@ impl Attachment {
             heartbeat: Heartbeat::new(cx, held.open.then_some(held.link), held.first_byte),
             stream: None,
             reader: Reader::default(),
+            upload: Upload::default(),
             search: None,
             leave,
             on_probation: reason == Reason::BetterServer,
@@ -391,6 +373,9 @@ impl Attachment {
         cx.emit(Event::Attached { server: server.clone(), priority, elapsed, at });
         self.searches = 0;
         self.rejections = 0;
+        if let Some(backlogs) = &mut self.backlogs {
+            backlogs.attached(cx);
+        }
         self.facts.add(Fact::Attached { server });
     }
 
@@ -455,6 +440,7 @@ impl Attachment {
             Phase::Attached(mut active) => {
                 active.heartbeat.give_up(cx, ending);
                 active.reader.give_up(cx, ending);
+                active.upload.give_up(cx, ending);
                 if let Some(race) = &mut active.search {
                     self.servers.disband(cx, race, ending);
                 }

@@ -87,6 +87,9 @@ impl Attachment {
             }
         }
         self.want_documents(cx);
+        if let Some(backlogs) = &mut self.backlogs {
+            backlogs.delivered();
+        }
         let Link { proof, address, medium, is_stale, .. } = link;
         let medium = (!is_stale).then_some(medium);
         self.facts.add(Fact::Proved { server, policy, proof, peer: address, medium, is_named });

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Attachment;
-use super::active::Active;
 use crate::engine::context::Context;
 use crate::engine::owners::Owner;
 use crate::engine::session::{Attempt, Document, Read};
@@ -85,7 +84,7 @@ impl Attachment {
         if let Some((document, failure)) = active.reader.expire(cx) {
             return self.read_failed(cx, document, &failure);
         }
-        let Some(document) = active.reader.due(cx.now) else {
+        let Some(document) = active.reader.due(cx.now).filter(|_| !active.upload.is_under_way()) else {
             return;
         };
         let known = self.announced.known(document);
@@ -98,11 +97,7 @@ impl Attachment {
         };
         let floor = self.servers.record(target.record).and_then(|record| record.throttled_until());
         let may_dial = self.servers.opens_beside(cx.present(), target.record) <= cx.now;
-        let lends = |active: &mut Active| {
-            active.heartbeat.link().filter(|link| !link.has_ended(cx.now))?;
-            active.heartbeat.lend_link()
-        };
-        let lent = self.active_mut().and_then(lends);
+        let lent = self.active_mut().and_then(|active| active.lend_link(cx.now));
         let attempt = match lent {
             Some(link) if floor.is_none_or(|floor| floor <= cx.now) => {
                 cx.queue.hand_over(link.id.0, Owner::Reader);

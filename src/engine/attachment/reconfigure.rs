@@ -29,6 +29,7 @@ impl Attachment {
     /// What the settings say of how the server in use is talked to.
     fn follow(&mut self, cx: &mut Context<'_>, effective: &Effective) {
         self.set_mode(cx, effective.mode.value);
+        self.switch_reports(cx, effective);
         self.reads_policies = effective.download_from_management_server.value;
         self.accepts_over_http = cx.in_force.settings().accept_settings_over_http();
         self.interval = cx.tuning.scale(effective.heartbeat_interval.value);
@@ -70,7 +71,7 @@ impl Attachment {
             }
             Phase::Attached(active) => {
                 change.apply_to_search(cx, active);
-                change.apply_to_attempts(active);
+                change.apply_to_attempts(cx, active);
                 self.failback.retain(cx, change.version, &|member| change.stays(member));
                 change.apply_to_server_in_use(cx, active);
             }

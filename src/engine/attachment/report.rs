@@ -1,5 +1,6 @@
 //! The attachment as others see it: the snapshot, and the memory.
 
+use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
@@ -59,6 +60,7 @@ impl Attachment {
                 })
                 .collect(),
             location: None,
+            reports: BTreeMap::new(),
             stale_inputs: 0,
         }
     }

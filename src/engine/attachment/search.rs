@@ -271,6 +271,7 @@ impl Attachment {
         }
         if throttled {
             active.reader.stop_unless_asked(cx);
+            active.upload.stop_unless_asked(cx);
             if let Some(stream) = &mut active.stream {
                 stream.stop_unless_asked(cx);
             }

@@ -269,6 +269,7 @@ impl Location {
             | Input::ClockStepped
             | Input::Remembered(_)
             | Input::CannotRemember(_)
+            | Input::Waiting { .. }
             | Input::Command(_) => false,
         }
     }

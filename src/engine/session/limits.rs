@@ -40,6 +40,8 @@ impl Limits {
                 let answer = tuning.document_limit;
                 Self { first_byte: usual, answer, whole: whole + answer }
             }
+            // A batch that is too large for a slow line is sent again as half of it.
+            Request::Upload { .. } => Self { first_byte: usual, answer: usual, whole },
         }
     }
 }

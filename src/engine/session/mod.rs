@@ -25,6 +25,7 @@ mod stage;
 mod step;
 mod stream;
 mod target;
+mod upload;
 
 pub(super) use announced::Announced;
 pub(super) use attempt::Attempt;
@@ -36,3 +37,4 @@ pub(super) use read::{Document, Read, Reader};
 pub(super) use step::{Answer, Step};
 pub(super) use stream::{Loss, Stream, Streamed};
 pub(super) use target::Target;
+pub(super) use upload::{Receipt, Sending, Sent, Taker, Upload};

@@ -71,6 +71,11 @@ impl Reader {
         desk.wanted().filter(|_| desk.at <= now)
     }
 
+    /// Whether a read is under way.
+    pub(in crate::engine) fn is_reading(&self) -> bool {
+        self.attempt().is_some()
+    }
+
     /// When a read begins, or has taken too long.
     pub(in crate::engine) fn deadline(&self, tuning: &Tuning) -> Option<Moment> {
         let desk = self.desk.as_ref()?;

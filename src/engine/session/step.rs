@@ -39,6 +39,8 @@ pub(in crate::engine) struct Answer<'a> {
     pub(in crate::engine) drain: Option<Duration>,
     /// Something waits at the server's events.
     pub(in crate::engine) events: bool,
+    /// Reports that the server has taken.
+    pub(in crate::engine) acknowledged: u64,
 }
 
 /// Whether something between this machine and the server has answered in its place. Over a verified link the server itself

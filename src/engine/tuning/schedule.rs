@@ -33,4 +33,14 @@ durations! { "schedule",
     poll_wait: 25_000 ms,
     /// Between the beginnings of two polls: each of a thousand events must not cost a request.
     poll_gap: 1_000 ms,
+    /// Critical reports that follow each other leave together, once in this time.
+    upload_gap: 1_000 ms,
+    /// For so long a connection is kept after a critical report: more of them may follow.
+    upload_linger: 5_000 ms,
+    /// While no server is attached, a critical report begins a search at most once in this time.
+    upload_search: 60_000 ms,
+    /// For each 64 KiB of what is no critical report, after the first four: a fleet that catches up shares a server.
+    upload_pace: 2_000 ms,
+    /// After an attach, more than one batch begins to leave at a moment within this.
+    upload_spread: 60_000 ms,
 }

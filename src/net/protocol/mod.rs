@@ -15,7 +15,7 @@ use super::event_stream::StreamEvent;
 use super::exchange::Answer;
 use super::http_request::HttpRequest;
 use crate::settings::Server;
-use crate::types::{News, Outcome, Request};
+use crate::types::{News, Outcome, Request, Series};
 
 /// What the product has to say in a request.
 #[derive(Clone)]
@@ -23,14 +23,22 @@ pub(crate) enum Content {
     Status(Arc<[u8]>),
     /// Its status is left out, because the server has refused it as too large. That is another request.
     Omitted,
+    /// Reports of one series, by their numbers.
+    #[cfg_attr(not(feature = "outbox"), allow(dead_code, reason = "without an outbox nothing is reported"))]
+    Reports {
+        series: Series,
+        first: u64,
+        last: u64,
+        body: Arc<[u8]>,
+    },
 }
 
 impl Content {
-    /// How many bytes it has.
+    /// How many bytes of the status it has.
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Status(bytes) => bytes.len(),
-            Self::Omitted => 0,
+            Self::Omitted | Self::Reports { .. } => 0,
         }
     }
 }
@@ -99,6 +107,9 @@ pub(crate) trait Protocol: Send {
 
     /// The signature of the document in an answer, if it has one.
     fn signature<'a>(&self, answer: &'a Answer) -> Option<&'a str>;
+
+    /// Up to which number the server has taken the reports of an upload. What it means for them knows the outbox alone.
+    fn acknowledged(&self, answer: &Answer) -> Option<u64>;
 
     /// What an answer to that request means. `wall` is the time of day, for a `Retry-After` that names a date.
     fn outcome<'a>(&self, request: &Request, answer: &'a Answer, wall: SystemTime) -> Outcome<'a>;

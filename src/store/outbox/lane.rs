@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 
-use super::account::{LaneAccount, LaneLimits};
+use super::account::LaneLimits;
 use super::batch::{Batch, Builder};
 use super::entry::{HEADER, Header, Salt};
 use super::event::{Events, Ladder, OutboxEvent};
@@ -13,7 +13,7 @@ use super::segment::Segment;
 use super::segment_name::SegmentName;
 use super::shelf::{Shelf, is_exhausted};
 use super::time::Now;
-use crate::types::{Lane, ReportKind, Series};
+use crate::types::{Lane, LaneAccount, ReportKind, Series};
 
 /// A file that cannot be read, but is there, is tried this often before its reports are given up.
 const MOST_FAILED_READS: u32 = 16;

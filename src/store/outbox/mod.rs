@@ -55,9 +55,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
-pub use account::{Backlog, Dropped, LaneAccount, LaneLimits, Limits};
+pub use account::{LaneLimits, Limits};
 pub use batch::{Batch, Waiting};
 pub use event::OutboxEvent;
+
+pub use crate::types::{Dropped, LaneAccount};
 
 use event::Events;
 use group::{Line, Submitted};
@@ -69,7 +71,7 @@ use time::{Clock, Now, system_clock};
 use writer::Writer;
 
 use super::system::Real;
-use crate::types::{Durability, Lane, Report, ReportId, Series, SubmitError};
+use crate::types::{Backlog, Durability, Lane, Report, ReportId, Series, SubmitError};
 
 /// The largest body of a report, in bytes: 256 KiB. A lane that can hold less takes less.
 pub const MAX_REPORT: usize = entry::MAX_BODY;

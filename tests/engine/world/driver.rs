@@ -169,6 +169,9 @@ impl World {
                 assert!(self.places.ends(probe), "cancelled what was not under way");
             }
             Action::Release { settings } => self.prepared.release(settings),
+            Action::LearnApplications { enabled } => {
+                assert_ne!(std::mem::replace(&mut self.outbox.learns, enabled), enabled, "told twice");
+            }
             other => panic!("an action this world does not know: {other:?}"),
         }
     }
@@ -365,7 +368,21 @@ impl World {
         let (id, peer) = (state.server.clone(), state.peer);
         let good = Verdict::Success { status: 200, settings: Some("\"s1\""), policy: None };
         let declined = Verdict::Declined { status: 204 };
-        let (verdict, drain) = match self.how(&id, peer).answer {
+        let how = self.how(&id, peer).answer;
+        if let (Request::Upload { lane, at_most }, Answer::Good | Answer::Drain(_) | Answer::Gray(_)) =
+            (&request, how)
+        {
+            let outcome = self.uploaded(*lane, *at_most);
+            match &outcome.verdict {
+                Verdict::Success { .. } => _ = self.succeeded.insert(exchange),
+                Verdict::Failed(Failure { cause: Cause::Throttled { retry_after, .. }, .. }) => {
+                    self.floors.insert(id, self.now + retry_after.unwrap_or(s(30)).clamp(s(1), s(3600)));
+                }
+                _ => {}
+            }
+            return self.input(Input::Done { exchange, outcome });
+        }
+        let (verdict, drain) = match how {
             _ if listens && self.middlebox.declines => (declined, None),
             Answer::Drain(window) => (good, Some(window)),
             Answer::Fails(cause) => (Verdict::Failed(cause.into()), None),

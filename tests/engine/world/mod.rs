@@ -5,6 +5,7 @@
 
 mod driver;
 mod middlebox;
+mod outbox;
 mod plan;
 mod server;
 
@@ -23,6 +24,7 @@ use homing::types::{
 
 use self::driver::{Happening, Link};
 pub use self::middlebox::Middlebox;
+pub use self::outbox::{Outbox, REPORT, Takes};
 pub use self::plan::{Plan, priorities, settings_name};
 pub use self::server::*;
 use crate::event_schema;
@@ -105,6 +107,8 @@ pub struct World {
     pub medium: Medium,
     /// Every probe of a management server: when, and of which.
     pub probed_managers: Vec<(Moment, String)>,
+    /// The reports of the product.
+    pub outbox: Outbox,
     /// Every memory the engine asked to be stored.
     pub memories: Vec<Memory>,
     /// Under these settings every server is like this: they have a wrong port, name, certificate or pin.

@@ -10,7 +10,7 @@ use homing::settings::Settings;
 use homing::types::{Medium, Moment, Route};
 
 use super::server::{ROUND_TRIP, Reach, name, up};
-use super::{World, ms, s};
+use super::{Outbox, World, ms, s};
 use crate::mount;
 use crate::prepared::Prepared;
 use crate::reference_network::Places;
@@ -37,6 +37,8 @@ pub struct Plan {
     pub given: Option<String>,
     /// Further parts of the document: reference servers, rules of location, locations.
     pub parts: serde_json::Map<String, serde_json::Value>,
+    /// Further fields of the group's communication.
+    pub communication: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Servers `a`, `b`, … in priorities of these sizes. All are up until told otherwise.
@@ -59,6 +61,7 @@ pub fn priorities(sizes: &[usize]) -> Plan {
         digest: None,
         given: None,
         parts: serde_json::Map::new(),
+        communication: serde_json::Map::new(),
     }
 }
 
@@ -71,6 +74,12 @@ impl Plan {
     /// With this part of the document.
     pub fn with(mut self, part: &str, value: serde_json::Value) -> Self {
         self.parts.insert(part.to_owned(), value);
+        self
+    }
+
+    /// With these fields of the group's communication.
+    pub fn communication(mut self, fields: &serde_json::Value) -> Self {
+        self.communication.extend(fields.as_object().unwrap().clone());
         self
     }
 
@@ -141,6 +150,8 @@ impl Plan {
                 "mode": if self.push { "push" } else { "pull" },
             } },
         });
+        let communication = &mut text["group"]["communication"];
+        communication.as_object_mut().unwrap().extend(self.communication.clone());
         text.as_object_mut().unwrap().extend(self.parts.clone());
         Arc::new(text.to_string().parse().unwrap())
     }
@@ -192,6 +203,7 @@ impl Plan {
             names_wait: None,
             names_hang: false,
             wait_for_drain: false,
+            outbox: Outbox::default(),
             memories: Vec::new(),
             places: Places::default(),
             look_ups: Vec::new(),

@@ -123,6 +123,7 @@ impl Attempt {
             | Input::Probed { .. }
             | Input::Remembered(_)
             | Input::CannotRemember(_)
+            | Input::Waiting { .. }
             | Input::Command(_) => false,
         }
     }
@@ -375,7 +376,7 @@ impl Attempt {
         first_byte: Duration,
     ) -> Step<'a> {
         self.stage = Stage::Ended;
-        let (drain, events) = (outcome.drain, outcome.events);
+        let (drain, events, acknowledged) = (outcome.drain, outcome.events, outcome.acknowledged);
         match outcome.verdict {
             Verdict::Success { status, settings, policy } => {
                 self.close_spare(cx, Ending::Replaced);
@@ -392,6 +393,7 @@ impl Attempt {
                     policy,
                     drain,
                     events,
+                    acknowledged,
                 })
             }
             Verdict::Declined { status } => {

@@ -18,6 +18,9 @@ pub(super) const NEXT: &str = "Homing-Next";
 pub(super) const SIGNATURE: &str = "Homing-Signature";
 pub(super) const ETAG: &str = "ETag";
 pub(super) const IF_NONE_MATCH: &str = "If-None-Match";
+pub(super) const SERIES: &str = "Homing-Series";
+pub(super) const SEQUENCE: &str = "Homing-Sequence";
+pub(super) const ACKNOWLEDGED: &str = "Homing-Acknowledged";
 pub(super) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// A whole number of seconds. What is too large to count is as long as can be.

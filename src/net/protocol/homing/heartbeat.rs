@@ -28,7 +28,8 @@ pub(super) fn request(
 ) -> HttpRequest {
     let (source, omitted) = match content {
         Content::Status(bytes) => (Source::bytes(bytes), false),
-        Content::Omitted => (Source::bytes(Arc::from([])), true),
+        // Reports have a request of their own.
+        Content::Omitted | Content::Reports { .. } => (Source::bytes(Arc::from([])), true),
     };
     let mut head = homing.begin("POST", PATH, server);
     add(&mut head, PURPOSE, purpose.as_str());

@@ -6,6 +6,7 @@ mod events;
 mod fields;
 mod heartbeat;
 mod status;
+mod upload;
 
 use std::time::{Duration, SystemTime};
 
@@ -33,6 +34,7 @@ impl Protocol for Homing {
             Request::Settings { known } => Some(Document::Settings.request(self, known.as_deref(), server)),
             Request::Policy { known } => Some(Document::Policy.request(self, known.as_deref(), server)),
             Request::Listen(listening) => Some(events::request(self, *listening, last, server)),
+            Request::Upload { lane, .. } => upload::request(self, *lane, server, content),
         }
     }
 
@@ -44,11 +46,16 @@ impl Protocol for Homing {
         answer.fields.text(fields::SIGNATURE)
     }
 
+    fn acknowledged(&self, answer: &Answer) -> Option<u64> {
+        upload::acknowledged(answer)
+    }
+
     fn outcome<'a>(&self, request: &Request, answer: &'a Answer, wall: SystemTime) -> Outcome<'a> {
         let verdict = match request {
             Request::Settings { known } => Document::Settings.verdict(self, known.as_deref(), answer, wall),
             Request::Policy { known } => Document::Policy.verdict(self, known.as_deref(), answer, wall),
             Request::Listen(_) => events::verdict(answer, wall),
+            Request::Upload { .. } => upload::verdict(answer, wall),
             Request::Heartbeat { .. } => heartbeat::verdict(self, answer, wall),
         };
         let drain = answer.fields.text(fields::DRAIN).and_then(fields::seconds);

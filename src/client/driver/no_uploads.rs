@@ -1,0 +1,38 @@
+//! Without an outbox nothing waits, and nothing is uploaded.
+
+use crate::client::reports::Reports;
+use crate::engine::Event;
+use crate::net::protocol::Content;
+use crate::platform::Waker;
+use crate::types::{Backlog, ExchangeId, Lane, Outcome, Verdict};
+
+/// See the module.
+pub(super) struct Uploads;
+
+impl Uploads {
+    pub(super) fn new(_: &Reports, _: Waker) -> Self {
+        Self
+    }
+
+    pub(super) fn look(&mut self) -> (Vec<(Lane, Backlog)>, Vec<Event>) {
+        (Vec::new(), Vec::new())
+    }
+
+    pub(super) fn tend(&mut self) {}
+
+    pub(super) fn level(&mut self, _: Lane) -> Backlog {
+        Backlog::default()
+    }
+
+    pub(super) fn take(&mut self, _: ExchangeId, _: Lane, _: u32) -> Option<Content> {
+        None
+    }
+
+    pub(super) fn answered(&mut self, _: ExchangeId, _: &Outcome<'_>, _: Option<u64>) -> Outcome<'static> {
+        Verdict::Declined { status: 0 }.into()
+    }
+
+    pub(super) fn forget(&mut self, _: ExchangeId) {}
+
+    pub(super) fn learn_applications(&self, _: bool) {}
+}

@@ -1,0 +1,157 @@
+//! Reports on their way: batches of the outbox, and what became of them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::client::reports::Reports;
+use crate::engine::{Event, Fullness};
+use crate::net::protocol::Content;
+use crate::platform::Waker;
+use crate::store::outbox::{Batch, Outbox, OutboxEvent, TooLarge};
+use crate::types::{Backlog, Cause, ExchangeId, Lane, Outcome, Verdict};
+
+/// See the module.
+pub(super) struct Uploads {
+    outbox: Arc<Outbox>,
+    /// There is something to look at.
+    news: Arc<AtomicBool>,
+    /// What the engine was told of each lane.
+    told: [Backlog; 4],
+    /// What is on its way; one upload is at a time.
+    batch: Option<(ExchangeId, Batch)>,
+}
+
+impl Uploads {
+    pub(super) fn new(reports: &Reports, waker: Waker) -> Self {
+        let outbox = Arc::clone(reports.outbox());
+        // What an earlier process left is the first news.
+        let news = Arc::new(AtomicBool::new(true));
+        let raised = Arc::clone(&news);
+        outbox.on_news(move || {
+            if !raised.swap(true, Ordering::AcqRel) {
+                waker.wake();
+            }
+        });
+        Self { outbox, news, told: [Backlog::default(); 4], batch: None }
+    }
+
+    /// How much waits in each lane of which the engine was told otherwise, and what the product should know; both only when
+    /// something happened.
+    pub(super) fn look(&mut self) -> (Vec<(Lane, Backlog)>, Vec<Event>) {
+        if !self.news.swap(false, Ordering::AcqRel) {
+            return (Vec::new(), Vec::new());
+        }
+        let changed = Lane::ALL.into_iter().zip(self.told).filter_map(|(lane, told)| {
+            let backlog = self.outbox.backlog(lane);
+            (backlog != told).then_some((lane, backlog))
+        });
+        let changed: Vec<_> = changed.collect();
+        for (lane, backlog) in &changed {
+            self.note(*lane, *backlog);
+        }
+        let events = std::iter::from_fn(|| self.outbox.poll_event()).map(told).collect();
+        (changed, events)
+    }
+
+    /// The next look is one, though nothing was submitted.
+    pub(super) fn tend(&mut self) {
+        self.news.store(true, Ordering::Release);
+    }
+
+    /// How much waits in this lane now.
+    pub(super) fn level(&mut self, lane: Lane) -> Backlog {
+        let backlog = self.outbox.backlog(lane);
+        self.note(lane, backlog);
+        backlog
+    }
+
+    /// The next batch of this lane; `None`: there is none.
+    pub(super) fn take(&mut self, exchange: ExchangeId, lane: Lane, at_most: u32) -> Option<Content> {
+        let batch = self.outbox.take(lane, usize::try_from(at_most).unwrap_or(usize::MAX))?;
+        let (series, first, last, body) =
+            (batch.series(), batch.first(), batch.last(), Arc::clone(batch.body()));
+        self.batch = Some((exchange, batch));
+        Some(Content::Reports { series, first, last, body })
+    }
+
+    /// An answer came, which acknowledges reports up to this number, or says why not.
+    pub(super) fn answered(
+        &mut self,
+        exchange: ExchangeId,
+        outcome: &Outcome<'_>,
+        up_to: Option<u64>,
+    ) -> Outcome<'static> {
+        let batch = self.batch.take_if(|(known, _)| *known == exchange).map(|(_, batch)| batch);
+        let (verdict, acknowledged) = match (&outcome.verdict, &batch) {
+            (Verdict::Success { status, .. }, Some(batch)) => settled(&self.outbox, batch, *status, up_to),
+            (Verdict::Declined { status: 413 }, Some(batch)) => (too_large(self.outbox.too_large(batch)), 0),
+            (Verdict::Failed(failure), _) => (Verdict::Failed(failure.clone()), 0),
+            (Verdict::Success { status, .. } | Verdict::Declined { status }, _) => {
+                (Verdict::Declined { status: *status }, 0)
+            }
+        };
+        Outcome::from(verdict)
+            .with_drain(outcome.drain)
+            .with_events(outcome.events)
+            .with_acknowledged(acknowledged)
+    }
+
+    /// Nothing will be heard of this any more. The reports wait on.
+    pub(super) fn forget(&mut self, exchange: ExchangeId) {
+        self.batch.take_if(|(known, _)| *known == exchange);
+    }
+
+    pub(super) fn learn_applications(&self, enabled: bool) {
+        self.outbox.learn_applications(enabled);
+    }
+
+    fn note(&mut self, lane: Lane, backlog: Backlog) {
+        for (known, told) in Lane::ALL.into_iter().zip(&mut self.told) {
+            if known == lane {
+                *told = backlog;
+            }
+        }
+    }
+}
+
+/// A number that is not one of the batch settles nothing: it may be another lane's, or made up.
+fn settled(outbox: &Outbox, batch: &Batch, status: u16, up_to: Option<u64>) -> (Verdict<'static>, u64) {
+    let up_to = up_to.filter(|up_to| (batch.first()..=batch.last()).contains(up_to));
+    let Some(up_to) = up_to else {
+        let note = "Homing-Acknowledged names none of the reports";
+        return (Verdict::Failed(crate::types::Failure::noted(Cause::NotAManager { status }, note)), 0);
+    };
+    outbox.settle(batch, up_to);
+    let taken = batch.reports().filter(|report| report.id.number <= up_to).count();
+    (Verdict::Success { status, settings: None, policy: None }, taken.try_into().unwrap_or(u64::MAX))
+}
+
+/// What is small enough for any server and is refused as too large says something of the server.
+fn too_large(advice: TooLarge) -> Verdict<'static> {
+    match advice {
+        TooLarge::Smaller { .. } | TooLarge::Dropped { .. } => Verdict::Declined { status: 413 },
+        TooLarge::ServerIsWrong => Verdict::Failed(Cause::Misunderstood { status: 413 }.into()),
+    }
+}
+
+fn told(event: OutboxEvent) -> Event {
+    let filled = |lane, fullness| Event::LaneFilled { lane, fullness };
+    match event {
+        OutboxEvent::NearlyFull { lane } => filled(lane, Fullness::NearlyFull),
+        OutboxEvent::Full { lane } => filled(lane, Fullness::Full),
+        OutboxEvent::Relieved { lane } => filled(lane, Fullness::Relieved),
+        OutboxEvent::NotStored { problem } => Event::OutboxProblem { problem },
+        OutboxEvent::Stored => Event::OutboxRecovered {},
+        OutboxEvent::Damaged { lane, reports } => {
+            let detail = "they could not be read from the disk".to_owned();
+            Event::ReportsLost { lane, reports, detail }
+        }
+        OutboxEvent::SetAside { file, problem } => {
+            Event::OutboxProblem { problem: format!("the file {file} is set aside: {problem}") }
+        }
+        OutboxEvent::TooLarge { id, bytes } => {
+            let detail = format!("the server refused {id} of {bytes} bytes as too large (413)");
+            Event::ReportsLost { lane: id.lane, reports: 1, detail }
+        }
+    }
+}
