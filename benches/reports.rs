@@ -97,7 +97,7 @@ impl Site {
             https: Some(((address, 0).into(), authority.issue(&[address.to_string()])?)),
             http: None,
             settings: Document::None,
-            policy: Document::None,
+            policy: Document::Text(bytes::Bytes::from_static(b"{}")),
             behaviour: Behaviour::Well,
         })?;
         let port = manager.https.map(|address| address.port());

@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -18,7 +20,7 @@ use homing::types::{Durability, Lane, Report, ReportKind, ServerId, Span};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::server::{Authority, Behaviour, Config, Document, Manager};
+use crate::server::{Authority, Behaviour, Config, Document, Manager, Post};
 use crate::terminal::{Tone, page, painted, say, wrapped};
 use crate::timeline::{Layout, Line};
 
@@ -35,9 +37,16 @@ const LATER: Duration = Duration::from_secs(25);
 /// The random numbers of the agent: with other ones the same story has other times.
 const SEED: u64 = 7;
 
+/// What trusts the servers, in the folder of the story.
+const AUTHORITY: &str = "authority.pem";
+/// A port on which nothing listens.
+const NOWHERE: u16 = 1;
+
 /// Everybody who plays a part.
 struct Stage {
     managers: BTreeMap<&'static str, Manager>,
+    /// The settings that all of them hand out.
+    published: Arc<Mutex<Option<Bytes>>>,
     client: Client,
     began: Instant,
     layout: Layout,
@@ -62,9 +71,10 @@ impl Stage {
     fn set() -> Result<Self, Box<dyn Error>> {
         let authority = Authority::new("homing story, throw-away authority")?;
         let folder = tempfile::tempdir()?;
-        let bundle = folder.path().join("authority.pem");
+        let bundle = folder.path().join(AUTHORITY);
         std::fs::write(&bundle, authority.pem())?;
 
+        let published = Arc::new(Mutex::new(None));
         let mut managers = BTreeMap::new();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         for name in CAST.concat() {
@@ -73,7 +83,7 @@ impl Stage {
                 name: name.to_owned(),
                 https: Some((address, identity)),
                 http: None,
-                settings: Document::None,
+                settings: Document::Shared(Arc::clone(&published)),
                 policy: Document::Text(Bytes::from_static(b"{}")),
                 behaviour: Behaviour::Well,
             })?;
@@ -89,32 +99,30 @@ impl Stage {
             1.0 / TIME_SCALE
         );
 
-        let entry = |name: &&str| {
-            let port = managers.get(*name).and_then(|manager| manager.https).map(|address| address.port());
-            json!({ "address": address.ip(), "https_port": port, "id": name })
-        };
-        let priorities: Vec<Value> = CAST
-            .iter()
-            .map(|names| json!({ "servers": names.iter().map(entry).collect::<Vec<_>>() }))
-            .collect();
-        let document = json!({
-            "certificate": { "roots": [{ "bundle": bundle }] },
-            "server_lists": [{ "name": "story", "priorities": priorities }],
-            "group": { "name": "story", "server_list": "story", "communication": { "heartbeat_interval": HEARTBEAT } },
-        });
-        let settings: Settings = document.to_string().parse()?;
+        let settings: Settings = document(&managers, &bundle, "pull").to_string().parse()?;
+        // The signs of life on a stream are agreed in whole seconds of this world, which are twenty of the story's.
+        let tuning = json!({ "time_scale": TIME_SCALE, "schedule": { "push_margin": "100s" } });
         let layout = Layout::new(settings.servers().iter(), TIME_SCALE);
         let began = Instant::now();
         let client = Client::builder(settings, "story-agent".parse()?)
-            .tuning(Tuning::default().with_time_scale(TIME_SCALE)?)
+            .tuning(Tuning::parse(tuning.to_string().as_bytes())?)
             .seed(SEED)
             .status(r#"{"state":"fine"}"#)
+            .settings_folder(folder.path())
+            .accept_settings()
             .outbox(Outbox::open(folder.path().join("outbox"), Limits::default()))
             .start()?;
-        Ok(Self { managers, client, began, layout, heartbeats: 0, moves: 0, _folder: folder })
+        Ok(Self { managers, published, client, began, layout, heartbeats: 0, moves: 0, _folder: folder })
     }
 
     fn play(&mut self) -> Result<(), Box<dyn Error>> {
+        let first = self.attaches_and_beats()?;
+        self.hears_of_settings(&first)?;
+        self.loses_its_servers_and_returns(&first)?;
+        self.reports_in_an_outage()
+    }
+
+    fn attaches_and_beats(&mut self) -> Result<ServerId, String> {
         self.chapter("The agent looks for a server of the first priority.");
         let first = self.attached("attach to priority 1", SOON, 1)?;
 
@@ -125,8 +133,35 @@ impl Stage {
             })?;
         }
 
+        Ok(first)
+    }
+
+    fn hears_of_settings(&mut self, first: &ServerId) -> Result<(), String> {
+        self.chapter(
+            "The administrator writes settings that ask for push. The next heartbeat tells of them.",
+        );
+        let good = document(&self.managers, Path::new(AUTHORITY), "push");
+        self.publish(&good);
+        self.until("settings in force", SOON, |event| {
+            matches!(event, Event::SettingsInForce { .. }).then_some(())
+        })?;
+        self.until("an event stream", SOON, |event| matches!(event, Event::PushOpened { .. }).then_some(()))?;
+
+        self.chapter("Then a mistake: settings whose only server is nowhere. The agent is told at once.");
+        let mut bad = good.clone();
+        bad["server_lists"][0]["priorities"] = json!([{ "servers": [{ "address": Ipv4Addr::LOCALHOST, "https_port": NOWHERE, "id": "nowhere" }] }]);
+        let tag = self.publish(&bad);
+        self.manager(first)?.post(Post::Settings { tag, within: 0 });
+        self.until("settings rolled back", LATER, |event| {
+            matches!(event, Event::SettingsRolledBack { .. }).then_some(())
+        })?;
+        self.publish(&good);
+        Ok(())
+    }
+
+    fn loses_its_servers_and_returns(&mut self, first: &ServerId) -> Result<(), String> {
         self.chapter("Its server dies. The other one of the same priority takes over.");
-        self.kill(&first)?;
+        self.kill(first)?;
         let second = self.attached("attach to the other server of priority 1", SOON, 1)?;
 
         self.chapter("That one dies too, and with it the whole priority. The next priority takes over.");
@@ -134,15 +169,18 @@ impl Stage {
         self.attached("attach to priority 2", SOON, 2)?;
 
         self.chapter("The first server comes back. The agent lets it prove itself, and returns.");
-        self.start(&first, Behaviour::Well)?;
+        self.start(first, Behaviour::Well)?;
         self.until("the way back", LATER, |event| {
-            matches!(event, Event::Failback { to, .. } if *to == first).then_some(())
+            matches!(event, Event::Failback { to, .. } if to == first).then_some(())
         })?;
         let back = self.attached("attach to the first server again", SOON, 1)?;
-        if back != first {
-            return Err(format!("the agent went back to {back}, not to {first}").into());
+        if back != *first {
+            return Err(format!("the agent went back to {back}, not to {first}"));
         }
+        Ok(())
+    }
 
+    fn reports_in_an_outage(&mut self) -> Result<(), Box<dyn Error>> {
         self.chapter("Every server dies. The agent waits, and looks again and again.");
         for name in CAST.concat() {
             self.kill(&ServerId::new(name))?;
@@ -176,6 +214,14 @@ impl Stage {
             .into());
         }
         Ok(())
+    }
+
+    /// Has all servers hand these settings out. Returns their tag.
+    fn publish(&self, settings: &Value) -> String {
+        let text = Bytes::from(settings.to_string());
+        let tag = Document::Text(text.clone()).edition().ok().flatten().map(|edition| edition.tag);
+        *self.published.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+        tag.unwrap_or_default()
     }
 
     /// Reports that something was found, and returns when it is on the disk.
@@ -301,4 +347,22 @@ impl Stage {
             self.client.explain()
         ))
     }
+}
+
+/// Settings that lead to the cast.
+fn document(managers: &BTreeMap<&str, Manager>, bundle: &Path, mode: &str) -> Value {
+    let entry = |name: &&str| {
+        let address = managers.get(*name).and_then(|manager| manager.https);
+        json!({ "address": address.map(|it| it.ip()), "https_port": address.map(|it| it.port()), "id": name })
+    };
+    let priorities: Vec<Value> =
+        CAST.iter().map(|names| json!({ "servers": names.iter().map(entry).collect::<Vec<_>>() })).collect();
+    json!({
+        "certificate": { "roots": [{ "bundle": bundle }] },
+        "server_lists": [{ "name": "story", "priorities": priorities }],
+        "group": {
+            "name": "story", "server_list": "story",
+            "communication": { "heartbeat_interval": HEARTBEAT, "mode": mode },
+        },
+    })
 }

@@ -3,7 +3,7 @@
 use std::hash::Hasher;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,7 +20,10 @@ pub(crate) enum Document {
     Text(Bytes),
     /// A file, read anew for each request: an edit shows at the next heartbeat.
     File(PathBuf),
-    /// The same, signed with this key.
+    /// What was put there last, for several managers at once; nothing at first.
+    #[allow(dead_code, reason = "not every user changes a document")]
+    Shared(Arc<Mutex<Option<Bytes>>>),
+    /// A file, signed with this key.
     Signed(PathBuf, Arc<Ed25519KeyPair>),
 }
 
@@ -43,6 +46,10 @@ impl Document {
         let text = match self {
             Self::None => return Ok(None),
             Self::Text(text) => text.clone(),
+            Self::Shared(text) => match &*text.lock().unwrap_or_else(PoisonError::into_inner) {
+                Some(text) => text.clone(),
+                None => return Ok(None),
+            },
             Self::File(path) | Self::Signed(path, _) => std::fs::read(path)
                 .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?
                 .into(),
