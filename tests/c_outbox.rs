@@ -114,13 +114,16 @@ fn what_is_durable_waits_again_after_the_outbox_was_opened_anew() {
 fn each_refusal_has_its_number() {
     let outbox = Box::open(None);
     let submitted = outbox.submit(HOMING_REPORT_LOG, "a line", HOMING_DURABILITY_DURABLE);
-    assert_eq!(submitted, (HOMING_ERROR_NOT_DURABLE, 0));
+    assert_eq!(submitted, (HOMING_ERROR_NOT_DURABLE, 1));
     assert_eq!(outbox.account(HOMING_LANE_LOG).waiting, 1, "it waits in memory");
     let application =
         |outbox: &Box| outbox.submit(HOMING_REPORT_APPLICATION, "sh", HOMING_DURABILITY_BUFFERED).0;
     assert_eq!(application(&outbox), HOMING_ERROR_NOT_TAKEN);
     // SAFETY: it lives.
     assert_eq!(unsafe { homing_outbox_learn_applications(outbox.0, 1) }, HOMING_OK);
+    assert_eq!((application(&outbox), application(&outbox)), (HOMING_OK, HOMING_ERROR_NOT_TAKEN));
+    // SAFETY: it lives.
+    assert_eq!(unsafe { homing_outbox_forget_applications(outbox.0) }, HOMING_OK);
     assert_eq!((application(&outbox), application(&outbox)), (HOMING_OK, HOMING_ERROR_NOT_TAKEN));
     let large = "x".repeat(256 * 1024 + 1);
     assert_eq!(outbox.submit(HOMING_REPORT_LOG, &large, HOMING_DURABILITY_BUFFERED).0, HOMING_ERROR_RANGE);

@@ -120,7 +120,7 @@ pub unsafe extern "C" fn homing_outbox_open(
 /// Takes a report: `len` bytes at `body`, at most 256 KiB. `kind` is `HOMING_REPORT_…`, `durability` `HOMING_DURABILITY_…`. Its
 /// number in its lane goes to `*number`, which may be NULL.
 ///
-/// Errors: `HOMING_ERROR_NOT_DURABLE`: it waits in memory, and will be sent; submitting it again would send it
+/// Errors: `HOMING_ERROR_NOT_DURABLE`: it waits in memory under its number, and will be sent; submitting it again would send it
 /// twice. `HOMING_ERROR_FULL`: the lane drops nothing to make room. `HOMING_ERROR_NOT_TAKEN`: applications are not learned, or
 /// this one was reported before. `HOMING_ERROR_RANGE`: it is too large. After the last three it was not taken.
 #[unsafe(no_mangle)]
@@ -245,6 +245,18 @@ pub unsafe extern "C" fn homing_outbox_learn_applications(
     unsafe {
         status(|| {
             own(outbox)?.learn_applications(enabled != 0);
+            Ok(())
+        })
+    }
+}
+
+/// Forgets which applications were reported, so that each is taken once more: the management server asks for all of them again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_outbox_forget_applications(outbox: *const homing_outbox) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            own(outbox)?.forget_applications();
             Ok(())
         })
     }

@@ -57,6 +57,21 @@ pub unsafe extern "C" fn homing_client_account(
     }
 }
 
+/// Forgets which applications were reported, so that each is taken once more: the management server asks for all of them again, by a
+/// command to the product for example (`HOMING_EVENT_NOTICE`).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_client_forget_applications(client: *mut homing_client) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            with(client, |client| {
+                client.outbox().forget_applications();
+                Ok(())
+            })
+        })
+    }
+}
+
 /// The lane of reports that an event is about: `HOMING_LANE_…`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_event_lane(event: *const homing_event) -> i32 {

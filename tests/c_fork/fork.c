@@ -83,6 +83,7 @@ static void all_are_refused(homing_client *it)
     homing_lane_account account = {.struct_size = sizeof account};
     check(homing_client_submit(it, HOMING_REPORT_LOG, bytes, 4, HOMING_DURABILITY_BUFFERED, NULL) == HOMING_ERROR_FORKED);
     check(homing_client_account(it, HOMING_LANE_LOG, &account) == HOMING_ERROR_FORKED);
+    check(homing_client_forget_applications(it) == HOMING_ERROR_FORKED);
     check(homing_client_stop(it, 0) == HOMING_ERROR_FORKED);
     check(homing_client_join(it, 60000) == HOMING_ERROR_FORKED);
     homing_client_free(it);
@@ -98,6 +99,7 @@ static void the_outbox_is_refused(void)
     check(homing_outbox_settle(outbox, NULL, 1, NULL) == HOMING_ERROR_FORKED);
     check(homing_outbox_account(outbox, HOMING_LANE_LOG, &account) == HOMING_ERROR_FORKED);
     check(homing_outbox_learn_applications(outbox, 1) == HOMING_ERROR_FORKED);
+    check(homing_outbox_forget_applications(outbox) == HOMING_ERROR_FORKED);
     check(homing_outbox_flush(outbox) == HOMING_ERROR_FORKED);
     homing_outbox_free(outbox);
 }
