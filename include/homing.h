@@ -1088,6 +1088,9 @@ homing_status homing_outbox_account(const homing_outbox *outbox,
 homing_status homing_outbox_learn_applications(const homing_outbox *outbox,
                                                uint32_t enabled);
 
+// Forgets which applications were reported, so that each is taken once more: the management server asks for all of them again.
+homing_status homing_outbox_forget_applications(const homing_outbox *outbox);
+
 // Writes all that waits in memory to the disk, and waits for that. HOMING_ERROR_NOT_DURABLE when it cannot.
 homing_status homing_outbox_flush(const homing_outbox *outbox);
 
@@ -1651,6 +1654,10 @@ homing_status homing_client_submit(homing_client *client,
 homing_status homing_client_account(homing_client *client,
                                     int32_t lane,
                                     homing_lane_account *account);
+
+// Forgets which applications were reported, so that each is taken once more: the management server asks for all of them again, by a
+// command to the product for example (HOMING_EVENT_NOTICE).
+homing_status homing_client_forget_applications(homing_client *client);
 
 // The lane of reports that an event is about: HOMING_LANE_....
 int32_t homing_event_lane(const homing_event *event);

@@ -120,7 +120,7 @@ pub unsafe extern "C" fn homing_outbox_open(
 /// Takes a report: `len` bytes at `body`, at most 256 KiB. `kind` is `HOMING_REPORT_…`, `durability` `HOMING_DURABILITY_…`. Its
 /// number in its lane goes to `*number`, which may be NULL.
 ///
-/// Errors: `HOMING_ERROR_NOT_DURABLE`: it waits in memory under its number, and will be sent; submitting it again would send it
+/// Errors: `HOMING_ERROR_NOT_DURABLE`: it waits in memory, and will be sent; submitting it again would send it
 /// twice. `HOMING_ERROR_FULL`: the lane drops nothing to make room. `HOMING_ERROR_NOT_TAKEN`: applications are not learned, or
 /// this one was reported before. `HOMING_ERROR_RANGE`: it is too large. After the last three it was not taken.
 #[unsafe(no_mangle)]

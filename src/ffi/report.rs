@@ -47,12 +47,11 @@ pub(super) unsafe fn submit(
             other => return Err(Failed::new(HOMING_ERROR_RANGE, format!("`durability` {other} is none"))),
         };
         let body = text::bytes(body, len, MAX_REPORT, "body")?.to_vec();
-        let submitted = by(Report { kind, body }, durability);
-        // One that is not durable has a number too.
-        if let (Some(place), Ok(id) | Err(SubmitError::NotDurable { id, .. })) = (place, &submitted) {
+        let id = by(Report { kind, body }, durability).map_err(|error| refused(&error))?;
+        if let Some(place) = place {
             place.write(id.number);
         }
-        submitted.map(|_| ()).map_err(|error| refused(&error))
+        Ok(())
     }
 }
 
