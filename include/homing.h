@@ -518,6 +518,9 @@ void homing_settings_free(homing_settings *settings);
 // A critical report waits, and no server is attached.
 #define HOMING_REASON_REPORT_WAITS 33
 
+// The program gave other ways to the servers.
+#define HOMING_REASON_ROUTES_CHANGED 34
+
 // No name resolves: the name service does not answer.
 #define HOMING_REASON_NO_NAMES 30
 
@@ -1606,6 +1609,16 @@ homing_status homing_client_reconfigure(homing_client *client,
 homing_status homing_client_set_location(homing_client *client,
                                          const char *location);
 
+// Uses these ways to the servers from now on, count of them, 1 to 8, in the order in which they are tried, each as in the options:
+// direct, or a proxy as http://[USER:PASSWORD@]HOST:PORT. The same ways change nothing; else connections made by others end, no server
+// is charged for that, and the server in use is asked again by these at once.
+//
+// Errors: HOMING_ERROR_ROUTE, HOMING_ERROR_UTF8, told by *error, which may be NULL. Nothing changes then.
+homing_status homing_client_set_routes(homing_client *client,
+                                       const char *const *routes,
+                                       size_t count,
+                                       homing_error **error);
+
 // How things stand. On success the caller owns *out.
 homing_status homing_client_snapshot(const homing_client *client, homing_snapshot **out);
 
@@ -1808,7 +1821,7 @@ typedef struct {
 // nothing declines with the status 0; a server that calls it too large (413) is told as declined with that status.
 #define HOMING_REQUEST_UPLOAD 8
 
-// A connection of our own to the server's address; proxies are 0 to 7.
+// A connection of our own to the server's address; proxies are 0 to 255.
 #define HOMING_ROUTE_DIRECT (-1)
 
 // Another server won the race. Losing is not failing.
@@ -1951,7 +1964,7 @@ typedef struct {
     // Fixes every random choice, for tests; NULL: the system chooses.
     const uint64_t *seed;
     // The ways to the servers in the order in which they are tried, HOMING_ROUTE_DIRECT or the number of a proxy of
-    // the driver's list, 0 to 7; NULL for direct alone.
+    // the driver's, 0 to 255; NULL for direct alone.
     const int32_t *routes;
     // How many ways: at most 8.
     size_t route_count;
@@ -1979,6 +1992,16 @@ homing_status homing_engine_new(const homing_settings *settings,
                                 uint64_t now_ns,
                                 homing_engine **out,
                                 homing_error **error);
+
+// Use these ways to the servers from now on, count of them, at most 8, in the order in which they are tried: HOMING_ROUTE_DIRECT or the
+// number of a proxy of the driver's; none is direct alone. Connections made by others end, no server is charged for that, and the server
+// in use is asked again by these. A number must not name another proxy for 20 s after it left the list.
+//
+// Errors: HOMING_ERROR_ROUTE.
+homing_status homing_engine_set_routes(homing_engine *engine,
+                                       uint64_t now_ns,
+                                       const int32_t *routes,
+                                       size_t count);
 
 // The next thing to do to the world, written to *action, whose struct_size the caller has set:
 // HOMING_ACTION_NONE when there is none.

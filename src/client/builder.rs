@@ -19,7 +19,7 @@ use super::mail::{Mail, Message};
 use super::persistence::{Earlier, Keeper};
 use super::prepare::PrepareError;
 use super::reports::Reports;
-use super::routes::{MOST_ROUTES, Routes};
+use super::routes::{MOST_ROUTES, Proxies};
 use super::status::{Hook, Status, StatusCell};
 use super::store_trouble::StoreTrouble;
 use super::worker::Worker;
@@ -381,7 +381,7 @@ impl Builder {
     pub fn start(mut self) -> Result<Client, StartError> {
         let _here = self.logger.enter();
         self.check()?;
-        let Routes { order, proxies } = Routes::new(self.routes).ok_or(StartError::Routes)?;
+        let (proxies, routes) = Proxies::of(self.routes).map_err(|_| StartError::Routes)?;
         let seed = self.seed.map_or_else(random, Ok)?;
         let mut keeper = self.store.map(|store| Keeper::new(store, machine()));
         self.rules.given_serial = self.settings.serial();
@@ -397,8 +397,8 @@ impl Builder {
             settings_id: prepared.id,
             agent: self.agent.clone(),
             tuning: Arc::new(self.tuning),
-            routes: order,
-            proxies: proxies.iter().map(|proxy| proxy.to_string().into()).collect(),
+            routes,
+            proxies: proxies.names(),
             settings_name,
             given,
             takes_settings: self.rules.takes_settings(),

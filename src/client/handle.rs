@@ -13,6 +13,7 @@ use super::events::{ClientEvent, Ended, EventQueue};
 use super::mail::{Mail, Message, Replaced};
 use super::prepare::{PrepareError, prepare};
 use super::reports::Reports;
+use super::routes::{RouteChoice, RouteError, counted};
 use super::status::StatusCell;
 use super::trust_clock::TrustClock;
 use super::writer;
@@ -142,6 +143,18 @@ impl Client {
     /// as well, and [`Event::SettingsWarning`](crate::engine::Event::SettingsWarning) says so.
     pub fn set_location(&self, location: Option<&str>) {
         self.shared.send(Message::Command(Command::SetLocation(location.map(Arc::from))));
+    }
+
+    /// Uses these ways to the servers from now on, in the order in which they are tried, as [`Builder::routes`](super::Builder::routes)
+    /// at the start: the user has logged in and there is another proxy, for example. The same ways change nothing; else connections
+    /// made by those before end, and the server in use is asked again by these at once. No server is charged for that, and an agent
+    /// that cannot be served by these looks for another server as after any failure.
+    ///
+    /// # Errors
+    /// [`RouteError::Count`] when there is no way, or more than 8. Nothing changes then.
+    pub fn set_routes(&self, routes: impl IntoIterator<Item = RouteChoice>) -> Result<(), RouteError> {
+        self.shared.send(Message::Routes(counted(routes)?));
+        Ok(())
     }
 
     /// Makes a heartbeat now; when no server is attached, looks for one now. Returns the number of this request, from 1.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::arrived::Arrived;
 use super::consent::Consent;
 use super::prepare::PreparedSettings;
+use super::routes::RouteChoice;
 use super::stamp::Stamps;
 use crate::engine::{Command, NetworkChange};
 use crate::types::SettingsId;
@@ -19,6 +20,7 @@ pub(super) enum Message {
     Command(Command),
     Network(NetworkChange),
     Resumed,
+    Routes(Vec<RouteChoice>),
     Reconfigure(PreparedSettings),
     /// Settings that came from a server, or that an earlier life tried.
     Arrived(Arrived),
@@ -97,6 +99,7 @@ mod tests {
             Message::Command(command) => format!("{command:?}"),
             Message::Network(change) => format!("{change:?}"),
             Message::Resumed => "Resumed".to_owned(),
+            Message::Routes(_) => "Routes".to_owned(),
             Message::Reconfigure(_) => "Reconfigure".to_owned(),
             Message::Arrived(_) => "Arrived".to_owned(),
             Message::Decide(tag, _) => format!("Decide {tag}"),

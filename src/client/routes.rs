@@ -1,5 +1,6 @@
 //! The ways to the servers.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -52,6 +53,9 @@ pub enum RouteError {
     /// They cannot be sent.
     #[error(transparent)]
     Credentials(#[from] ProxyCredentialsError),
+    /// None, or too many at once; see [`Client::set_routes`](super::Client::set_routes).
+    #[error("there must be 1 to {MOST_ROUTES} routes")]
+    Count,
 }
 
 /// `direct`, or a proxy as `http://HOST:PORT` or `http://USER:PASSWORD@HOST:PORT`.
@@ -114,32 +118,76 @@ fn decoded(text: &str) -> Result<String, RouteError> {
 /// Ways there can be. All are tried within one attempt, which has 20 s: more have no chance.
 pub(super) const MOST_ROUTES: usize = 8;
 
-/// The program's list, split into what the engine knows of it and what the driver knows.
-#[derive(Debug)]
-pub(super) struct Routes {
-    pub(super) order: Arc<[Route]>,
-    pub(super) proxies: Vec<Arc<Proxy>>,
+/// The proxies of the program by the numbers that the engine knows them by. A proxy that stays keeps its number, and a number
+/// names nothing else as long as an attempt may go by it.
+#[derive(Debug, Default)]
+pub(super) struct Proxies {
+    /// Those of the present routes.
+    present: BTreeMap<u8, Arc<Proxy>>,
+    /// Those of the routes before them: attempts that began by them may go on.
+    before: BTreeMap<u8, Arc<Proxy>>,
+    next: u8,
 }
 
-impl Routes {
-    /// `None` when there are none, or too many.
-    pub(super) fn new(choices: Vec<RouteChoice>) -> Option<Self> {
-        if choices.is_empty() || choices.len() > MOST_ROUTES {
-            return None;
-        }
-        let (mut order, mut proxies) = (Vec::new(), Vec::new());
-        for choice in choices {
-            order.push(match choice {
-                RouteChoice::Direct => Route::Direct,
-                RouteChoice::Proxy(proxy) => {
-                    let index = u8::try_from(proxies.len()).ok()?;
-                    proxies.push(Arc::new(proxy));
-                    Route::Proxy(index)
-                }
-            });
-        }
-        Some(Self { order: order.into(), proxies })
+impl Proxies {
+    /// Those of the first ways, and what the engine knows of these.
+    pub(super) fn of(choices: Vec<RouteChoice>) -> Result<(Self, Arc<[Route]>), RouteError> {
+        let mut proxies = Self::default();
+        let routes = proxies.set(counted(choices)?);
+        Ok((proxies, routes))
     }
+
+    pub(super) fn get(&self, number: u8) -> Option<&Arc<Proxy>> {
+        self.present.get(&number).or_else(|| self.before.get(&number))
+    }
+
+    /// What failures call them.
+    pub(super) fn names(&self) -> Arc<[(u8, Arc<str>)]> {
+        self.present.iter().map(|(number, proxy)| (*number, proxy.to_string().into())).collect()
+    }
+
+    /// These are the ways from now on: what the engine knows of them.
+    pub(super) fn set(&mut self, choices: Vec<RouteChoice>) -> Arc<[Route]> {
+        let mut present = BTreeMap::new();
+        let mut routes = Vec::with_capacity(choices.len());
+        for choice in choices {
+            let RouteChoice::Proxy(proxy) = choice else {
+                routes.push(Route::Direct);
+                continue;
+            };
+            let known = find(&present, &proxy).or_else(|| find(&self.present, &proxy));
+            let (number, proxy) = known.unwrap_or_else(|| (self.free(&present), Arc::new(proxy)));
+            present.insert(number, proxy);
+            routes.push(Route::Proxy(number));
+        }
+        self.before = std::mem::replace(&mut self.present, present);
+        routes.into()
+    }
+
+    /// A number that names nothing.
+    fn free(&mut self, coming: &BTreeMap<u8, Arc<Proxy>>) -> u8 {
+        loop {
+            let number = self.next;
+            self.next = self.next.wrapping_add(1);
+            // Three times eight numbers are in use at most.
+            if self.get(number).is_none() && !coming.contains_key(&number) {
+                return number;
+            }
+        }
+    }
+}
+
+fn find(proxies: &BTreeMap<u8, Arc<Proxy>>, proxy: &Proxy) -> Option<(u8, Arc<Proxy>)> {
+    let (number, known) = proxies.iter().find(|(_, known)| ***known == *proxy)?;
+    Some((*number, Arc::clone(known)))
+}
+
+/// The ways to the servers: as many as can be tried.
+pub(super) fn counted(
+    choices: impl IntoIterator<Item = RouteChoice>,
+) -> Result<Vec<RouteChoice>, RouteError> {
+    let choices: Vec<_> = choices.into_iter().take(MOST_ROUTES + 1).collect();
+    if choices.is_empty() || choices.len() > MOST_ROUTES { Err(RouteError::Count) } else { Ok(choices) }
 }
 
 #[cfg(test)]
@@ -200,12 +248,27 @@ mod tests {
     }
 
     #[test]
-    fn the_order_stays_and_proxies_are_numbered() {
+    fn the_order_stays_and_a_proxy_keeps_its_number() {
         let proxy = |port| RouteChoice::from(Proxy::new("proxy.example".parse().unwrap(), port));
-        let routes = Routes::new(vec![proxy(1), RouteChoice::Direct, proxy(2)]).unwrap();
-        assert_eq!(&*routes.order, [Route::Proxy(0), Route::Direct, Route::Proxy(1)]);
-        assert_eq!(routes.proxies.iter().map(|proxy| proxy.port()).collect::<Vec<_>>(), [1, 2]);
-        assert!(Routes::new(Vec::new()).is_none());
-        assert!(Routes::new(vec![RouteChoice::Direct; MOST_ROUTES + 1]).is_none());
+        let mut proxies = Proxies::default();
+        let routes = proxies.set(vec![proxy(1), RouteChoice::Direct, proxy(2), proxy(1)]);
+        assert_eq!(&*routes, [Route::Proxy(0), Route::Direct, Route::Proxy(1), Route::Proxy(0)]);
+        assert_eq!(
+            proxies.names().iter().map(|(_, name)| &**name).collect::<Vec<_>>(),
+            ["proxy.example:1", "proxy.example:2"]
+        );
+        assert_eq!(&*proxies.set(vec![proxy(3), proxy(2)]), [Route::Proxy(2), Route::Proxy(1)]);
+        // An attempt that began before goes on by what it knows.
+        assert_eq!(proxies.get(0).map(|proxy| proxy.port()), Some(1));
+        // However often they change, no number that is in use is given again.
+        for port in 4..2_000 {
+            let before: Vec<_> = proxies.present.keys().chain(proxies.before.keys()).copied().collect();
+            let routes = proxies.set((0..8).map(|more| proxy(port * 8 + more)).collect());
+            assert!(routes.iter().all(|route| !before.iter().any(|number| *route == Route::Proxy(*number))));
+            assert!(proxies.present.len() + proxies.before.len() <= 2 * MOST_ROUTES);
+        }
+        for wrong in [0, MOST_ROUTES + 1, usize::MAX] {
+            assert_eq!(counted(std::iter::repeat_n(RouteChoice::Direct, wrong)), Err(RouteError::Count));
+        }
     }
 }

@@ -150,6 +150,10 @@ impl Worker {
                     Heard::Network(change)
                 }
                 Message::Resumed => Heard::Resumed,
+                Message::Routes(choices) => {
+                    self.driver.set_routes(choices);
+                    continue;
+                }
                 Message::Reconfigure(prepared) => {
                     let name = beginning::named(&prepared.settings);
                     self.arrivals.rules.given_serial = prepared.settings.serial();

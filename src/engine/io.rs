@@ -370,6 +370,15 @@ pub enum Command {
         /// The same settings, with their certificate policies made anew.
         settings: Arc<Settings>,
     },
+    /// Use these ways to the servers from now on. Connections made by others end, nothing is charged for that, and a server in use is
+    /// asked again by these. The same ways change nothing.
+    SetRoutes {
+        /// In the order in which they are tried. Empty is the same as [`Route::Direct`] alone. A number that a proxy had must not name
+        /// another one while an attempt by the ways before these may last.
+        routes: Arc<[Route]>,
+        /// What failures call the proxies; see [`Setup::proxies`](crate::engine::Setup::proxies).
+        proxies: Arc<[(u8, Arc<str>)]>,
+    },
     /// Find out now where the machine is: ask the reference servers, whatever is known already.
     ProbeNow,
     /// Use this location's settings from now on, wherever the machine is; `None`: those of the location that

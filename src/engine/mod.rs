@@ -158,7 +158,7 @@ impl Engine {
         let (mut network, mut guard) = (Network::default(), Guard::default());
         let start = now + rng.up_to(tuning.attachment.startup_spread);
         let mut in_force = InForce::new(settings_id, settings);
-        let routes = Routes { routes, proxies };
+        let routes = Routes::new(routes, proxies);
         let mut attachment = Attachment::new(agent.clone(), routes, takes_settings, start);
         let mut location = location::is_asked_for(in_force.settings())
             .then(|| Box::new(Location::new(&agent, now, &tuning)));
@@ -346,6 +346,7 @@ impl Engine {
             Command::BeatNow => attachment.beat_now(cx),
             Command::NewCredentials => attachment.new_credentials(cx),
             Command::ConfirmPolicy(tag) => attachment.confirm_policy(cx, tag),
+            Command::SetRoutes { routes, proxies } => attachment.set_routes(cx, Routes::new(routes, proxies)),
             Command::ProbeNow => {
                 if let Some(location) = location {
                     location.probe_now(cx);

@@ -34,6 +34,11 @@ impl<T: Default> Networks<T> {
     // --- commands ---
 
     /// The machine is on this network now; `None`: which one it is is not known, and nothing is remembered of it.
+    /// What is known of every network.
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.known.iter_mut().map(|(_, value)| value)
+    }
+
     pub(super) fn arrive(&mut self, here: Option<NetworkId>) {
         self.here = here;
     }

@@ -74,6 +74,8 @@ pub enum Reason {
     Stopping,
     /// A critical report waits, and no server is attached.
     ReportWaits,
+    /// The program gave other ways to the servers.
+    RoutesChanged,
 }
 
 impl Reason {
@@ -123,6 +125,7 @@ impl Reason {
             Self::Disabled => "communication is switched off in the settings",
             Self::Stopping => "the application stops the agent",
             Self::ReportWaits => "a critical report waits for a server",
+            Self::RoutesChanged => "the ways to the servers changed",
         }
     }
 }

@@ -21,9 +21,9 @@ pub struct Setup {
     /// The ways to the servers, tried in this order inside one attempt, beginning with the one that last
     /// worked on the present network. Empty is the same as [`Route::Direct`] alone.
     pub routes: Arc<[Route]>,
-    /// What failures call the proxies, in the order of their numbers: `proxy.example:3128`. A proxy that is not here goes by its
+    /// What failures call the proxies, by their numbers: `proxy.example:3128`. A proxy that is not here goes by its
     /// number, from 1. What is not seen is escaped.
-    pub proxies: Arc<[Arc<str>]>,
+    pub proxies: Arc<[(u8, Arc<str>)]>,
     /// Names the settings in the memory; `None`: nothing is remembered of settings.
     pub settings_name: Option<SettingsName>,
     /// The digest of what the program gave, which may be other settings than those above.

@@ -75,7 +75,7 @@ pub const HOMING_REQUEST_SETTINGS: i32 = 7;
 /// nothing declines with the status 0; a server that calls it too large (413) is told as declined with that status.
 pub const HOMING_REQUEST_UPLOAD: i32 = 8;
 
-/// A connection of our own to the server's address; proxies are 0 to 7.
+/// A connection of our own to the server's address; proxies are 0 to 255.
 pub const HOMING_ROUTE_DIRECT: i32 = -1;
 
 /// Another server won the race. Losing is not failing.

@@ -10,7 +10,7 @@ use super::boundary::{Place, read_sized, reference, status};
 use super::error::{homing_error, telling};
 use super::event::homing_event;
 use super::handle::homing_client;
-use super::options::{MOST_STATUS, builder, credentials, homing_header, homing_options};
+use super::options::{MOST_STATUS, builder, choices, credentials, homing_header, homing_options};
 use super::settings::homing_settings;
 use super::snapshot::homing_snapshot;
 use super::status::{
@@ -345,6 +345,27 @@ pub unsafe extern "C" fn homing_client_set_location(
                 client.set_location(location);
                 Ok(())
             })
+        })
+    }
+}
+
+/// Uses these ways to the servers from now on, `count` of them, 1 to 8, in the order in which they are tried, each as in the options:
+/// `direct`, or a proxy as `http://[USER:PASSWORD@]HOST:PORT`. The same ways change nothing; else connections made by others end, no server
+/// is charged for that, and the server in use is asked again by these at once.
+///
+/// Errors: `HOMING_ERROR_ROUTE`, `HOMING_ERROR_UTF8`, told by `*error`, which may be NULL. Nothing changes then.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_client_set_routes(
+    client: *mut homing_client,
+    routes: *const *const c_char,
+    count: usize,
+    error: *mut *mut homing_error,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        telling(error, || {
+            let routes = choices(routes, count)?;
+            with(client, |client| Ok(client.set_routes(routes)?))
         })
     }
 }

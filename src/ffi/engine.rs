@@ -65,7 +65,7 @@ pub struct homing_engine_options {
     /// Fixes every random choice, for tests; NULL: the system chooses.
     pub seed: *const u64,
     /// The ways to the servers in the order in which they are tried, `HOMING_ROUTE_DIRECT` or the number of a proxy of
-    /// the driver's list, 0 to 7; NULL for direct alone.
+    /// the driver's, 0 to 255; NULL for direct alone.
     pub routes: *const i32,
     /// How many ways: at most 8.
     pub route_count: usize,
@@ -130,11 +130,7 @@ pub unsafe extern "C" fn homing_engine_new(
             let away =
                 number(options.away_ms).map_or(Away::Unknown, |away| Away::For(Duration::from_millis(away)));
             let seed = number(options.seed).map_or_else(random, Ok)?;
-            let routes = text::array(options.routes, options.route_count, MOST_ROUTES, "options.routes");
-            let routes = match routes.map_err(|failed| failed.too_much(HOMING_ERROR_ROUTE))? {
-                [] => vec![Route::Direct],
-                routes => routes.iter().map(|route| way(*route)).collect::<Result<_, _>>()?,
-            };
+            let routes = ways(options.routes, options.route_count)?;
             if options.reserved != 0 {
                 return Err(Failed::new(HOMING_ERROR_RANGE, "`options.reserved` is to be 0".to_owned()));
             }
@@ -145,7 +141,7 @@ pub unsafe extern "C" fn homing_engine_new(
                 let problem = format!("`options.takes_settings` {} is none of them", options.takes_settings);
                 Failed::new(HOMING_ERROR_RANGE, problem)
             })?;
-            let (tuning, routes) = (Arc::new(tuning), routes.into());
+            let tuning = Arc::new(tuning);
             let names = Setup::new(settings, agent);
             let setup = Setup { tuning, routes, settings_name, given, takes_settings, ..names };
             let now = Moment::from_nanos(now_ns);
@@ -193,11 +189,43 @@ unsafe fn memory(data: *const u8, len: usize) -> Result<Memory, Failed> {
 
 fn way(route: i32) -> Result<Route, Failed> {
     match u8::try_from(route) {
-        Ok(index @ 0..8) => Ok(Route::Proxy(index)),
-        Ok(_) | Err(_) if route == HOMING_ROUTE_DIRECT => Ok(Route::Direct),
-        Ok(_) | Err(_) => {
-            Err(Failed::new(HOMING_ERROR_ROUTE, format!("`options.routes`: {route} is no route")))
-        }
+        Ok(number) => Ok(Route::Proxy(number)),
+        Err(_) if route == HOMING_ROUTE_DIRECT => Ok(Route::Direct),
+        Err(_) => Err(Failed::new(HOMING_ERROR_ROUTE, format!("`routes`: {route} is no route"))),
+    }
+}
+
+/// The ways to the servers as C gives them; none is direct alone.
+///
+/// # Safety
+/// The numbers can be read.
+pub(super) unsafe fn ways(routes: *const i32, count: usize) -> Result<Arc<[Route]>, Failed> {
+    // SAFETY: the caller's promise.
+    let routes = unsafe { text::array(routes, count, MOST_ROUTES, "routes") };
+    match routes.map_err(|failed| failed.too_much(HOMING_ERROR_ROUTE))? {
+        [] => Ok([Route::Direct].into()),
+        routes => routes.iter().map(|route| way(*route)).collect(),
+    }
+}
+
+/// Use these ways to the servers from now on, `count` of them, at most 8, in the order in which they are tried: `HOMING_ROUTE_DIRECT` or the
+/// number of a proxy of the driver's; none is direct alone. Connections made by others end, no server is charged for that, and the server
+/// in use is asked again by these. A number must not name another proxy for 20 s after it left the list.
+///
+/// Errors: `HOMING_ERROR_ROUTE`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_engine_set_routes(
+    engine: *mut homing_engine,
+    now_ns: u64,
+    routes: *const i32,
+    count: usize,
+) -> homing_status {
+    // SAFETY: the caller's promises, here and below.
+    unsafe {
+        status(|| {
+            let (routes, proxies) = (ways(routes, count)?, Arc::default());
+            hear(engine, now_ns, Input::Command(Command::SetRoutes { routes, proxies }))
+        })
     }
 }
 

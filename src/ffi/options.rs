@@ -235,13 +235,9 @@ pub(super) unsafe fn builder(
         }
         builder =
             builder.status(text::bytes(options.status, options.status_len, MOST_STATUS, "options.status")?);
-        let routes = text::array(options.routes, options.route_count, MOST_ROUTES, "options.routes")
-            .map_err(|failed| failed.too_much(HOMING_ERROR_ROUTE))?;
+        let routes = choices(options.routes, options.route_count)?;
         if !routes.is_empty() {
-            let parse = |route: &*const c_char| -> Result<RouteChoice, Failed> {
-                Ok(text::required(*route, "options.routes")?.parse()?)
-            };
-            builder = builder.routes(routes.iter().map(parse).collect::<Result<Vec<_>, _>>()?);
+            builder = builder.routes(routes);
         }
         builder = builder.credentials(credentials(options.headers, options.header_count, "options.headers")?);
         if let Some(seed) = number(options.seed) {
@@ -455,4 +451,17 @@ fn descriptor(socket: &NewSocket<'_>) -> i64 {
 fn descriptor(socket: &NewSocket<'_>) -> i64 {
     // A SOCKET is a small handle, never a pointer.
     std::os::windows::io::AsRawSocket::as_raw_socket(socket) as i64
+}
+
+/// The ways to the servers as C gives them.
+///
+/// # Safety
+/// The texts can be read.
+pub(super) unsafe fn choices(routes: *const *const c_char, count: usize) -> Result<Vec<RouteChoice>, Failed> {
+    // SAFETY: the caller's promises, here and below.
+    let routes = unsafe { text::array(routes, count, MOST_ROUTES, "routes") };
+    let parse = |route: &*const c_char| -> Result<RouteChoice, Failed> {
+        Ok(unsafe { text::required(*route, "routes") }?.parse()?)
+    };
+    routes.map_err(|failed| failed.too_much(HOMING_ERROR_ROUTE))?.iter().map(parse).collect()
 }

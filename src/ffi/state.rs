@@ -89,6 +89,8 @@ pub const HOMING_REASON_UNFED: i32 = 28;
 pub const HOMING_REASON_NO_WAY: i32 = 29;
 /// A critical report waits, and no server is attached.
 pub const HOMING_REASON_REPORT_WAITS: i32 = 33;
+/// The program gave other ways to the servers.
+pub const HOMING_REASON_ROUTES_CHANGED: i32 = 34;
 /// No name resolves: the name service does not answer.
 pub const HOMING_REASON_NO_NAMES: i32 = 30;
 /// This machine does not let connections out: its packet filter, or the program's socket hook.
@@ -185,6 +187,7 @@ pub(super) const fn reason_code(value: Reason) -> i32 {
         Reason::NoNames => HOMING_REASON_NO_NAMES,
         Reason::NoWay => HOMING_REASON_NO_WAY,
         Reason::ReportWaits => HOMING_REASON_REPORT_WAITS,
+        Reason::RoutesChanged => HOMING_REASON_ROUTES_CHANGED,
     }
 }
 
@@ -223,6 +226,7 @@ pub(super) const fn reason_of(code: i32) -> Option<Reason> {
         HOMING_REASON_NO_NAMES => Reason::NoNames,
         HOMING_REASON_NO_WAY => Reason::NoWay,
         HOMING_REASON_REPORT_WAITS => Reason::ReportWaits,
+        HOMING_REASON_ROUTES_CHANGED => Reason::RoutesChanged,
         _ => return None,
     })
 }
@@ -241,7 +245,7 @@ mod tests {
 
     #[test]
     fn every_reason_has_its_words_and_every_state_its_name() {
-        for code in 1..=HOMING_REASON_REPORT_WAITS {
+        for code in 1..=HOMING_REASON_ROUTES_CHANGED {
             assert_eq!(reason_of(code).map(reason_code), Some(code));
             assert!(!homing_reason_text(code).data.is_null());
         }
@@ -250,7 +254,7 @@ mod tests {
         }
         assert!(
             homing_reason_text(0).data.is_null()
-                && homing_reason_text(HOMING_REASON_REPORT_WAITS + 1).data.is_null()
+                && homing_reason_text(HOMING_REASON_ROUTES_CHANGED + 1).data.is_null()
         );
         assert!(homing_state_name(-1).data.is_null() && homing_state_name(i32::MAX).data.is_null());
     }

@@ -86,7 +86,7 @@ pub enum Route {
     /// A connection of our own to the server's address.
     #[default]
     Direct,
-    /// Through this HTTP proxy of the driver's list, with CONNECT. The proxy looks the name up.
+    /// Through the HTTP proxy of this number, which the driver gave it, with CONNECT. The proxy looks the name up.
     Proxy(u8),
 }
 

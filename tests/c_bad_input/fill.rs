@@ -189,6 +189,10 @@ fn functions(owner: &str, name: &str, header: &Header) -> Option<Fill> {
         ("homing_client_set_header", "secret_len") => {
             Fill::right("4").and("0", OK).all(&[MOST, "SECRET_MOST + 1"], CREDENTIAL)
         }
+        ("homing_client_set_routes", "routes") => options("homing_options", "routes")?,
+        ("homing_client_set_routes", "count") => Fill::right("1").all(&["0", MOST, "9"], ROUTE),
+        ("homing_engine_set_routes", "routes") => engine_options("homing_engine_options", "routes")?,
+        ("homing_engine_set_routes", "count") => Fill::right("1").and("0", OK).all(&[MOST, "9"], ROUTE),
         ("homing_client_set_headers", "count") => {
             Fill::right("1").and("0", OK).all(&[MOST, "17"], CREDENTIAL)
         }
@@ -335,8 +339,8 @@ fn engine_options(owner: &str, name: &str) -> Option<Fill> {
         "away_ms" => optional_number(),
         "seed" => optional_number(),
         "routes" => pointer("numbers(1, HOMING_ROUTE_DIRECT)", NULL)
-            .all(&["numbers(1, -2)", "numbers(1, 8)", "numbers(1, INT32_MAX)"], ROUTE)
-            .and("numbers(1, 7)", OK),
+            .all(&["numbers(1, -2)", "numbers(1, 256)", "numbers(1, INT32_MAX)"], ROUTE)
+            .and("numbers(1, 255)", OK),
         "route_count" => Fill::right("1").and("0", OK).all(&[MOST, "9"], ROUTE),
         "settings_digest" => digest(),
         "given_digest" | "settings_tag" => text(r#""\"1\"""#, OK).all(&[r#""""#, "long_text(100000)"], OK),

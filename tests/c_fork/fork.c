@@ -79,6 +79,7 @@ static void all_are_refused(homing_client *it)
     check(homing_client_probe_now(it) == HOMING_ERROR_FORKED);
     check(homing_client_reconfigure(it, settings, NULL) == HOMING_ERROR_FORKED);
     check(homing_client_set_location(it, "Office") == HOMING_ERROR_FORKED);
+    check(homing_client_set_routes(it, (const char *[]){"direct"}, 1, NULL) == HOMING_ERROR_FORKED);
     check(homing_client_snapshot(it, &picture) == HOMING_ERROR_FORKED && !picture);
     homing_lane_account account = {.struct_size = sizeof account};
     check(homing_client_submit(it, HOMING_REPORT_LOG, bytes, 4, HOMING_DURABILITY_BUFFERED, NULL) == HOMING_ERROR_FORKED);

@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use homing::client::{Client, NewSocket, RouteChoice, StartError};
+use homing::client::{Client, NewSocket, RouteChoice, RouteError, StartError};
 use homing::engine::{Event, State};
 use homing::types::{FailureClass, Proof, Route};
 use serde_json::json;
@@ -280,6 +280,42 @@ fn a_socket_that_the_hook_refuses_is_not_used_and_costs_no_server_anything() {
     assert_eq!(server.connections(), 0);
     allowed.store(true, Ordering::SeqCst);
     assert_eq!(attached(&client), "a");
+}
+
+#[test]
+fn the_ways_may_change_while_the_client_runs() {
+    let server = Server::plain("a", well).called("localhost");
+    let (proxy, other) = (Proxy::opens(), Proxy::opens());
+    let client = through(&server, public(), vec![RouteChoice::Direct]);
+    let served = || {
+        heartbeat(&client);
+        heartbeat(&client);
+    };
+    assert_eq!(attached(&client), "a");
+    for chosen in [&proxy, &other, &proxy] {
+        let before = chosen.heads().len();
+        client.set_routes([chosen.described().into()]).unwrap();
+        while chosen.heads().len() == before {
+            heartbeat(&client);
+        }
+        served();
+    }
+    // Nothing changes for what is no list of ways.
+    assert_eq!(client.set_routes([]), Err(RouteError::Count));
+    let connections = server.connections();
+    client.set_routes([proxy.described().into()]).unwrap();
+    served();
+    assert_eq!((server.connections(), proxy.heads().len()), (connections, 2), "the same ways");
+    client.set_routes([RouteChoice::Direct]).unwrap();
+    while client.snapshot().active_at.map(|at| at.route) != Some(Route::Direct) {
+        heartbeat(&client);
+    }
+    client.stop(Duration::ZERO);
+    let mut failures = 0;
+    while let Ok(Some(event)) = client.next_event_timeout(Duration::ZERO) {
+        failures += usize::from(matches!(event.event, Event::AttemptFailed { .. }));
+    }
+    assert_eq!(failures, 0, "no server was charged");
 }
 
 #[test]

@@ -47,6 +47,7 @@ pub enum Deed {
     Location(bool),
     CannotRemember,
     Waiting(u8, u16),
+    Routes(u8),
     Stop,
 }
 
@@ -375,6 +376,13 @@ impl Chaos {
                 let lane = Lane::ALL[usize::from(lane) % Lane::ALL.len()];
                 let backlog = Backlog { reports: reports.into(), bytes: u64::from(reports) * 100 };
                 self.input(Input::Waiting { lane, backlog });
+            }
+            Deed::Routes(shape) => {
+                let ways = [Route::Direct, Route::Proxy(0), Route::Proxy(1 + shape % 3)];
+                let routes =
+                    ways.into_iter().cycle().skip(usize::from(shape % 3)).take(usize::from(shape % 4));
+                let (routes, proxies) = (routes.collect(), Arc::default());
+                self.input(Input::Command(Command::SetRoutes { routes, proxies }));
             }
             Deed::Stop => self.input(Input::Command(Command::Stop { grace: Duration::from_secs(2) })),
         }

@@ -408,6 +408,10 @@ mod twice {
                     let location = location.as_ref().map_or(ptr::null(), |name| name.as_ptr());
                     homing_engine_set_location(engine, now, location)
                 }
+                Input::Command(Command::SetRoutes { routes, .. }) => {
+                    let routes: Vec<i32> = routes.iter().map(|route| way(*route)).collect();
+                    homing_engine_set_routes(engine, now, routes.as_ptr(), routes.len())
+                }
                 Input::Command(Command::Stop { grace }) => {
                     homing_engine_stop(engine, now, milliseconds(grace))
                 }

@@ -1,6 +1,8 @@
 //! Several ways to one server: a proxy that is only in the office, and a proxy that fails.
 
-use homing::engine::{Event, NetworkChange, State};
+use std::sync::Arc;
+
+use homing::engine::{Command, Event, NetworkChange, State};
 use homing::types::Route;
 
 use crate::world::*;
@@ -39,6 +41,57 @@ fn in_the_office_the_proxy_is_found_and_remembered() {
     world.proxy = Reach::Refuses(ms(1));
     world.network(NetworkChange::Changed).run(s(6));
     assert_eq!(world.attachments(), ["a"], "and at home the direct way works at once");
+}
+
+fn set(world: &mut World, routes: &[Route]) {
+    world.command(Command::SetRoutes { routes: routes.into(), proxies: Arc::default() });
+}
+
+fn failures(world: &World) -> usize {
+    world.count(|event| matches!(event, Event::AttemptFailed { .. }))
+}
+
+#[test]
+fn routes_that_change_are_used_at_once_and_cost_no_server_anything() {
+    let mut world = priorities(&[2]).routes(&[Route::Direct]).start();
+    world.run(s(5));
+    let first = world.attachments();
+    world.direct_blocked = true;
+    let beats = world.count(is_heartbeat);
+    set(&mut world, &[Route::Proxy(3)]);
+    world.run(s(10));
+    assert!(world.count(is_heartbeat) > beats, "{}", world.story());
+    assert_eq!((world.attachments(), failures(&world)), (first, 0));
+    // The same again is no reason to ask anybody.
+    let dials = world.starts.len();
+    set(&mut world, &[Route::Proxy(3)]);
+    world.run(s(5));
+    assert_eq!(world.starts.len(), dials);
+}
+
+#[test]
+fn an_agent_that_no_route_led_anywhere_tries_new_ones_soon() {
+    let mut world = priorities(&[2]).routes(&[Route::Proxy(0)]).start();
+    world.proxy = Reach::Refuses(ms(1));
+    world.run(s(3600));
+    assert_eq!(world.state(), State::NoWay, "{}", world.story());
+    set(&mut world, &DIRECT_FIRST);
+    world.run(s(31));
+    assert_eq!(world.state(), State::Attached, "{}", world.story());
+}
+
+#[test]
+fn new_routes_wait_for_a_network() {
+    let mut world = priorities(&[1]).routes(&[Route::Direct]).start();
+    world.run(s(5));
+    world.direct_blocked = true;
+    world.break_links("a").run(s(600));
+    world.network(NetworkChange::Gone).run(s(1));
+    assert_eq!(world.state(), State::NoNetwork, "{}", world.story());
+    set(&mut world, &[Route::Proxy(0)]);
+    assert_eq!(world.state(), State::NoNetwork, "it goes on waiting for a network");
+    world.network(NetworkChange::Returned).run(s(31));
+    assert_eq!(world.state(), State::Attached, "{}", world.story());
 }
 
 #[test]

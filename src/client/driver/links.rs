@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use mio::Registry;
 
-use crate::net::{Limits, Link, Plan, Proxy, Report, SocketHook};
+use crate::client::routes::{Proxies, RouteChoice};
+use crate::engine::Command;
+use crate::net::{Limits, Link, Plan, Report, SocketHook};
 use crate::settings::Server;
 use crate::trust::Prepared;
 use crate::types::{Cause, Failure, LinkId, Moment, Route};
@@ -16,7 +18,7 @@ use crate::types::{Cause, Failure, LinkId, Moment, Route};
 /// See the module.
 pub(super) struct Links {
     limits: Arc<Limits>,
-    proxies: Vec<Arc<Proxy>>,
+    proxies: Proxies,
     hook: Option<SocketHook>,
     links: BTreeMap<LinkId, Link>,
     /// Those that may have something to do at once.
@@ -24,8 +26,14 @@ pub(super) struct Links {
 }
 
 impl Links {
-    pub(super) fn new(limits: Arc<Limits>, proxies: Vec<Arc<Proxy>>, hook: Option<SocketHook>) -> Self {
+    pub(super) fn new(limits: Arc<Limits>, proxies: Proxies, hook: Option<SocketHook>) -> Self {
         Self { limits, proxies, hook, links: BTreeMap::new(), pending: BTreeSet::new() }
+    }
+
+    /// These are the ways to the servers from now on: the command for the engine.
+    pub(super) fn set_routes(&mut self, choices: Vec<RouteChoice>) -> Command {
+        let routes = self.proxies.set(choices);
+        Command::SetRoutes { routes, proxies: self.proxies.names() }
     }
 
     pub(super) fn get(&mut self, id: LinkId) -> Option<&mut Link> {
@@ -56,7 +64,7 @@ impl Links {
         let proxy = match route {
             Route::Direct => None,
             Route::Proxy(index) => {
-                let proxy = self.proxies.get(usize::from(index));
+                let proxy = self.proxies.get(index);
                 let none = || Failure::noted(Cause::ProxyUnreachable, "there is no such proxy");
                 Some(Arc::clone(proxy.ok_or_else(none)?))
             }
@@ -71,7 +79,7 @@ impl Links {
 
     /// The name of this proxy was looked up.
     pub(super) fn found(&mut self, proxy: u8, found: &Result<Arc<[IpAddr]>, Failure>, now: Moment) {
-        let Some(proxy) = self.proxies.get(usize::from(proxy)) else { return };
+        let Some(proxy) = self.proxies.get(proxy) else { return };
         for (id, link) in self.links.iter_mut().filter(|(_, link)| link.is_through(proxy)) {
             link.found(found, now);
             self.pending.insert(*id);

@@ -36,11 +36,12 @@ use super::mail::Found;
 use super::prepare::PreparedSettings;
 use super::reports::Reports;
 use super::reread::{Look, Reread};
+use super::routes::{Proxies, RouteChoice};
 use super::status::Status;
 use super::trust_clock::TrustClock;
 use crate::engine::{Action, Command, Event, Input, Target, Turn};
 use crate::net::protocol::{Announcement, Protocol};
-use crate::net::{Limits, Looked, Proxy, Report, Resolver, SocketHook};
+use crate::net::{Limits, Looked, Report, Resolver, SocketHook};
 use crate::platform::{Peers, Waker, logging};
 use crate::settings::{Server, Settings};
 use crate::trust::Timestamp;
@@ -59,7 +60,7 @@ pub(super) struct Config {
     pub(super) reports: Reports,
     pub(super) credential_provider: CredentialProvider,
     /// In the order of the routes the engine knows.
-    pub(super) proxies: Vec<Arc<Proxy>>,
+    pub(super) proxies: Proxies,
     pub(super) hook: Option<SocketHook>,
 }
 
@@ -166,6 +167,11 @@ impl Driver {
             Command::Renew { old, id, settings }
         };
         renewed.into_iter().map(&mut renew).collect()
+    }
+
+    /// These are the ways to the servers from now on.
+    pub(super) fn set_routes(&mut self, choices: Vec<RouteChoice>) {
+        self.heard.push_back(Heard::Command(self.links.set_routes(choices)));
     }
 
     /// Looks at the outbox, if there is something new.

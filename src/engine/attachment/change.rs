@@ -3,6 +3,7 @@
 use super::{Attachment, Pause, Phase};
 use crate::engine::context::Context;
 use crate::engine::fact::Fact;
+use crate::engine::session::Routes;
 use crate::engine::{Ending, NetworkChange, Reason};
 use crate::types::NetworkId;
 
@@ -93,6 +94,18 @@ impl Attachment {
     }
 
     // --- commands ---
+
+    /// Other ways lead to the servers from now on.
+    pub(in crate::engine) fn set_routes(&mut self, cx: &mut Context<'_>, routes: Routes) {
+        if !self.servers.set_routes(routes) {
+            return;
+        }
+        self.memorable = true;
+        // No way leads anywhere without a network.
+        if !matches!(self.phase, Phase::Paused { cause: Pause::NoNetwork, .. }) {
+            self.wake(cx, Reason::RoutesChanged);
+        }
+    }
 
     /// A heartbeat now, or an attempt to attach now.
     pub(in crate::engine) fn beat_now(&mut self, cx: &mut Context<'_>) {

@@ -172,6 +172,10 @@ impl Record {
         self.route.checked_sub(1)
     }
 
+    pub(super) fn forget_route(&mut self) {
+        self.route = 0;
+    }
+
     pub(super) fn remember_route(&mut self, route: u8) {
         self.route = route.saturating_add(1);
     }

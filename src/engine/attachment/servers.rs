@@ -252,12 +252,20 @@ impl Servers {
     /// What is slow and which way leads out has to be learned anew. On another network, what a server showed on the last one
     /// counts no more.
     pub(super) fn forget_network(&mut self, now: Moment, change: NetworkChange) {
-        self.connect_time = None;
-        self.good_route = 0;
-        for record in self.records_mut() {
-            record.forget_network(now, change);
-        }
+        (self.connect_time, self.good_route) = (None, 0);
+        self.records_mut().iter_mut().for_each(|record| record.forget_network(now, change));
         self.recall();
+    }
+
+    /// These are the ways to the servers from now on; what was learned of those before them is forgotten. `false`: they are the same.
+    pub(super) fn set_routes(&mut self, routes: Routes) -> bool {
+        if *self.routes == routes {
+            return false;
+        }
+        (self.routes, self.good_route) = (Arc::new(routes), 0);
+        ways::forget_routes(&mut self.networks, &mut self.records);
+        self.digest.forget();
+        true
     }
 
     /// The machine is on this network, as the driver says.
@@ -437,9 +445,7 @@ impl Servers {
 
     /// Gives up every runner.
     pub(super) fn disband(&mut self, cx: &mut Context<'_>, race: &mut Race, reason: Ending) {
-        for mut runner in race.runners.drain(..) {
-            runner.give_up(cx, reason);
-        }
+        race.runners.drain(..).for_each(|mut runner| runner.give_up(cx, reason));
     }
 
     // --- helpers ---

@@ -85,6 +85,17 @@ pub(super) fn recall(networks: &Networks<Ways>, records: &mut [Record]) -> Optio
     ways.0.last().map(|(_, way)| way.route)
 }
 
+/// The program has other routes from now on: which of the old ones led to a server says nothing any more.
+pub(super) fn forget_routes(networks: &mut Networks<Ways>, records: &mut [Record]) {
+    records.iter_mut().for_each(Record::forget_route);
+    for ways in networks.all_mut() {
+        for (_, way) in &mut ways.0 {
+            way.route = 0;
+        }
+        ways.0.retain(|(_, way)| !way.is_the_first());
+    }
+}
+
 // --- memory ---
 
 /// What outlives the process.

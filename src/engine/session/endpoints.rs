@@ -19,12 +19,23 @@ use crate::types::{Cause, Evidence, Failure, FailureClass, Printable, Route};
 const MOST: usize = 4;
 
 /// The ways to every server.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(in crate::engine) struct Routes {
     /// In the program's order.
     pub(in crate::engine) routes: Arc<[Route]>,
     /// What failures call the proxies, by their numbers.
-    pub(in crate::engine) proxies: Arc<[Arc<str>]>,
+    pub(in crate::engine) proxies: Arc<[(u8, Arc<str>)]>,
+}
+
+impl Routes {
+    /// No route is the direct one.
+    pub(in crate::engine) fn new(routes: Arc<[Route]>, proxies: Arc<[(u8, Arc<str>)]>) -> Self {
+        Self { routes: if routes.is_empty() { [Route::Direct].into() } else { routes }, proxies }
+    }
+
+    fn name(&self, proxy: u8) -> Option<&str> {
+        self.proxies.iter().find(|(number, _)| *number == proxy).map(|(_, name)| &**name)
+    }
 }
 
 /// See the module.
@@ -187,7 +198,7 @@ impl Endpoints {
 
     fn note(&mut self, mut failure: Failure, reached: bool) {
         let mut way = match (self.route(), self.at) {
-            (Route::Proxy(index), _) => match self.all.proxies.get(usize::from(index)) {
+            (Route::Proxy(index), _) => match self.all.name(index) {
                 Some(name) => format!("by proxy {}", Printable(name)),
                 None => format!("by proxy {}", u16::from(index) + 1),
             },
@@ -286,8 +297,8 @@ mod tests {
     }
 
     fn named(routes: &[Route], proxies: &[&str]) -> Endpoints {
-        let proxies = proxies.iter().map(|&name| name.into()).collect();
-        Endpoints::new(Arc::new(Routes { routes: routes.into(), proxies }), 0)
+        let proxies = (0..).zip(proxies.iter().map(|&name| name.into())).collect();
+        Endpoints::new(Arc::new(Routes::new(routes.into(), proxies)), 0)
     }
 
     #[test]
