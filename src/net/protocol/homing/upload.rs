@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use super::common::add;
 use super::fields::{ACKNOWLEDGED, IDEMPOTENCY_KEY, SEQUENCE, SERIES};
 use super::{Homing, status};
 use crate::net::exchange::Answer;
@@ -22,15 +23,11 @@ pub(super) fn request(homing: &Homing, lane: Lane, server: &Server, content: Con
     };
     let source = Source::bytes(body);
     let mut head = homing.begin("POST", &[PATH, lane.as_str()].concat(), server);
-    // Writing into a string does not fail.
-    let _ = std::fmt::Write::write_fmt(
-        &mut head,
-        format_args!(
-            "Content-Type: application/octet-stream\r\nContent-Length: {}\r\n{SERIES}: {series}\r\n\
-             {SEQUENCE}: {first}-{last}\r\n{IDEMPOTENCY_KEY}: \"{lane}-{series}-{first:x}-{last:x}\"\r\n",
-            source.length()
-        ),
-    );
+    add(&mut head, "Content-Type", "application/octet-stream");
+    add(&mut head, "Content-Length", &source.length().to_string());
+    add(&mut head, SERIES, &series.to_string());
+    add(&mut head, SEQUENCE, &format!("{first}-{last}"));
+    add(&mut head, IDEMPOTENCY_KEY, &format!("\"{lane}-{series}-{first:x}-{last:x}\""));
     Some(HttpRequest { head, source, sink: Sink::discard(homing.limits.body_bytes) })
 }
 
