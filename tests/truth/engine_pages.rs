@@ -84,7 +84,7 @@ fn the_rules_are_those_of_the_engine() {
         Code("once a heartbeat was delivered {attachment.forgive_all min words} minutes after attaching"),
         Other(
             "With these defaults 100,000 agents in push mode that lose their only server at once make \
-             47,000 connections in the busiest second, and with S = 30 s 4,200",
+             47,000 connections in the busiest second, and with S = 30 s 4,100",
         ),
         Test(
             "A fleet that boots together connects in one second, unless `startup_spread` is set",
