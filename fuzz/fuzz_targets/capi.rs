@@ -326,6 +326,7 @@ impl Engine {
                         failure: failure.as_ref().map_or(ptr::null(), ptr::from_ref),
                         drain_ms: outcome.drain_ms.as_ref().map_or(ptr::null(), ptr::from_ref),
                         events: outcome.events.into(),
+                        acknowledged: 0,
                     };
                     homing_engine_done(engine, now, self.number(exchange), &outcome)
                 }

@@ -242,12 +242,17 @@ impl Manners {
         let takes = if let Behaviour::Uploads(takes) = behaviour { takes } else { Takes::Well };
         let series = text(headers, "homing-series").filter(|series| is_series(series));
         let key = text(headers, IDEMPOTENCY_KEY).is_some_and(is_key);
-        let batch = text(headers, "homing-sequence").and_then(|sequence| Batch::read(sequence, body));
-        let (Some(series), true, Some(batch)) = (series, key, batch) else {
+        let sequence = text(headers, "homing-sequence").filter(|sequence| is_sequence(sequence));
+        let (Some(series), true, Some(sequence)) = (series, key, sequence) else {
             return refusal(
                 StatusCode::BAD_REQUEST,
-                "an upload needs Homing-Series (16 hexadecimal digits), Homing-Sequence (FIRST-LAST), Idempotency-Key, and a \
-                 body of reports with these numbers",
+                "an upload needs Homing-Series (16 hexadecimal digits), Homing-Sequence (FIRST-LAST) and Idempotency-Key",
+            );
+        };
+        let Some(batch) = Batch::read(sequence, body) else {
+            return refusal(
+                StatusCode::CONFLICT,
+                "the body does not have the reports that Homing-Sequence names",
             );
         };
         let up_to = match takes {
@@ -407,6 +412,13 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<&str>, ()> {
         None if headers.contains_key(NAME) => Err(()),
         id => Ok(id),
     }
+}
+
+/// Two numbers of at most twenty digits each.
+fn is_sequence(text: &str) -> bool {
+    let is_number =
+        |text: &str| (1..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.split_once('-').is_some_and(|(first, last)| is_number(first) && is_number(last))
 }
 
 /// What names the reports of one opening of an outbox.
