@@ -14,6 +14,10 @@ use ring::digest::{SHA256, digest as hash};
 /// Two of the stored memory, two of the one that is being written, two of the newest, and one that comes.
 pub(super) const PLACES: usize = 7;
 
+/// Settings that came and that no memory names yet: more never wait for the engine at once, one from the program, one from a server and one
+/// that the product has just decided about.
+const UNTOLD: usize = 3;
+
 /// Names a document: the SHA-256 of its bytes, in hexadecimal.
 pub(super) fn digest(text: &[u8]) -> Arc<str> {
     let mut name = String::with_capacity(64);
@@ -65,11 +69,16 @@ impl Documents {
         documents
     }
 
-    /// These settings came, and a memory may soon name them.
+    /// These settings came, and a memory may soon name them: so may those that came just before.
     pub(super) fn came(&mut self, digest: Arc<str>, settings: Arc<Settings>) {
-        let named = &self.named;
-        self.later.retain(|(known, _)| is_named(named, known));
+        self.later.retain(|(known, _)| *known != digest);
         self.later.push((digest, settings));
+        let unnamed = |(known, _): &(Arc<str>, _)| !is_named(&self.named, known);
+        if self.later.iter().filter(|it| unnamed(it)).count() > UNTOLD
+            && let Some(oldest) = self.later.iter().position(unnamed)
+        {
+            self.later.remove(oldest);
+        }
     }
 
     /// This version of the memory is on its way to the store: what is to be written before it.
@@ -182,7 +191,20 @@ mod tests {
                 on_disk = newest;
                 documents.stored(version as u64);
             }
-            assert!(documents.later.len() <= PLACES, "{version}");
+            assert!(documents.later.len() <= PLACES + UNTOLD, "{version}");
+        }
+    }
+
+    #[test]
+    fn settings_that_came_in_one_moment_are_all_written_when_they_are_named() {
+        let came: Vec<_> = (1..=UNTOLD).map(settings).collect();
+        let mut documents = Documents::new(&[], None, None);
+        for (digest, settings) in &came {
+            documents.came(digest.clone(), settings.clone());
+        }
+        for (version, (_, settings)) in (1..).zip(&came) {
+            let before = documents.remembers(version, Some(&memory(settings.text().unwrap(), None)));
+            assert_eq!((before.documents.len(), before.needs.len()), (1, 1), "{version}");
         }
     }
 
