@@ -90,6 +90,7 @@ impl Site {
     /// Everything that an agent may have to do, from its start to its end.
     fn story(&mut self, wrapper: &[&str]) {
         let state = self.state();
+        let outbox = state.join("outbox");
         let policy = json!({ "roots": [{ "bundle": self.certificates.authority }] });
         let parts = json!({
             "reference_servers": { "servers": [{ "address": "files.lab", "certificate": policy }] },
@@ -98,7 +99,7 @@ impl Site {
         let conditions = Conditions {
             wrapper,
             program: Some(self.program()),
-            arguments: &["--state", state.to_str().unwrap()],
+            arguments: &["--state", state.to_str().unwrap(), "--outbox", outbox.to_str().unwrap()],
             parts,
             ..Conditions::default()
         };
@@ -113,6 +114,8 @@ impl Site {
             agent.event("location", is_inside);
         }
         agent.beats_calmly("first.lab", 2);
+        agent.reports("risk_found eicar.com in /tmp");
+        agent.event("uploaded", |event| event["lane"] == "critical");
         // Its server dies.
         self.managers.remove(0).kill();
         agent.attaches_to("second.lab");
@@ -279,6 +282,7 @@ const NUMBERS: &[(&str, libc::c_long)] = &[
     ("exit", libc::SYS_exit),
     ("exit_group", libc::SYS_exit_group),
     ("fcntl", libc::SYS_fcntl),
+    ("fdatasync", libc::SYS_fdatasync),
     ("flock", libc::SYS_flock),
     ("fstat", libc::SYS_fstat),
     ("fsync", libc::SYS_fsync),
