@@ -56,3 +56,17 @@ fn both_know_the_same_header_fields() {
         assert!(MACHINES.contains(field), "{field} is not in the OpenAPI file");
     }
 }
+
+#[test]
+fn an_example_is_as_long_as_it_says() {
+    // The line feed before the end of a block is the block's.
+    let blocks = PEOPLE.split("```http\n").skip(1).filter_map(|rest| rest.split_once("\n```"));
+    let mut with_length = 0;
+    for (block, _) in blocks {
+        let (head, body) = block.split_once("\n\n").unwrap_or((block, ""));
+        let said = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+        with_length += usize::from(said.is_some());
+        assert!(said.is_none_or(|said| said.parse() == Ok(body.len())), "{} bytes of\n{block}", body.len());
+    }
+    assert!(with_length >= 2, "{with_length}");
+}

@@ -205,6 +205,7 @@ fn an_integrator_is_told_the_numbers_of_the_code() {
         Code("above {store/outbox/entry.MAX_BODY KiB} KiB"),
         Other("On Linux 4.14 and later"),
         Code("at most {store.MAX_MEMORY KiB} KiB and in practice below 2 KiB"),
+        Code("and at most {client/documents.PLACES words} settings documents"),
         Test("(0700, file 0600,", "what_it_makes_is_private"),
         Test(
             "written about once a day",
