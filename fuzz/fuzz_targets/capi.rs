@@ -95,6 +95,8 @@ enum Call<'a> {
     Try(Document<'a>, Option<Words>, Option<Words>, Option<u64>, bool),
     Renew(u32, Document<'a>),
     SetLocation(Option<Words>),
+    SetRoutes(Vec<i16>),
+    Waiting(i8, u64, u64),
     Stop(u64),
 }
 
@@ -143,6 +145,7 @@ struct Outcome {
     failure: Option<Failed>,
     drain_ms: Option<u64>,
     events: bool,
+    acknowledged: u64,
 }
 
 fuzz_target!(|story: Story| {
@@ -326,7 +329,7 @@ impl Engine {
                         failure: failure.as_ref().map_or(ptr::null(), ptr::from_ref),
                         drain_ms: outcome.drain_ms.as_ref().map_or(ptr::null(), ptr::from_ref),
                         events: outcome.events.into(),
-                        acknowledged: 0,
+                        acknowledged: outcome.acknowledged,
                     };
                     homing_engine_done(engine, now, self.number(exchange), &outcome)
                 }
@@ -365,6 +368,13 @@ impl Engine {
                     None => HOMING_OK,
                 },
                 Call::SetLocation(location) => homing_engine_set_location(engine, now, words(location)),
+                Call::SetRoutes(routes) => {
+                    let routes: Vec<i32> = routes.iter().map(|&route| route.into()).collect();
+                    homing_engine_set_routes(engine, now, routes.as_ptr(), routes.len())
+                }
+                Call::Waiting(lane, reports, bytes) => {
+                    homing_engine_waiting(engine, now, (*lane).into(), *reports, *bytes)
+                }
                 Call::Stop(grace_ms) => homing_engine_stop(engine, now, *grace_ms),
             }
         };

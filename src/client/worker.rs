@@ -344,19 +344,17 @@ impl Worker {
             // The last event is told when nothing more is done.
             self.store_the_rest();
         }
-        if matches!(event, Event::Heartbeat { .. }) {
+        let is_heartbeat = matches!(event, Event::Heartbeat { .. });
+        if is_heartbeat {
             self.driver.tend_outbox();
-        }
-        if matches!(event, Event::Heartbeat { .. })
-            && let Some(floor) = self.floor_left
-        {
-            self.keep_floor(floor);
+            if let Some(floor) = self.floor_left {
+                self.keep_floor(floor);
+            }
         }
         if matches!(event, Event::Attached { .. }) && self.network.is_none() {
             self.look_which_network();
         }
         self.stopped = matches!(event, Event::Stopped {});
-        let is_heartbeat = matches!(event, Event::Heartbeat { .. });
         let has_body = is_heartbeat
             || matches!(event, Event::Policy { .. } | Event::Settings { .. } | Event::Notice { .. });
         let adopted = if has_body { self.driver.adopted() } else { None };

@@ -301,12 +301,22 @@ mod tests {
 
     use super::*;
     use crate::settings::Situation;
-    use crate::types::{FailureClass, ServerId, Span};
+    use crate::types::{FailureClass, Lane, ServerId, Span};
+
+    /// Each event prints as one line that begins so, under the name that it has in JSON.
+    fn holds(events: &[(Event, &str)]) {
+        for (event, line) in events {
+            let text = event.to_string();
+            assert!(text.starts_with(line), "{text}");
+            assert!(!text.ends_with('.') && !text.contains('\n'), "{text}");
+            assert_eq!(serde_json::to_value(event).unwrap()["event"], event.name());
+        }
+    }
 
     #[test]
-    fn an_event_is_one_line_under_the_name_it_has_in_json() {
+    fn what_the_agent_does_is_told_in_one_line() {
         let (server, wait) = (ServerId::new("a"), Span(Duration::from_millis(1250)));
-        let events = [
+        holds(&[
             (Event::State { state: State::NoNetwork, reason: Reason::NoNetwork }, "no network: "),
             (Event::Searching { reason: Reason::Start, servers: 2 }, "searching among 2: the agent starts"),
             (
@@ -356,6 +366,13 @@ mod tests {
                 Event::Probed { server: server.clone(), failure: Some("reset".to_owned()) },
                 "a was probed: reset",
             ),
+        ]);
+    }
+
+    #[test]
+    fn what_a_server_tells_and_what_goes_wrong_is_told_in_one_line() {
+        let (server, wait) = (ServerId::new("a"), Span(Duration::from_millis(1250)));
+        holds(&[
             (
                 Event::PushLost { server: server.clone(), detail: "reset".to_owned() },
                 "the event stream of a is lost: reset",
@@ -389,12 +406,32 @@ mod tests {
             (Event::StoreProblem { problem: "full".to_owned() }, "store: full"),
             (Event::StoreRecovered {}, "what was not stored is stored now"),
             (Event::Stopped {}, "stopped"),
-        ];
-        for (event, line) in events {
-            let text = event.to_string();
-            assert!(text.starts_with(line), "{text}");
-            assert!(!text.ends_with('.') && !text.contains('\n'), "{text}");
-            assert_eq!(serde_json::to_value(&event).unwrap()["event"], event.name());
-        }
+        ]);
+    }
+
+    #[test]
+    fn what_becomes_of_reports_is_told_in_one_line() {
+        let (server, lane) = (ServerId::new("a"), Lane::Critical);
+        let why = || "too large".to_owned();
+        holds(&[
+            (
+                Event::Uploaded { server: server.clone(), lane, reports: 2, waiting: 1 },
+                "a took 2 reports of the lane critical; 1 wait",
+            ),
+            (
+                Event::UploadFailed { server, lane, detail: why() },
+                "a took no reports of the lane critical: too large",
+            ),
+            (
+                Event::LaneFilled { lane, fullness: Fullness::NearlyFull },
+                "the lane critical of the outbox is nearly full",
+            ),
+            (
+                Event::ReportsLost { lane, reports: 1, detail: why() },
+                "1 reports of the lane critical are lost: too large",
+            ),
+            (Event::OutboxProblem { problem: "the disk is full".to_owned() }, "outbox: the disk is full"),
+            (Event::OutboxRecovered {}, "the folder of the outbox is used again"),
+        ]);
     }
 }

@@ -10,6 +10,9 @@ pub use homing::engine::Engine;
 #[cfg(feature = "capi")]
 pub use twice::Engine;
 
+#[cfg(feature = "capi")]
+mod words;
+
 use std::sync::Arc;
 
 use homing::engine::{Away, Memory, Setup, Tuning};
@@ -31,19 +34,17 @@ mod twice {
     use std::cell::RefCell;
     use std::ffi::CString;
     use std::net::{IpAddr, SocketAddr};
-    use std::time::Duration;
     use std::{mem, ptr, slice};
 
     use homing::engine::{
         Action, Away, Command, Engine as Direct, Event, Input, Memory, NetworkChange, Reached, Setup,
-        Snapshot, TakesSettings, Target, Turn, Wake,
+        Snapshot, TakesSettings, Turn, Wake,
     };
     use homing::ffi::*;
-    use homing::settings::{Protocol, Settings};
-    use homing::types::{
-        Cause, CertificatePolicyId, Failure, Listening, Medium, Moment, NetworkId, News, Outcome, Proof,
-        Purpose, Request, Route, SettingsId, Verdict, Via,
-    };
+    use homing::settings::Settings;
+    use homing::types::{Cause, Failure, Medium, Moment, NetworkId, News, Outcome, Verdict, Via};
+
+    use super::words::{milliseconds, proof_code, tell, way};
 
     /// An engine, and one behind the C functions that must do the same.
     pub struct Engine {
@@ -217,32 +218,12 @@ mod twice {
         text.as_ref().map_or(ptr::null(), |text| text.as_ptr())
     }
 
-    /// As long as C can say.
-    fn milliseconds(duration: Duration) -> u64 {
-        u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-    }
-
     const fn medium_code(medium: Medium) -> i32 {
         match medium {
             Medium::Direct => HOMING_MEDIUM_DIRECT,
             Medium::Tunnel => HOMING_MEDIUM_TUNNEL,
             Medium::Unknown => HOMING_MEDIUM_UNKNOWN,
             Medium::ThisMachine => HOMING_MEDIUM_THIS_MACHINE,
-        }
-    }
-
-    const fn proof_code(proof: Proof) -> i32 {
-        match proof {
-            Proof::Tcp => HOMING_PROOF_TCP,
-            Proof::Tls => HOMING_PROOF_TLS,
-            Proof::Pin => HOMING_PROOF_PIN,
-        }
-    }
-
-    const fn way(route: Route) -> i32 {
-        match route {
-            Route::Direct => HOMING_ROUTE_DIRECT,
-            Route::Proxy(index) => index as i32,
         }
     }
 
@@ -453,81 +434,6 @@ mod twice {
         };
         // SAFETY: the caller's promise; everything else lives here until the call returns.
         unsafe { homing_engine_done(engine, now, exchange, &outcome) }
-    }
-
-    /// What an action says, in the words of [`told`].
-    fn tell(action: &Action) -> String {
-        match action {
-            Action::Resolve { query, host } => format!("resolve {} {host}", query.0),
-            Action::Dial { link, server, certificate_policy: policy, to, stagger, route } => format!(
-                "dial {} {} {}:{} tls {} policy {}.{} to {to:?} stagger {} route {}",
-                link.0,
-                server.id,
-                server.host,
-                server.port,
-                u32::from(server.protocol == Protocol::Https),
-                policy.settings.0,
-                policy.index,
-                stagger.as_nanos(),
-                way(*route),
-            ),
-            Action::Exchange { exchange, link, request: told, deadline, next } => {
-                let (request, search) = match told {
-                    Request::Heartbeat { purpose: Purpose::Attach { search } } => {
-                        (HOMING_REQUEST_ATTACH, *search)
-                    }
-                    Request::Heartbeat { purpose: Purpose::Beat } => (HOMING_REQUEST_BEAT, 0),
-                    Request::Heartbeat { purpose: Purpose::Probe } => (HOMING_REQUEST_PROBE, 0),
-                    Request::Listen(Listening::Stream { silence: wait }) => {
-                        (HOMING_REQUEST_LISTEN, milliseconds(*wait))
-                    }
-                    Request::Listen(Listening::Poll { wait }) => (HOMING_REQUEST_POLL, milliseconds(*wait)),
-                    Request::Settings { .. } => (HOMING_REQUEST_SETTINGS, 0),
-                    Request::Policy { .. } => (HOMING_REQUEST_POLICY, 0),
-                    Request::Upload { at_most, .. } => (HOMING_REQUEST_UPLOAD, u64::from(*at_most)),
-                    _ => unreachable!("{told:?}"),
-                };
-                let lane = if let Request::Upload { lane, .. } = told { *lane as i32 + 1 } else { 0 };
-                let next = next.unwrap_or_default().as_nanos();
-                format!(
-                    "exchange {} {} {request} {search} lane {lane} {} next {next}",
-                    exchange.0,
-                    link.0,
-                    deadline.as_nanos()
-                )
-            }
-            Action::Probe { probe, target, to, proof, deadline } => {
-                let (reference, host, policy) = match target {
-                    Target::Reference { server, host, certificate_policy } => {
-                        (u32::from(*server) + 1, host.to_string(), *certificate_policy)
-                    }
-                    Target::Management { host, certificate_policy } => {
-                        (HOMING_REFERENCE_MANAGEMENT, host.to_string(), *certificate_policy)
-                    }
-                    Target::Control { like } => {
-                        let like = like.map_or("-".to_owned(), |like| like.to_string());
-                        (0, like, CertificatePolicyId { settings: SettingsId(0), index: 0 })
-                    }
-                    other => panic!("{other:?}"),
-                };
-                format!(
-                    "probe {} {reference} {host} policy {}.{} to [{to}] proof {} {}",
-                    probe.0,
-                    policy.settings.0,
-                    policy.index,
-                    proof_code(*proof),
-                    deadline.as_nanos()
-                )
-            }
-            Action::CancelProbe { probe } => format!("cancel {}", probe.0),
-            Action::Adopt { exchange } => format!("adopt {}", exchange.0),
-            Action::Abandon { exchange, ending } => format!("abandon {} {}", exchange.0, *ending as i32 + 1),
-            Action::Close { link, ending } => format!("close {} {}", link.0, *ending as i32 + 1),
-            Action::Release { settings } => format!("release {}", settings.0),
-            Action::LearnApplications { enabled } => format!("learn {}", u32::from(*enabled)),
-            Action::Remember { version } => format!("remember {version}"),
-            other => panic!("the C functions do not know {other:?}"),
-        }
     }
 
     fn socket(to: &homing_address) -> SocketAddr {

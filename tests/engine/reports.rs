@@ -134,11 +134,17 @@ fn applications_wait_while_they_are_not_learned() {
     assert_eq!(lanes(&world), [Lane::Applications]);
 }
 
+/// Attached to a server that asks for so many seconds of patience, and something critical to say.
+fn asked_for_patience(servers: &[usize], seconds: u64) -> World {
+    let mut world = attached(priorities(servers).interval(s(60)));
+    world.set("a", world::throttling(429, seconds));
+    world.report(Lane::Critical, 1);
+    world
+}
+
 #[test]
 fn while_the_server_asks_for_patience_another_of_the_priority_takes_what_is_critical() {
-    let mut world = attached(priorities(&[2, 1]).interval(s(60)));
-    world.set("a", world::throttling(429, 50));
-    world.report(Lane::Critical, 1);
+    let mut world = asked_for_patience(&[2, 1], 50);
     world.run(s(1));
     // The upload itself hears the floor, and the next one leaves elsewhere.
     let to: Vec<_> = uploads(&world).into_iter().map(|(_, server, _)| server).collect();
@@ -154,9 +160,7 @@ fn while_the_server_asks_for_patience_another_of_the_priority_takes_what_is_crit
 
 #[test]
 fn where_no_other_server_is_left_it_waits_for_the_floor() {
-    let mut world = attached(priorities(&[1, 1]).interval(s(60)));
-    world.set("a", world::throttling(429, 40));
-    world.report(Lane::Critical, 1);
+    let mut world = asked_for_patience(&[1, 1], 40);
     world.run(s(30));
     assert!(uploads(&world).iter().all(|(_, server, _)| server == "a"), "another priority is not asked");
     world.set("a", world::up());

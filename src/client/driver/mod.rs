@@ -9,11 +9,10 @@ mod event_ids;
 mod exchanges;
 mod heard;
 mod links;
-#[cfg_attr(not(feature = "outbox"), path = "no_uploads.rs")]
-mod uploads;
-
 mod policies;
 mod probes;
+#[cfg_attr(not(feature = "outbox"), path = "no_uploads.rs")]
+mod uploads;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

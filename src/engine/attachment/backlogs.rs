@@ -194,19 +194,22 @@ impl Backlogs {
 
     /// This lane is sent again at once.
     pub(super) fn retry(&mut self, lane: Lane, now: Moment) {
-        let at = if lane == Lane::Critical { &mut self.critical_at } else { &mut self.others_at };
-        *at = now;
+        *self.leaves_at(lane) = now;
     }
 
     /// This lane is not sent before.
     pub(super) fn wait(&mut self, lane: Lane, until: Moment) {
-        let at = if lane == Lane::Critical { &mut self.critical_at } else { &mut self.others_at };
+        let at = self.leaves_at(lane);
         *at = until.max(*at);
     }
 
     /// A search begins for a critical report.
     pub(super) fn searched(&mut self, now: Moment, tuning: &Tuning) {
         self.search_at = now + tuning.upload_search;
+    }
+
+    fn leaves_at(&mut self, lane: Lane) -> &mut Moment {
+        if lane == Lane::Critical { &mut self.critical_at } else { &mut self.others_at }
     }
 
     fn level(&self, lane: Lane) -> &Level {

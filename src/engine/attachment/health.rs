@@ -172,6 +172,7 @@ impl Record {
         self.route.checked_sub(1)
     }
 
+    /// The program has other routes now.
     pub(super) fn forget_route(&mut self) {
         self.route = 0;
     }

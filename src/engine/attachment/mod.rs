@@ -63,7 +63,6 @@ use servers::Servers;
 use super::context::Context;
 use super::event::span;
 use super::fact::{Fact, Facts};
-
 use super::owners::Owner;
 use super::session::{Announced, Attempt, Heartbeat, Reader, Routes, Upload};
 use super::tuning::attachment::Tuning;

@@ -4,6 +4,7 @@
 mod carried;
 mod gateway;
 mod kernel;
+mod message;
 mod way;
 
 use std::collections::BTreeSet;

@@ -7,11 +7,14 @@ use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::io;
 use std::mem;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 
 use super::carried::{Interface, Lower, Table};
+use super::message::{
+    Message, address, attributes, family, message, number16, number32, octets, request_is_dump, text,
+};
 
 /// What the kernel fills at most in one go (`netlink_dump`).
 const BUFFER: usize = 32 * 1024;
@@ -19,7 +22,6 @@ const BUFFER: usize = 32 * 1024;
 /// Messages of one answer that are read: more interfaces than any machine has whose way to a server is in doubt.
 const MOST_MESSAGES: usize = 65_536;
 
-const HEADER: usize = 16;
 const ROUTE_HEADER: usize = 12;
 const LINK_HEADER: usize = 16;
 const ADDRESS_HEADER: usize = 8;
@@ -44,8 +46,6 @@ const IFLA_PARENT_DEV_NAME: u16 = 56;
 const IFLA_INFO_KIND: u16 = 1;
 /// Counters are of no interest.
 const RTEXT_FILTER_SKIP_STATS: u32 = 1 << 3;
-/// The types of attributes have flags in their highest bits.
-const NLA_TYPE_MASK: u16 = 0x3FFF;
 
 /// See the module.
 pub(super) struct Kernel {
@@ -242,10 +242,8 @@ impl Kernel {
 
 impl Table for Kernel {
     fn interface(&mut self, index: u32) -> Option<Interface> {
-        let mut request = Message::new(libc::RTM_GETLINK, 0);
-        request.link(index);
         let mut found = None;
-        self.ask(request, |kind, message| {
+        self.ask(link_request(0, index), |kind, message| {
             if kind == libc::RTM_NEWLINK {
                 found = interface(message);
             }
@@ -255,8 +253,7 @@ impl Table for Kernel {
     }
 
     fn ports(&mut self, master: u32) -> Option<Vec<Interface>> {
-        let mut request = Message::new(libc::RTM_GETLINK, libc::NLM_F_DUMP);
-        request.link(0);
+        let mut request = link_request(libc::NLM_F_DUMP, 0);
         request.attribute(IFLA_MASTER, &master.to_ne_bytes());
         let mut ports = Vec::new();
         self.ask(request, |_, message| {
@@ -267,78 +264,17 @@ impl Table for Kernel {
     }
 }
 
-// --- what is sent ---
-
-/// A request while it is written.
-pub(super) struct Message(Vec<u8>);
-
-impl Message {
-    pub(super) fn new(kind: u16, flags: i32) -> Self {
-        let mut bytes = vec![0; 4];
-        bytes.extend_from_slice(&kind.to_ne_bytes());
-        bytes.extend_from_slice(&((libc::NLM_F_REQUEST | flags) as u16).to_ne_bytes());
-        bytes.extend_from_slice(&[0; 8]);
-        Self(bytes)
-    }
-
-    pub(super) fn bytes(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-    }
-
-    pub(super) fn attribute(&mut self, name: u16, value: &[u8]) {
-        // No value here is longer than an address or a name.
-        let length = u16::try_from(value.len() + 4).unwrap_or(u16::MAX);
-        self.bytes(&length.to_ne_bytes());
-        self.bytes(&name.to_ne_bytes());
-        self.bytes(value);
-        self.0.resize(self.0.len().next_multiple_of(4), 0);
-    }
-
-    fn link(&mut self, index: u32) {
-        self.bytes(&[0; 4]);
-        self.bytes(&index.to_ne_bytes());
-        self.bytes(&[0; 8]);
-        self.attribute(IFLA_EXT_MASK, &RTEXT_FILTER_SKIP_STATS.to_ne_bytes());
-    }
-
-    pub(super) fn finish(self, sequence: u32) -> Vec<u8> {
-        let Self(mut bytes) = self;
-        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        for (at, value) in [(0, length), (8, sequence)] {
-            if let Some(place) = bytes.get_mut(at..at + 4) {
-                place.copy_from_slice(&value.to_ne_bytes());
-            }
-        }
-        bytes
-    }
+/// What asks for an interface; 0 stands for all.
+fn link_request(flags: i32, index: u32) -> Message {
+    let mut request = Message::new(libc::RTM_GETLINK, flags);
+    request.bytes(&[0; 4]);
+    request.bytes(&index.to_ne_bytes());
+    request.bytes(&[0; 8]);
+    request.attribute(IFLA_EXT_MASK, &RTEXT_FILTER_SKIP_STATS.to_ne_bytes());
+    request
 }
 
-fn request_is_dump(request: &[u8]) -> bool {
-    number16(request, 6).is_some_and(|flags| i32::from(flags) & libc::NLM_F_DUMP == libc::NLM_F_DUMP)
-}
-
-// --- what is heard ---
-
-/// The next message: its type, the number of the request, and what is in it.
-fn message<'a>(rest: &mut &'a [u8]) -> Option<(u16, u32, &'a [u8])> {
-    let length = usize::try_from(number32(rest, 0)?).ok()?;
-    let (kind, sequence) = (number16(rest, 4)?, number32(rest, 8)?);
-    let whole = rest.get(HEADER..length)?;
-    *rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-    Some((kind, sequence, whole))
-}
-
-/// The attributes behind a header of this length, each with its name.
-fn attributes(message: &[u8], header: usize) -> impl Iterator<Item = (u16, &[u8])> {
-    let mut rest = message.get(header..).unwrap_or_default();
-    std::iter::from_fn(move || {
-        let length = usize::from(number16(rest, 0)?);
-        let name = number16(rest, 2)? & NLA_TYPE_MASK;
-        let value = rest.get(4..length)?;
-        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-        Some((name, value))
-    })
-}
+// --- what an answer says ---
 
 pub(super) fn route(message: &[u8]) -> Option<Route> {
     let is_local = *message.get(7)? == libc::RTN_LOCAL;
@@ -414,37 +350,6 @@ fn owner(message: &[u8]) -> Option<(u32, IpAddr)> {
     Some((index, address(value)?))
 }
 
-fn number16(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
-fn number32(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
-fn text(value: &[u8]) -> String {
-    String::from_utf8_lossy(value.strip_suffix(&[0]).unwrap_or(value)).into_owned()
-}
-
-fn address(value: &[u8]) -> Option<IpAddr> {
-    match value.len() {
-        4 => Some(Ipv4Addr::from(*value.first_chunk()?).into()),
-        16 => Some(Ipv6Addr::from(*value.first_chunk()?).into()),
-        _ => None,
-    }
-}
-
-fn octets(address: IpAddr) -> Vec<u8> {
-    match address {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets().to_vec(),
-    }
-}
-
-fn family(address: IpAddr) -> u8 {
-    (if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 }) as u8
-}
-
 fn not_understood() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the kernel's answer is not understood")
 }
@@ -461,6 +366,8 @@ pub(super) fn index_of(name: &[u8]) -> io::Result<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::super::carried::is_tunnel;
     use super::*;
 
