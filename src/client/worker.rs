@@ -345,11 +345,8 @@ impl Worker {
             self.store_the_rest();
         }
         let is_heartbeat = matches!(event, Event::Heartbeat { .. });
-        if is_heartbeat {
-            self.driver.tend_outbox();
-            if let Some(floor) = self.floor_left {
-                self.keep_floor(floor);
-            }
+        if let Some(floor) = self.floor_left.filter(|_| is_heartbeat) {
+            self.keep_floor(floor);
         }
         if matches!(event, Event::Attached { .. }) && self.network.is_none() {
             self.look_which_network();

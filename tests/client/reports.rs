@@ -11,7 +11,7 @@ use homing::store::outbox::{Limits, Outbox};
 use homing::types::{Durability, Lane, Report, ReportKind, SubmitError};
 
 use crate::server::{Authority, Conversation, Request, Server};
-use crate::{attached, builder, ok, settings, wait_for};
+use crate::{attached, builder, heartbeat, ok, settings, wait_for};
 
 fn report(kind: ReportKind, body: &str) -> Report {
     Report { kind, body: body.as_bytes().to_vec() }
@@ -108,6 +108,45 @@ fn a_critical_report_is_delivered_once_and_says_who_it_is() {
     let upload = requests.iter().find(|request| is_upload(request)).unwrap();
     assert_eq!(upload.field("homing-agent"), Some("agent-1"));
     assert!(server.connections() <= 2, "on the kept connection, or on one beside a heartbeat");
+}
+
+#[test]
+fn a_critical_report_wakes_a_client_that_has_just_made_a_heartbeat() {
+    let server = Server::plain("a", uploading(|_, request| acknowledged(last(request))));
+    let client = builder(settings(&[&server], serde_json::json!({}))).start().unwrap();
+    attached(&client);
+    for _ in 0..5 {
+        heartbeat(&client);
+        client.submit(report(ReportKind::RiskFound, "eicar"), Durability::Buffered).unwrap();
+        let first = wait_for(&client, |event| {
+            let name = event.event.name();
+            ["uploaded", "heartbeat"].contains(&name).then_some(name)
+        });
+        assert_eq!(first, "uploaded", "it has waited for the next heartbeat");
+    }
+}
+
+#[test]
+fn what_has_gathered_by_a_heartbeat_leaves_with_it_to_the_last() {
+    let server = Server::plain("a", uploading(|_, request| acknowledged(last(request))));
+    let client = builder(settings(&[&server], serde_json::json!({}))).start().unwrap();
+    attached(&client);
+    heartbeat(&client);
+    // More than a batch; the client has heard of the first few.
+    for number in 0..3_000 {
+        let body = format!("line {number} of a log that is long enough to make several batches");
+        client.submit(report(ReportKind::Log, &body), Durability::Buffered).unwrap();
+    }
+    client.beat_now();
+    let mut heartbeats = 0;
+    let left = |client: &Client| client.outbox().account(Lane::Log).waiting;
+    while left(&client) > 0 {
+        heartbeats += wait_for(&client, |event| {
+            let name = event.event.name();
+            ["uploaded", "heartbeat"].contains(&name).then_some(usize::from(name == "heartbeat"))
+        });
+        assert!(heartbeats <= 1, "{} wait for another heartbeat", left(&client));
+    }
 }
 
 #[test]
@@ -252,7 +291,7 @@ fn the_end_takes_critical_reports_along() {
     let client = builder(document.to_string().parse().unwrap()).start().unwrap();
     attached(&client);
     // The attach was a heartbeat: what comes after it waits for the next.
-    crate::heartbeat(&client);
+    heartbeat(&client);
     for number in 0..100 {
         client.submit(report(ReportKind::RiskFound, &number.to_string()), Durability::Buffered).unwrap();
     }

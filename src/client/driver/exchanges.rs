@@ -221,8 +221,8 @@ impl Exchanges {
         self.uploads.look()
     }
 
-    pub(super) fn tend_outbox(&mut self) {
-        self.uploads.tend();
+    pub(super) fn outbox_has_news(&self) -> bool {
+        self.uploads.has_news()
     }
 
     pub(super) fn learn_applications(&self, enabled: bool) {

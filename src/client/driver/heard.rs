@@ -43,3 +43,9 @@ pub(in crate::client) enum Heard {
     Remembered(u64),
     CannotRemember(u64),
 }
+
+impl Heard {
+    pub(super) fn is_answer_to_heartbeat(&self) -> bool {
+        matches!(self, Self::Answered { request: Request::Heartbeat { .. }, .. })
+    }
+}

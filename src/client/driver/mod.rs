@@ -175,14 +175,16 @@ impl Driver {
 
     /// Looks at the outbox, if there is something new.
     pub(super) fn look_at_outbox(&mut self) {
+        if self.exchanges.outbox_has_news() {
+            self.tend_outbox();
+        }
+    }
+
+    /// Looks at the outbox, though nothing may have been submitted: reports grow old, and its folder may be usable again.
+    fn tend_outbox(&mut self) {
         let (changed, events) = self.exchanges.look_at_outbox();
         self.heard.extend(changed.into_iter().map(|(lane, backlog)| Heard::Waiting(lane, backlog)));
         self.notices.extend(events);
-    }
-
-    /// Has the outbox looked at, though nothing was submitted: reports grow old, and its folder may be usable again.
-    pub(super) fn tend_outbox(&mut self) {
-        self.exchanges.tend_outbox();
     }
 
     /// The socket of this link or probe, which are numbered together, may be ready.
@@ -398,6 +400,10 @@ impl Driver {
         match next {
             Next::Said(link) => self.links.wants_a_step(link),
             Next::Heard { heard, insists } => {
+                if heard.is_answer_to_heartbeat() {
+                    // If it counts, what waits by now has its turn.
+                    self.tend_outbox();
+                }
                 self.heard.push_back(heard);
                 if insists {
                     self.heard.push_back(Heard::Command(Command::NewCredentials));

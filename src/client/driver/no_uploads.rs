@@ -18,7 +18,9 @@ impl Uploads {
         (Vec::new(), Vec::new())
     }
 
-    pub(super) fn tend(&mut self) {}
+    pub(super) fn has_news(&self) -> bool {
+        false
+    }
 
     pub(super) fn level(&mut self, _: Lane) -> Backlog {
         Backlog::default()

@@ -35,12 +35,15 @@ impl Uploads {
         Self { outbox, news, told: [Backlog::default(); 4], batch: None }
     }
 
-    /// How much waits in each lane of which the engine was told otherwise, and what the product should know; both only when
-    /// something happened.
+    /// Whether something happened since the last look.
+    pub(super) fn has_news(&self) -> bool {
+        self.news.load(Ordering::Acquire)
+    }
+
+    /// How much waits in each lane of which the engine was told otherwise, and what the product should know.
     pub(super) fn look(&mut self) -> (Vec<(Lane, Backlog)>, Vec<Event>) {
-        if !self.news.swap(false, Ordering::AcqRel) {
-            return (Vec::new(), Vec::new());
-        }
+        // First: what is submitted during the look wakes the loop again.
+        self.news.swap(false, Ordering::AcqRel);
         let changed = Lane::ALL.into_iter().zip(self.told).filter_map(|(lane, told)| {
             let backlog = self.outbox.backlog(lane);
             (backlog != told).then_some((lane, backlog))
@@ -51,11 +54,6 @@ impl Uploads {
         }
         let events = std::iter::from_fn(|| self.outbox.poll_event()).map(told).collect();
         (changed, events)
-    }
-
-    /// The next look is one, though nothing was submitted.
-    pub(super) fn tend(&mut self) {
-        self.news.store(true, Ordering::Release);
     }
 
     /// How much waits in this lane now.
