@@ -1738,6 +1738,8 @@ typedef struct {
     uint64_t events;
     // Of an upload: how many reports the server has acknowledged.
     uint64_t acknowledged;
+    // Of an upload: how many reports of the batch it has not. The next batch is smaller then, and follows after a second.
+    uint64_t unacknowledged;
 } homing_outcome;
 
 // ------------------------------------------------------------------------------------------------

@@ -146,6 +146,7 @@ struct Outcome {
     drain_ms: Option<u64>,
     events: bool,
     acknowledged: u64,
+    unacknowledged: u64,
 }
 
 fuzz_target!(|story: Story| {
@@ -330,6 +331,7 @@ impl Engine {
                         drain_ms: outcome.drain_ms.as_ref().map_or(ptr::null(), ptr::from_ref),
                         events: outcome.events.into(),
                         acknowledged: outcome.acknowledged,
+                        unacknowledged: outcome.unacknowledged,
                     };
                     homing_engine_done(engine, now, self.number(exchange), &outcome)
                 }

@@ -54,11 +54,13 @@ pub struct homing_outcome {
     pub events: u64,
     /// Of an upload: how many reports the server has acknowledged.
     pub acknowledged: u64,
+    /// Of an upload: how many reports of the batch it has not. The next batch is smaller then, and follows after a second.
+    pub unacknowledged: u64,
 }
 
 const POINTER: usize = size_of::<*const u8>();
 const _: () =
-    assert!(no_padding(size_of::<homing_outcome>(), &[8, 4, 4, POINTER, POINTER, POINTER, POINTER, 8, 8]));
+    assert!(no_padding(size_of::<homing_outcome>(), &[8, 4, 4, POINTER, POINTER, POINTER, POINTER, 8, 8, 8]));
 
 // SAFETY: `repr(C)`, the size first, and all zero are NULL and 0.
 unsafe impl Growing for homing_outcome {
@@ -93,7 +95,8 @@ pub(super) unsafe fn read_outcome<'a>(given: *const homing_outcome) -> Result<Ou
             }
         };
         let outcome = Outcome::from(verdict).with_drain(drain).with_events(given.events != 0);
-        Ok(outcome.with_acknowledged(given.acknowledged))
+        let outcome = outcome.with_acknowledged(given.acknowledged);
+        Ok(outcome.with_unacknowledged(given.unacknowledged))
     }
 }
 

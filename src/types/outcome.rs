@@ -25,6 +25,8 @@ pub struct Outcome<'a> {
     /// How many reports the server has acknowledged with this answer (`Homing-Acknowledged`) that waited until now; 0 for
     /// anything but an upload.
     pub acknowledged: u64,
+    /// How many reports of the batch it has not acknowledged.
+    pub unacknowledged: u64,
 }
 
 impl Outcome<'_> {
@@ -45,12 +47,18 @@ impl Outcome<'_> {
     pub fn with_acknowledged(self, acknowledged: u64) -> Self {
         Self { acknowledged, ..self }
     }
+
+    /// The same, with how many reports of the batch were not.
+    #[must_use]
+    pub fn with_unacknowledged(self, unacknowledged: u64) -> Self {
+        Self { unacknowledged, ..self }
+    }
 }
 
 impl<'a> From<Verdict<'a>> for Outcome<'a> {
     /// The answer said nothing else.
     fn from(verdict: Verdict<'a>) -> Self {
-        Self { verdict, drain: None, events: false, acknowledged: 0 }
+        Self { verdict, drain: None, events: false, acknowledged: 0, unacknowledged: 0 }
     }
 }
 
@@ -84,7 +92,13 @@ pub enum Verdict<'a> {
 impl Outcome<'_> {
     /// The exchange failed and nothing else was said.
     pub const fn failed(failure: Failure) -> Self {
-        Self { verdict: Verdict::Failed(failure), drain: None, events: false, acknowledged: 0 }
+        Self {
+            verdict: Verdict::Failed(failure),
+            drain: None,
+            events: false,
+            acknowledged: 0,
+            unacknowledged: 0,
+        }
     }
 }
 

@@ -393,7 +393,7 @@ fn small_structs(owner: &str, name: &str, header: &Header) -> Option<Fill> {
             .all(&["long_text(1024)", r#""""#], OK)
             .beside(SUCCESS),
         ("homing_outcome", "drain_ms") => optional_number(),
-        ("homing_outcome", "events" | "acknowledged") => any_word(),
+        ("homing_outcome", "events" | "acknowledged" | "unacknowledged") => any_word(),
         ("homing_outbox_options", "folder") => {
             text("NULL", OK).all(&[r#""""#, r#""/dev/null/nothing""#, "long_text(100000)"], OK)
         }

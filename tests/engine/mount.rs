@@ -409,7 +409,7 @@ mod twice {
         exchange: u64,
         outcome: Outcome<'_>,
     ) -> homing_status {
-        let Outcome { verdict, drain, events, acknowledged, .. } = outcome;
+        let Outcome { verdict, drain, events, acknowledged, unacknowledged, .. } = outcome;
         let drain = drain.map(milliseconds);
         let tag = |tag: Option<&str>| tag.map(|tag| CString::new(tag).unwrap());
         let (kind, status, settings, policy, failed) = match verdict {
@@ -431,6 +431,7 @@ mod twice {
             drain_ms: drain.as_ref().map_or(ptr::null(), ptr::from_ref),
             events: events.into(),
             acknowledged,
+            unacknowledged,
         };
         // SAFETY: the caller's promise; everything else lives here until the call returns.
         unsafe { homing_engine_done(engine, now, exchange, &outcome) }

@@ -353,3 +353,82 @@ fn a_driver_without_an_outbox_is_asked_once_and_no_more() {
     assert_eq!(uploads(&world).len(), 10, "once with each heartbeat");
     assert_eq!(world.count(|event| matches!(event, Event::UploadFailed { .. })), 0);
 }
+
+#[test]
+fn patience_that_an_upload_is_asked_for_silences_the_agent_no_longer_than_that_of_a_heartbeat() {
+    for (status, most) in [(503, s(15)), (429, s(615))] {
+        let mut world = attached(priorities(&[1, 1]).interval(s(10)));
+        world.outbox.takes = Takes::Fails(Cause::Throttled { status, retry_after: Some(s(3600)) });
+        world.report(Lane::Log, 1);
+        world.until(s(15), "a failed upload", |event| matches!(event, Event::UploadFailed { .. }));
+        world.outbox.takes = Takes::All;
+        world.until_attached("b", most);
+        world.run(s(60));
+        assert!(world.longest_gap() <= most, "{status}: {:?}", world.longest_gap());
+        assert_eq!(taken(&world, Lane::Log), 1, "{status}");
+    }
+}
+
+#[test]
+fn a_server_that_takes_one_of_each_batch_is_given_no_more_and_not_without_a_pause() {
+    let mut world = attached(priorities(&[1]).interval(s(300)));
+    world.outbox.takes = Takes::One;
+    world.report(Lane::Critical, 10_000);
+    world.run(s(60));
+    let begun = uploads(&world).len();
+    assert!((55..=200).contains(&begun), "{begun} requests a minute");
+    assert_eq!(taken(&world, Lane::Critical), begun as u64);
+    let bytes: u64 = world
+        .beats
+        .iter()
+        .filter_map(|(_, _, request)| {
+            if let Request::Upload { at_most, .. } = request { Some(u64::from(*at_most)) } else { None }
+        })
+        .sum();
+    assert!(bytes < 200_000, "{bytes} bytes for {begun} reports");
+    world.outbox.takes = Takes::All;
+    world.run(s(60));
+    assert_eq!(taken(&world, Lane::Critical), 10_000);
+}
+
+#[test]
+fn a_batch_that_is_refused_for_one_of_its_reports_becomes_smaller_until_the_others_pass() {
+    let mut world = attached(priorities(&[1]).interval(s(60)));
+    world.outbox.takes = Takes::Fewer(3);
+    world.report(Lane::Critical, 20);
+    world.report(Lane::Log, 20);
+    world.run(s(600));
+    assert_eq!((taken(&world, Lane::Critical), taken(&world, Lane::Log)), (20, 20));
+    assert_eq!(world.attachments().len(), 1, "the server is well");
+}
+
+#[test]
+fn a_server_that_takes_no_critical_reports_is_asked_once_after_each_heartbeat() {
+    let mut world = attached(priorities(&[1]).interval(s(60)));
+    world.outbox.takes = Takes::Declines(404);
+    world.report(Lane::Critical, 1);
+    let (begun, beats) = (uploads(&world).len(), world.count(world::is_heartbeat));
+    world.run(s(600));
+    let more = world.count(world::is_heartbeat) - beats;
+    assert!(
+        uploads(&world).len() - begun <= more + 1,
+        "{} uploads, {more} heartbeats",
+        uploads(&world).len()
+    );
+    world.outbox.takes = Takes::All;
+    world.run(s(62));
+    assert_eq!(taken(&world, Lane::Critical), 1);
+}
+
+#[test]
+fn a_flood_of_critical_reports_leaves_room_for_the_other_lanes() {
+    let mut world = attached(priorities(&[1]).interval(s(30)));
+    world.report(Lane::Critical, 200_000);
+    world.report(Lane::Status, 5);
+    world.report(Lane::Log, 5);
+    for _ in 0..400 {
+        world.report(Lane::Critical, 2_000).run(ms(100));
+    }
+    assert!(world.outbox.waiting(Lane::Critical) > 0, "the flood lasts");
+    assert_eq!((taken(&world, Lane::Status), taken(&world, Lane::Log)), (5, 5));
+}

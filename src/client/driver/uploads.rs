@@ -80,18 +80,24 @@ impl Uploads {
         up_to: Option<u64>,
     ) -> Outcome<'static> {
         let batch = self.batch.take_if(|(known, _)| *known == exchange).map(|(_, batch)| batch);
-        let (verdict, acknowledged) = match (&outcome.verdict, &batch) {
-            (Verdict::Success { status, .. }, Some(batch)) => settled(&self.outbox, batch, *status, up_to),
-            (Verdict::Declined { status: 413 }, Some(batch)) => (too_large(self.outbox.too_large(batch)), 0),
-            (Verdict::Failed(failure), _) => (Verdict::Failed(failure.clone()), 0),
+        let mut taken = (0, 0);
+        let verdict = match (&outcome.verdict, &batch) {
+            (Verdict::Success { status, .. }, Some(batch)) => {
+                let verdict;
+                (verdict, taken) = settled(&self.outbox, batch, *status, up_to);
+                verdict
+            }
+            (Verdict::Declined { status: 413 }, Some(batch)) => too_large(self.outbox.too_large(batch)),
+            (Verdict::Failed(failure), _) => Verdict::Failed(failure.clone()),
             (Verdict::Success { status, .. } | Verdict::Declined { status }, _) => {
-                (Verdict::Declined { status: *status }, 0)
+                Verdict::Declined { status: *status }
             }
         };
         Outcome::from(verdict)
             .with_drain(outcome.drain)
             .with_events(outcome.events)
-            .with_acknowledged(acknowledged)
+            .with_acknowledged(taken.0)
+            .with_unacknowledged(taken.1)
     }
 
     /// Nothing will be heard of this any more. The reports wait on.
@@ -112,16 +118,24 @@ impl Uploads {
     }
 }
 
-/// A number that is not one of the batch settles nothing: it may be another lane's, or made up.
-fn settled(outbox: &Outbox, batch: &Batch, status: u16, up_to: Option<u64>) -> (Verdict<'static>, u64) {
+/// A number that is not one of the batch settles nothing: it may be another lane's, or made up. With how many reports were taken,
+/// and left.
+fn settled(
+    outbox: &Outbox,
+    batch: &Batch,
+    status: u16,
+    up_to: Option<u64>,
+) -> (Verdict<'static>, (u64, u64)) {
     let up_to = up_to.filter(|up_to| (batch.first()..=batch.last()).contains(up_to));
     let Some(up_to) = up_to else {
         let note = "Homing-Acknowledged names none of the reports";
-        return (Verdict::Failed(crate::types::Failure::noted(Cause::NotAManager { status }, note)), 0);
+        return (Verdict::Failed(crate::types::Failure::noted(Cause::NotAManager { status }, note)), (0, 0));
     };
     outbox.settle(batch, up_to);
     let taken = batch.reports().filter(|report| report.id.number <= up_to).count();
-    (Verdict::Success { status, settings: None, policy: None }, taken.try_into().unwrap_or(u64::MAX))
+    let left = batch.reports().count() - taken;
+    let counts = (taken.try_into().unwrap_or(u64::MAX), left.try_into().unwrap_or(u64::MAX));
+    (Verdict::Success { status, settings: None, policy: None }, counts)
 }
 
 /// What is small enough for any server and is refused as too large says something of the server.

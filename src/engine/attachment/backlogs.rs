@@ -18,6 +18,9 @@ const LARGEST_BATCH: u32 = 1024 * 1024;
 /// So many batches of the first size are sent without a pause.
 const UNPACED: u32 = 4;
 
+/// After so many critical batches another lane that is due has one.
+const IN_A_ROW: u8 = 8;
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Backlogs {
@@ -35,6 +38,10 @@ pub(super) struct Backlogs {
     search_at: Moment,
     /// Uploads of critical reports that failed in a row.
     failures: u8,
+    /// Critical batches since another lane had one.
+    in_a_row: u8,
+    /// The server takes no critical reports; it is asked again after the next heartbeat.
+    takes_none: bool,
 }
 
 /// What the settings in force say of reports.
@@ -76,6 +83,8 @@ impl Backlogs {
             paid_until,
             search_at,
             failures: 0,
+            in_a_row: 0,
+            takes_none: false,
         }
     }
 
@@ -98,14 +107,16 @@ impl Backlogs {
         let has_turn = |lane: &Lane| {
             let level = self.level(*lane);
             let is_open = match lane {
-                Lane::Critical => level.turn > 0 || self.switches.critical_at_once,
+                Lane::Critical => level.turn > 0 || (self.switches.critical_at_once && !self.takes_none),
                 Lane::Status => level.turn > 0,
                 Lane::Log => level.turn > 0 && before == Before::Nothing,
                 Lane::Applications => level.turn > 0 && before == Before::Nothing && self.switches.learns,
             };
             is_open && level.backlog.reports > 0
         };
-        Lane::ALL.into_iter().filter(has_turn).map(due).min_by_key(|(_, at)| *at)
+        let next = || Lane::ALL.into_iter().filter(has_turn).map(due);
+        let other = || next().find(|(lane, at)| *lane != Lane::Critical && *at <= now);
+        if self.in_a_row >= IN_A_ROW { other() } else { None }.or_else(|| next().min_by_key(|(_, at)| *at))
     }
 
     /// Until when the link is kept for more critical reports.
@@ -131,13 +142,17 @@ impl Backlogs {
 
     /// A heartbeat was delivered: what waits now has its turn.
     pub(super) fn delivered(&mut self) {
+        self.takes_none = false;
         for level in &mut self.lanes {
             level.turn = level.backlog.reports;
         }
     }
 
-    /// The agent has attached, perhaps with many others: what needs more than one batch waits for a moment of its own.
+    /// The agent has attached, perhaps with many others: what needs more than one batch waits for a moment of its own. What another
+    /// server has asked for is over.
     pub(super) fn attached(&mut self, cx: &mut Context<'_>) {
+        self.others_at = cx.now.max(self.unpaced_at(&cx.tuning.schedule));
+        self.takes_none = false;
         let has_gathered = |level: &Level| level.backlog.bytes > u64::from(FIRST_BATCH);
         if self.lanes.iter().skip(1).any(has_gathered) {
             let wait = cx.rng.up_to(cx.tuning.schedule.upload_spread);
@@ -150,6 +165,7 @@ impl Backlogs {
     pub(super) fn begun(&mut self, lane: Lane, now: Moment, tuning: &Tuning) {
         let level = self.level(lane);
         let (waiting, at_most) = (level.backlog.bytes, level.at_most.into());
+        self.in_a_row = if lane == Lane::Critical { self.in_a_row.saturating_add(1) } else { 0 };
         if lane == Lane::Critical {
             // What comes after all that waits leaves together.
             self.critical_at = if waiting > at_most { now } else { now + tuning.upload_gap };
@@ -159,20 +175,28 @@ impl Backlogs {
         let batches = waiting.min(at_most).div_ceil(FIRST_BATCH.into());
         let price = tuning.upload_pace.saturating_mul(u32::try_from(batches).unwrap_or(u32::MAX));
         self.paid_until = self.paid_until.max(now) + price;
-        self.others_at = self.others_at.max(self.paid_until - tuning.upload_pace * UNPACED);
+        self.others_at = self.others_at.max(self.unpaced_at(tuning));
     }
 
-    /// The server has taken so many reports.
-    pub(super) fn acknowledged(&mut self, lane: Lane, reports: u64) {
+    /// The server has taken so many reports of a batch, and has left others. It is given no more than it takes, and not at once.
+    pub(super) fn acknowledged(&mut self, cx: &Context<'_>, lane: Lane, reports: u64, left: u64) {
         if lane == Lane::Critical {
             self.failures = 0;
         }
         let level = self.level_mut(lane);
         level.turn = level.turn.saturating_sub(reports);
-        level.at_most = level.at_most.saturating_mul(2).min(LARGEST_BATCH);
+        if left == 0 {
+            let growth = if level.at_most < FIRST_BATCH { 4 } else { 2 };
+            level.at_most = level.at_most.saturating_mul(growth).min(LARGEST_BATCH);
+            return;
+        }
+        let taken =
+            u128::from(level.at_most) * u128::from(reports) / u128::from(reports.saturating_add(left));
+        level.at_most = u32::try_from(taken).unwrap_or(LARGEST_BATCH).max(1);
+        self.wait(lane, cx.now + cx.tuning.schedule.upload_gap);
     }
 
-    /// The batch was too large, for the server or for the line.
+    /// The batch was too large, for the server or for the line, or something in it is not to the server's taste.
     pub(super) fn halve(&mut self, lane: Lane) {
         let level = self.level_mut(lane);
         let bytes = u32::try_from(level.backlog.bytes).unwrap_or(u32::MAX);
@@ -192,6 +216,12 @@ impl Backlogs {
         self.failures == 1
     }
 
+    /// The server takes nothing of this lane, until the next heartbeat at least.
+    pub(super) fn declined(&mut self, lane: Lane) {
+        self.level_mut(lane).turn = 0;
+        self.takes_none |= lane == Lane::Critical;
+    }
+
     /// This lane is sent again at once.
     pub(super) fn retry(&mut self, lane: Lane, now: Moment) {
         *self.leaves_at(lane) = now;
@@ -206,6 +236,11 @@ impl Backlogs {
     /// A search begins for a critical report.
     pub(super) fn searched(&mut self, now: Moment, tuning: &Tuning) {
         self.search_at = now + tuning.upload_search;
+    }
+
+    /// Before that the pace is used up.
+    fn unpaced_at(&self, tuning: &Tuning) -> Moment {
+        self.paid_until - tuning.upload_pace * UNPACED
     }
 
     fn leaves_at(&mut self, lane: Lane) -> &mut Moment {

@@ -295,17 +295,10 @@ impl Attachment {
                 self.again(cx.now + wait, Try::First);
             }
             FailureClass::Throttled => {
-                self.servers.charge(cx, record, policy, &failure);
-                let asked =
-                    if let Cause::Throttled { retry_after, .. } = failure.cause { retry_after } else { None };
-                let asked = floor(asked, tuning);
-                let record = self.servers.record(record);
-                let until = record.and_then(|record| record.throttled_until()).unwrap_or(cx.now);
+                self.throttled(cx, &failure);
+                let until = self.floor().unwrap_or(cx.now);
                 cx.emit(Event::attempt_failed(server, &failure, Next::Later));
                 self.again(until, Try::First);
-                if asked > self.interval {
-                    self.move_away(cx, Leave::new(cx.now, Reason::ServerThrottled));
-                }
             }
             FailureClass::Refused
             | FailureClass::NoAnswer
@@ -323,6 +316,25 @@ impl Attachment {
                 cx.emit(Event::attempt_failed(server, &failure, Next::NextServer));
                 self.lose(cx, failure, Charge::Due);
             }
+        }
+    }
+
+    /// The server in use asks for patience, whatever it was asked. No heartbeat is made before that is over, so an agent that cannot
+    /// wait so long looks for another server.
+    pub(super) fn throttled(&mut self, cx: &mut Context<'_>, failure: &Failure) {
+        let Some(active) = self.active() else {
+            return;
+        };
+        let (record, policy) = (active.record(), active.member.server.policy);
+        self.servers.charge(cx, record, policy, failure);
+        self.memorable = true;
+        self.hunger.failed();
+        let asked = if let Cause::Throttled { retry_after, .. } = failure.cause { retry_after } else { None };
+        let is_long = floor(asked, &cx.tuning.attachment) > self.interval;
+        if let Some(active) = self.active_mut().filter(|_| is_long)
+            && active.leave.is_none_or(|leave| leave.at > cx.now)
+        {
+            active.leave = Some(Leave::new(cx.now, Reason::ServerThrottled));
         }
     }
 

@@ -69,12 +69,12 @@ impl Attachment {
         let Phase::Stopping { attempt, .. } = &self.phase else {
             return;
         };
-        let Answer { exchange, link, status, elapsed, acknowledged, .. } = answer;
+        let Answer { exchange, link, status, elapsed, acknowledged, unacknowledged, .. } = answer;
         let target = attempt.target.clone();
         let record = target.record;
         let is_well = if let Request::Upload { lane, .. } = attempt.request {
             cx.queue.abandon(exchange, Ending::Unchanged);
-            self.uploaded(cx, lane, record, acknowledged);
+            self.uploaded(cx, lane, record, (acknowledged, unacknowledged));
             acknowledged > 0
         } else {
             cx.act(Action::Adopt { exchange });

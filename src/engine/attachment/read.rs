@@ -178,11 +178,10 @@ impl Attachment {
         let Some(active) = self.active() else {
             return;
         };
-        let (record, certificate_policy) = (active.record(), active.member.server.policy);
+        let record = active.record();
         // What the server asks for holds, whatever it was asked.
         if failure.class() == FailureClass::Throttled {
-            self.servers.charge(cx, record, certificate_policy, failure);
-            self.memorable = true;
+            self.throttled(cx, failure);
         }
         cx.emit(document.failed(self.servers.id(record), failure.to_string()));
     }

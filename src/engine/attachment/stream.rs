@@ -192,12 +192,12 @@ impl Attachment {
         let Some(active) = self.active() else {
             return;
         };
-        let (record, policy) = (active.record(), active.member.server.policy);
+        let record = active.record();
         self.memorable = true;
         // The stream's death says nothing of the server, but what the server asks for holds.
         let throttled = |failure: &&Failure| failure.class() == FailureClass::Throttled;
         if let Some(failure) = loss.failure.as_ref().filter(throttled) {
-            self.servers.charge(cx, record, policy, failure);
+            self.throttled(cx, failure);
         }
         let detail =
             loss.failure.map_or_else(|| "the server ended it".to_owned(), |failure| failure.to_string());

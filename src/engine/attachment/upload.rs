@@ -12,7 +12,7 @@ use crate::engine::session::{Attempt, Receipt, Sending, Sent, Taker};
 use crate::engine::tuning::Tuning;
 use crate::engine::{Action, Ending, Event, Input, Reason};
 use crate::settings::Effective;
-use crate::types::{Backlog, Cause, Failure, FailureClass, Lane, Moment, Request};
+use crate::types::{Backlog, Failure, FailureClass, Lane, Moment, Request};
 
 impl Attachment {
     // --- getters ---
@@ -104,12 +104,18 @@ impl Attachment {
         Some(Request::Upload { lane: Lane::Critical, at_most: backlogs.at_most(Lane::Critical) })
     }
 
-    /// A server has taken so many reports.
-    pub(super) fn uploaded(&mut self, cx: &mut Context<'_>, lane: Lane, record: usize, reports: u64) {
+    /// A server has taken so many reports of a batch, and left others.
+    pub(super) fn uploaded(
+        &mut self,
+        cx: &mut Context<'_>,
+        lane: Lane,
+        record: usize,
+        (reports, left): (u64, u64),
+    ) {
         let Some(backlogs) = &mut self.backlogs else {
             return;
         };
-        backlogs.acknowledged(lane, reports);
+        backlogs.acknowledged(cx, lane, reports, left);
         let (server, waiting) = (self.servers.id(record), backlogs.waiting(lane));
         cx.emit(Event::Uploaded { server, lane, reports, waiting });
     }
@@ -132,7 +138,7 @@ impl Attachment {
 
     fn upload_over(&mut self, cx: &mut Context<'_>, sending: &Sending, receipt: Receipt) {
         let drain = match receipt {
-            Receipt::Acknowledged { link, reports, drain } => {
+            Receipt::Acknowledged { link, reports, left, drain } => {
                 match (sending.to, self.active_mut()) {
                     (Taker::Active, Some(active)) => active.heartbeat.give_back(cx, link),
                     (Taker::Another, _) | (Taker::Active, None) => cx.queue.close(link.id, Ending::Idle),
@@ -140,7 +146,7 @@ impl Attachment {
                 if reports == 0 {
                     self.upload_refused(cx, sending, "the server acknowledged none of them");
                 } else {
-                    self.uploaded(cx, sending.lane, sending.attempt.target.record, reports);
+                    self.uploaded(cx, sending.lane, sending.attempt.target.record, (reports, left));
                 }
                 drain
             }
@@ -154,7 +160,14 @@ impl Attachment {
                 drain
             }
             Receipt::Declined { status, drain } => {
-                self.upload_refused(cx, sending, &format!("the server takes none of this lane ({status})"));
+                self.tell_upload_failed(
+                    cx,
+                    sending,
+                    &format!("the server takes none of this lane ({status})"),
+                );
+                if let Some(backlogs) = &mut self.backlogs {
+                    backlogs.declined(sending.lane);
+                }
                 drain
             }
             Receipt::Failed { failure, drain } => {
@@ -245,9 +258,13 @@ impl Attachment {
     }
 
     fn upload_refused(&mut self, cx: &mut Context<'_>, sending: &Sending, detail: &str) {
+        self.tell_upload_failed(cx, sending, detail);
+        self.lane_failed(cx, sending.lane);
+    }
+
+    fn tell_upload_failed(&self, cx: &mut Context<'_>, sending: &Sending, detail: &str) {
         let server = self.servers.id(sending.attempt.target.record);
         cx.emit(Event::UploadFailed { server, lane: sending.lane, detail: detail.to_owned() });
-        self.lane_failed(cx, sending.lane);
     }
 
     fn upload_failed(&mut self, cx: &mut Context<'_>, sending: &Sending, failure: &Failure) {
@@ -262,17 +279,18 @@ impl Attachment {
             // The kept link may have been closed before the first byte: a fresh one tells.
             return backlogs.retry(lane, cx.now);
         }
-        if matches!(failure.cause, Cause::NoFirstByte | Cause::ExchangeTimeout | Cause::AttemptTimeout) {
+        if may_be_the_batch(failure.class()) {
             backlogs.halve(lane);
         }
         let record = attempt.target.record;
         let is_throttled = failure.class() == FailureClass::Throttled;
-        if is_throttled {
+        if is_throttled && sending.to == Taker::Active {
+            self.throttled(cx, failure);
+        } else if is_throttled {
             self.servers.charge(cx, record, attempt.target.server.policy, failure);
             self.memorable = true;
         }
-        let server = self.servers.id(record);
-        cx.emit(Event::UploadFailed { server, lane, detail: failure.to_string() });
+        self.tell_upload_failed(cx, sending, &failure.to_string());
         let is_first = self.lane_failed(cx, lane);
         if is_first && !is_throttled && sending.to == Taker::Active {
             // Whether the server is there at all is not for an upload to say.
@@ -282,6 +300,29 @@ impl Attachment {
 
     fn lane_failed(&mut self, cx: &mut Context<'_>, lane: Lane) -> bool {
         self.backlogs.as_mut().is_some_and(|backlogs| backlogs.failed(cx, lane))
+    }
+}
+
+/// Whether a smaller batch may fare better: it is too long for the line, or something on the way refuses one report of it.
+fn may_be_the_batch(class: FailureClass) -> bool {
+    match class {
+        FailureClass::Silent
+        | FailureClass::Limit
+        | FailureClass::Broken
+        | FailureClass::ServerError
+        | FailureClass::NotAllowed
+        | FailureClass::Misunderstood
+        | FailureClass::WrongServer => true,
+        FailureClass::Refused
+        | FailureClass::NoAnswer
+        | FailureClass::LocalNetwork
+        | FailureClass::Name
+        | FailureClass::Certificate
+        | FailureClass::Throttled
+        | FailureClass::TooLarge
+        | FailureClass::Proxy
+        | FailureClass::Draining
+        | FailureClass::ClosedIdle => false,
     }
 }
 

@@ -41,6 +41,8 @@ pub(in crate::engine) struct Answer<'a> {
     pub(in crate::engine) events: bool,
     /// Reports that the server has taken.
     pub(in crate::engine) acknowledged: u64,
+    /// Reports of the batch that it has left.
+    pub(in crate::engine) unacknowledged: u64,
 }
 
 /// Whether something between this machine and the server has answered in its place. Over a verified link the server itself

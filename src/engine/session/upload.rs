@@ -49,10 +49,11 @@ pub(in crate::engine) enum Sent {
 /// How an upload ended.
 #[derive(Debug)]
 pub(in crate::engine) enum Receipt {
-    /// The server has acknowledged so many reports, and its link stands.
+    /// The server has acknowledged so many reports of the batch, and left others; its link stands.
     Acknowledged {
         link: Link,
         reports: u64,
+        left: u64,
         drain: Option<Duration>,
     },
     /// The server does not do this, or not with so much at once.
@@ -152,7 +153,8 @@ impl Upload {
             Step::Answered(answer) => {
                 // Nothing of it is for the product.
                 cx.queue.abandon(answer.exchange, Ending::Unchanged);
-                Receipt::Acknowledged { link: answer.link, reports: answer.acknowledged, drain: answer.drain }
+                let (reports, left) = (answer.acknowledged, answer.unacknowledged);
+                Receipt::Acknowledged { link: answer.link, reports, left, drain: answer.drain }
             }
             Step::Declined { status, drain } => Receipt::Declined { status, drain },
             Step::Failed { failure, drain } => Receipt::Failed { failure, drain },

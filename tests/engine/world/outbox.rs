@@ -21,6 +21,10 @@ pub enum Takes {
     Declines(u16),
     /// None: it fails like this.
     Fails(Cause),
+    /// One of each batch.
+    One,
+    /// Every batch but those with more than so many reports, as if one of them were not to its taste.
+    Fewer(u64),
 }
 
 /// See the module.
@@ -44,18 +48,22 @@ impl Outbox {
     }
 
     /// What comes of an upload: the server took this much of it, or not.
-    fn sent(&mut self, lane: Lane, at_most: u32) -> (Verdict<'static>, u64) {
+    fn sent(&mut self, lane: Lane, at_most: u32) -> (Verdict<'static>, (u64, u64)) {
         let reports = (u64::from(at_most) / REPORT).max(1).min(self.waiting(lane));
         match self.takes {
-            _ if reports == 0 => (Verdict::Declined { status: 0 }, 0),
-            Takes::AtMost(bytes) if reports * REPORT > bytes => (Verdict::Declined { status: 413 }, 0),
-            Takes::All | Takes::AtMost(_) => {
-                *self.waiting.entry(lane).or_default() -= reports;
-                *self.taken.entry(lane).or_default() += reports;
-                (Verdict::Success { status: 200, settings: None, policy: None }, reports)
+            _ if reports == 0 => (Verdict::Declined { status: 0 }, (0, 0)),
+            Takes::AtMost(bytes) if reports * REPORT > bytes => (Verdict::Declined { status: 413 }, (0, 0)),
+            Takes::Fewer(most) if reports > most => {
+                (Verdict::Failed(Cause::Misunderstood { status: 400 }.into()), (0, 0))
             }
-            Takes::Declines(status) => (Verdict::Declined { status }, 0),
-            Takes::Fails(cause) => (Verdict::Failed(Failure::from(cause)), 0),
+            Takes::All | Takes::AtMost(_) | Takes::One | Takes::Fewer(_) => {
+                let taken = if self.takes == Takes::One { 1 } else { reports };
+                *self.waiting.entry(lane).or_default() -= taken;
+                *self.taken.entry(lane).or_default() += taken;
+                (Verdict::Success { status: 200, settings: None, policy: None }, (taken, reports - taken))
+            }
+            Takes::Declines(status) => (Verdict::Declined { status }, (0, 0)),
+            Takes::Fails(cause) => (Verdict::Failed(Failure::from(cause)), (0, 0)),
         }
     }
 }
@@ -77,8 +85,8 @@ impl World {
 
     /// A server that is well has heard an upload.
     pub(super) fn uploaded(&mut self, lane: Lane, at_most: u32) -> Outcome<'static> {
-        let (verdict, acknowledged) = self.outbox.sent(lane, at_most);
+        let (verdict, (taken, left)) = self.outbox.sent(lane, at_most);
         self.waits(lane);
-        Outcome::from(verdict).with_acknowledged(acknowledged)
+        Outcome::from(verdict).with_acknowledged(taken).with_unacknowledged(left)
     }
 }

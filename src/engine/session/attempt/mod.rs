@@ -376,8 +376,8 @@ impl Attempt {
         first_byte: Duration,
     ) -> Step<'a> {
         self.stage = Stage::Ended;
-        let (drain, events, acknowledged) = (outcome.drain, outcome.events, outcome.acknowledged);
-        match outcome.verdict {
+        let Outcome { verdict, drain, events, acknowledged, unacknowledged } = outcome;
+        match verdict {
             Verdict::Success { status, settings, policy } => {
                 self.close_spare(cx, Ending::Replaced);
                 let elapsed = cx.now.since(since);
@@ -394,6 +394,7 @@ impl Attempt {
                     drain,
                     events,
                     acknowledged,
+                    unacknowledged,
                 })
             }
             Verdict::Declined { status } => {
