@@ -331,9 +331,14 @@ impl Attachment {
         self.hunger.failed();
         let asked = if let Cause::Throttled { retry_after, .. } = failure.cause { retry_after } else { None };
         let is_long = floor(asked, &cx.tuning.attachment) > self.interval;
-        if let Some(active) = self.active_mut().filter(|_| is_long)
-            && active.leave.is_none_or(|leave| leave.at > cx.now)
-        {
+        let unfed = self.hunger.is_unfed(cx.now);
+        let Some(active) = self.active_mut() else {
+            return;
+        };
+        let leaves_now = active.leave.is_some_and(|leave| leave.at <= cx.now);
+        if unfed && !active.is_unfed() {
+            active.leave = Some(Leave::new(cx.now, Reason::Unfed));
+        } else if is_long && !leaves_now && !active.is_unfed() {
             active.leave = Some(Leave::new(cx.now, Reason::ServerThrottled));
         }
     }
