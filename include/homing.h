@@ -113,6 +113,9 @@ typedef struct homing_value homing_value;
 // client returns HOMING_ERROR_FORKED at once and touches nothing that the two share.
 typedef struct homing_client homing_client;
 
+// What a server answered to a call. Any thread may read it.
+typedef struct homing_answer homing_answer;
+
 // Every decision homing makes, and nothing else: no clock, no thread, no socket.
 //
 // The driver says what happened (homing_engine_connected, ...), drains homing_engine_next_action and
@@ -255,6 +258,15 @@ homing_text homing_version_text(void);
 // The report was not taken: a callback must not wait for the disk, applications are not learned, or this one was reported
 // before.
 #define HOMING_ERROR_NOT_TAKEN (-22)
+
+// The call was not made: its method, path or body is not allowed, or a callback would wait for it.
+#define HOMING_ERROR_CALL (-23)
+
+// So many calls wait or are under way already that no more are taken.
+#define HOMING_ERROR_TOO_MANY (-24)
+
+// No answer came to the call. A server may have taken it all the same.
+#define HOMING_ERROR_NO_ANSWER (-25)
 
 // What a function returns: HOMING_OK, or one of the negative numbers HOMING_ERROR_....
 typedef int32_t homing_status;
@@ -1262,6 +1274,13 @@ void homing_batch_free(homing_batch *batch);
 // The folder of the outbox is used again. Of the managed client alone.
 #define HOMING_EVENT_OUTBOX_RECOVERED 42
 
+// server has answered the call homing_event_call, whatever with: homing_event_http_status, and homing_event_body of the managed
+// client.
+#define HOMING_EVENT_CALLED 43
+
+// The call homing_event_call has no answer; text says why. server and class are those of the failure, if it was made to one.
+#define HOMING_EVENT_CALL_FAILED 44
+
 // What happened: HOMING_EVENT_.... Later versions tell more kinds: ignore those you do not know.
 int32_t homing_event_kind(const homing_event *event);
 
@@ -1295,7 +1314,7 @@ homing_text homing_event_text(const homing_event *event);
 // The priority of the server the agent is attached to, from 1; 0 when the list does not name it.
 uint32_t homing_event_priority(const homing_event *event);
 
-// The HTTP status of a heartbeat's answer.
+// The HTTP status of the answer to a heartbeat or a call.
 uint32_t homing_event_http_status(const homing_event *event);
 
 // The duration of the kinds that have one, in milliseconds; -1 for the others.
@@ -1314,7 +1333,7 @@ homing_text homing_event_location(const homing_event *event);
 // matter, else 0.
 uint32_t homing_event_is_attached(const homing_event *event);
 
-// The body of a heartbeat's answer, a policy, or the bytes of a command: bytes of the product's own. Of the managed client
+// The body of the answer to a heartbeat or a call, a policy, or the bytes of a command: bytes of the product's own. Of the managed client
 // alone; the driver of an engine has the bytes already.
 homing_bytes homing_event_body(const homing_event *event);
 
@@ -1646,6 +1665,84 @@ homing_status homing_client_join(const homing_client *client,
 void homing_client_free(homing_client *client);
 
 // ------------------------------------------------------------------------------------------------
+// What a product says itself to the management server, and the answer.
+
+// A server may have taken the call although no answer came, and must not take it again.
+#define HOMING_REPEAT_NEVER 0
+
+// The call does the same when it is made twice: after a failure it is made once more, to another server.
+#define HOMING_REPEAT_ONCE_ELSEWHERE 1
+
+// A request of the product's own to the management server in use. Zero everything, set struct_size, method and path, and
+// what applies. All of it is copied.
+typedef struct {
+    // sizeof(homing_call).
+    uint64_t struct_size;
+    // GET, POST, PUT or DELETE, NUL-terminated.
+    const char *method;
+    // The path below /homing/v1/call/, with a query if there is one, NUL-terminated: at most 2,048 visible ASCII characters, relative,
+    // without empty parts, ., .., %2e, %2f, %5c, a backslash or #.
+    const char *path;
+    // Header fields, at most 64 and 8 KiB in all; NULL for none. Those that HTTP/1.1 or homing need themselves are refused.
+    const homing_header *headers;
+    // How many.
+    size_t header_count;
+    // The body: at most 16 MiB; NULL for none.
+    const uint8_t *body;
+    // Bytes of the body.
+    size_t body_len;
+    // How long the call may take in milliseconds, the wait for a server included; 0: 30,000. At most a day.
+    uint32_t within_ms;
+    // HOMING_REPEAT_....
+    int32_t repeat;
+} homing_call;
+
+// Says something of the product's own to the management server in use, and waits for the answer; when there is no server, for one,
+// as long as the call may take. On success the caller owns *out: any answer is one, whatever its status, and the server is
+// not judged by it. The credentials go along as with a heartbeat. Redirects are not followed. At most 4 calls are under way at
+// once; 64 wait.
+//
+// Errors: HOMING_ERROR_CALL when it cannot be made as it is, or a callback would wait; HOMING_ERROR_CREDENTIAL for a header field; HOMING_ERROR_TOO_MANY;
+// HOMING_ERROR_NO_ANSWER, when a server may have taken it all the same; HOMING_ERROR_STOPPED.
+homing_status homing_client_call(homing_client *client,
+                                 const homing_call *call,
+                                 homing_answer **out,
+                                 homing_error **error);
+
+// The same without waiting, for callbacks too. *number, which may be NULL, names the call in the event that ends it,
+// HOMING_EVENT_CALLED or HOMING_EVENT_CALL_FAILED: homing_event_call.
+//
+// Errors: HOMING_ERROR_CALL, HOMING_ERROR_CREDENTIAL, HOMING_ERROR_TOO_MANY, HOMING_ERROR_STOPPED. No event comes then.
+homing_status homing_client_begin_call(homing_client *client,
+                                       const homing_call *call,
+                                       uint64_t *number,
+                                       homing_error **error);
+
+// Which server answered.
+homing_text homing_answer_server(const homing_answer *answer);
+
+// The HTTP status of an answer; 0 for NULL.
+uint32_t homing_answer_http_status(const homing_answer *answer);
+
+// The body of an answer. The view lives until the answer is freed.
+homing_bytes homing_answer_body(const homing_answer *answer);
+
+// Frees an answer. NULL is fine.
+void homing_answer_free(homing_answer *answer);
+
+// The number of the call that has ended; 0 for other events.
+uint64_t homing_event_call(const homing_event *event);
+
+// Make a call of the product, named by the driver and never twice by the same number, to the server in use; when there is none,
+// to the next one. within_ms is how long it may take, the wait included; repeat is HOMING_REPEAT_.... It ends by HOMING_EVENT_CALLED
+// or HOMING_EVENT_CALL_FAILED; it has failed at once when 64 wait already, communication is off, or the engine stops.
+homing_status homing_engine_call(homing_engine *engine,
+                                 uint64_t now_ns,
+                                 uint64_t call,
+                                 uint64_t within_ms,
+                                 int32_t repeat);
+
+// ------------------------------------------------------------------------------------------------
 // The reports of a client, and what its events say of them.
 
 // Takes a report for the management server: len bytes at body, at most 256 KiB. It waits in the outbox until a server has
@@ -1823,6 +1920,10 @@ typedef struct {
 // nothing declines with the status 0; a server that calls it too large (413) is told as declined with that status.
 #define HOMING_REQUEST_UPLOAD 8
 
+// What the product says itself: the request that it named call, below /homing/v1/call/. Every answer is a success,
+// whatever its status. A driver that no longer knows the call declines.
+#define HOMING_REQUEST_CALL 9
+
 // A connection of our own to the server's address; proxies are 0 to 255.
 #define HOMING_ROUTE_DIRECT (-1)
 
@@ -1929,6 +2030,8 @@ typedef struct {
     uint32_t is_enabled;
     // How many bytes an upload may have.
     uint64_t at_most;
+    // Names a call of the product, as homing_engine_call did.
+    uint64_t call;
 } homing_action;
 
 // ------------------------------------------------------------------------------------------------

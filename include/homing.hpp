@@ -207,6 +207,7 @@ public:
     std::uint32_t http_status() const noexcept { return homing_event_http_status(handle_); }
     std::string_view body() const noexcept { return view(homing_event_body(handle_)); }
     std::uint64_t covers() const noexcept { return homing_event_covers(handle_); }
+    std::uint64_t call() const noexcept { return homing_event_call(handle_); }
     std::int32_t situation() const noexcept { return homing_event_situation(handle_); }
     std::string_view location() const noexcept { return view(homing_event_location(handle_)); }
     bool is_attached() const noexcept { return homing_event_is_attached(handle_) != 0; }
@@ -300,6 +301,49 @@ inline std::uint32_t milliseconds(std::chrono::milliseconds duration) noexcept {
 
 } // namespace detail
 
+// What a product says itself to the server in use; see homing_call.
+struct product_call {
+    std::string method;
+    std::string path;
+    std::vector<header> headers;
+    std::string body;
+    // 0: 30 s.
+    std::chrono::milliseconds within{0};
+    bool once_elsewhere = false;
+};
+
+// What a server answered to a call.
+class answer {
+public:
+    explicit answer(homing_answer *handle) noexcept : handle_(handle) {}
+
+    std::string_view server() const noexcept { return view(homing_answer_server(get())); }
+    std::uint32_t http_status() const noexcept { return homing_answer_http_status(get()); }
+    std::string_view body() const noexcept { return view(homing_answer_body(get())); }
+
+    const homing_answer *get() const noexcept { return handle_.get(); }
+
+private:
+    detail::owned<homing_answer, homing_answer_free> handle_;
+};
+
+namespace detail {
+
+inline homing_call call(const product_call &what, const std::vector<homing_header> &headers) {
+    auto call = sized<homing_call>();
+    call.method = what.method.c_str();
+    call.path = what.path.c_str();
+    call.headers = headers.data();
+    call.header_count = headers.size();
+    call.body = bytes(what.body);
+    call.body_len = what.body.size();
+    call.within_ms = milliseconds(what.within);
+    call.repeat = what.once_elsewhere ? HOMING_REPEAT_ONCE_ELSEWHERE : HOMING_REPEAT_NEVER;
+    return call;
+}
+
+} // namespace detail
+
 // What a client is given when it starts; see homing_options. Functions that are not set are not called. They run on the
 // client's thread, except store_load, which runs inside client::start, and on_log, which runs on any thread, also on several
 // at once.
@@ -365,6 +409,24 @@ public:
         });
     }
 
+    // Says something of the product's own to the server in use, and waits for the answer.
+    result<answer> make_call(const product_call &what) const {
+        auto headers = detail::fields(what.headers);
+        auto call = detail::call(what, headers);
+        return detail::made<answer, homing_answer>(
+            [&](auto out, auto error) { return homing_client_call(handle_, &call, out, error); });
+    }
+    // The same without waiting: event.call() of the event that ends it is this number.
+    result<std::uint64_t> begin_call(const product_call &what) const {
+        auto headers = detail::fields(what.headers);
+        auto call = detail::call(what, headers);
+        std::uint64_t number = 0;
+        homing_error *error = nullptr;
+        auto status = homing_client_begin_call(handle_, &call, &number, &error);
+        if (status != HOMING_OK)
+            return detail::why(status, error);
+        return number;
+    }
     result<done> confirm_policy(const std::string &tag) const { return call(homing_client_confirm_policy, tag.c_str()); }
     // Decides about settings that wait since on_settings returned HOMING_CONSENT_LATER.
     result<done> decide_settings(const std::string &tag, std::int32_t consent) const {

@@ -28,7 +28,7 @@ use manager::Site;
 
 /// Each struct that grows, in the order in which the program tells their sizes; the member with which it ended
 /// yesterday; and how large that made it where a pointer has 8 bytes.
-const YESTERDAY: [(&str, &str, usize); 11] = [
+const YESTERDAY: [(&str, &str, usize); 12] = [
     ("homing_options", "agent_id", 16),
     ("homing_engine_options", "agent_id", 16),
     ("homing_action", "version", 48),
@@ -40,6 +40,7 @@ const YESTERDAY: [(&str, &str, usize); 11] = [
     ("homing_outcome", "status", 16),
     ("homing_outbox_options", "folder", 16),
     ("homing_lane_account", "submitted", 16),
+    ("homing_call", "path", 24),
 ];
 
 #[test]

@@ -8,6 +8,8 @@ mod arriving;
 #[cfg(target_os = "linux")]
 #[path = "../examples/tokio/async_events.rs"]
 mod async_events;
+#[path = "client/calls.rs"]
+mod calls;
 #[path = "client/certificates.rs"]
 mod certificates;
 #[path = "client/credentials.rs"]

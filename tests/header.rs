@@ -8,7 +8,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files of src/ffi that have something for C, in an order in which a type comes before its use.
-const NOUNS: [&str; 30] = [
+const NOUNS: [&str; 31] = [
     "view",
     "version",
     "status",
@@ -30,6 +30,7 @@ const NOUNS: [&str; 30] = [
     "options",
     "handle",
     "client",
+    "call",
     "reporting",
     "outcome",
     "action",

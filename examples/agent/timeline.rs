@@ -182,6 +182,10 @@ impl Line {
                 server,
                 "has ended on a kept connection; the next is verified afresh",
             ),
+            Event::Called { server, call, status, .. } => {
+                Self::new("called", server, format!("call {}: {status}", call.0))
+            }
+            Event::CallFailed { .. } => Self::new("not called", "", event),
             other => Self::new("event", "", other),
         };
         Some(line)

@@ -97,6 +97,7 @@ enum Call<'a> {
     SetLocation(Option<Words>),
     SetRoutes(Vec<i16>),
     Waiting(i8, u64, u64),
+    Say(u64, u64, i8),
     Stop(u64),
 }
 
@@ -376,6 +377,9 @@ impl Engine {
                 }
                 Call::Waiting(lane, reports, bytes) => {
                     homing_engine_waiting(engine, now, (*lane).into(), *reports, *bytes)
+                }
+                Call::Say(call, within_ms, repeat) => {
+                    homing_engine_call(engine, now, *call, *within_ms, (*repeat).into())
                 }
                 Call::Stop(grace_ms) => homing_engine_stop(engine, now, *grace_ms),
             }

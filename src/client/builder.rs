@@ -10,6 +10,7 @@ use std::thread;
 use super::arrival::{Arrivals, Rules};
 use super::arrived::Arrived;
 use super::beginning::{Start, begin};
+use super::callers::Callers;
 use super::consent::{Consent, ConsentHook, OfferedSettings};
 use super::credential_provider::{Asked, CredentialProvider, CredentialsCell, CredentialsHook};
 use super::driver::{Config, Driver};
@@ -413,15 +414,15 @@ impl Builder {
             waker: sleep.waker(),
             status: self.status.clone(),
             reports: self.reports.clone(),
+            callers: Callers::default(),
             credentials: self.credentials.clone(),
             events: EventQueue::default(),
             ending: Ending::default(),
         });
         let limits = Arc::new(self.limits);
-        // Even with a fixed seed two lives must not share their idempotency keys.
-        let protocol = Homing::new(self.agent, Arc::clone(&limits), random()?);
         let config = Config {
-            protocol: Box::new(protocol),
+            // Even with a fixed seed two lives must not share their idempotency keys.
+            protocol: Box::new(Homing::new(self.agent, Arc::clone(&limits), random()?)),
             limits,
             settings: prepared,
             clock: trust_clock,

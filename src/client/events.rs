@@ -253,6 +253,8 @@ fn is_progress(event: &Event) -> bool {
         | Event::CertificateEnded { .. }
         | Event::LaneFilled { .. }
         | Event::ReportsLost { .. }
+        | Event::Called { .. }
+        | Event::CallFailed { .. }
         | Event::OutboxProblem { .. }
         | Event::OutboxRecovered {}
         | Event::Stopped {} => false,

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::callers::{Awaits, Callers};
 use super::consent::Consent;
 use super::credential_provider::CredentialsCell;
 use super::credentials::{CredentialError, Credentials};
@@ -20,6 +21,10 @@ use super::writer;
 use crate::engine::{Command, Engine, NetworkChange, Snapshot};
 use crate::platform::{Clock, LentWaitable, Logger, Process, Waitable, Waker, logging};
 use crate::settings::Settings;
+use crate::types::{Call, CallAnswer, CallError, CallId};
+
+/// How long beyond its own limit a call is waited for: the client's thread ends it.
+const CALL_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Called with each event, on the client's thread.
 pub(super) type EventCallback = Box<dyn FnMut(&Client, &ClientEvent) + Send>;
@@ -68,6 +73,7 @@ pub(super) struct Shared {
     pub(super) waker: Waker,
     pub(super) status: StatusCell,
     pub(super) reports: Reports,
+    pub(super) callers: Callers,
     pub(super) credentials: CredentialsCell,
     pub(super) events: EventQueue,
     pub(super) ending: Ending,
@@ -155,6 +161,41 @@ impl Client {
     pub fn set_routes(&self, routes: impl IntoIterator<Item = RouteChoice>) -> Result<(), RouteError> {
         self.shared.send(Message::Routes(counted(routes)?));
         Ok(())
+    }
+
+    /// Says something of the product's own to the management server in use, and waits for the answer; when there is no server, for one,
+    /// as long as the call may take. Any answer is one, whatever its status: what that means knows the product alone.
+    ///
+    /// The path is below `/homing/v1/call/`. Credentials go along as with a heartbeat. A redirect is not
+    /// followed. At most 4 calls are under way at once; others wait.
+    ///
+    /// # Errors
+    /// [`CallError::Failed`] when there is no answer; a server may have taken the call all the same. All others mean that it was not
+    /// made. In a callback it is refused: see [`begin_call`](Self::begin_call).
+    pub fn call(&self, call: Call) -> Result<CallAnswer, CallError> {
+        call.check()?;
+        if self.shared.ending.is_here() {
+            return Err(CallError::InCallback);
+        }
+        let patience = call.within + CALL_PATIENCE;
+        let id = self.make_call(call, Awaits::Thread)?;
+        self.shared.callers.wait(id, patience)
+    }
+
+    /// The same without waiting: the end comes as [`Event::Called`](crate::engine::Event::Called) or
+    /// [`Event::CallFailed`](crate::engine::Event::CallFailed) with this number.
+    ///
+    /// # Errors
+    /// As of [`call`](Self::call), but for those of a call that was made.
+    pub fn begin_call(&self, call: Call) -> Result<CallId, CallError> {
+        self.make_call(call, Awaits::Event)
+    }
+
+    fn make_call(&self, call: Call, awaits: Awaits) -> Result<CallId, CallError> {
+        call.check()?;
+        let id = self.shared.callers.begin(awaits)?;
+        self.shared.send(Message::Call(id, Arc::new(call)));
+        Ok(id)
     }
 
     /// Makes a heartbeat now; when no server is attached, looks for one now. Returns the number of this request, from 1.

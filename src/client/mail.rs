@@ -13,7 +13,7 @@ use super::prepare::PreparedSettings;
 use super::routes::RouteChoice;
 use super::stamp::Stamps;
 use crate::engine::{Command, NetworkChange};
-use crate::types::SettingsId;
+use crate::types::{Call, CallId, SettingsId};
 
 /// What the application's threads want from the client's.
 pub(super) enum Message {
@@ -21,6 +21,8 @@ pub(super) enum Message {
     Network(NetworkChange),
     Resumed,
     Routes(Vec<RouteChoice>),
+    /// There are as many as may be open at once.
+    Call(CallId, Arc<Call>),
     Reconfigure(PreparedSettings),
     /// Settings that came from a server, or that an earlier life tried.
     Arrived(Arrived),
@@ -83,6 +85,8 @@ impl Mail {
 fn is_replaced_by(older: &Message, newer: &Message) -> bool {
     match (older, newer) {
         (Message::Network(older), Message::Network(newer)) => older == newer,
+        // Each is one.
+        (Message::Call(..), Message::Call(..)) => false,
         (Message::Command(older), Message::Command(newer)) => {
             mem::discriminant(older) == mem::discriminant(newer)
         }
@@ -100,6 +104,7 @@ mod tests {
             Message::Network(change) => format!("{change:?}"),
             Message::Resumed => "Resumed".to_owned(),
             Message::Routes(_) => "Routes".to_owned(),
+            Message::Call(call, _) => format!("Call {}", call.0),
             Message::Reconfigure(_) => "Reconfigure".to_owned(),
             Message::Arrived(_) => "Arrived".to_owned(),
             Message::Decide(tag, _) => format!("Decide {tag}"),

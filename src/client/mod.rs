@@ -45,6 +45,7 @@ mod arrival;
 mod arrived;
 mod beginning;
 mod builder;
+mod callers;
 mod consent;
 mod credential_provider;
 mod credentials;

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::arrival::{Arrivals, Judged};
 use super::arrived::{Arrived, Ready};
 use super::beginning;
+use super::callers::Awaits;
 use super::documents::{Before, Documents};
 use super::driver::{Driver, Heard};
 use super::mail::Message;
@@ -90,6 +91,7 @@ impl Worker {
         let_go(|| drop(callback));
         let_go(|| drop(writer.and_then(Writer::close)));
         let_go(|| driver.close());
+        let_go(|| client.shared.callers.close());
         let_go(|| client.shared.reports.keep());
         let_go(|| client.shared.logger.close());
         client.shared.close_mail();
@@ -150,6 +152,10 @@ impl Worker {
                     Heard::Network(change)
                 }
                 Message::Resumed => Heard::Resumed,
+                Message::Call(id, call) => {
+                    self.driver.call(id, call);
+                    continue;
+                }
                 Message::Routes(choices) => {
                     self.driver.set_routes(choices);
                     continue;
@@ -353,7 +359,10 @@ impl Worker {
         }
         self.stopped = matches!(event, Event::Stopped {});
         let has_body = is_heartbeat
-            || matches!(event, Event::Policy { .. } | Event::Settings { .. } | Event::Notice { .. });
+            || matches!(
+                event,
+                Event::Policy { .. } | Event::Settings { .. } | Event::Notice { .. } | Event::Called { .. }
+            );
         let adopted = if has_body { self.driver.adopted() } else { None };
         let covers = adopted.as_ref().map_or(0, |adopted| adopted.covers);
         if is_heartbeat && adopted.is_some() && self.client.shared.status.wants_more(covers) {
@@ -370,6 +379,12 @@ impl Worker {
         };
         let (body, signature) = adopted.map_or((None, None), |adopted| (adopted.body, adopted.signature));
         let text = if settings.is_some() { body.clone() } else { None };
+        if let Some((call, awaits)) = self.client.shared.callers.hear(&event, body.as_ref()) {
+            self.driver.forget_call(call);
+            if awaits == Awaits::Thread {
+                return;
+            }
+        }
         let event = ClientEvent { at: self.clock.now().since(self.started), event, body, covers };
         match &mut self.callback {
             None => self.client.shared.events.push(event),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Evidence, LocationReason, Reason, Rung, State, Whereabouts};
 use crate::settings::Situation;
-use crate::types::{Failure, FailureClass, Lane, ServerId, Span};
+use crate::types::{CallId, Failure, FailureClass, Lane, ServerId, Span};
 
 /// Something the application may want to know. Serialises as `{"event":"attached",…}`.
 ///
@@ -309,6 +309,30 @@ pub enum Event {
         lane: Lane,
         /// How many, as far as that can be told.
         reports: u64,
+        /// Why.
+        detail: String,
+    },
+    /// A server has answered a call, whatever with. The body of the answer comes with the event, or lies where the call wanted it.
+    Called {
+        /// Which call.
+        call: CallId,
+        /// Which server.
+        server: ServerId,
+        /// The HTTP status.
+        status: u16,
+        /// From the request to the end of the answer.
+        #[serde(rename = "elapsed_ms", with = "crate::types::milliseconds")]
+        #[cfg_attr(test, schemars(with = "u64"))]
+        elapsed: Span,
+    },
+    /// A call has no answer.
+    CallFailed {
+        /// Which call.
+        call: CallId,
+        /// Which server it was made to; `None` when it was made to none.
+        server: Option<ServerId>,
+        /// What failed; `None` when it was made to no server.
+        class: Option<FailureClass>,
         /// Why.
         detail: String,
     },

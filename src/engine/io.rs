@@ -13,8 +13,8 @@ use serde::Serialize;
 use super::memory::SettingsName;
 use crate::settings::{Server, Settings};
 use crate::types::{
-    Backlog, CertificatePolicyId, ExchangeId, Failure, Host, Lane, LinkId, Moment, NetworkId, News, Outcome,
-    ProbeId, Proof, QueryId, Request, Route, SettingsId, Via,
+    Backlog, CallId, CertificatePolicyId, ExchangeId, Failure, Host, Lane, LinkId, Moment, NetworkId, News,
+    Outcome, ProbeId, Proof, QueryId, Repeat, Request, Route, SettingsId, Via,
 };
 
 /// Do this to the world.
@@ -378,6 +378,16 @@ pub enum Command {
         routes: Arc<[Route]>,
         /// What failures call the proxies; see [`Setup::proxies`](crate::engine::Setup::proxies).
         proxies: Arc<[(u8, Arc<str>)]>,
+    },
+    /// Make a call of the product to the server in use; when there is none, to the next one. At most 64 wait and 4 are under way: what is
+    /// more, or comes while communication is off or the engine stops, has failed at once ([`Event::CallFailed`](crate::engine::Event::CallFailed)).
+    Call {
+        /// Names it, in [`Request::Call`] and in the events that end it.
+        call: CallId,
+        /// How long it may take, the wait for a server included.
+        within: Duration,
+        /// Whether it may be made twice.
+        repeat: Repeat,
     },
     /// Find out now where the machine is: ask the reference servers, whatever is known already.
     ProbeNow,

@@ -71,7 +71,7 @@ pub use tuning::{Tuning, TuningError};
 
 use attachment::{Attachment, Then};
 use context::Context;
-use guard::{Guard, Present};
+use guard::{Guards, Present};
 use in_force::InForce;
 use location::Location;
 use network::Network;
@@ -103,7 +103,7 @@ pub struct Engine {
     rng: Rng,
     queue: Queue,
     network: Network,
-    guard: Guard,
+    guards: Guards,
     attachment: Attachment,
     /// `None` when the settings neither name reference servers nor have locations that follow from them.
     location: Option<Box<Location>>,
@@ -155,7 +155,7 @@ impl Engine {
         } = setup;
         let trial = Trial::new(settings_name, given, memory.settings.as_deref());
         let (mut rng, mut queue) = (Rng::new(seed), Queue::default());
-        let (mut network, mut guard) = (Network::default(), Guard::default());
+        let (mut network, mut guards) = (Network::default(), Guards::default());
         let start = now + rng.up_to(tuning.attachment.startup_spread);
         let mut in_force = InForce::new(settings_id, settings);
         let routes = Routes::new(routes, proxies);
@@ -171,7 +171,7 @@ impl Engine {
             tuning: &tuning,
             network: &mut network,
             in_force: &in_force,
-            guard: &mut guard,
+            guards: &mut guards,
         };
         let schedule = Schedule::new(&agent, &effective, &cx);
         if let Some(location) = &mut location {
@@ -198,7 +198,7 @@ impl Engine {
             rng,
             queue,
             network,
-            guard,
+            guards,
             tuning,
             #[cfg(test)]
             rounds: 0,
@@ -261,8 +261,8 @@ impl Engine {
         if self.attachment.state() == State::Stopped {
             return;
         }
-        let Self { rng, queue, network, guard, tuning, in_force, attachment, location, .. } = self;
-        let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guard };
+        let Self { rng, queue, network, guards, tuning, in_force, attachment, location, .. } = self;
+        let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guards };
         match input {
             Input::Timeout => {}
             Input::Network(change) => {
@@ -336,16 +336,17 @@ impl Engine {
     // --- helpers ---
 
     fn present(&self) -> Present<'_> {
-        Present { now: self.now, guard: &self.guard, tuning: &self.tuning.attachment }
+        Present { now: self.now, guard: &self.guards.own, tuning: &self.tuning.attachment }
     }
 
     fn command(&mut self, command: Command) {
-        let Self { rng, queue, network, guard, tuning, in_force, attachment, location, .. } = self;
-        let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guard };
+        let Self { rng, queue, network, guards, tuning, in_force, attachment, location, .. } = self;
+        let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guards };
         match command {
             Command::BeatNow => attachment.beat_now(cx),
             Command::NewCredentials => attachment.new_credentials(cx),
             Command::ConfirmPolicy(tag) => attachment.confirm_policy(cx, tag),
+            Command::Call { call, within, repeat } => attachment.call(cx, call, cx.now + within, repeat),
             Command::SetRoutes { routes, proxies } => attachment.set_routes(cx, Routes::new(routes, proxies)),
             Command::ProbeNow => {
                 if let Some(location) = location {
@@ -379,7 +380,7 @@ impl Engine {
                 rng,
                 queue,
                 network,
-                guard,
+                guards,
                 tuning,
                 in_force,
                 attachment,
@@ -388,7 +389,7 @@ impl Engine {
                 trial,
                 ..
             } = self;
-            let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guard };
+            let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guards };
             exchange_facts(cx, attachment, location, schedule, trial);
             attachment.tick(cx);
             if let Some(location) = location {

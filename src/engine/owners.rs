@@ -19,6 +19,8 @@ pub(super) enum Owner {
     Reader,
     /// The upload of reports.
     Upload,
+    /// A call of the product.
+    Call,
     /// The probes of better servers.
     Failback,
     /// The exchange that is finished before the engine stops.

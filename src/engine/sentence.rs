@@ -51,8 +51,24 @@ impl Event {
             Self::UploadFailed { .. } => "upload_failed",
             Self::LaneFilled { .. } => "lane_filled",
             Self::ReportsLost { .. } => "reports_lost",
+            Self::Called { .. } => "called",
+            Self::CallFailed { .. } => "call_failed",
             Self::OutboxProblem { .. } => "outbox_problem",
             Self::OutboxRecovered {} => "outbox_recovered",
+        }
+    }
+
+    /// How a call has ended.
+    fn write_call(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Called { call, server, status, elapsed } = self {
+            write!(f, "{server} answered call {} with {status} after {}", call.0, elapsed.brief())
+        } else if let Self::CallFailed { call, server, detail, .. } = self {
+            match server {
+                Some(server) => write!(f, "call {} to {server} failed: {detail}", call.0),
+                None => write!(f, "call {} was not made: {detail}", call.0),
+            }
+        } else {
+            Ok(())
         }
     }
 }
@@ -134,6 +150,7 @@ impl fmt::Display for Event {
             Self::ReportsLost { lane, reports, detail } => {
                 write!(f, "{reports} reports of the lane {lane} are lost: {detail}")
             }
+            Self::Called { .. } | Self::CallFailed { .. } => self.write_call(f),
             Self::OutboxProblem { problem } => write!(f, "outbox: {problem}"),
             Self::OutboxRecovered {} => write!(f, "the folder of the outbox is used again"),
         }

@@ -74,6 +74,9 @@ pub const HOMING_REQUEST_SETTINGS: i32 = 7;
 /// `homing_engine_waiting` how much is left, and then reports the end, with how many were `acknowledged`. One that uploads
 /// nothing declines with the status 0; a server that calls it too large (413) is told as declined with that status.
 pub const HOMING_REQUEST_UPLOAD: i32 = 8;
+/// What the product says itself: the request that it named `call`, below `/homing/v1/call/`. Every answer is a success,
+/// whatever its status. A driver that no longer knows the call declines.
+pub const HOMING_REQUEST_CALL: i32 = 9;
 
 /// A connection of our own to the server's address; proxies are 0 to 255.
 pub const HOMING_ROUTE_DIRECT: i32 = -1;
@@ -173,6 +176,8 @@ pub struct homing_action {
     pub is_enabled: u32,
     /// How many bytes an upload may have.
     pub at_most: u64,
+    /// Names a call of the product, as `homing_engine_call` did.
+    pub call: u64,
 }
 
 const TEXT: usize = size_of::<homing_text>();
@@ -207,6 +212,7 @@ const _: () = assert!(no_padding(
         8,
         4,
         4,
+        8,
         8
     ],
 ));
@@ -247,6 +253,7 @@ impl homing_action {
         lane: 0,
         is_enabled: 0,
         at_most: 0,
+        call: 0,
     };
 }
 
@@ -343,6 +350,7 @@ impl Current {
             Request::Upload { lane, at_most } => {
                 homing_action { lane: lane_code(*lane), at_most: (*at_most).into(), ..asks }
             }
+            Request::Call { call, .. } => homing_action { call: call.0, ..asks },
         }
     }
 
@@ -407,6 +415,7 @@ fn request_code(value: &Request) -> (i32, u64) {
         Request::Settings { .. } => (HOMING_REQUEST_SETTINGS, 0),
         Request::Policy { .. } => (HOMING_REQUEST_POLICY, 0),
         Request::Upload { .. } => (HOMING_REQUEST_UPLOAD, 0),
+        Request::Call { .. } => (HOMING_REQUEST_CALL, 0),
     }
 }
 

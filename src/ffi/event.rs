@@ -11,7 +11,7 @@ use super::status::homing_status;
 use super::text::{homing_bytes, homing_text};
 use crate::client::ClientEvent;
 use crate::engine::{Event, Notice, Reason, Whereabouts};
-use crate::types::{ServerId, Span};
+use crate::types::{FailureClass, ServerId, Span};
 
 /// Something the application may want to know. It never changes; any thread may read it.
 ///
@@ -122,6 +122,11 @@ pub const HOMING_EVENT_REPORTS_LOST: i32 = 40;
 pub const HOMING_EVENT_OUTBOX_PROBLEM: i32 = 41;
 /// The folder of the outbox is used again. Of the managed client alone.
 pub const HOMING_EVENT_OUTBOX_RECOVERED: i32 = 42;
+/// `server` has answered the call `homing_event_call`, whatever with: `homing_event_http_status`, and `homing_event_body` of the managed
+/// client.
+pub const HOMING_EVENT_CALLED: i32 = 43;
+/// The call `homing_event_call` has no answer; `text` says why. `server` and class are those of the failure, if it was made to one.
+pub const HOMING_EVENT_CALL_FAILED: i32 = 44;
 
 impl homing_event {
     pub(super) const fn new(event: ClientEvent) -> Self {
@@ -250,7 +255,7 @@ pub unsafe extern "C" fn homing_event_priority(event: *const homing_event) -> u3
     unsafe { look(event, 0, |parts| parts.priority) }
 }
 
-/// The HTTP status of a heartbeat's answer.
+/// The HTTP status of the answer to a heartbeat or a call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_event_http_status(event: *const homing_event) -> u32 {
     // SAFETY: the caller's promise.
@@ -293,7 +298,7 @@ pub unsafe extern "C" fn homing_event_is_attached(event: *const homing_event) ->
     unsafe { look(event, 0, |parts| parts.attached.into()) }
 }
 
-/// The body of a heartbeat's answer, a policy, or the bytes of a command: bytes of the product's own. Of the managed client
+/// The body of the answer to a heartbeat or a call, a policy, or the bytes of a command: bytes of the product's own. Of the managed client
 /// alone; the driver of an engine has the bytes already.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_event_body(event: *const homing_event) -> homing_bytes {
@@ -380,6 +385,18 @@ impl<'a> Parts<'a> {
         Self { reason: reason_code(reason), ..self }
     }
 
+    fn failed(kind: i32, server: Option<&'a ServerId>, class: Option<FailureClass>, detail: &'a str) -> Self {
+        Self { server, class: class.map_or(0, class_code), ..Self::tells(kind, Some(detail)) }
+    }
+
+    fn saying(self, text: &'a Option<impl std::ops::Deref<Target = str>>) -> Self {
+        Self { text: text.as_deref(), ..self }
+    }
+
+    fn answered(self, status: u16, elapsed: Span) -> Self {
+        Self { http_status: status.into(), ..self.lasting(elapsed) }
+    }
+
     const fn lasting(self, duration: Span) -> Self {
         Self { duration: Some(duration), ..self }
     }
@@ -403,16 +420,12 @@ fn parts(event: &Event) -> Parts<'_> {
         },
         Event::Detached { server, reason } => Parts::about(HOMING_EVENT_DETACHED, server).because(*reason),
         Event::AttemptFailed { server, class, detail, next } => Parts {
-            class: class_code(*class),
-            text: Some(detail),
             next: next_code(*next),
-            ..Parts::about(HOMING_EVENT_ATTEMPT_FAILED, server)
+            ..Parts::failed(HOMING_EVENT_ATTEMPT_FAILED, Some(server), Some(*class), detail)
         },
-        Event::Heartbeat { server, status, elapsed } => Parts {
-            http_status: (*status).into(),
-            duration: Some(*elapsed),
-            ..Parts::about(HOMING_EVENT_HEARTBEAT, server)
-        },
+        Event::Heartbeat { server, status, elapsed } => {
+            Parts::about(HOMING_EVENT_HEARTBEAT, server).answered(*status, *elapsed)
+        }
         Event::SettingsAnnounced { server, tag } => Parts::says(HOMING_EVENT_SETTINGS_ANNOUNCED, server, tag),
         Event::PolicyAnnounced { server, tag } => Parts::says(HOMING_EVENT_POLICY_ANNOUNCED, server, tag),
         Event::Policy { server, tag } => Parts::says(HOMING_EVENT_POLICY, server, tag),
@@ -422,16 +435,14 @@ fn parts(event: &Event) -> Parts<'_> {
         Event::SettingsRefused { detail, .. } => Parts::tells(HOMING_EVENT_SETTINGS_REFUSED, Some(detail)),
         Event::SettingsOnTrial { tag } => Parts::tells(HOMING_EVENT_SETTINGS_ON_TRIAL, tag.as_deref()),
         Event::SettingsInForce { tag } => Parts::tells(HOMING_EVENT_SETTINGS_IN_FORCE, tag.as_deref()),
-        Event::SettingsRolledBack { tag: _, detail } => {
+        Event::SettingsRolledBack { detail, .. } => {
             Parts::tells(HOMING_EVENT_SETTINGS_ROLLED_BACK, Some(detail))
         }
         Event::Waiting { wait, reason } => Parts::of(HOMING_EVENT_WAITING).because(*reason).lasting(*wait),
         Event::Failback { from, to } => {
             Parts { other_server: Some(to), ..Parts::about(HOMING_EVENT_FAILBACK, from) }
         }
-        Event::Probed { server, failure } => {
-            Parts { text: failure.as_deref(), ..Parts::about(HOMING_EVENT_PROBED, server) }
-        }
+        Event::Probed { server, failure } => Parts::about(HOMING_EVENT_PROBED, server).saying(failure),
         Event::PushOpened { server, by } => {
             Parts { by: rung_code(*by), ..Parts::about(HOMING_EVENT_PUSH_OPENED, server) }
         }
@@ -440,9 +451,7 @@ fn parts(event: &Event) -> Parts<'_> {
         Event::PushUnavailable { server, retry } => {
             Parts { duration: Some(*retry), ..Parts::about(HOMING_EVENT_PUSH_UNAVAILABLE, server) }
         }
-        Event::Notice { server, kind, name } => {
-            Parts { text: name.as_deref(), ..Parts::about(told_kind(*kind), server) }
-        }
+        Event::Notice { server, kind, name } => Parts::about(told_kind(*kind), server).saying(name),
         Event::Location { situation, reason: _, detail, location, attached } => Parts {
             text: Some(detail),
             situation: situation_code(*situation),
@@ -464,6 +473,12 @@ fn parts(event: &Event) -> Parts<'_> {
         Event::ReportsLost { detail, .. } => Parts::tells(HOMING_EVENT_REPORTS_LOST, Some(detail)),
         Event::OutboxProblem { problem } => Parts::tells(HOMING_EVENT_OUTBOX_PROBLEM, Some(problem)),
         Event::OutboxRecovered {} => Parts::of(HOMING_EVENT_OUTBOX_RECOVERED),
+        Event::Called { server, status, elapsed, call: _ } => {
+            Parts::about(HOMING_EVENT_CALLED, server).answered(*status, *elapsed)
+        }
+        Event::CallFailed { server, class, detail, call: _ } => {
+            Parts::failed(HOMING_EVENT_CALL_FAILED, server.as_ref(), *class, detail)
+        }
         Event::CertificateEnded { server } => Parts::about(HOMING_EVENT_CERTIFICATE_ENDED, server),
         Event::Unverified { server } => Parts::about(HOMING_EVENT_UNVERIFIED, server),
         Event::StatusTooLarge { server, size: _ } => Parts::about(HOMING_EVENT_STATUS_TOO_LARGE, server),

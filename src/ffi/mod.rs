@@ -14,6 +14,7 @@
 mod action;
 mod address;
 mod boundary;
+mod call;
 mod client;
 mod consent;
 mod engine;
@@ -47,6 +48,7 @@ mod whereabouts;
 
 pub use action::*;
 pub use address::*;
+pub use call::*;
 pub use client::*;
 pub use consent::*;
 pub use engine::*;
@@ -79,6 +81,7 @@ pub use whereabouts::*;
 /// The conventions let any thread read these, which the compiler cannot see through pointers.
 const _: () = {
     const fn any_thread<T: Send + Sync>() {}
+    any_thread::<homing_answer>();
     any_thread::<homing_client>();
     any_thread::<homing_engine>();
     any_thread::<homing_error>();

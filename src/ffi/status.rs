@@ -65,6 +65,12 @@ pub const HOMING_ERROR_NOT_DURABLE: i32 = -21;
 /// The report was not taken: a callback must not wait for the disk, applications are not learned, or this one was reported
 /// before.
 pub const HOMING_ERROR_NOT_TAKEN: i32 = -22;
+/// The call was not made: its method, path or body is not allowed, or a callback would wait for it.
+pub const HOMING_ERROR_CALL: i32 = -23;
+/// So many calls wait or are under way already that no more are taken.
+pub const HOMING_ERROR_TOO_MANY: i32 = -24;
+/// No answer came to the call. A server may have taken it all the same.
+pub const HOMING_ERROR_NO_ANSWER: i32 = -25;
 
 /// Why a function failed: the number it returns and, for the functions that tell, the sentence.
 #[derive(Debug)]
@@ -173,6 +179,11 @@ const fn words(status: homing_status) -> Option<&'static str> {
         HOMING_ERROR_NOT_TAKEN => {
             "the report was not taken: a callback must not wait for the disk, applications are not learned, or this one was reported before"
         }
+        HOMING_ERROR_CALL => {
+            "the call was not made: its method, path or body is not allowed, or a callback would wait for it"
+        }
+        HOMING_ERROR_TOO_MANY => "too many calls wait or are under way already",
+        HOMING_ERROR_NO_ANSWER => "no answer came to the call, which a server may have taken all the same",
         _ => return None,
     })
 }

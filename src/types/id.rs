@@ -84,6 +84,11 @@ impl fmt::Display for ServerId {
     }
 }
 
+/// One call of the product. The driver gives it, and never twice within the life of an engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct CallId(pub u64);
+
 macro_rules! handle {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -5,6 +5,8 @@
 
 mod account;
 mod address;
+#[cfg(feature = "client")]
+mod call;
 mod duration;
 mod failure;
 mod id;
@@ -19,14 +21,16 @@ mod time;
 
 pub use account::{Dropped, LaneAccount};
 pub use address::{Host, HostError};
+#[cfg(feature = "client")]
+pub use call::{Call, CallAnswer, CallError};
 pub(crate) use duration::milliseconds;
 #[cfg(feature = "client")]
 pub(crate) use duration::text_duration;
 pub use duration::{DurationError, Span};
 pub use failure::{Cause, Evidence, Failure, FailureClass};
 pub use id::{
-    AgentId, AgentIdError, CertificatePolicyId, ExchangeId, LinkId, NetworkId, ProbeId, QueryId, ServerId,
-    SettingsId,
+    AgentId, AgentIdError, CallId, CertificatePolicyId, ExchangeId, LinkId, NetworkId, ProbeId, QueryId,
+    ServerId, SettingsId,
 };
 pub(crate) use json::{Object, Unreadable, read_object};
 pub(crate) use nearest::nearest;
@@ -36,5 +40,5 @@ pub use printable::Printable;
 pub(crate) use printable::{is_unseen, printable};
 pub use proof::{Medium, Proof, Route, Via};
 pub use report::{Backlog, Durability, Lane, Report, ReportId, ReportKind, Series, SubmitError};
-pub use request::{Listening, Purpose, Request};
+pub use request::{Listening, Purpose, Repeat, Request};
 pub use time::Moment;

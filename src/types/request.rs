@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Lane;
+use super::{CallId, Lane};
 
 /// What the engine wants said on a link. It never knows the bytes: the driver turns it into
 /// bytes and the answer into an [`Outcome`](crate::types::Outcome).
@@ -39,6 +39,23 @@ pub enum Request {
         /// The most bytes the body may have, unless one report alone has more.
         at_most: u32,
     },
+    /// What the product says itself: the driver knows what, and the product judges the answer, whatever its status is.
+    Call {
+        /// Which call.
+        call: CallId,
+        /// How long it may still take.
+        within: Duration,
+    },
+}
+
+/// Whether a call may be made twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Repeat {
+    /// A server may have taken it although no answer came, and must not take it again.
+    #[default]
+    Never,
+    /// It does the same when it is done twice. After a failure it is made once more, by another server.
+    OnceElsewhere,
 }
 
 impl Request {
@@ -50,7 +67,8 @@ impl Request {
             | Self::Listen(_)
             | Self::Settings { .. }
             | Self::Policy { .. }
-            | Self::Upload { .. } => false,
+            | Self::Upload { .. }
+            | Self::Call { .. } => false,
         }
     }
 }
@@ -115,6 +133,7 @@ impl fmt::Display for Request {
             Self::Settings { .. } => f.pad("settings"),
             Self::Policy { .. } => f.pad("policy"),
             Self::Upload { lane, .. } => write!(f, "upload ({lane})"),
+            Self::Call { call, .. } => write!(f, "call {}", call.0),
         }
     }
 }

@@ -36,6 +36,7 @@ const CERTIFICATE: &str = "HOMING_ERROR_CERTIFICATE";
 const CREDENTIAL: &str = "HOMING_ERROR_CREDENTIAL";
 const ROUTE: &str = "HOMING_ERROR_ROUTE";
 const MEMORY: &str = "HOMING_ERROR_MEMORY";
+const CALL: &str = "HOMING_ERROR_CALL";
 const SYSTEM: &str = "HOMING_ERROR_SYSTEM";
 
 /// More than any limit, and a length no object has.
@@ -253,6 +254,8 @@ fn functions(owner: &str, name: &str, header: &Header) -> Option<Fill> {
         ("homing_outbox_submit" | "homing_client_submit", "len") => {
             Fill::right("4").and("0", OK).all(&[MOST, "REPORT_MOST + 1"], RANGE)
         }
+        ("homing_engine_call", "call" | "within_ms") => any_word(),
+        ("homing_engine_call", "repeat") => one_of(header, "HOMING_REPEAT_NEVER", "HOMING_REPEAT_"),
         (_, "lane") => one_of(header, "HOMING_LANE_LOG", "HOMING_LANE_"),
         ("homing_outbox_take", "at_most") => Fill::right("65536").all(&["0", "1", "UINT64_MAX"], OK),
         ("homing_outbox_learn_applications", "enabled") => Fill::right("1").all(&["0", "UINT32_MAX"], OK),
@@ -394,6 +397,18 @@ fn small_structs(owner: &str, name: &str, header: &Header) -> Option<Fill> {
             .beside(SUCCESS),
         ("homing_outcome", "drain_ms") => optional_number(),
         ("homing_outcome", "events" | "acknowledged" | "unacknowledged") => any_word(),
+        ("homing_call", "method") => text(r#""POST""#, NULL).all(&[r#""""#, r#""get""#, r#""PATCH""#], CALL),
+        ("homing_call", "path") => text(r#""a/b?c=d""#, NULL)
+            .all(
+                &[r#""""#, r#""/a""#, r#""a/../b""#, r#""a%2fb""#, r#""a\r\nb: c""#, "long_text(2049)"],
+                CALL,
+            )
+            .and("long_text(2048)", OK),
+        ("homing_call", "header_count") => Fill::right("1").and("0", OK).all(&[MOST, "65"], CREDENTIAL),
+        ("homing_call", "body") => pointer_to_bytes(r#"bytes("said", 4)"#),
+        ("homing_call", "body_len") => Fill::right("4").and("0", OK).all(&[MOST, "STATUS_MOST + 1"], CALL),
+        ("homing_call", "within_ms") => Fill::right("20000").all(&["0", "UINT32_MAX"], OK),
+        ("homing_call", "repeat") => one_of(header, "HOMING_REPEAT_NEVER", "HOMING_REPEAT_"),
         ("homing_outbox_options", "folder") => {
             text("NULL", OK).all(&[r#""""#, r#""/dev/null/nothing""#, "long_text(100000)"], OK)
         }

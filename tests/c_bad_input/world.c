@@ -62,6 +62,13 @@ void check_status(homing_status status, homing_status expected, const struct wor
     if (world->free_running && expected == HOMING_ERROR_TIMEOUT && status == HOMING_OK &&
         strncmp(call.what, may_have_ended, sizeof may_have_ended - 1) == 0)
         return;
+    // A call is refused in a callback, fails when the client stops meanwhile, and may be one too many.
+    bool calls = strncmp(call.what, "homing_client_call:", 19) == 0 || strncmp(call.what, "homing_client_begin_call:", 25) == 0;
+    if (calls && expected == HOMING_OK &&
+        ((world->free_running && (status == HOMING_ERROR_CALL || status == HOMING_ERROR_NO_ANSWER ||
+                                  status == HOMING_ERROR_TOO_MANY)) ||
+         ((world->free_running || world->stopped) && status == HOMING_ERROR_STOPPED)))
+        return;
     // In a callback it is refused before the disk is asked.
     if (expected == HOMING_ERROR_NOT_DURABLE && status == HOMING_ERROR_NOT_TAKEN)
         return;
@@ -240,6 +247,9 @@ void open_world(struct world *world)
     check(homing_engine_new(world->settings, &engine, 1, &world->engine, NULL) == HOMING_OK);
     check(homing_engine_timeout(world->engine, 1) == HOMING_OK);
     check(homing_client_snapshot(world->client, &world->snapshot) == HOMING_OK);
+    homing_call call = {.struct_size = sizeof call, .method = "GET", .path = "a"};
+    check(homing_client_call(world->client, &call, &world->answer, NULL) == HOMING_OK);
+    check(homing_answer_http_status(world->answer) == 200 && homing_answer_body(world->answer).len > 0);
     check(homing_settings_effective(world->settings, NULL, &world->string) == HOMING_OK);
     homing_settings *none;
     check(homing_settings_parse((const uint8_t *)"{", 1, HOMING_SOURCE_PERSON, &none, &world->error) ==
@@ -276,6 +286,7 @@ void close_world(struct world *world)
     homing_engine_free(world->engine);
     homing_event_free(world->event);
     homing_snapshot_free(world->snapshot);
+    homing_answer_free(world->answer);
     homing_string_free(world->string);
     homing_error_free(world->error);
     homing_judgement_free(world->judgement);

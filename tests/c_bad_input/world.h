@@ -21,6 +21,7 @@ struct world {
     homing_engine *engine;
     homing_event *event;
     homing_snapshot *snapshot;
+    homing_answer *answer;
     homing_string *string;
     homing_error *error;
     homing_policy *policy;

@@ -85,6 +85,10 @@ static void all_are_refused(homing_client *it)
     check(homing_client_submit(it, HOMING_REPORT_LOG, bytes, 4, HOMING_DURABILITY_BUFFERED, NULL) == HOMING_ERROR_FORKED);
     check(homing_client_account(it, HOMING_LANE_LOG, &account) == HOMING_ERROR_FORKED);
     check(homing_client_forget_applications(it) == HOMING_ERROR_FORKED);
+    homing_call call = {.struct_size = sizeof call, .method = "GET", .path = "a"};
+    homing_answer *answer = NULL;
+    check(homing_client_call(it, &call, &answer, NULL) == HOMING_ERROR_FORKED && !answer);
+    check(homing_client_begin_call(it, &call, NULL, NULL) == HOMING_ERROR_FORKED);
     check(homing_client_stop(it, 0) == HOMING_ERROR_FORKED);
     check(homing_client_join(it, 60000) == HOMING_ERROR_FORKED);
     homing_client_free(it);

@@ -60,6 +60,14 @@ static void managed(const homing_settings *settings)
     check(whereabouts->struct_size == sizeof *whereabouts && whereabouts->host.len > 0);
     free(whereabouts);
     homing_snapshot_free(snapshot);
+    homing_call *call = made(sizeof *call);
+    call->method = "GET";
+    call->path = "a";
+    homing_answer *answer;
+    check(homing_client_call(client, call, &answer, NULL) == HOMING_OK);
+    check(homing_answer_http_status(answer) == 200);
+    homing_answer_free(answer);
+    free(call);
     homing_client_free(client);
 }
 
@@ -144,10 +152,10 @@ static void reports(void)
 int main(int count, char **arguments)
 {
     check(count == 2);
-    printf("%zu %zu %zu %zu %zu %zu %zu %zu %zu %zu %zu\n", sizeof(homing_options), sizeof(homing_engine_options),
+    printf("%zu %zu %zu %zu %zu %zu %zu %zu %zu %zu %zu %zu\n", sizeof(homing_options), sizeof(homing_engine_options),
            sizeof(homing_action), sizeof(homing_summary), sizeof(homing_standing), sizeof(homing_location),
            sizeof(homing_whereabouts), sizeof(homing_failure), sizeof(homing_outcome),
-           sizeof(homing_outbox_options), sizeof(homing_lane_account));
+           sizeof(homing_outbox_options), sizeof(homing_lane_account), sizeof(homing_call));
     fflush(stdout);
     homing_settings *settings;
     check(homing_settings_read(arguments[1], &settings, NULL) == HOMING_OK);

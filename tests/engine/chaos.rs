@@ -15,8 +15,8 @@ use homing::engine::{
 };
 use homing::settings::{Settings, Situation};
 use homing::types::{
-    Backlog, Cause, ExchangeId, Lane, LinkId, Medium, Moment, News, Outcome, ProbeId, Proof, QueryId, Route,
-    Verdict, Via,
+    Backlog, CallId, Cause, ExchangeId, Lane, LinkId, Medium, Moment, News, Outcome, ProbeId, Proof, QueryId,
+    Repeat, Route, Verdict, Via,
 };
 
 use crate::mount::{self, Engine};
@@ -47,6 +47,7 @@ pub enum Deed {
     Location(bool),
     CannotRemember,
     Waiting(u8, u16),
+    Call(u16),
     Routes(u8),
     Stop,
 }
@@ -191,6 +192,10 @@ pub struct Chaos {
     active: Option<String>,
     stopped: bool,
     learns: bool,
+    /// Calls made.
+    calls: u64,
+    /// Those that have not ended.
+    open_calls: BTreeSet<CallId>,
 }
 
 impl Chaos {
@@ -216,6 +221,8 @@ impl Chaos {
             active: None,
             stopped: false,
             learns: false,
+            calls: 0,
+            open_calls: BTreeSet::new(),
         }
     }
 
@@ -377,6 +384,17 @@ impl Chaos {
                 let backlog = Backlog { reports: reports.into(), bytes: u64::from(reports) * 100 };
                 self.input(Input::Waiting { lane, backlog });
             }
+            Deed::Call(within) => {
+                self.calls += 1;
+                let repeat = if within % 2 == 0 { Repeat::Never } else { Repeat::OnceElsewhere };
+                let (call, within) = (CallId(self.calls), Duration::from_millis(u64::from(within)));
+                // What comes after the end is not heard.
+                self.drain();
+                if !self.stopped {
+                    self.open_calls.insert(call);
+                }
+                self.input(Input::Command(Command::Call { call, within, repeat }));
+            }
             Deed::Routes(shape) => {
                 let ways = [Route::Direct, Route::Proxy(0), Route::Proxy(1 + shape % 3)];
                 let routes =
@@ -471,7 +489,7 @@ impl Chaos {
             "nothing is ever due: {}",
             self.engine.snapshot(self.now).explain()
         );
-        assert!(self.links.len() <= 10 + 2 + 8, "{} links", self.links.len());
+        assert!(self.links.len() <= 10 + 2 + 8 + 4, "{} links", self.links.len());
         // Those in force, those of the server in use, and what a handshake or an attempt may still need.
         let most = 3 + self.links.len() + self.probes.len();
         let kept = self.prepared.kept();
@@ -540,7 +558,11 @@ impl Chaos {
                 let inside = matches!(situation, Situation::Internal | Situation::InternalViaVpn);
                 assert!(!inside || self.anybody_proved, "inside without a proof");
             }
+            Event::Called { call, .. } | Event::CallFailed { call, .. } => {
+                assert!(self.open_calls.remove(call), "a call has ended twice");
+            }
             Event::Stopped {} => {
+                assert!(self.open_calls.is_empty(), "calls that never ended: {:?}", self.open_calls);
                 self.stopped = true;
                 assert!(self.links.is_empty(), "links outlive the engine");
                 assert!(self.probes.is_empty(), "probes outlive the engine");

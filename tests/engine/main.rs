@@ -11,6 +11,7 @@
 )]
 
 mod attached;
+mod calls;
 mod captive;
 mod chaos;
 mod commands;

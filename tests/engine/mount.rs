@@ -393,6 +393,9 @@ mod twice {
                     let routes: Vec<i32> = routes.iter().map(|route| way(*route)).collect();
                     homing_engine_set_routes(engine, now, routes.as_ptr(), routes.len())
                 }
+                Input::Command(Command::Call { call, within, repeat }) => {
+                    homing_engine_call(engine, now, call.0, milliseconds(within), repeat as i32)
+                }
                 Input::Command(Command::Stop { grace }) => {
                     homing_engine_stop(engine, now, milliseconds(grace))
                 }
@@ -485,7 +488,7 @@ mod twice {
                 action.exchange,
                 action.link,
                 action.request,
-                action.search.max(action.wait_ms).max(action.at_most),
+                action.search.max(action.wait_ms).max(action.at_most).max(action.call),
                 action.lane,
                 action.deadline_ns,
                 action.next_ns

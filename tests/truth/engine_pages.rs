@@ -303,6 +303,8 @@ fn the_wire_is_spoken_as_its_page_says() {
         Other("must treat two requests with one key as one"),
         Test("16 hexadecimal digits: in which opening", "an_upload_names_its_reports_by_series_and_number"),
         Code("alone and larger than {store/outbox.NEVER_TOO_LARGE KiB} KiB is given up"),
+        Code("At most {engine/attachment/calls.MOST_UNDER_WAY} are under way at once"),
+        Code("that are kept for {attachment.call_keep_alive s} s for the next one"),
         Test(
             "404, 405, 406, 409, 410, 412, 415, 416, 422 and 501: the server takes none of that lane",
             "only_an_acknowledgement_settles",

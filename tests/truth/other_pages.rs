@@ -317,6 +317,7 @@ fn the_documentation_in_the_code_has_its_numbers() {
         Code("that ends after {client/writer.LINGER s a} second"),
     ]);
     Page::read("src/client/handle.rs").goes_by(&[
+        Code("At most {engine/attachment/calls.MOST_UNDER_WAY} calls are under way at once"),
         Code("At most {engine/session/announced.LONGEST_TAG} bytes; an empty or longer tag"),
         Test(
             "twenty requests in four seconds make about five heartbeats",
@@ -344,7 +345,7 @@ fn the_documentation_in_the_code_has_its_numbers() {
 
 #[test]
 fn the_header_has_the_numbers_of_the_code() {
-    Page::read("include/homing.hpp").goes_by(&[]);
+    Page::read("include/homing.hpp").goes_by(&[Code("0: {types/call.WITHIN s} s.")]);
     Page::read("include/homing_policy.hpp").goes_by(&[Other("in seconds since 1970")]);
     Page::read("include/homing.h").goes_by(&[
         Test(

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{ALLOW, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, RETRY_AFTER};
+use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
@@ -79,7 +80,12 @@ enum Resource {
     Policy,
     Events,
     Upload(&'static str),
+    /// What a product says itself.
+    Call,
 }
+
+/// Below it every path is the product's.
+const CALLS: &str = "/homing/v1/call/";
 
 /// The lanes of reports.
 const LANES: [&str; 4] = ["critical", "status", "log", "applications"];
@@ -91,6 +97,7 @@ impl Resource {
             "/homing/v1/settings" => Some(Self::Settings),
             "/homing/v1/policy" => Some(Self::Policy),
             EVENTS => Some(Self::Events),
+            _ if path.strip_prefix(CALLS).is_some_and(|rest| !rest.is_empty()) => Some(Self::Call),
             _ => {
                 let lane = path.strip_prefix("/homing/v1/upload/")?;
                 LANES.into_iter().find(|known| *known == lane).map(Self::Upload)
@@ -98,10 +105,12 @@ impl Resource {
         }
     }
 
-    fn method(self) -> Method {
+    /// The one it takes; `None`: any.
+    fn method(self) -> Option<Method> {
         match self {
-            Self::Heartbeat | Self::Upload(_) => Method::POST,
-            Self::Settings | Self::Policy | Self::Events => Method::GET,
+            Self::Heartbeat | Self::Upload(_) => Some(Method::POST),
+            Self::Settings | Self::Policy | Self::Events => Some(Method::GET),
+            Self::Call => None,
         }
     }
 }
@@ -138,8 +147,8 @@ impl Manners {
         let Some(resource) = resource else {
             return refusal(StatusCode::NOT_FOUND, "this path is not in the wire contract");
         };
-        if head.method != resource.method() {
-            return wrong_method(&resource.method());
+        if let Some(right) = resource.method().filter(|right| head.method != *right) {
+            return wrong_method(&right);
         }
         let body = match body {
             Ok(body) => body,
@@ -164,6 +173,7 @@ impl Manners {
                  characters",
             )),
             Resource::Upload(lane) => Ok(self.upload(agent, lane, &head.headers, &body.to_bytes()).await),
+            Resource::Call => Ok(self.call(agent, &head, body.to_bytes().len()).await),
             // The others have been told already.
             Resource::Events => Ok(none_to_tell()),
         }
@@ -176,7 +186,9 @@ impl Manners {
         let behaviour = self.behaviour.borrow().clone();
         let tells = match behaviour {
             Behaviour::Events(tells) => tells,
-            Behaviour::Well | Behaviour::Drain { .. } | Behaviour::Uploads(_) => Tells::Well,
+            Behaviour::Well | Behaviour::Drain { .. } | Behaviour::Uploads(_) | Behaviour::LateCalls(_) => {
+                Tells::Well
+            }
             Behaviour::Refuse
             | Behaviour::Silent
             | Behaviour::Mute
@@ -228,6 +240,7 @@ impl Manners {
             (Some(Resource::Policy), _) => &mut counts.policy,
             (Some(Resource::Events), _) => &mut counts.events,
             (Some(Resource::Upload(_)), _) => &mut counts.uploads,
+            (Some(Resource::Call), _) => &mut counts.calls,
             (Some(Resource::Heartbeat) | None, _) => &mut counts.other,
         };
         *counter += 1;
@@ -283,6 +296,17 @@ impl Manners {
         response
     }
 
+    /// Says what was said: what a call means knows a product's server.
+    async fn call(&self, agent: &str, head: &Parts, received: usize) -> Response<Bytes> {
+        let behaviour = self.behaviour.borrow().clone();
+        if let Behaviour::LateCalls(seconds) = behaviour {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+        }
+        let (method, path) = (head.method.as_str(), head.uri.path());
+        let answer = json!({ "server": self.name, "agent": agent, "method": method, "path": path, "received": received });
+        json_response(StatusCode::OK, &answer)
+    }
+
     fn heartbeat(&self, agent: &str, headers: &HeaderMap, status: &[u8]) -> io::Result<Response<Bytes>> {
         let Some(purpose @ ("attach" | "beat" | "probe")) = text(headers, "homing-purpose") else {
             return Ok(refusal(StatusCode::BAD_REQUEST, "Homing-Purpose must be attach, beat or probe"));
@@ -333,6 +357,7 @@ fn mischief(behaviour: &Behaviour) -> Option<Response<Bytes>> {
         | Behaviour::NoEvents
         | Behaviour::Events(_)
         | Behaviour::Uploads(_)
+        | Behaviour::LateCalls(_)
         | Behaviour::Drain { .. } => None,
         Behaviour::Status { status, retry_after } => {
             let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

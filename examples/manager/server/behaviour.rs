@@ -40,6 +40,8 @@ pub(crate) enum Behaviour {
     Events(Tells),
     /// Everything well, but what becomes of uploads.
     Uploads(Takes),
+    /// Everything well, but calls are answered after so many seconds.
+    LateCalls(u64),
 }
 
 /// How a manager takes reports.
@@ -104,6 +106,7 @@ impl Behaviour {
         ("uploads:late:SECONDS", "acknowledge reports after so many seconds"),
         ("uploads:at-most:BYTES", "refuse larger batches as too large (413)"),
         ("uploads:none", "have no such request (404)"),
+        ("calls:late:SECONDS", "answer calls after so many seconds"),
     ];
 }
 
@@ -150,6 +153,7 @@ impl FromStr for Behaviour {
                 Self::Uploads(Takes::AtMost(bytes.parse().map_err(|_| bad())?))
             }
             ("uploads", Some("none"), None) => Self::Uploads(Takes::Not),
+            ("calls", Some("late"), Some(seconds)) => Self::LateCalls(seconds.parse().map_err(|_| bad())?),
             _ => return Err(bad()),
         };
         Ok(behaviour)

@@ -16,7 +16,9 @@ use crate::engine::Event;
 use crate::net::protocol::{Content, Protocol};
 use crate::net::{Answer, Exchange, Link, Spoken};
 use crate::platform::logging;
-use crate::types::{Backlog, ExchangeId, Lane, LinkId, Moment, Outcome, Purpose, Request, Verdict};
+use crate::types::{
+    Backlog, Call, CallId, ExchangeId, Lane, LinkId, Moment, Outcome, Purpose, Request, Verdict,
+};
 
 /// Searches whose body is kept for attempts still to come; there is one at a time.
 const SEARCHES: usize = 4;
@@ -27,6 +29,8 @@ pub(super) struct Exchanges {
     status: Status,
     too_large: TooLarge,
     uploads: Uploads,
+    /// What the product says itself, until it has ended.
+    pub(super) calls: BTreeMap<CallId, Arc<Call>>,
     credential_provider: CredentialProvider,
     /// The exchange under way on each link.
     under_way: BTreeMap<LinkId, UnderWay>,
@@ -83,6 +87,7 @@ impl Exchanges {
             status,
             too_large: TooLarge::default(),
             uploads,
+            calls: BTreeMap::new(),
             credential_provider,
             under_way: BTreeMap::new(),
             answers: Answers::default(),
@@ -108,6 +113,15 @@ impl Exchanges {
     ) -> Next {
         if let Request::Upload { lane, at_most } = request {
             return self.begin_upload(id, (lane, at_most), link);
+        }
+        if let Request::Call { call, .. } = &request {
+            let Some(call) = self.calls.get(call).cloned() else { return declined(id) };
+            let content = Content::Call(call);
+            return self.say(
+                UnderWay { id, request, next, content, covers: 0, credentials: None, begun: false },
+                link,
+                true,
+            );
         }
         let Said { status, covers } = self.said(&request);
         let held = self.too_large.holds(&link.server().id, status.len(), now);
@@ -152,6 +166,9 @@ impl Exchanges {
         let Some(under_way) = self.under_way.remove(&on).filter(|known| known.id == exchange) else {
             return (Next::Nothing, None);
         };
+        if let Request::Call { .. } = under_way.request {
+            return (Next::Heard { heard: under_way.answered(answer), insists: false }, None);
+        }
         if answer.status == 401 {
             return (self.refused(under_way, answer, link), None);
         }
@@ -315,7 +332,8 @@ impl Exchanges {
             | Request::Listen(_)
             | Request::Settings { .. }
             | Request::Policy { .. }
-            | Request::Upload { .. } => Said::default(),
+            | Request::Upload { .. }
+            | Request::Call { .. } => Said::default(),
             Request::Heartbeat { purpose: Purpose::Beat } => self.status.newest(),
             Request::Heartbeat { purpose: Purpose::Attach { search } } => {
                 let said = self.searches.entry(*search).or_insert_with(|| self.status.newest()).clone();

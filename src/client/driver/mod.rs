@@ -45,7 +45,8 @@ use crate::platform::{Peers, Waker, logging};
 use crate::settings::{Server, Settings};
 use crate::trust::Timestamp;
 use crate::types::{
-    CertificatePolicyId, Failure, LinkId, Moment, News, Outcome, ProbeId, Proof, QueryId, Route, SettingsId,
+    Call, CallId, CertificatePolicyId, Failure, LinkId, Moment, News, Outcome, ProbeId, Proof, QueryId,
+    Route, SettingsId,
 };
 
 /// What a driver is made of.
@@ -171,6 +172,18 @@ impl Driver {
     /// These are the ways to the servers from now on.
     pub(super) fn set_routes(&mut self, choices: Vec<RouteChoice>) {
         self.heard.push_back(Heard::Command(self.links.set_routes(choices)));
+    }
+
+    /// The product has something to say itself.
+    pub(super) fn call(&mut self, id: CallId, call: Arc<Call>) {
+        let (within, repeat) = (call.within, call.repeat);
+        self.exchanges.calls.insert(id, call);
+        self.heard.push_back(Heard::Command(Command::Call { call: id, within, repeat }));
+    }
+
+    /// A call has ended.
+    pub(super) fn forget_call(&mut self, id: CallId) {
+        self.exchanges.calls.remove(&id);
     }
 
     /// Looks at the outbox, if there is something new.

@@ -47,6 +47,7 @@ impl Attachment {
 
     /// Links made before are worth nothing, and waiting may have lost its reason. Nobody is charged.
     fn wake(&mut self, cx: &mut Context<'_>, reason: Reason) {
+        self.close_call_links(cx, Ending::Stale);
         match &mut self.phase {
             Phase::Attached(active) => {
                 if let Some(mut race) = active.search.take() {

@@ -10,6 +10,11 @@ use crate::types::Moment;
 impl Attachment {
     /// When [`Self::tick`] has something to do.
     pub(in crate::engine) fn deadline(&self, at: Present<'_>, whole: &Whole) -> Option<Moment> {
+        let calls = self.calls_deadline(at.now, at.tuning);
+        self.phase_deadline(at, whole).into_iter().chain(calls).min()
+    }
+
+    fn phase_deadline(&self, at: Present<'_>, whole: &Whole) -> Option<Moment> {
         let tuning = at.tuning;
         match &self.phase {
             Phase::Starting { at } => Some(*at),

@@ -22,6 +22,8 @@ mod backoff;
 pub(super) mod balance;
 mod beat;
 mod by_id;
+mod call;
+mod calls;
 mod change;
 mod deadline;
 mod difference;
@@ -53,6 +55,7 @@ pub(super) use reconfigure::Then;
 use active::{Active, Leave, Reached};
 use backlogs::{Backlogs, Switches};
 use backoff::Moves;
+use calls::Calls;
 use failback::Failback;
 use hunger::Hunger;
 use ladders::Ladders;
@@ -105,6 +108,10 @@ pub(super) struct Attachment {
     backlogs: Option<Box<Backlogs>>,
     /// What the settings say of reports.
     switches: Switches,
+    /// What the product has to say itself; `None` when that is nothing.
+    calls: Option<Box<Calls>>,
+    /// When the next heartbeat is due.
+    next_beat: Option<Moment>,
     facts: Facts,
     /// Something worth remembering changed.
     memorable: bool,
@@ -168,6 +175,8 @@ impl Attachment {
             resettled: None,
             backlogs: None,
             switches: Switches::default(),
+            calls: None,
+            next_beat: None,
             facts: Facts::default(),
             memorable: false,
         }
@@ -199,12 +208,14 @@ impl Attachment {
             Phase::Stopping { attempt, .. } => attempt.refers_to(settings),
             Phase::Starting { .. } | Phase::Disabled | Phase::Paused { .. } | Phase::Stopped => false,
         };
-        attempts || self.failback.refers_to(settings)
+        let calls = self.calls.as_ref().is_some_and(|calls| calls.refers_to(settings));
+        attempts || calls || self.failback.refers_to(settings)
     }
 
     /// Whether a link, an exchange or a look-up may be under way.
     pub(super) fn is_talking(&self) -> bool {
         matches!(self.phase, Phase::Searching(_) | Phase::Attached(_) | Phase::Stopping { .. })
+            || self.calls.is_some()
     }
 
     /// Whether the list in force names the server in use.
@@ -226,6 +237,7 @@ impl Attachment {
             Owner::Stream => self.stream_input(cx, input),
             Owner::Reader => self.reader_input(cx, input),
             Owner::Upload => self.upload_input(cx, input),
+            Owner::Call => self.call_input(cx, input),
             Owner::Failback => self.failback.handle(cx, &mut self.servers, input),
             Owner::Farewell => self.stopping_input(cx, input),
             Owner::Location => false,
@@ -250,6 +262,11 @@ impl Attachment {
 
     /// Does whatever is due.
     pub(super) fn tick(&mut self, cx: &mut Context<'_>) {
+        self.tick_phase(cx);
+        self.tick_calls(cx);
+    }
+
+    fn tick_phase(&mut self, cx: &mut Context<'_>) {
         match &self.phase {
             Phase::Starting { at } if *at <= cx.now => self.search(cx, Reason::Start),
             &Phase::Paused { until, cause, reason } if until <= cx.now => self.pause_over(cx, cause, reason),
@@ -351,6 +368,7 @@ impl Attachment {
             stream: None,
             reader: Reader::default(),
             upload: Upload::default(),
+            call_doubts_at: None,
             search: None,
             leave,
             on_probation: reason == Reason::BetterServer,
@@ -452,6 +470,10 @@ impl Attachment {
             }
             Phase::Stopping { mut attempt, .. } => attempt.give_up(cx, ending),
             Phase::Starting { .. } | Phase::Disabled | Phase::Paused { .. } | Phase::Stopped => {}
+        }
+        self.close_call_links(cx, ending);
+        if self.is_silent() {
+            self.end_calls(cx, ending);
         }
         if self.state() != before {
             cx.emit(Event::State { state: self.state(), reason });

@@ -14,6 +14,7 @@
 
 mod announced;
 mod attempt;
+mod call;
 mod endpoints;
 mod heartbeat;
 mod ladder;
@@ -29,6 +30,7 @@ mod upload;
 
 pub(super) use announced::Announced;
 pub(super) use attempt::Attempt;
+pub(super) use call::{Called, Calling};
 pub(super) use endpoints::{Endpoints, Routes};
 pub(super) use heartbeat::{Heard, Heartbeat, Try};
 pub(super) use ladder::Ladder;

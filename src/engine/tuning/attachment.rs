@@ -152,6 +152,8 @@ durations! { "attachment",
     rearm_spread: 5_000 ms,
     /// At most once in this: links flap.
     rearm_interval: 30_000 ms,
+    /// A connection that was made for a call waits this long for the next one.
+    call_keep_alive: 10_000 ms,
     /// A connection is kept only when the next exchange is due within this; most middleboxes keep idle ones for longer.
     keep_alive: 60_000 ms,
     /// Addresses a name had longer ago are not believed.

@@ -15,7 +15,7 @@ use super::event_stream::StreamEvent;
 use super::exchange::Answer;
 use super::http_request::HttpRequest;
 use crate::settings::Server;
-use crate::types::{News, Outcome, Request, Series};
+use crate::types::{Call, News, Outcome, Request, Series};
 
 /// What the product has to say in a request.
 #[derive(Clone)]
@@ -31,6 +31,8 @@ pub(crate) enum Content {
         last: u64,
         body: Arc<[u8]>,
     },
+    /// What the product says itself.
+    Call(Arc<Call>),
 }
 
 impl Content {
@@ -38,7 +40,7 @@ impl Content {
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Status(bytes) => bytes.len(),
-            Self::Omitted | Self::Reports { .. } => 0,
+            Self::Omitted | Self::Reports { .. } | Self::Call(_) => 0,
         }
     }
 }

@@ -57,6 +57,7 @@ pub(super) fn tell(action: &Action) -> String {
                 Request::Settings { .. } => (HOMING_REQUEST_SETTINGS, 0),
                 Request::Policy { .. } => (HOMING_REQUEST_POLICY, 0),
                 Request::Upload { at_most, .. } => (HOMING_REQUEST_UPLOAD, u64::from(*at_most)),
+                Request::Call { call, .. } => (HOMING_REQUEST_CALL, call.0),
                 _ => unreachable!("{told:?}"),
             };
             let lane = if let Request::Upload { lane, .. } = told { *lane as i32 + 1 } else { 0 };

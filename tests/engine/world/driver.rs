@@ -10,7 +10,7 @@ use homing::types::{
     Via,
 };
 
-use super::server::{Answer, ROUND_TRIP, Reach, Server};
+use super::server::{Answer, Calls, ROUND_TRIP, Reach, Server};
 use super::{World, s};
 use crate::event_schema;
 use crate::reference_network;
@@ -272,6 +272,13 @@ impl World {
                 if let Request::Listen(listening) = request {
                     return self.listened(exchange, link, listening, after);
                 }
+                let after = match (request, self.calls) {
+                    (Request::Call { .. }, Calls::AnsweredAfter(more)) => after + more,
+                    (Request::Call { .. }, Calls::Break) => {
+                        return self.later(after, Happening::Lost(link, Cause::Reset.into()));
+                    }
+                    _ => after,
+                };
                 self.later(after, Happening::FirstByte(exchange));
                 self.later(after, Happening::Done(exchange));
             }

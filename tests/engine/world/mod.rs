@@ -95,6 +95,8 @@ pub struct World {
     pub names_wait: Option<Duration>,
     /// Names are not answered at all.
     pub names_hang: bool,
+    /// How calls of the product fare with servers that are well.
+    pub calls: Calls,
     /// Leaves what the engine decided in its queues: draining late must be safe.
     pub wait_for_drain: bool,
     /// Reference servers and the control.

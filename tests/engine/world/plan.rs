@@ -9,7 +9,7 @@ use homing::engine::{Away, Input, Memory, SettingsName, Setup};
 use homing::settings::Settings;
 use homing::types::{Medium, Moment, Route};
 
-use super::server::{ROUND_TRIP, Reach, name, up};
+use super::server::{Calls, ROUND_TRIP, Reach, name, up};
 use super::{Outbox, World, ms, s};
 use crate::mount;
 use crate::prepared::Prepared;
@@ -200,6 +200,7 @@ impl Plan {
             streams: BTreeMap::new(),
             names_fail: None,
             look_up_time: ms(1),
+            calls: Calls::AnsweredAfter(Duration::ZERO),
             names_wait: None,
             names_hang: false,
             wait_for_drain: false,

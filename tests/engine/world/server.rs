@@ -46,6 +46,14 @@ pub enum Answer {
     Gray(Cause),
 }
 
+/// How calls of the product fare.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Calls {
+    AnsweredAfter(Duration),
+    /// The connection breaks when one comes.
+    Break,
+}
+
 pub const ROUND_TRIP: Duration = Duration::from_millis(5);
 
 pub fn up() -> Server {

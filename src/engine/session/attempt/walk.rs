@@ -141,7 +141,7 @@ impl Attempt {
     }
 
     pub(super) fn dial_to(&mut self, cx: &mut Context<'_>, to: Arc<[SocketAddr]>) {
-        cx.guard.spend(cx.now, &cx.tuning.attachment);
+        cx.guards.spend(self.owner, cx.now, &cx.tuning.attachment);
         let link = cx.queue.next_link(self.owner);
         self.dialled_under = self.target.policy.settings;
         cx.act(Action::Dial {

@@ -28,8 +28,8 @@ pub(super) fn request(
 ) -> HttpRequest {
     let (source, omitted) = match content {
         Content::Status(bytes) => (Source::bytes(bytes), false),
-        // Reports have a request of their own.
-        Content::Omitted | Content::Reports { .. } => (Source::bytes(Arc::from([])), true),
+        // Reports and calls have requests of their own.
+        Content::Omitted | Content::Reports { .. } | Content::Call(_) => (Source::bytes(Arc::from([])), true),
     };
     let mut head = homing.begin("POST", PATH, server);
     add(&mut head, PURPOSE, purpose.as_str());

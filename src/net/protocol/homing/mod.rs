@@ -1,5 +1,6 @@
 //! The protocol of homing: plain HTTP/1.1 below `/homing/v1`, written down for servers in `docs/wire.md`.
 
+mod call;
 mod common;
 mod document;
 mod events;
@@ -35,6 +36,7 @@ impl Protocol for Homing {
             Request::Policy { known } => Some(Document::Policy.request(self, known.as_deref(), server)),
             Request::Listen(listening) => Some(events::request(self, *listening, last, server)),
             Request::Upload { lane, .. } => upload::request(self, *lane, server, content),
+            Request::Call { .. } => call::request(self, server, content),
         }
     }
 
@@ -56,6 +58,7 @@ impl Protocol for Homing {
             Request::Policy { known } => Document::Policy.verdict(self, known.as_deref(), answer, wall),
             Request::Listen(_) => events::verdict(answer, wall),
             Request::Upload { .. } => upload::verdict(answer, wall),
+            Request::Call { .. } => call::verdict(answer),
             Request::Heartbeat { .. } => heartbeat::verdict(self, answer, wall),
         };
         let drain = answer.fields.text(fields::DRAIN).and_then(fields::seconds);
