@@ -39,15 +39,15 @@ impl Engine {
 
     /// What is odd about the settings in force.
     fn warn_of_settings(&mut self) {
-        let Self { rng, queue, network, guards, tuning, in_force, .. } = self;
-        warn(&mut Context { now: self.now, rng, queue, tuning, network, in_force, guards });
+        let Self { rng, queue, network, guard, tuning, in_force, .. } = self;
+        warn(&mut Context { now: self.now, rng, queue, tuning, network, in_force, guard });
         self.warn_of_unknown_location();
     }
 
     /// The part that finds the location is there when the settings want it.
     fn reconfigure_location(&mut self, before: &Settings) {
-        let Self { rng, queue, network, guards, tuning, in_force, attachment, location, .. } = self;
-        let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guards };
+        let Self { rng, queue, network, guard, tuning, in_force, attachment, location, .. } = self;
+        let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guard };
         let wanted = location::is_asked_for(cx.in_force.settings()) && attachment.state() != State::Stopping;
         match (location.as_mut(), wanted) {
             (Some(location), true) => location.reconfigure(cx, before),
@@ -67,8 +67,8 @@ impl Engine {
         let name = self.in_force.location_or(fitting);
         let another = name != self.in_force.location;
         self.in_force.location = name;
-        let Self { rng, queue, network, guards, tuning, in_force, attachment, schedule, location, .. } = self;
-        let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guards };
+        let Self { rng, queue, network, guard, tuning, in_force, attachment, schedule, location, .. } = self;
+        let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guard };
         if before.is_some() || another {
             let mut effective = cx.in_force.effective();
             // Settings that end all communication are proved first.
@@ -207,8 +207,8 @@ impl Engine {
 
     /// One heartbeat to the server in use, now.
     fn beat(&mut self) {
-        let Self { rng, queue, network, guards, tuning, in_force, attachment, .. } = self;
-        let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guards };
+        let Self { rng, queue, network, guard, tuning, in_force, attachment, .. } = self;
+        let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guard };
         attachment.beat(cx);
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::guard::{Guards, Present};
+use super::guard::{Guard, Present};
 use super::in_force::InForce;
 use super::network::Network;
 use super::queue::Queue;
@@ -19,14 +19,14 @@ pub(super) struct Context<'a> {
     pub(super) in_force: &'a InForce,
     /// What is thought of the network; asked whom to blame, and told when somebody answers.
     pub(super) network: &'a mut Network,
-    /// Count every dial, and say when the next may be made.
-    pub(super) guards: &'a mut Guards,
+    /// Counts every dial, and says when the next may be made.
+    pub(super) guard: &'a mut Guard,
 }
 
 impl Context<'_> {
     /// What says when a server may be dialled.
     pub(super) fn present(&self) -> Present<'_> {
-        Present { now: self.now, guard: &self.guards.own, tuning: &self.tuning.attachment }
+        Present { now: self.now, guard: self.guard, tuning: &self.tuning.attachment }
     }
 
     /// T: the longest gap between heartbeats.

@@ -2,24 +2,8 @@
 
 use std::time::Duration;
 
-use super::owners::Owner;
 use super::tuning::attachment::Tuning;
 use crate::types::Moment;
-
-/// The guards of an engine: calls of the product are counted by themselves, so that they cost no heartbeat its dial.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Guards {
-    pub(super) own: Guard,
-    pub(super) calls: Guard,
-}
-
-impl Guards {
-    /// A dial is made for this owner.
-    pub(super) fn spend(&mut self, owner: Owner, now: Moment, tuning: &Tuning) {
-        let guard = if owner == Owner::Call { &mut self.calls } else { &mut self.own };
-        guard.spend(now, tuning);
-    }
-}
 
 /// Guards the servers against a fault of ours: at most 100 + 10 N dials of N servers in any ten minutes, and beyond
 /// that one attempt for each server and minute, which may walk over every endpoint it has. What is over is not owed.
@@ -67,7 +51,7 @@ impl Guard {
     }
 
     /// A dial is made.
-    fn spend(&mut self, now: Moment, tuning: &Tuning) {
+    pub(super) fn spend(&mut self, now: Moment, tuning: &Tuning) {
         let tenth = self.tenth_of(now, tuning);
         for passed in self.tenth + 1..=tenth.min(self.tenth + TENTHS as u64) {
             if let Some(count) = self.counts.get_mut(slot(passed)) {

@@ -71,7 +71,7 @@ pub use tuning::{Tuning, TuningError};
 
 use attachment::{Attachment, Then};
 use context::Context;
-use guard::{Guards, Present};
+use guard::{Guard, Present};
 use in_force::InForce;
 use location::Location;
 use network::Network;
@@ -103,7 +103,7 @@ pub struct Engine {
     rng: Rng,
     queue: Queue,
     network: Network,
-    guards: Guards,
+    guard: Guard,
     attachment: Attachment,
     /// `None` when the settings neither name reference servers nor have locations that follow from them.
     location: Option<Box<Location>>,
@@ -155,7 +155,7 @@ impl Engine {
         } = setup;
         let trial = Trial::new(settings_name, given, memory.settings.as_deref());
         let (mut rng, mut queue) = (Rng::new(seed), Queue::default());
-        let (mut network, mut guards) = (Network::default(), Guards::default());
+        let (mut network, mut guard) = (Network::default(), Guard::default());
         let start = now + rng.up_to(tuning.attachment.startup_spread);
         let mut in_force = InForce::new(settings_id, settings);
         let routes = Routes::new(routes, proxies);
@@ -171,7 +171,7 @@ impl Engine {
             tuning: &tuning,
             network: &mut network,
             in_force: &in_force,
-            guards: &mut guards,
+            guard: &mut guard,
         };
         let schedule = Schedule::new(&agent, &effective, &cx);
         if let Some(location) = &mut location {
@@ -198,7 +198,7 @@ impl Engine {
             rng,
             queue,
             network,
-            guards,
+            guard,
             tuning,
             #[cfg(test)]
             rounds: 0,
@@ -261,8 +261,8 @@ impl Engine {
         if self.attachment.state() == State::Stopped {
             return;
         }
-        let Self { rng, queue, network, guards, tuning, in_force, attachment, location, .. } = self;
-        let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guards };
+        let Self { rng, queue, network, guard, tuning, in_force, attachment, location, .. } = self;
+        let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guard };
         match input {
             Input::Timeout => {}
             Input::Network(change) => {
@@ -336,12 +336,12 @@ impl Engine {
     // --- helpers ---
 
     fn present(&self) -> Present<'_> {
-        Present { now: self.now, guard: &self.guards.own, tuning: &self.tuning.attachment }
+        Present { now: self.now, guard: &self.guard, tuning: &self.tuning.attachment }
     }
 
     fn command(&mut self, command: Command) {
-        let Self { rng, queue, network, guards, tuning, in_force, attachment, location, .. } = self;
-        let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guards };
+        let Self { rng, queue, network, guard, tuning, in_force, attachment, location, .. } = self;
+        let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guard };
         match command {
             Command::BeatNow => attachment.beat_now(cx),
             Command::NewCredentials => attachment.new_credentials(cx),
@@ -380,7 +380,7 @@ impl Engine {
                 rng,
                 queue,
                 network,
-                guards,
+                guard,
                 tuning,
                 in_force,
                 attachment,
@@ -389,7 +389,7 @@ impl Engine {
                 trial,
                 ..
             } = self;
-            let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guards };
+            let cx = &mut Context { now: self.now, rng, queue, tuning, network, in_force, guard };
             exchange_facts(cx, attachment, location, schedule, trial);
             attachment.tick(cx);
             if let Some(location) = location {

@@ -43,8 +43,8 @@ pub enum Request {
     Call {
         /// Which call.
         call: CallId,
-        /// How long it may still take.
-        within: Duration,
+        /// How long it may still take, in milliseconds.
+        within_ms: u32,
     },
 }
 

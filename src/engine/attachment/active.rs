@@ -31,8 +31,6 @@ pub(super) struct Active {
     /// Reads the settings and the policy.
     pub(super) reader: Reader,
     pub(super) upload: Upload,
-    /// A call that breaks makes no heartbeat before.
-    pub(super) call_doubts_at: Option<Moment>,
     /// Others are tried. The search may include an attempt on this server.
     pub(super) search: Option<Box<Race>>,
     /// The agent means to leave it.

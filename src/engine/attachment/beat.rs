@@ -40,7 +40,9 @@ impl Attachment {
 
     /// The next exchange is due at `next`: is the kept link still worth keeping?
     pub(in crate::engine) fn settle(&mut self, cx: &mut Context<'_>, next: Option<Moment>) {
-        self.next_beat = next;
+        if let Some(calls) = &mut self.calls {
+            calls.next_beat = next.unwrap_or(cx.now);
+        }
         let keep = next.is_some_and(|next| next.after(cx.now) <= cx.tuning.attachment.keep_alive);
         let wanted = self.upload_wants_link(cx.now);
         let Some(active) = self.active_mut() else {

@@ -3,7 +3,7 @@
 //! A call that has begun goes on when the agent moves. Its answer never says anything about a server; what a server asks for
 //! holds for calls too. A connection that is lost makes a heartbeat find out.
 
-use super::calls::{Calls, Kept, MOST_UNDER_WAY, MOST_WAITING, Waiting};
+use super::calls::{Kept, MOST_UNDER_WAY, MOST_WAITING, Waiting};
 use super::{Attachment, Phase};
 use crate::engine::context::Context;
 use crate::engine::event::span;
@@ -51,11 +51,11 @@ impl Attachment {
 
     /// Ends every call: nothing more is said.
     pub(super) fn end_calls(&mut self, cx: &mut Context<'_>, ending: Ending) {
-        let Some(calls) = self.calls.take() else {
+        self.close_call_links(cx, ending);
+        let Some(calls) = &mut self.calls else {
             return;
         };
-        let Calls { waiting, under_way, kept, .. } = *calls;
-        kept.iter().for_each(|kept| cx.queue.close(kept.link.id, ending));
+        let (waiting, under_way) = (std::mem::take(&mut calls.waiting), std::mem::take(&mut calls.under_way));
         for mut calling in under_way {
             calling.give_up(cx, ending);
             refused(cx, calling.call, "the agent has stopped speaking to servers");
@@ -67,15 +67,10 @@ impl Attachment {
 
     /// Begins what can be begun, and ends what takes too long.
     pub(super) fn tick_calls(&mut self, cx: &mut Context<'_>) {
-        if self.calls.is_none() {
-            return;
-        }
         self.expire_calls(cx);
         while let Some(waiting) = self.next_call(cx) {
             self.begin_call(cx, waiting);
         }
-        self.calls
-            .take_if(|calls| calls.waiting.is_empty() && calls.under_way.is_empty() && calls.kept.is_empty());
     }
 
     /// Links that wait for a call are worth nothing any more.
@@ -169,10 +164,10 @@ impl Attachment {
     fn next_call(&mut self, cx: &Context<'_>) -> Option<Waiting> {
         let record = self.active()?.record();
         let floor = self.servers.record(record).and_then(|record| record.throttled_until());
-        let guard =
-            cx.guards.calls.opens(cx.now, self.servers.ranked_servers.members().len(), &cx.tuning.attachment);
-        let opens = guard.max(floor.unwrap_or_default());
+        let servers = self.servers.ranked_servers.members().len();
         let calls = self.calls.as_mut()?;
+        let guard = calls.guard.opens(cx.now, servers, &cx.tuning.attachment);
+        let opens = guard.max(floor.unwrap_or_default());
         let place = calls.next_for(record)?;
         if calls.under_way.len() >= MOST_UNDER_WAY {
             return None;
@@ -190,9 +185,10 @@ impl Attachment {
             return;
         };
         let Waiting { call, until, repeat, .. } = waiting;
-        let request = Request::Call { call, within: until.since(cx.now) };
+        let within_ms = u32::try_from(until.since(cx.now).as_millis()).unwrap_or(u32::MAX);
+        let request = Request::Call { call, within_ms };
         let kept = self.calls.as_mut().and_then(|calls| calls.take_link(cx, target.policy));
-        let is_free = kept.is_none() && self.next_beat.is_none_or(|next| next > until);
+        let is_free = kept.is_none() && self.calls.as_ref().is_some_and(|calls| calls.next_beat > until);
         let lent = if is_free { self.active_mut().and_then(|active| active.lend_link(cx.now)) } else { None };
         if let Some(link) = lent {
             cx.queue.hand_over(link.id.0, Owner::Call);
@@ -202,6 +198,9 @@ impl Attachment {
             None => Attempt::begin(cx, Owner::Call, target, request),
         };
         if let Some(calls) = &mut self.calls {
+            if !attempt.reused {
+                calls.guard.spend(cx.now, &cx.tuning.attachment);
+            }
             calls.under_way.push(Calling { call, until, repeat, is_lent: lent.is_some(), attempt });
         }
     }
@@ -232,11 +231,11 @@ impl Attachment {
             return calls.waiting.push_front(Waiting { call, until, repeat, failed: None });
         }
         if matches!(failure.class(), FailureClass::Refused | FailureClass::NoAnswer | FailureClass::Broken)
-            && let Some(active) = self.active_mut().filter(|active| active.record() == record)
-            && active.call_doubts_at.is_none_or(|at| at <= cx.now)
+            && self.active().is_some_and(|active| active.record() == record)
+            && let Some(calls) = self.calls.as_mut().filter(|calls| calls.doubts_at <= cx.now)
         {
             // Whether the server is there at all is not for a call to say.
-            active.call_doubts_at = Some(cx.now + cx.tuning.attachment.guard_trickle);
+            calls.doubts_at = cx.now + cx.tuning.attachment.guard_trickle;
             self.beat(cx);
         }
         match &mut self.calls {

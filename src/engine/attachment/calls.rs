@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::engine::context::Context;
+use crate::engine::guard::Guard;
 use crate::engine::session::{Calling, Link};
 use crate::engine::tuning::attachment::Tuning;
 use crate::engine::{Ending, Input};
@@ -23,6 +24,12 @@ pub(super) struct Calls {
     pub(super) kept: Vec<Kept>,
     /// Nothing is begun before: the server in use asks for patience, or was dialled a moment ago.
     pub(super) begins_at: Option<Moment>,
+    /// When the next heartbeat is due.
+    pub(super) next_beat: Moment,
+    /// Counts what is dialled for calls, so that they cost no heartbeat its dial.
+    pub(super) guard: Guard,
+    /// A call that breaks makes no heartbeat before.
+    pub(super) doubts_at: Moment,
 }
 
 /// A link that has carried a call.
@@ -45,6 +52,11 @@ pub(super) struct Waiting {
 }
 
 impl Calls {
+    /// Whether nothing waits or is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.under_way.is_empty() && self.kept.is_empty()
+    }
+
     /// Whether a handshake for a call may be under way under a policy of these settings.
     pub(super) fn refers_to(&self, settings: SettingsId) -> bool {
         self.under_way.iter().any(|calling| calling.refers_to(settings))

@@ -110,8 +110,6 @@ pub(super) struct Attachment {
     switches: Switches,
     /// What the product has to say itself; `None` when that is nothing.
     calls: Option<Box<Calls>>,
-    /// When the next heartbeat is due.
-    next_beat: Option<Moment>,
     facts: Facts,
     /// Something worth remembering changed.
     memorable: bool,
@@ -176,7 +174,6 @@ impl Attachment {
             backlogs: None,
             switches: Switches::default(),
             calls: None,
-            next_beat: None,
             facts: Facts::default(),
             memorable: false,
         }
@@ -215,7 +212,7 @@ impl Attachment {
     /// Whether a link, an exchange or a look-up may be under way.
     pub(super) fn is_talking(&self) -> bool {
         matches!(self.phase, Phase::Searching(_) | Phase::Attached(_) | Phase::Stopping { .. })
-            || self.calls.is_some()
+            || self.calls.as_ref().is_some_and(|calls| !calls.is_idle())
     }
 
     /// Whether the list in force names the server in use.
@@ -368,7 +365,6 @@ impl Attachment {
             stream: None,
             reader: Reader::default(),
             upload: Upload::default(),
-            call_doubts_at: None,
             search: None,
             leave,
             on_probation: reason == Reason::BetterServer,

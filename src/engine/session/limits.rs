@@ -41,7 +41,10 @@ impl Limits {
                 Self { first_byte: usual, answer, whole: whole + answer }
             }
             // The product says how long it may take.
-            Request::Call { within, .. } => Self { first_byte: *within, answer: *within, whole: *within },
+            Request::Call { within_ms, .. } => {
+                let within = Duration::from_millis((*within_ms).into());
+                Self { first_byte: within, answer: within, whole: within }
+            }
             // A batch that is too large for a slow line is sent again as half of it.
             Request::Upload { .. } => Self { first_byte: usual, answer: usual, whole },
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Attempt, NEVER};
 use crate::engine::context::Context;
+use crate::engine::owners::Owner;
 use crate::engine::session::endpoints::{Onward, interleaved, is_of_endpoint};
 use crate::engine::session::link::Link;
 use crate::engine::session::stage::Stage;
@@ -141,7 +142,10 @@ impl Attempt {
     }
 
     pub(super) fn dial_to(&mut self, cx: &mut Context<'_>, to: Arc<[SocketAddr]>) {
-        cx.guards.spend(self.owner, cx.now, &cx.tuning.attachment);
+        // Calls of the product have a guard of their own.
+        if self.owner != Owner::Call {
+            cx.guard.spend(cx.now, &cx.tuning.attachment);
+        }
         let link = cx.queue.next_link(self.owner);
         self.dialled_under = self.target.policy.settings;
         cx.act(Action::Dial {
