@@ -76,7 +76,7 @@ fn what_is_bounded_is_bounded_by_the_code() {
         Code("| events that wait for the program | {client/events.CAPACITY};"),
         Code("to store; {net/look_ups.THREADS} short-lived ones for names"),
         Code("| {store.MAX_VALUE KiB} KiB under a name of at most {store.MAX_NAME} bytes;"),
-        Code("once the file has {store/outbox/lane.WORTH_REMOVING KiB} KiB and nothing in it waits"),
+        Code("once the file has {store/outbox/lane/files.WORTH_REMOVING KiB} KiB and nothing in it waits"),
         Test("private (0700, files 0600), one outbox", "a_folder_that_others_can_write_to_is_refused_and_used_when_that_is_mended"),
         Code(
             "(`Limits`), {store/outbox/entry.HEADER} bytes for each report included; a report has \

@@ -1,0 +1,158 @@
+//! What of a lane is in the files of its folder: taken over, given up, and removed when it is needed no more.
+
+use std::collections::VecDeque;
+
+use super::{Grave, State};
+use crate::store::outbox::event::OutboxEvent;
+use crate::store::outbox::pen::Pen;
+use crate::store::outbox::segment::Segment;
+use crate::store::outbox::segment_name::SegmentName;
+use crate::store::outbox::shelf::Shelf;
+use crate::types::{Lane, Series};
+
+/// A file of which everything is done with is removed although it could grow, from this size on.
+const WORTH_REMOVING: u64 = 64 << 10;
+
+impl State {
+    /// Removes segments that nothing is needed of.
+    pub(in crate::store::outbox) fn bury(&mut self) {
+        let last = self.segments.back().map(|segment| segment.id);
+        let mut kept = VecDeque::with_capacity(self.segments.len());
+        for mut segment in self.segments.drain(..) {
+            let in_use = Some(segment.id) == last
+                && !segment.sealed
+                && (segment.bytes() == 0 || segment.disk.is_some())
+                && segment.bytes() < WORTH_REMOVING;
+            if !segment.is_spent() || segment.in_flight || in_use {
+                kept.push_back(segment);
+                continue;
+            }
+            let end = segment.end();
+            if self.group.open == Some(segment.id)
+                && let Some(pen) = &mut self.pen
+            {
+                // Its room on the disk is free only when nothing has it open.
+                pen.put_down();
+                self.group.open = None;
+            }
+            if let Some(disk) = segment.disk.take() {
+                self.graves.push(Grave { name: disk.name, end, aside: segment.damaged });
+            }
+        }
+        self.segments = kept;
+    }
+
+    /// Up to which number each series with files is done with.
+    pub(in crate::store::outbox) fn gone(&self) -> Vec<(Series, u64)> {
+        let mut gone: Vec<(Series, u64)> = Vec::new();
+        let mut waiting: Vec<Series> = Vec::new();
+        let mut note = |series: Series, number: u64| match gone.iter_mut().find(|(known, _)| *known == series)
+        {
+            Some((_, most)) => *most = number.max(*most),
+            None => gone.push((series, number)),
+        };
+        self.graves.iter().for_each(|grave| note(grave.name.series, grave.end.saturating_sub(1)));
+        for segment in &self.segments {
+            if !waiting.contains(&segment.series) {
+                note(segment.series, segment.front().saturating_sub(1));
+            }
+            if !segment.is_spent() {
+                waiting.push(segment.series);
+            }
+        }
+        gone
+    }
+
+    pub(in crate::store::outbox) fn take_graves(&mut self) -> Vec<Grave> {
+        std::mem::take(&mut self.graves)
+    }
+
+    /// They could not be removed, and are tried again.
+    pub(in crate::store::outbox) fn keep_graves(&mut self, graves: Vec<Grave>) {
+        self.graves.extend(graves);
+    }
+
+    pub(in crate::store::outbox) fn has_graves(&self) -> bool {
+        !self.graves.is_empty()
+    }
+
+    /// Takes over what an earlier process left behind. It comes before everything else.
+    pub(in crate::store::outbox) fn adopt(
+        &mut self,
+        found: Vec<Segment>,
+        graves: Vec<(SegmentName, u64)>,
+        damaged: u64,
+    ) {
+        // After the folder was away for a time, a file may have reports that wait in memory, written and not synced.
+        let own = self.segments.iter().find(|segment| segment.series == self.series);
+        let own = own.map_or(self.next, Segment::front);
+        for mut segment in found.into_iter().rev() {
+            if segment.series == self.series {
+                segment.cut(own);
+            }
+            segment.id = self.new_id();
+            let live = segment.live();
+            self.account.recovered += live;
+            self.account.waiting += live;
+            self.account.waiting_bytes += segment.live_bytes();
+            self.segments.push_front(segment);
+        }
+        self.account.recovered += damaged;
+        self.account.dropped.damaged += damaged;
+        if damaged > 0 {
+            self.events.push(OutboxEvent::Damaged { lane: self.lane, reports: damaged });
+        }
+        self.graves.extend(graves.into_iter().map(|(name, end)| Grave { name, end, aside: false }));
+        let mut overflows = false;
+        while self.lane != Lane::Critical
+            && self.account.waiting_bytes > self.limits.bytes
+            && self.drop_oldest()
+        {
+            self.account.dropped.full += 1;
+            overflows = true;
+        }
+        self.step(overflows);
+        self.bury();
+    }
+
+    pub(in crate::store::outbox) fn attach(&mut self, reader: Shelf, pen: Pen, opening: u32) {
+        (self.reader, self.pen) = (Some(reader), Some(pen));
+        self.group.attached = true;
+        self.group.open = None;
+        if opening != self.group.opening {
+            (self.group.opening, self.group.count) = (opening, 0);
+        }
+    }
+
+    /// The folder is there no more, and what was only in it is lost.
+    pub(in crate::store::outbox) fn detach(&mut self, problem: &str) {
+        (self.reader, self.pen) = (None, None);
+        self.group.attached = false;
+        self.group.open = None;
+        problem.clone_into(&mut self.group.problem);
+        self.graves.clear();
+        let before = self.account.dropped.damaged;
+        for index in 0..self.segments.len() {
+            self.segments[index].only_on_disk().for_each(|number| self.lose(index, number));
+            if self.segments[index].in_flight {
+                continue;
+            }
+            self.split(index);
+            self.segments[index].disk = None;
+        }
+        let lost = self.account.dropped.damaged - before;
+        if lost > 0 {
+            self.events.push(OutboxEvent::Damaged { lane: self.lane, reports: lost });
+        }
+        self.step(false);
+        self.bury();
+    }
+
+    /// Moves what is not on the disk out of this segment, whose file is not written any more.
+    pub(in crate::store::outbox) fn split(&mut self, index: usize) {
+        let id = self.new_id();
+        if let Some(rest) = self.segments[index].split(id) {
+            self.segments.insert(index + 1, rest);
+        }
+    }
+}
