@@ -70,6 +70,11 @@ impl Batch {
         self.frames.len()
     }
 
+    /// Whether the report of this number is in it.
+    pub(super) fn has(&self, number: u64) -> bool {
+        self.frames.binary_search_by_key(&number, |frame| frame.number).is_ok()
+    }
+
     /// The body of the request, shared and not copied.
     pub fn body(&self) -> &Arc<[u8]> {
         &self.body

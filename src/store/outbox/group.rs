@@ -83,8 +83,8 @@ impl Line {
             if number <= group.synced_to || state.is_done_with(number) {
                 return (state, None);
             }
-            if !group.attached || number <= group.failed_to {
-                let problem = group.problem.clone();
+            if number <= group.failed_to || !(group.attached || state.can_resume(now)) {
+                let problem = state.group.problem.clone();
                 return (state, Some(problem));
             }
             state = match state.pen.take() {
@@ -140,11 +140,16 @@ impl Line {
                     state.group.synced_to = state.group.synced_to.max(target);
                     break;
                 }
-                Err(Failed::Folder(error)) => {
+                Err(Failed::Gone(error)) => {
                     state.group.failed_to = target;
                     state.detach(&error.to_string());
                     self.wake(&state);
                     return state;
+                }
+                Err(Failed::Refused(error)) => {
+                    state.group.failed_to = target;
+                    state.suspend(&error.to_string());
+                    break;
                 }
                 Err(Failed::File(error)) if last_try => {
                     state.group.failed_to = target;

@@ -109,20 +109,23 @@ impl Home {
         now: Now,
         events: &mut Vec<OutboxEvent>,
     ) -> io::Result<()> {
-        if self.open.is_some() && lines.iter().all(|line| line.state().group.attached) {
-            return Ok(());
+        match self.look(lines) {
+            Some(Ok(())) => return Ok(()),
+            Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Some(Err(_)) | None => {}
         }
         // One lane has found out that the folder is not usable any more, so the others must not use it either.
         let problem = "the folder was removed";
         for line in lines {
             let mut state = line.state();
-            if state.group.attached && state.pen.is_none() {
+            if state.is_detached() {
+                continue;
+            }
+            if state.pen.is_none() {
                 // A leader is at work, and finds out for itself.
                 return Err(io::Error::new(io::ErrorKind::NotFound, problem));
             }
-            if state.group.attached {
-                state.detach(problem);
-            }
+            state.detach(problem);
         }
         self.open = None;
         let (mut shelf, place, recovered) = self.enter(lines, now)?;
@@ -139,6 +142,27 @@ impl Home {
         self.open = Some(Open { shelf, opening, head });
         self.used = true;
         Ok(())
+    }
+
+    /// Whether the folder that is open can be used. `None`: none is open, or a lane has given it up.
+    fn look(&mut self, lines: &[Line; 4]) -> Option<io::Result<()>> {
+        let open = self.open.as_mut()?;
+        if lines.iter().any(|line| line.state().is_detached()) {
+            return None;
+        }
+        let looked = open.shelf.look();
+        let refused = looked.as_ref().err().filter(|error| error.kind() == io::ErrorKind::PermissionDenied);
+        for line in lines {
+            match refused {
+                Some(error) => line.state().suspend(&error.to_string()),
+                None => line.state().resume(),
+            }
+        }
+        // A look that fails otherwise says nothing about the folder.
+        Some(looked.or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => Err(error),
+            _ => Ok(()),
+        }))
     }
 
     fn shelf(&self, place: &Arc<Place>) -> Shelf {

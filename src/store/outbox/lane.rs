@@ -3,7 +3,7 @@
 mod files;
 mod sending;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::account::LaneLimits;
 use super::entry::{HEADER, Salt};
@@ -36,6 +36,8 @@ pub(super) struct State {
     pub(super) events: Events,
     ladder: Ladder,
     segments: VecDeque<Segment>,
+    /// The highest number that was given out of each series. A server may know it, and all below it.
+    given: BTreeMap<Series, u64>,
     next_id: u64,
     /// The number of the next report.
     pub(super) next: u64,
@@ -92,6 +94,7 @@ impl State {
             events: Events::default(),
             ladder: Ladder::default(),
             segments: VecDeque::new(),
+            given: BTreeMap::new(),
             next_id: 0,
             next: 1,
             failed_reads: 0,

@@ -284,7 +284,7 @@ impl Outbox {
             return 0;
         }
         let mut state = self.shared.line(batch.lane()).state();
-        let settled = state.settle(batch.series(), up_to);
+        let settled = state.settle(batch, up_to);
         // It may have relieved the lane.
         let news = !state.events.is_empty();
         drop(state);

@@ -26,8 +26,10 @@ impl Job {
 
 /// Why a turn has ended early.
 pub(super) enum Failed {
-    /// The folder is not there any more, or not private.
-    Folder(io::Error),
+    /// The folder is not there any more, and what was in it neither.
+    Gone(io::Error),
+    /// The folder is there, and not private any more.
+    Refused(io::Error),
     /// A file cannot be written.
     File(io::Error),
 }
@@ -53,12 +55,8 @@ impl Pen {
 
     /// Does the jobs in their order. Returns how many are done.
     pub(super) fn carry_out(&mut self, jobs: &[Job], now: Now) -> (usize, Result<(), Failed>) {
-        // A look is a call to the system, and a durable submit should be two. So a folder that was removed is noticed within a second.
-        if self.looked != now.boot {
-            self.looked = now.boot;
-            if let Err(failed) = self.look() {
-                return (0, Err(failed));
-            }
+        if let Some(Err(failed)) = self.look_again(now) {
+            return (0, Err(failed));
         }
         for (done, job) in jobs.iter().enumerate() {
             if let Err(error) = self.carry_out_one(job) {
@@ -74,14 +72,21 @@ impl Pen {
         (jobs.len(), Ok(()))
     }
 
+    /// Whether the folder is still ours; `None`: it was looked at in this second. A look is a call to the system, and a durable
+    /// submit should be two.
+    pub(super) fn look_again(&mut self, now: Now) -> Option<Result<(), Failed>> {
+        if self.looked == now.boot {
+            return None;
+        }
+        self.looked = now.boot;
+        Some(self.look())
+    }
+
     /// Whether the folder is still ours. A look that fails says nothing about that.
     fn look(&mut self) -> Result<(), Failed> {
         match self.shelf.look() {
-            Err(error)
-                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) =>
-            {
-                Err(Failed::Folder(error))
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Failed::Gone(error)),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(Failed::Refused(error)),
             Ok(()) | Err(_) => Ok(()),
         }
     }

@@ -8,6 +8,7 @@ use crate::store::outbox::pen::Pen;
 use crate::store::outbox::segment::Segment;
 use crate::store::outbox::segment_name::SegmentName;
 use crate::store::outbox::shelf::Shelf;
+use crate::store::outbox::time::Now;
 use crate::types::{Lane, Series};
 
 /// A file of which everything is done with is removed although it could grow, from this size on.
@@ -83,13 +84,8 @@ impl State {
         graves: Vec<(SegmentName, u64)>,
         damaged: u64,
     ) {
-        // After the folder was away for a time, a file may have reports that wait in memory, written and not synced.
-        let own = self.segments.iter().find(|segment| segment.series == self.series);
-        let own = own.map_or(self.next, Segment::front);
         for mut segment in found.into_iter().rev() {
-            if segment.series == self.series {
-                segment.cut(own);
-            }
+            self.leave_out_what_is_known(&mut segment);
             segment.id = self.new_id();
             let live = segment.live();
             self.account.recovered += live;
@@ -115,6 +111,20 @@ impl State {
         self.bury();
     }
 
+    /// After a folder was removed, another one may be in its place: a copy, or what was moved out of it. A server may have been given
+    /// higher numbers of a series meanwhile, and would take lower ones for known. These were sent, or counted as lost, so they do not come
+    /// again. And what waits in memory may be in a file as well, written and not synced.
+    fn leave_out_what_is_known(&self, found: &mut Segment) {
+        let given = self.given.get(&found.series).copied().unwrap_or(0);
+        while !found.is_spent() && found.front() <= given {
+            found.pop();
+        }
+        let waits = |segment: &&Segment| segment.series == found.series && !segment.is_spent();
+        if let Some(in_memory) = self.segments.iter().find(waits).filter(|segment| segment.disk.is_none()) {
+            found.cut(in_memory.front());
+        }
+    }
+
     pub(in crate::store::outbox) fn attach(&mut self, reader: Shelf, pen: Pen, opening: u32) {
         (self.reader, self.pen) = (Some(reader), Some(pen));
         self.group.attached = true;
@@ -122,6 +132,31 @@ impl State {
         if opening != self.group.opening {
             (self.group.opening, self.group.count) = (opening, 0);
         }
+    }
+
+    /// The folder is not private any more: it is not written to until it is. What is in it waits on, and can be sent.
+    pub(in crate::store::outbox) fn suspend(&mut self, problem: &str) {
+        self.group.attached = false;
+        problem.clone_into(&mut self.group.problem);
+    }
+
+    /// No folder is in use, not even a [suspended](Self::suspend) one.
+    pub(in crate::store::outbox) fn is_detached(&self) -> bool {
+        self.reader.is_none()
+    }
+
+    /// The folder is private, or is so again.
+    pub(in crate::store::outbox) fn resume(&mut self) {
+        self.group.attached = !self.is_detached();
+    }
+
+    /// Looks whether a suspended folder can be used again, once in a second.
+    pub(in crate::store::outbox) fn can_resume(&mut self, now: Now) -> bool {
+        let looked = self.pen.as_mut().filter(|_| !self.group.attached).and_then(|pen| pen.look_again(now));
+        if matches!(looked, Some(Ok(()))) {
+            self.resume();
+        }
+        self.group.attached
     }
 
     /// The folder is there no more, and what was only in it is lost.

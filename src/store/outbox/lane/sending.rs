@@ -27,6 +27,10 @@ impl State {
                 self.step(false);
                 self.bury();
             }
+            if let Some(batch) = &batch {
+                let given = self.given.entry(series).or_default();
+                *given = batch.last().max(*given);
+            }
             if batch.is_some() || lost == 0 {
                 return batch;
             }
@@ -99,26 +103,30 @@ impl State {
         }
     }
 
-    /// Settles the reports of a series up to this number. Returns how many that were.
-    pub(in crate::store::outbox) fn settle(&mut self, series: Series, up_to: u64) -> u64 {
-        let sent = self.remove(series, up_to);
+    /// Settles the reports of a batch up to this number, and no other ones. Returns how many waited.
+    pub(in crate::store::outbox) fn settle(&mut self, batch: &Batch, up_to: u64) -> u64 {
+        let sent = self.remove(batch.series(), |number| number <= up_to && batch.has(number));
         self.account.sent += sent;
         sent
     }
 
     /// Gives up a report that no server takes. `false`: it waits no more.
     pub(in crate::store::outbox) fn drop_refused(&mut self, series: Series, number: u64) -> bool {
-        let dropped = self.remove(series, number);
+        let dropped = self.remove(series, |waiting| waiting == number);
         self.account.dropped.too_large += dropped;
         dropped > 0
     }
 
-    fn remove(&mut self, series: Series, up_to: u64) -> u64 {
+    /// Removes the first reports of a series, up to the first one that is not `done`.
+    fn remove(&mut self, series: Series, done: impl Fn(u64) -> bool) -> u64 {
         let (mut removed, mut bytes) = (0, 0);
         for segment in self.segments.iter_mut().filter(|segment| segment.series == series) {
-            while !segment.is_spent() && segment.front() <= up_to {
+            while !segment.is_spent() && done(segment.front()) {
                 bytes += segment.pop().unwrap_or(0);
                 removed += 1;
+            }
+            if !segment.is_spent() {
+                break;
             }
         }
         self.account.waiting -= removed;

@@ -10,6 +10,7 @@ mod layout;
 mod model;
 #[cfg(unix)]
 mod power;
+mod reattached;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,0 +1,198 @@
+//! Folders that are refused, taken away and put back, beside a server that remembers the highest number of each series.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use super::*;
+
+/// A server as `docs/wire.md` advises: what is not above the highest number of its series is known, and not taken again.
+#[derive(Default)]
+struct Server {
+    highest: BTreeMap<Series, u64>,
+    taken: Vec<Vec<u8>>,
+}
+
+impl Server {
+    /// Takes a batch, and counts what it does not take.
+    fn take(&mut self, batch: &Batch) -> usize {
+        let mut known = 0;
+        for report in batch.reports() {
+            let highest = self.highest.entry(report.id.series).or_default();
+            if report.id.number > *highest {
+                *highest = report.id.number;
+                self.taken.push(report.body.to_vec());
+            } else {
+                known += 1;
+            }
+        }
+        known
+    }
+
+    /// Takes all that waits; nothing of it is known.
+    fn drain(&mut self, outbox: &Outbox) {
+        while let Some(batch) = outbox.take(Lane::Critical, 60) {
+            assert_eq!(self.take(&batch), 0, "{batch:?} has lower numbers than one before it");
+            outbox.settle(&batch, batch.last());
+        }
+        assert_eq!(outbox.account(Lane::Critical).waiting, 0);
+    }
+}
+
+fn not_durable(outbox: &Outbox, body: &[u8]) {
+    let result = outbox.submit(report(ReportKind::RiskFound, body), Durability::Durable);
+    assert!(matches!(result, Err(SubmitError::NotDurable { .. })), "{result:?}");
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for name in names(from) {
+        fs::copy(from.join(&name), to.join(&name)).unwrap();
+    }
+}
+
+/// Four reports on the disk, and five in memory, because something happens to the folder.
+fn nine(path: &Path, watch: &Watch, happens: impl FnOnce()) -> Outbox {
+    let outbox = open(path, watch);
+    for n in 1..=4_u8 {
+        submit(&outbox, ReportKind::RiskFound, [n]);
+    }
+    happens();
+    watch.pass(1);
+    (5..=9_u8).for_each(|n| not_durable(&outbox, &[n]));
+    outbox
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_others_can_write_to_for_a_time_loses_nothing_and_is_read_meanwhile() {
+    use std::os::unix::fs::PermissionsExt;
+    for server_is_back_first in [false, true] {
+        let above = scratch();
+        let path = above.path().join("outbox");
+        let set_mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let watch = Watch::new();
+        let outbox = nine(&path, &watch, || set_mode(0o777));
+        let mut server = Server::default();
+        assert!(outbox.flush().is_err());
+        let before = names(&path);
+        if server_is_back_first {
+            server.drain(&outbox);
+            assert!(outbox.flush().is_err());
+        }
+        assert_eq!(names(&path), before, "nothing is written, and nothing removed");
+        set_mode(0o700);
+        watch.pass(1);
+        submit(&outbox, ReportKind::RiskFound, [10]);
+        outbox.flush().unwrap();
+        let told = events(&outbox);
+        assert!(
+            matches!(&told[..], [OutboxEvent::NotStored { problem }, OutboxEvent::Stored]
+                if problem.contains("chmod go-w")),
+            "{told:?}"
+        );
+        server.drain(&outbox);
+        assert!(server.taken.iter().map(|body| body[0]).eq(1..=10), "{:?}", server.taken);
+        let account = outbox.account(Lane::Critical);
+        assert_eq!((account.sent, account.recovered, account.dropped.total()), (10, 0, 0));
+        outbox.flush().unwrap();
+        drop(outbox);
+        assert!(open(&path, &watch).take(Lane::Critical, 100).is_none());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_waits_while_a_folder_is_refused_is_on_the_disk_when_it_is_private_again() {
+    use std::os::unix::fs::PermissionsExt;
+    let above = scratch();
+    let path = above.path().join("outbox");
+    let set_mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    let watch = Watch::new();
+    let outbox = nine(&path, &watch, || set_mode(0o777));
+    set_mode(0o700);
+    outbox.flush().unwrap();
+    let copied = above.path().join("copied");
+    copy(&path, &copied);
+    assert!(bodies(&open(&copied, &watch), Lane::Critical).into_iter().flatten().eq(1..=9));
+    assert!(bodies(&outbox, Lane::Critical).into_iter().flatten().eq(1..=9));
+}
+
+#[test]
+fn a_folder_that_comes_back_brings_nothing_below_what_was_sent_of_its_series() {
+    for sent_before in [false, true] {
+        let above = scratch();
+        let (path, backup) = (above.path().join("outbox"), above.path().join("backup"));
+        let watch = Watch::new();
+        let outbox = nine(&path, &watch, || {
+            copy(&path, &backup);
+            fs::remove_dir_all(&path).unwrap();
+        });
+        assert_eq!(outbox.account(Lane::Critical).dropped.damaged, 4);
+        let mut server = Server::default();
+        if sent_before {
+            server.drain(&outbox);
+        }
+        copy(&backup, &path);
+        outbox.flush().unwrap();
+        submit(&outbox, ReportKind::RiskFound, [10]);
+        server.drain(&outbox);
+        let first = if sent_before { 5 } else { 1 };
+        assert!(server.taken.iter().map(|body| body[0]).eq(first..=10), "{:?}", server.taken);
+        assert_eq!(outbox.account(Lane::Critical).dropped.damaged, 4, "counted as lost, and once");
+        assert_exact(&outbox);
+    }
+}
+
+#[test]
+fn an_acknowledgement_across_an_attachment_settles_what_was_in_its_batch_and_nothing_else() {
+    let above = scratch();
+    let (path, backup) = (above.path().join("outbox"), above.path().join("backup"));
+    let watch = Watch::new();
+    let outbox = nine(&path, &watch, || {
+        copy(&path, &backup);
+        fs::remove_dir_all(&path).unwrap();
+    });
+    let mut server = Server::default();
+    let batch = outbox.take(Lane::Critical, 1000).unwrap();
+    assert_eq!((batch.first(), batch.last()), (5, 9));
+    copy(&backup, &path);
+    outbox.flush().unwrap();
+    server.take(&batch);
+    assert_eq!(outbox.settle(&batch, 9), 5);
+    submit(&outbox, ReportKind::RiskFound, [10]);
+    server.drain(&outbox);
+    assert!(server.taken.iter().map(|body| body[0]).eq(5..=10));
+    let account = outbox.account(Lane::Critical);
+    assert_eq!((account.sent, account.dropped.damaged), (6, 4));
+    assert_exact(&outbox);
+}
+
+#[test]
+fn what_an_earlier_process_left_and_a_copy_brings_back_is_not_settled_by_an_older_batch() {
+    let above = scratch();
+    let (path, backup) = (above.path().join("outbox"), above.path().join("backup"));
+    let watch = Watch::new();
+    let first = open(&path, &watch);
+    for n in 1..=9_u8 {
+        submit(&first, ReportKind::RiskFound, [n]);
+    }
+    drop(first);
+    copy(&path, &backup);
+    let outbox = open(&path, &watch);
+    let mut server = Server::default();
+    let taken = outbox.take(Lane::Critical, 60).unwrap();
+    server.take(&taken);
+    outbox.settle(&taken, taken.last());
+    // Given out, and never arrived.
+    let under_way = outbox.take(Lane::Critical, 1).unwrap();
+    fs::remove_dir_all(&path).unwrap();
+    watch.pass(1);
+    not_durable(&outbox, b"x");
+    copy(&backup, &path);
+    outbox.flush().unwrap();
+    assert_eq!(outbox.settle(&under_way, under_way.last()), 0);
+    server.drain(&outbox);
+    assert_exact(&outbox);
+    let lost = outbox.account(Lane::Critical).dropped.damaged;
+    assert_eq!(lost, 9 - taken.len() as u64, "all that was only in the folder, when it was removed");
+}
