@@ -38,7 +38,7 @@ pub(super) trait System: Send {
         Ok(value)
     }
 
-    /// Makes a private file that was not there.
+    /// Makes a private file that was not there, to write to and to read from.
     fn create(&mut self, folder: &Place, name: &str) -> io::Result<File>;
 
     /// Writes all of it.
@@ -153,6 +153,9 @@ mod unix {
 
         fn look_at_file(&mut self, file: &File) -> io::Result<Found> {
             let found = fstat(file)?;
+            if found.st_nlink == 0 {
+                return Ok(Found::Gone);
+            }
             if !rustix::fs::FileType::from_raw_mode(found.st_mode).is_file() {
                 return Ok(Found::Refused("is not a file; remove it".to_owned()));
             }
@@ -160,7 +163,7 @@ mod unix {
         }
 
         fn create(&mut self, folder: &Place, name: &str) -> io::Result<File> {
-            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             Ok(openat(folder, name, flags, Mode::RUSR | Mode::WUSR)?.into())
         }
 
@@ -231,7 +234,7 @@ mod portable {
         }
 
         fn create(&mut self, folder: &Place, name: &str) -> io::Result<File> {
-            OpenOptions::new().write(true).create_new(true).open(folder.join(name))
+            OpenOptions::new().read(true).write(true).create_new(true).open(folder.join(name))
         }
 
         fn rename(&mut self, folder: &Place, from: &str, to: &str) -> io::Result<()> {

@@ -83,7 +83,11 @@ impl Line {
             if number <= group.synced_to || state.is_done_with(number) {
                 return (state, None);
             }
-            if number <= group.failed_to || !(group.attached || state.can_resume(now)) {
+            let failed = number <= group.failed_to;
+            if !group.attached {
+                state.look_again(now);
+            }
+            if failed || !state.group.attached {
                 let problem = state.group.problem.clone();
                 return (state, Some(problem));
             }
@@ -115,6 +119,9 @@ impl Line {
         state.group.called = false;
         // Tried again, although it failed before.
         state.group.failed_to = 0;
+        // A file may be gone though nothing is to be written to it.
+        state.look_again(now);
+        state.group.behind = false;
         let target = state.next - 1;
         let (state, problem) = self.until_safe(state, now, target);
         drop(state);
@@ -140,22 +147,21 @@ impl Line {
                     state.group.synced_to = state.group.synced_to.max(target);
                     break;
                 }
-                Err(Failed::Gone(error)) => {
-                    state.group.failed_to = target;
-                    state.detach(&error.to_string());
-                    self.wake(&state);
-                    return state;
+                Err(Failed::File(_)) if !last_try => {}
+                Err(failed) => {
+                    let ends = last_try || !matches!(failed, Failed::Removed(..));
+                    state.has_failed(failed);
+                    if ends {
+                        state.group.failed_to = target;
+                    }
+                    if state.is_detached() {
+                        self.wake(&state);
+                        return state;
+                    }
+                    if ends {
+                        break;
+                    }
                 }
-                Err(Failed::Refused(error)) => {
-                    state.group.failed_to = target;
-                    state.suspend(&error.to_string());
-                    break;
-                }
-                Err(Failed::File(error)) if last_try => {
-                    state.group.failed_to = target;
-                    state.group.problem = error.to_string();
-                }
-                Err(Failed::File(_)) => {}
             }
         }
         state.pen = Some(pen);
@@ -206,6 +212,28 @@ impl State {
         }
         self.group.count = count;
         (jobs, target)
+    }
+
+    /// Looks at the folder, and at the file that is open in it, once in a second.
+    pub(super) fn look_again(&mut self, now: Now) {
+        match self.pen.as_mut().and_then(|pen| pen.look_again(now)) {
+            Some(Ok(())) => self.resume(),
+            Some(Err(Failed::Removed(segment, file))) => {
+                self.resume();
+                self.take_back(segment, file);
+            }
+            Some(Err(failed)) => self.has_failed(failed),
+            None => {}
+        }
+    }
+
+    fn has_failed(&mut self, failed: Failed) {
+        match failed {
+            Failed::Gone(error) => self.detach(&error.to_string()),
+            Failed::Refused(error) => self.suspend(&error.to_string()),
+            Failed::Removed(segment, file) => self.take_back(segment, file),
+            Failed::File(error) => self.group.problem = error.to_string(),
+        }
     }
 
     /// Notes what of the jobs is done; the others are given up.

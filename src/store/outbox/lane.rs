@@ -60,6 +60,8 @@ pub(super) struct Group {
     pub(super) attached: bool,
     /// Every report up to this number of the present series is on the disk, or done with.
     pub(super) synced_to: u64,
+    /// Something that was on the disk is in memory only.
+    pub(super) behind: bool,
     /// Up to this number, the last try to write failed.
     pub(super) failed_to: u64,
     pub(super) problem: String,

@@ -268,11 +268,10 @@ impl Outbox {
     pub fn take(&self, lane: Lane, at_most_bytes: usize) -> Option<Batch> {
         let mut state = self.shared.line(lane).state();
         let batch = state.take(self.shared.now(), at_most_bytes);
-        let tidy = state.has_graves() && !std::mem::replace(&mut state.group.called, true);
+        let work = state.has_work() && !std::mem::replace(&mut state.group.called, true);
+        let news = !state.events.is_empty();
         drop(state);
-        if tidy {
-            self.call_writer();
-        }
+        self.after_removal(work, news);
         batch
     }
 

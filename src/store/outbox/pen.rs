@@ -30,6 +30,8 @@ pub(super) enum Failed {
     Gone(io::Error),
     /// The folder is there, and not private any more.
     Refused(io::Error),
+    /// Something removed the file of this segment. What is in it can be read as long as it is open.
+    Removed(u64, File),
     /// A file cannot be written.
     File(io::Error),
 }
@@ -46,6 +48,11 @@ pub(super) struct Pen {
 impl Pen {
     pub(super) fn new(shelf: Shelf, now: Now) -> Self {
         Self { shelf, open: None, looked: now.boot }
+    }
+
+    /// Gives the file away, if it is the one of this segment: it is not written any more.
+    pub(super) fn give_up(&mut self, segment: u64) -> Option<File> {
+        self.open.take_if(|(open, _)| *open == segment).map(|(_, file)| file)
     }
 
     /// Closes the file.
@@ -72,14 +79,16 @@ impl Pen {
         (jobs.len(), Ok(()))
     }
 
-    /// Whether the folder is still ours; `None`: it was looked at in this second. A look is a call to the system, and a durable
-    /// submit should be two.
+    /// Whether the folder is still ours, and the open file in it; `None`: both were looked at in this second. A look is a call
+    /// to the system, and a durable submit should be two.
     pub(super) fn look_again(&mut self, now: Now) -> Option<Result<(), Failed>> {
         if self.looked == now.boot {
             return None;
         }
         self.looked = now.boot;
-        Some(self.look())
+        let looked = self.look();
+        let removed = self.open.take_if(|(_, file)| looked.is_ok() && self.shelf.is_gone(file));
+        Some(removed.map_or(looked, |(segment, file)| Err(Failed::Removed(segment, file))))
     }
 
     /// Whether the folder is still ours. A look that fails says nothing about that.

@@ -370,6 +370,12 @@ impl Segment {
         Some(rest)
     }
 
+    /// Its file is gone, and these are the bytes that were in it: all of it is in memory only.
+    pub(super) fn take_back(&mut self, mut bytes: Vec<u8>) {
+        bytes.append(&mut self.tail);
+        (self.disk, self.tail) = (None, bytes);
+    }
+
     /// These bytes of the tail were synced to the file of this name.
     pub(super) fn synced(&mut self, name: SegmentName, data_at: u64, bytes: usize) {
         let disk = self.disk.get_or_insert(OnDisk { name, data_at, synced: 0, reader: None });

@@ -55,6 +55,11 @@ impl Shelf {
         }
     }
 
+    /// Whether something removed this file after it was opened. A look that fails does not say so.
+    pub(super) fn is_gone(&mut self, file: &File) -> bool {
+        matches!(self.system.look_at_file(file), Ok(Found::Gone))
+    }
+
     /// The file's bytes from the beginning, at most this many.
     pub(super) fn read(&mut self, file: &mut File, most: u64) -> io::Result<Vec<u8>> {
         self.system.read(file, most)

@@ -1,6 +1,8 @@
 //! What of a lane is in the files of its folder: taken over, given up, and removed when it is needed no more.
 
 use std::collections::VecDeque;
+use std::fs::File;
+use std::ops::Range;
 
 use super::{Grave, State};
 use crate::store::outbox::event::OutboxEvent;
@@ -8,7 +10,6 @@ use crate::store::outbox::pen::Pen;
 use crate::store::outbox::segment::Segment;
 use crate::store::outbox::segment_name::SegmentName;
 use crate::store::outbox::shelf::Shelf;
-use crate::store::outbox::time::Now;
 use crate::types::{Lane, Series};
 
 /// A file of which everything is done with is removed although it could grow, from this size on.
@@ -73,8 +74,9 @@ impl State {
         self.graves.extend(graves);
     }
 
-    pub(in crate::store::outbox) fn has_graves(&self) -> bool {
-        !self.graves.is_empty()
+    /// There is something to do for the writer that no submit waits for.
+    pub(in crate::store::outbox) fn has_work(&self) -> bool {
+        !self.graves.is_empty() || self.group.behind
     }
 
     /// Takes over what an earlier process left behind. It comes before everything else.
@@ -150,13 +152,25 @@ impl State {
         self.group.attached = !self.is_detached();
     }
 
-    /// Looks whether a suspended folder can be used again, once in a second.
-    pub(in crate::store::outbox) fn can_resume(&mut self, now: Now) -> bool {
-        let looked = self.pen.as_mut().filter(|_| !self.group.attached).and_then(|pen| pen.look_again(now));
-        if matches!(looked, Some(Ok(()))) {
-            self.resume();
+    /// Something removed the file of this segment. What is in it is read once more, and goes into a new file.
+    pub(in crate::store::outbox) fn take_back(&mut self, id: u64, mut file: File) {
+        self.group.open = None;
+        let Some(index) = self.segments.iter().position(|segment| segment.id == id) else { return };
+        let segment = &mut self.segments[index];
+        let Some(disk) = &segment.disk else { return };
+        let (name, at, length) = (disk.name, disk.data_at, disk.synced);
+        let read = self.reader.as_mut().and_then(|reader| reader.read_at(&mut file, at, length).ok());
+        let before = segment.first().saturating_sub(1);
+        self.events.push(OutboxEvent::SetAside {
+            file: name.to_string(),
+            problem: "something removed it; what waits is written to a new file".to_owned(),
+        });
+        match read.filter(|bytes| bytes.len() as u64 == length) {
+            Some(bytes) => segment.take_back(bytes),
+            None => self.lose_what_is_only_on_disk(index..index + 1),
         }
-        self.group.attached
+        self.group.synced_to = self.group.synced_to.min(before);
+        self.group.behind = true;
     }
 
     /// The folder is there no more, and what was only in it is lost.
@@ -166,8 +180,16 @@ impl State {
         self.group.open = None;
         problem.clone_into(&mut self.group.problem);
         self.graves.clear();
+        self.lose_what_is_only_on_disk(0..self.segments.len());
+        self.step(false);
+        self.bury();
+    }
+
+    /// The files of these segments are gone.
+    fn lose_what_is_only_on_disk(&mut self, indices: Range<usize>) {
         let before = self.account.dropped.damaged;
-        for index in 0..self.segments.len() {
+        // From behind: a segment that is split has its rest behind it.
+        for index in indices.rev() {
             self.segments[index].only_on_disk().for_each(|number| self.lose(index, number));
             if self.segments[index].in_flight {
                 continue;
@@ -179,8 +201,6 @@ impl State {
         if lost > 0 {
             self.events.push(OutboxEvent::Damaged { lane: self.lane, reports: lost });
         }
-        self.step(false);
-        self.bury();
     }
 
     /// Moves what is not on the disk out of this segment, whose file is not written any more.

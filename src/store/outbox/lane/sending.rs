@@ -6,6 +6,7 @@ use super::State;
 use crate::store::outbox::batch::{Batch, Builder};
 use crate::store::outbox::entry::{HEADER, Header, Salt};
 use crate::store::outbox::event::OutboxEvent;
+use crate::store::outbox::segment::Span;
 use crate::store::outbox::shelf::is_exhausted;
 use crate::store::outbox::time::Now;
 use crate::types::Series;
@@ -51,7 +52,7 @@ impl State {
                 break;
             }
             let Some(span) = segment.span(left as u64) else { continue };
-            let bytes = match segment.read(&span, self.reader.as_mut()) {
+            let bytes = match self.read(index, &span) {
                 Ok(bytes) => bytes,
                 Err(error) => {
                     self.cannot_read(index, &error);
@@ -61,6 +62,7 @@ impl State {
             self.failed_reads = 0;
             let mut lost = Vec::new();
             let mut full = false;
+            let segment = &self.segments[index];
             for (number, range) in segment.entries(&span) {
                 let entry = bytes.get(range).unwrap_or_default();
                 let header = Header::read(entry, salt).filter(|header| header.number == number);
@@ -82,9 +84,25 @@ impl State {
         batch.finish()
     }
 
+    /// Reads from a segment. The file that is written to can be read though something removed it.
+    fn read(&mut self, index: usize, span: &Span) -> io::Result<Vec<u8>> {
+        let segment = &mut self.segments[index];
+        let read = segment.read(span, self.reader.as_mut());
+        let gone = read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        let id = segment.id;
+        if !gone || self.group.open != Some(id) || self.is_detached() {
+            return read;
+        }
+        // A leader that is at work finds out for itself.
+        let Some(pen) = &mut self.pen else { return Err(io::ErrorKind::WouldBlock.into()) };
+        let Some(file) = pen.give_up(id) else { return read };
+        self.take_back(id, file);
+        self.segments[index].read(span, self.reader.as_mut())
+    }
+
     /// What is gone for good is given up at once; what may be readable later is tried again, and not for ever.
     fn cannot_read(&mut self, index: usize, error: &io::Error) {
-        if is_exhausted(error) {
+        if is_exhausted(error) || error.kind() == io::ErrorKind::WouldBlock {
             return;
         }
         self.failed_reads += 1;

@@ -196,3 +196,86 @@ fn what_an_earlier_process_left_and_a_copy_brings_back_is_not_settled_by_an_olde
     let lost = outbox.account(Lane::Critical).dropped.damaged;
     assert_eq!(lost, 9 - taken.len() as u64, "all that was only in the folder, when it was removed");
 }
+
+/// What would be there if the process were killed now.
+fn on_the_disk(path: &Path, watch: &Watch) -> Vec<u8> {
+    let above = scratch();
+    copy(path, above.path());
+    let outbox = open(above.path(), watch);
+    bodies(&outbox, Lane::Critical).into_iter().flatten().collect()
+}
+
+fn remove_the_segment(path: &Path) {
+    let name = names(path).into_iter().find(|name| name.starts_with("critical")).unwrap();
+    fs::remove_file(path.join(name)).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_something_removes_is_noticed_and_what_waits_is_written_again() {
+    enum Next {
+        Submit,
+        Pass,
+        Take,
+    }
+    for next in [Next::Submit, Next::Pass, Next::Take] {
+        let above = scratch();
+        let path = above.path().join("outbox");
+        let watch = Watch::new();
+        let outbox = open(&path, &watch);
+        for n in 1..=4_u8 {
+            submit(&outbox, ReportKind::RiskFound, [n]);
+        }
+        // Once it was read it stays readable.
+        if !matches!(next, Next::Take) {
+            outbox.settle(&outbox.take(Lane::Critical, 1).unwrap(), 1);
+        }
+        remove_the_segment(&path);
+        submit(&outbox, ReportKind::RiskFound, [5]);
+        let expected: Vec<u8> = match next {
+            Next::Submit => {
+                watch.pass(1);
+                submit(&outbox, ReportKind::RiskFound, [6]);
+                (2..=6).collect()
+            }
+            Next::Pass => {
+                watch.pass(1);
+                outbox.flush().unwrap();
+                (2..=5).collect()
+            }
+            Next::Take => {
+                assert_eq!(outbox.take(Lane::Critical, 1000).unwrap().len(), 5);
+                (1..=5).collect()
+            }
+        };
+        let told = events(&outbox);
+        assert!(
+            matches!(&told[..], [OutboxEvent::SetAside { problem, .. }] if problem.contains("removed it")),
+            "{told:?}"
+        );
+        outbox.flush().unwrap();
+        let found = on_the_disk(&path, &watch);
+        // What was settled may come again: the head is written with the next removal.
+        assert_eq!(found[found.len() - expected.len()..], expected);
+        assert!(bodies(&outbox, Lane::Critical).into_iter().flatten().eq(expected));
+        assert_exact(&outbox);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_removed_again_and_again_costs_nothing() {
+    let above = scratch();
+    let path = above.path().join("outbox");
+    let watch = Watch::new();
+    let outbox = open(&path, &watch);
+    for n in 1..=20_u8 {
+        submit(&outbox, ReportKind::RiskFound, vec![n; 3]);
+        remove_the_segment(&path);
+        watch.pass(1);
+    }
+    outbox.flush().unwrap();
+    assert_eq!(on_the_disk(&path, &watch).len(), 60);
+    assert_eq!(bodies(&outbox, Lane::Critical).len(), 20);
+    assert_exact(&outbox);
+}
