@@ -14,7 +14,7 @@ use super::lane::{Refused, State};
 use super::pen::{Failed, Job, Pen};
 use super::segment_name::SegmentName;
 use super::time::Now;
-use crate::types::{Durability, Lane, ReportKind};
+use crate::types::{Durability, Lane, ReportKind, Series};
 
 /// As many segments as one leader writes before another one gets a turn; they are copied meanwhile.
 const MOST_JOBS: usize = 4;
@@ -27,6 +27,7 @@ pub(super) struct Line {
 
 /// What became of a submit.
 pub(super) struct Submitted {
+    pub(super) series: Series,
     pub(super) number: u64,
     /// What is wrong, where it should be on the disk and is not.
     pub(super) problem: Option<String>,
@@ -56,7 +57,7 @@ impl Line {
         let was_empty = state.account.waiting == 0;
         let taken = state.append(now, kind, body);
         let news = was_empty || state.lane() == Lane::Critical || !state.events.is_empty();
-        let number = taken?;
+        let (series, number) = (state.series(), taken?);
         let problem = match durability {
             Durability::Durable => {
                 let (after, problem) = self.until_safe(state, now, number);
@@ -68,7 +69,7 @@ impl Line {
         let waits = durability == Durability::Buffered || problem.is_some();
         let call = waits && !state.group.called && now.boot >= state.group.retry_at;
         state.group.called |= call;
-        Ok(Submitted { number, problem, call, news })
+        Ok(Submitted { series, number, problem, call, news })
     }
 
     /// Waits until this report is on the disk. What is wrong, if that is not to be.
@@ -184,7 +185,7 @@ impl State {
             }
             index += 1;
         }
-        let (lane, series, mut target) = (self.lane(), self.series(), self.next - 1);
+        let (lane, mut target) = (self.lane(), self.next - 1);
         let (opening, mut count) = (self.group.opening, self.group.count);
         let mut jobs = Vec::new();
         for segment in self.segments().iter_mut() {
@@ -202,6 +203,7 @@ impl State {
                 Some(disk) => job(disk.name, false, segment.tail.clone()),
                 None => {
                     count += 1;
+                    let series = segment.series;
                     let name = SegmentName { lane, opening, series, count };
                     let mut bytes = Vec::with_capacity(HEADER + segment.tail.len());
                     bytes.extend_from_slice(&file::header(series, segment.first()));

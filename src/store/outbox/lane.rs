@@ -10,6 +10,7 @@ use super::entry::{HEADER, Salt};
 use super::event::{Events, Ladder};
 use super::file::MOST_BYTES;
 use super::pen::Pen;
+use super::random::random;
 use super::segment::Segment;
 use super::segment_name::SegmentName;
 use super::shelf::Shelf;
@@ -30,6 +31,7 @@ pub(super) struct Grave {
 pub(super) struct State {
     lane: Lane,
     limits: LaneLimits,
+    /// Of the next report.
     series: Series,
     salt: Salt,
     pub(super) account: LaneAccount,
@@ -41,7 +43,6 @@ pub(super) struct State {
     next_id: u64,
     /// The number of the next report.
     pub(super) next: u64,
-    failed_reads: u32,
     /// What the writer of the head has to remove.
     graves: Vec<Grave>,
     /// Reports were settled since the head was written.
@@ -58,7 +59,7 @@ pub(super) struct State {
 pub(super) struct Group {
     /// The folder can be used, as far as is known.
     pub(super) attached: bool,
-    /// Every report up to this number of the present series is on the disk, or done with.
+    /// Every report of this process up to this number is on the disk, or done with.
     pub(super) synced_to: u64,
     /// Something that was on the disk is in memory only.
     pub(super) behind: bool,
@@ -99,7 +100,6 @@ impl State {
             given: BTreeMap::new(),
             next_id: 0,
             next: 1,
-            failed_reads: 0,
             graves: Vec::new(),
             settled: false,
             reader: None,
@@ -171,6 +171,15 @@ impl State {
         &mut self.segments[last]
     }
 
+    /// What is submitted from now on is of a series of its own, so that it need not wait for what is before it. The numbers go on.
+    fn begin_series(&mut self) {
+        self.series = Series(random(self.lane as u8));
+        self.salt = Salt::new(self.lane, self.series);
+        if let Some(last) = self.segments.back_mut() {
+            last.seal();
+        }
+    }
+
     fn new_id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id
@@ -226,9 +235,9 @@ impl State {
         self.series
     }
 
-    /// Whether this report of the present series waits no more.
+    /// Whether this report of this process waits no more.
     pub(super) fn is_done_with(&self, number: u64) -> bool {
-        let own = |segment: &&Segment| segment.series == self.series && !segment.is_spent();
+        let own = |segment: &&Segment| segment.is_own() && !segment.is_spent();
         self.segments.iter().find(own).is_none_or(|segment| number < segment.front())
     }
 }

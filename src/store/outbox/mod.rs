@@ -39,6 +39,7 @@ mod home;
 mod lane;
 mod learned;
 mod pen;
+mod random;
 mod recovery;
 mod segment;
 mod segment_name;
@@ -49,11 +50,9 @@ mod time;
 mod writer;
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::SystemTime;
 
 pub use account::{LaneLimits, Limits};
 pub use batch::{Batch, Waiting};
@@ -66,6 +65,7 @@ use group::{Line, Submitted};
 use home::{Home, Pass};
 use lane::{Refused, State};
 use learned::Learned;
+use random::random;
 use shelf::Systems;
 use time::{Clock, Now, system_clock};
 use writer::Writer;
@@ -117,7 +117,6 @@ struct Shared {
     home: Option<Mutex<Home>>,
     learned: Mutex<Learned>,
     lines: [Line; 4],
-    series: Series,
     trouble: Mutex<Trouble>,
     troubled: AtomicBool,
     clock: Clock,
@@ -172,7 +171,6 @@ impl Outbox {
             home: home.map(Mutex::new),
             learned: Mutex::new(Learned::new((random(1), random(2)), limits.applications_known)),
             lines,
-            series,
             trouble: Mutex::default(),
             troubled: AtomicBool::new(false),
             clock,
@@ -225,7 +223,7 @@ impl Outbox {
                 Refused::Full => SubmitError::Full { lane },
             }
         })?;
-        let Submitted { number, problem, call, mut news } = submitted;
+        let Submitted { series, number, problem, call, mut news } = submitted;
         if durability == Durability::Durable && self.shared.home.is_some() {
             news |= self.shared.note(Some(lane), problem.as_deref());
         }
@@ -235,7 +233,7 @@ impl Outbox {
         if call {
             self.call_writer();
         }
-        let id = ReportId { lane, series: self.shared.series, number };
+        let id = ReportId { lane, series, number };
         problem.map_or(Ok(id), |problem| Err(SubmitError::NotDurable { id, problem }))
     }
 
@@ -446,11 +444,4 @@ impl Shared {
         });
         true
     }
-}
-
-/// A number that no other opening draws: the keys are random in each process, and the time tells a child from its parent.
-fn random(salt: u8) -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let time = since.map_or(0, |since| since.as_nanos());
-    RandomState::new().hash_one((salt, time, std::process::id()))
 }

@@ -78,6 +78,8 @@ pub(super) struct Segment {
     pub(super) damaged: bool,
     /// Is being written at the moment.
     pub(super) in_flight: bool,
+    /// Since this second its file cannot be read.
+    pub(super) unread_since: Option<u64>,
 }
 
 /// The next entries to send.
@@ -105,6 +107,7 @@ impl Segment {
             sealed: false,
             damaged: false,
             in_flight: false,
+            unread_since: None,
         }
     }
 
@@ -114,6 +117,11 @@ impl Segment {
         segment.disk = Some(OnDisk { name, data_at, synced: 0, reader: None });
         segment.sealed = true;
         segment
+    }
+
+    /// Submitted in this process.
+    pub(super) fn is_own(&self) -> bool {
+        self.origin == Origin::Here
     }
 
     /// Bytes of all its entries, those that are done with included.

@@ -11,9 +11,9 @@ pub(super) struct SegmentName {
     pub(super) lane: Lane,
     /// Counts the openings of the folder.
     pub(super) opening: u32,
-    pub(super) series: Series,
     /// Counts the files of one lane and opening.
     pub(super) count: u32,
+    pub(super) series: Series,
 }
 
 impl fmt::Display for SegmentName {

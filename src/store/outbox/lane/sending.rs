@@ -6,22 +6,25 @@ use super::State;
 use crate::store::outbox::batch::{Batch, Builder};
 use crate::store::outbox::entry::{HEADER, Header, Salt};
 use crate::store::outbox::event::OutboxEvent;
-use crate::store::outbox::segment::Span;
+use crate::store::outbox::segment::{Segment, Span};
 use crate::store::outbox::shelf::is_exhausted;
 use crate::store::outbox::time::Now;
 use crate::types::Series;
 
-/// A file that cannot be read, but is there, is tried this often before its reports are given up.
-const MOST_FAILED_READS: u32 = 16;
+/// How long a file that is there and cannot be read is tried again before its reports are given up, in seconds.
+const PATIENCE: u64 = 60;
 
 impl State {
     /// The oldest reports of one series, of at most so many bytes as a body; one at least.
     pub(in crate::store::outbox) fn take(&mut self, now: Now, at_most: usize) -> Option<Batch> {
         self.drop_aged(now);
-        // Each turn without a batch has lost a report, or is the last.
-        while let Some(series) = self.front().map(|segment| segment.series) {
+        // What cannot be read now holds back what is behind it in its series, because a server may take lower numbers for known
+        // once it has seen higher ones. It holds back no other series.
+        let mut held: Vec<Series> = Vec::new();
+        // Each turn without a batch has lost a report, or has one series less.
+        while let Some(series) = self.first_series(&held) {
             let before = self.account.dropped.damaged;
-            let batch = self.collect(series, at_most);
+            let batch = self.collect(series, at_most, now);
             let lost = self.account.dropped.damaged - before;
             if lost > 0 {
                 self.events.push(OutboxEvent::Damaged { lane: self.lane, reports: lost });
@@ -32,34 +35,42 @@ impl State {
                 let given = self.given.entry(series).or_default();
                 *given = batch.last().max(*given);
             }
-            if batch.is_some() || lost == 0 {
+            if batch.is_some() {
                 return batch;
+            }
+            if lost == 0 {
+                held.push(series);
             }
         }
         None
     }
 
-    fn collect(&mut self, series: Series, at_most: usize) -> Option<Batch> {
+    fn first_series(&self, held: &[Series]) -> Option<Series> {
+        let waits = |segment: &&Segment| !segment.is_spent() && !held.contains(&segment.series);
+        self.segments.iter().find(waits).map(|segment| segment.series)
+    }
+
+    fn collect(&mut self, series: Series, at_most: usize, now: Now) -> Option<Batch> {
         let mut batch = Builder::new(self.lane, series);
         let salt = Salt::new(self.lane, series);
         for index in 0..self.segments.len() {
             let segment = &mut self.segments[index];
-            if segment.is_spent() {
+            if segment.is_spent() || segment.series != series {
                 continue;
             }
             let left = at_most.saturating_sub(batch.bytes());
-            if segment.series != series || (!batch.is_empty() && left == 0) {
+            if !batch.is_empty() && left == 0 {
                 break;
             }
             let Some(span) = segment.span(left as u64) else { continue };
             let bytes = match self.read(index, &span) {
                 Ok(bytes) => bytes,
                 Err(error) => {
-                    self.cannot_read(index, &error);
+                    self.cannot_read(index, &error, now);
                     break;
                 }
             };
-            self.failed_reads = 0;
+            self.segments[index].unread_since = None;
             let mut lost = Vec::new();
             let mut full = false;
             let segment = &self.segments[index];
@@ -100,16 +111,28 @@ impl State {
         self.segments[index].read(span, self.reader.as_mut())
     }
 
-    /// What is gone for good is given up at once; what may be readable later is tried again, and not for ever.
-    fn cannot_read(&mut self, index: usize, error: &io::Error) {
+    /// What is gone for good is given up at once; what may be readable later is tried again, and not for ever. Where it is a matter
+    /// of rights, that is until its age: the administrator is told what to do.
+    fn cannot_read(&mut self, index: usize, error: &io::Error, now: Now) {
         if is_exhausted(error) || error.kind() == io::ErrorKind::WouldBlock {
             return;
         }
-        self.failed_reads += 1;
+        let segment = &mut self.segments[index];
+        let is_new = segment.unread_since.is_none();
+        let since = *segment.unread_since.get_or_insert(now.boot);
         let gone = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof);
-        if gone || self.failed_reads >= MOST_FAILED_READS {
-            self.failed_reads = 0;
-            self.segments[index].only_on_disk().for_each(|number| self.lose(index, number));
+        let refused = error.kind() == io::ErrorKind::PermissionDenied;
+        if gone || (!refused && now.boot.saturating_sub(since) >= PATIENCE) {
+            segment.only_on_disk().for_each(|number| self.lose(index, number));
+            return;
+        }
+        if let Some(disk) = segment.disk.as_ref().filter(|_| is_new) {
+            let name = disk.name;
+            let problem = format!("cannot be read now, and is tried again: {error}");
+            self.events.push(OutboxEvent::SetAside { file: name.to_string(), problem });
+            if name.series == self.series {
+                self.begin_series();
+            }
         }
     }
 

@@ -149,7 +149,7 @@ fn a_body_that_looks_like_an_entry_is_none_even_behind_a_damaged_header() {
     let above = scratch();
     let path = above.path().join("outbox");
     let outbox = open(&path, &Watch::new());
-    let series = outbox.shared.series;
+    let series = outbox.shared.lines[0].state().series();
     // What one who does not know the series can do: all is right but the check sums' beginning.
     let mut forged = vec![0; 7];
     let salt = entry::Salt::new(Lane::Critical, Series(series.0 ^ 1));

@@ -42,6 +42,8 @@ struct State {
     off_at: usize,
     /// Bytes that all files together may have.
     room: usize,
+    /// What the name of a file begins with whose sectors cannot be read.
+    bad: Option<String>,
 }
 
 struct FileState {
@@ -94,6 +96,11 @@ impl Disk {
     /// All files together may have so many bytes.
     pub(super) fn set_room(&self, bytes: usize) {
         self.state().room = bytes;
+    }
+
+    /// Files whose names begin like this cannot be read; or all can.
+    pub(super) fn set_bad(&self, names: Option<&str>) {
+        self.state().bad = names.map(str::to_owned);
     }
 
     pub(super) fn calls(&self) -> Vec<&'static str> {
@@ -178,6 +185,7 @@ impl State {
             fault: None,
             off_at: usize::MAX,
             room,
+            bad: None,
         }
     }
 
@@ -241,7 +249,17 @@ impl System for Disk {
     }
 
     fn read(&mut self, file: &mut File, most: u64) -> io::Result<Vec<u8>> {
-        self.call("read", |_| Real.read(file, most))
+        self.call("read", |state| {
+            use std::os::unix::fs::MetadataExt;
+            let number = file.metadata()?.ino();
+            let is_it = |known: &FileState| known.file.metadata().is_ok_and(|known| known.ino() == number);
+            let mut names = state.now.iter().filter(|(_, known)| is_it(&state.files[**known]));
+            let is_bad = |name: &str| state.bad.as_deref().is_some_and(|bad| name.starts_with(bad));
+            if names.any(|(name, _)| is_bad(name)) {
+                return Err(io::Error::from_raw_os_error(libc::EIO));
+            }
+            Real.read(file, most)
+        })
     }
 
     fn create(&mut self, folder: &Place, name: &str) -> io::Result<File> {

@@ -11,6 +11,9 @@ mod model;
 #[cfg(unix)]
 mod power;
 mod reattached;
+mod server;
+#[cfg(unix)]
+mod unreadable;
 
 use std::path::Path;
 use std::sync::Arc;

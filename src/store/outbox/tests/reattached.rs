@@ -1,42 +1,9 @@
 //! Folders that are refused, taken away and put back, beside a server that remembers the highest number of each series.
 
-use std::collections::BTreeMap;
 use std::fs;
 
+use super::server::Server;
 use super::*;
-
-/// A server as `docs/wire.md` advises: what is not above the highest number of its series is known, and not taken again.
-#[derive(Default)]
-struct Server {
-    highest: BTreeMap<Series, u64>,
-    taken: Vec<Vec<u8>>,
-}
-
-impl Server {
-    /// Takes a batch, and counts what it does not take.
-    fn take(&mut self, batch: &Batch) -> usize {
-        let mut known = 0;
-        for report in batch.reports() {
-            let highest = self.highest.entry(report.id.series).or_default();
-            if report.id.number > *highest {
-                *highest = report.id.number;
-                self.taken.push(report.body.to_vec());
-            } else {
-                known += 1;
-            }
-        }
-        known
-    }
-
-    /// Takes all that waits; nothing of it is known.
-    fn drain(&mut self, outbox: &Outbox) {
-        while let Some(batch) = outbox.take(Lane::Critical, 60) {
-            assert_eq!(self.take(&batch), 0, "{batch:?} has lower numbers than one before it");
-            outbox.settle(&batch, batch.last());
-        }
-        assert_eq!(outbox.account(Lane::Critical).waiting, 0);
-    }
-}
 
 fn not_durable(outbox: &Outbox, body: &[u8]) {
     let result = outbox.submit(report(ReportKind::RiskFound, body), Durability::Durable);
@@ -76,7 +43,7 @@ fn a_folder_that_others_can_write_to_for_a_time_loses_nothing_and_is_read_meanwh
         assert!(outbox.flush().is_err());
         let before = names(&path);
         if server_is_back_first {
-            server.drain(&outbox);
+            server.drain(&outbox, Lane::Critical);
             assert!(outbox.flush().is_err());
         }
         assert_eq!(names(&path), before, "nothing is written, and nothing removed");
@@ -90,7 +57,7 @@ fn a_folder_that_others_can_write_to_for_a_time_loses_nothing_and_is_read_meanwh
                 if problem.contains("chmod go-w")),
             "{told:?}"
         );
-        server.drain(&outbox);
+        server.drain(&outbox, Lane::Critical);
         assert!(server.taken.iter().map(|body| body[0]).eq(1..=10), "{:?}", server.taken);
         let account = outbox.account(Lane::Critical);
         assert_eq!((account.sent, account.recovered, account.dropped.total()), (10, 0, 0));
@@ -130,12 +97,12 @@ fn a_folder_that_comes_back_brings_nothing_below_what_was_sent_of_its_series() {
         assert_eq!(outbox.account(Lane::Critical).dropped.damaged, 4);
         let mut server = Server::default();
         if sent_before {
-            server.drain(&outbox);
+            server.drain(&outbox, Lane::Critical);
         }
         copy(&backup, &path);
         outbox.flush().unwrap();
         submit(&outbox, ReportKind::RiskFound, [10]);
-        server.drain(&outbox);
+        server.drain(&outbox, Lane::Critical);
         let first = if sent_before { 5 } else { 1 };
         assert!(server.taken.iter().map(|body| body[0]).eq(first..=10), "{:?}", server.taken);
         assert_eq!(outbox.account(Lane::Critical).dropped.damaged, 4, "counted as lost, and once");
@@ -160,7 +127,7 @@ fn an_acknowledgement_across_an_attachment_settles_what_was_in_its_batch_and_not
     server.take(&batch);
     assert_eq!(outbox.settle(&batch, 9), 5);
     submit(&outbox, ReportKind::RiskFound, [10]);
-    server.drain(&outbox);
+    server.drain(&outbox, Lane::Critical);
     assert!(server.taken.iter().map(|body| body[0]).eq(5..=10));
     let account = outbox.account(Lane::Critical);
     assert_eq!((account.sent, account.dropped.damaged), (6, 4));
@@ -191,7 +158,7 @@ fn what_an_earlier_process_left_and_a_copy_brings_back_is_not_settled_by_an_olde
     copy(&backup, &path);
     outbox.flush().unwrap();
     assert_eq!(outbox.settle(&under_way, under_way.last()), 0);
-    server.drain(&outbox);
+    server.drain(&outbox, Lane::Critical);
     assert_exact(&outbox);
     let lost = outbox.account(Lane::Critical).dropped.damaged;
     assert_eq!(lost, 9 - taken.len() as u64, "all that was only in the folder, when it was removed");
