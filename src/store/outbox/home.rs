@@ -231,11 +231,9 @@ impl Home {
         if head != open.head {
             done = open.shelf.replace(head::NAME, &head.write());
         }
-        // On a full disk there may be no room for a new head until something is removed. That costs a second delivery at worst.
-        let full = done.as_ref().is_err_and(|error| {
-            matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-        });
-        if full && removes {
+        // On a full disk there may be no room for a new head until something is removed, and a head that cannot be written for whatever
+        // else must not fill the disk. That costs a second delivery at worst.
+        if done.is_err() && removes {
             done = remove(&mut open.shelf, &mut graves)
                 .and_then(|()| open.shelf.replace(head::NAME, &head.write()));
         }

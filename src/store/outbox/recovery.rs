@@ -11,11 +11,8 @@ use super::head::{self, Head, Unreadable};
 use super::learned;
 use super::segment::Segment;
 use super::segment_name::SegmentName;
-use super::shelf::{Shelf, UNFINISHED, is_exhausted};
+use super::shelf::{ASIDE, Shelf, UNFINISHED, is_exhausted};
 use crate::types::Lane;
-
-/// The ending of what was set aside.
-const ASIDE: &str = ".aside";
 
 /// As many files are kept aside; those with the smallest names go first. Together they are smaller than this many full segments.
 const MOST_ASIDE: usize = 8;
@@ -196,7 +193,7 @@ fn set_aside(shelf: &mut Shelf, name: &str, problem: Problem, events: &mut Vec<O
 
 /// Renames a file so that it is not read again. One that cannot be renamed is in nobody's way.
 pub(super) fn put_aside(shelf: &mut Shelf, name: &str) {
-    let _ = shelf.rename(name, &format!("{name}{ASIDE}"));
+    let _ = shelf.put_aside(name);
 }
 
 /// Removes what a killed process left behind, and what was aside for longest.

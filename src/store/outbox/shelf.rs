@@ -88,19 +88,24 @@ impl Shelf {
     /// Puts these bytes in the place of a file, at once or not at all, and forces that to the disk.
     pub(super) fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let unfinished = format!("{name}{UNFINISHED}");
-        // One that a killed process left behind.
-        match self.system.remove(&self.place, &unfinished) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
+        // One that a killed process left behind; or something that is no file, and moved out of the way.
+        if self.remove(&unfinished).is_err() {
+            self.put_aside(&unfinished)?;
         }
         let mut file = self.system.create(&self.place, &unfinished)?;
         self.append(&mut file, bytes)?;
-        self.system.rename(&self.place, &unfinished, name)?;
+        let mut renamed = self.system.rename(&self.place, &unfinished, name);
+        if renamed.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::IsADirectory) {
+            self.put_aside(name)?;
+            renamed = self.system.rename(&self.place, &unfinished, name);
+        }
+        renamed?;
         self.system.sync_folder(&self.place)
     }
 
-    pub(super) fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
-        self.system.rename(&self.place, from, to)
+    /// Renames what is there so that it is not read again.
+    pub(super) fn put_aside(&mut self, name: &str) -> io::Result<()> {
+        self.system.rename(&self.place, name, &format!("{name}{ASIDE}"))
     }
 
     /// Removes a file; one that is not there is removed.
@@ -124,6 +129,9 @@ pub(super) fn is_exhausted(error: &io::Error) -> bool {
     let many_files = false;
     many_files || error.kind() == io::ErrorKind::OutOfMemory
 }
+
+/// The ending of what was set aside.
+pub(super) const ASIDE: &str = ".aside";
 
 /// The ending of a file that is being written.
 pub(super) const UNFINISHED: &str = ".new";

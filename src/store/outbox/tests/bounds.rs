@@ -169,3 +169,30 @@ fn a_folder_with_more_than_its_lane_holds_drops_the_oldest_when_it_is_opened() {
     assert_eq!(bodies(&outbox, Lane::Log), [97_u8, 98, 99].map(|n| vec![n; 1000]));
     assert_exact(&outbox);
 }
+
+#[test]
+fn a_head_that_cannot_be_written_lets_no_files_pile_up() {
+    for blocked in ["head.new", "head"] {
+        let above = scratch();
+        let path = above.path().join("outbox");
+        let watch = Watch::new();
+        let outbox = open_with(&path, &small(64 << 10, 1000), &watch, Arc::new(|| Box::new(Real)));
+        let _ = std::fs::remove_file(path.join(blocked));
+        for name in [blocked.to_owned(), format!("{blocked}.aside")] {
+            std::fs::create_dir(path.join(&name)).unwrap();
+            std::fs::write(path.join(name).join("x"), "not empty").unwrap();
+        }
+        for _ in 0..200 {
+            submit(&outbox, ReportKind::RiskFound, vec![0; 1000]);
+            drain(&outbox, Lane::Critical);
+            let _ = outbox.flush();
+        }
+        let files = names(&path).iter().filter(|name| name.starts_with("critical")).count();
+        assert!(files <= 2, "{blocked}: {files}");
+        let told = events(&outbox);
+        assert!(matches!(&told[..], [OutboxEvent::NotStored { .. }]), "{blocked}: {told:?}");
+        std::fs::remove_dir_all(path.join(format!("{blocked}.aside"))).unwrap();
+        outbox.flush().unwrap();
+        assert_eq!(events(&outbox), [OutboxEvent::Stored], "{blocked}");
+    }
+}
