@@ -51,11 +51,12 @@ impl Line {
         &self,
         now: Now,
         (kind, body): (ReportKind, &[u8]),
+        digest: Option<u64>,
         durability: Durability,
     ) -> Result<Submitted, Refused> {
         let mut state = self.state();
         let was_empty = state.account.waiting == 0;
-        let taken = state.append(now, kind, body);
+        let taken = state.append(now, (kind, body), digest);
         let news = was_empty || state.lane() == Lane::Critical || !state.events.is_empty();
         let (series, number) = (state.series(), taken?);
         let problem = match durability {

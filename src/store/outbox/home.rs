@@ -128,8 +128,7 @@ impl Home {
             state.detach(problem);
         }
         self.open = None;
-        let (mut shelf, place, recovered) = self.enter(lines, now)?;
-        read_learned(&mut shelf, learned);
+        let (shelf, place, recovered) = self.enter((lines, learned), now)?;
         let Recovered { head, segments, spent, damaged, opening, events: told } = recovered;
         events.extend(told);
         let found = segments.into_iter().zip(spent).zip(damaged);
@@ -170,7 +169,11 @@ impl Home {
     }
 
     /// Opens the folder for this outbox alone, and reads what is in it.
-    fn enter(&mut self, lines: &[Line; 4], now: Now) -> io::Result<(Shelf, Arc<Place>, Recovered)> {
+    fn enter(
+        &mut self,
+        (lines, learned): (&[Line; 4], &Mutex<Learned>),
+        now: Now,
+    ) -> io::Result<(Shelf, Arc<Place>, Recovered)> {
         let mut system = (self.systems)();
         let place = system.open_folder(&self.path, !self.used)?;
         if let Found::Refused(problem) = system.look_at_folder(&place)? {
@@ -181,9 +184,18 @@ impl Home {
         let mut shelf = self.shelf(&place);
         let granularities = Lane::ALL.map(|lane| lines[lane as usize].state().granularity());
         let unread = if self.failed < MOST_FAILED { Unread::Fails } else { Unread::SetAside };
-        let recovered = recovery::recover(&mut shelf, now.boot, granularities, unread);
+        let kept = read_learned(&mut shelf);
+        let key = learned.lock().unwrap_or_else(PoisonError::into_inner).key_of(&kept);
+        let recovered = recovery::recover(&mut shelf, now.boot, (granularities, key), unread);
         self.failed = if recovered.is_ok() { 0 } else { self.failed + 1 };
         let recovered = recovered?;
+        let mut learned = learned.lock().unwrap_or_else(PoisonError::into_inner);
+        learned.read(&kept);
+        if recovered.damaged[Lane::Applications as usize] > 0 {
+            // Which ones these were cannot be told.
+            learned.forget();
+        }
+        drop(learned);
         Ok((shelf, place, recovered))
     }
 
@@ -257,11 +269,9 @@ fn changed(learned: &Mutex<Learned>, now: Now, pass: Pass) -> Option<Vec<u8>> {
 }
 
 /// A file that is missing or cannot be read costs a second report of each application.
-fn read_learned(shelf: &mut Shelf, learned: &Mutex<Learned>) {
+fn read_learned(shelf: &mut Shelf) -> Vec<u8> {
     let opened = shelf.open(learned::NAME);
-    if let Ok(bytes) = opened.and_then(|mut file| shelf.read(&mut file, learned::MOST_BYTES)) {
-        learned.lock().unwrap_or_else(PoisonError::into_inner).read(&bytes);
-    }
+    opened.and_then(|mut file| shelf.read(&mut file, learned::MOST_BYTES)).unwrap_or_default()
 }
 
 /// Removes the files, and forgets each that is removed.

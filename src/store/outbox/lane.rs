@@ -40,6 +40,8 @@ pub(super) struct State {
     segments: VecDeque<Segment>,
     /// The highest number that was given out of each series. A server may know it, and all below it.
     given: BTreeMap<Series, u64>,
+    /// What applications are noted as that were dropped.
+    pub(super) unlearned: Vec<u64>,
     next_id: u64,
     /// The number of the next report.
     pub(super) next: u64,
@@ -98,6 +100,7 @@ impl State {
             ladder: Ladder::default(),
             segments: VecDeque::new(),
             given: BTreeMap::new(),
+            unlearned: Vec::new(),
             next_id: 0,
             next: 1,
             graves: Vec::new(),
@@ -123,7 +126,12 @@ impl State {
     }
 
     /// Takes a report, and drops the oldest where there is no room. Returns its number.
-    pub(super) fn append(&mut self, now: Now, kind: ReportKind, body: &[u8]) -> Result<u64, Refused> {
+    pub(super) fn append(
+        &mut self,
+        now: Now,
+        (kind, body): (ReportKind, &[u8]),
+        digest: Option<u64>,
+    ) -> Result<u64, Refused> {
         self.drop_aged(now);
         if body.len() > self.most_body() {
             self.account.refused += 1;
@@ -145,7 +153,9 @@ impl State {
         }
         let number = self.next;
         let (salt, granularity) = (self.salt, self.granularity());
-        self.active().append(salt, now, granularity, kind, body);
+        let active = self.active();
+        active.append(salt, now, granularity, kind, body);
+        digest.into_iter().for_each(|digest| active.note(digest));
         self.next += 1;
         self.account.submitted += 1;
         self.account.waiting += 1;
@@ -198,7 +208,10 @@ impl State {
     }
 
     fn drop_oldest(&mut self) -> bool {
-        let Some(bytes) = self.front().and_then(Segment::pop) else { return false };
+        let Some(segment) = self.front() else { return false };
+        let digest = segment.digest(segment.front());
+        let Some(bytes) = segment.pop() else { return false };
+        self.unlearned.extend(digest);
         self.is_gone(bytes);
         true
     }

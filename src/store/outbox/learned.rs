@@ -6,8 +6,21 @@ use std::hash::Hasher;
 use siphasher::sip::SipHasher24;
 
 /// Digests are keyed by a random number, so that no application can be made to look like one that was reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key(pub(super) u64, pub(super) u64);
+
+impl Key {
+    /// What an application is noted as.
+    pub(super) fn digest(self, application: &[u8]) -> u64 {
+        let mut hasher = SipHasher24::new_with_keys(self.0, self.1);
+        hasher.write(application);
+        hasher.finish()
+    }
+}
+
+/// See the module.
 pub(super) struct Learned {
-    key: (u64, u64),
+    key: Key,
     most: usize,
     known: BTreeSet<u64>,
     order: VecDeque<u64>,
@@ -36,10 +49,15 @@ const FRONT: usize = 32;
 const PACE: u64 = 60;
 
 impl Learned {
-    pub(super) fn new(key: (u64, u64), most: usize) -> Self {
+    pub(super) fn new(key: Key, most: usize) -> Self {
         let most = most.clamp(1, MOST);
         let (known, order) = (BTreeSet::new(), VecDeque::new());
         Self { key, most, known, order, enabled: false, changed: false, kept: 0 }
+    }
+
+    /// That of the file, if it has one; else the present one.
+    pub(super) fn key_of(&self, bytes: &[u8]) -> Key {
+        parse(bytes).map_or(self.key, |(key, _)| key)
     }
 
     /// The bytes of the file, if it should be written now.
@@ -59,14 +77,8 @@ impl Learned {
     /// Takes over what the file says. Damaged, or of another version, it says nothing. What was learned before is forgotten: it may be reported
     /// once more.
     pub(super) fn read(&mut self, bytes: &[u8]) {
-        let Some((content, check)) = bytes.split_last_chunk::<4>() else { return };
-        let (numbers, rest) = content.as_chunks::<8>();
-        let [magic, version, one, two, digests @ ..] = numbers else { return };
-        let whole = rest.is_empty() && *check == crc32fast::hash(content).to_le_bytes();
-        if !whole || *magic != MAGIC || u64::from_le_bytes(*version) != VERSION {
-            return;
-        }
-        self.key = (u64::from_le_bytes(*one), u64::from_le_bytes(*two));
+        let Some((key, digests)) = parse(bytes) else { return };
+        self.key = key;
         self.order = digests.iter().map(|digest| u64::from_le_bytes(*digest)).collect();
         self.order.drain(..self.order.len().saturating_sub(self.most));
         self.known = self.order.iter().copied().collect();
@@ -75,9 +87,7 @@ impl Learned {
 
     /// Notes an application. `None`: it is known. Else what takes the note back.
     pub(super) fn note(&mut self, application: &[u8]) -> Option<u64> {
-        let mut hasher = SipHasher24::new_with_keys(self.key.0, self.key.1);
-        hasher.write(application);
-        let digest = hasher.finish();
+        let digest = self.key.digest(application);
         if !self.known.insert(digest) {
             return None;
         }
@@ -91,11 +101,15 @@ impl Learned {
         Some(digest)
     }
 
-    /// The application was not taken after all.
-    pub(super) fn take_back(&mut self, digest: u64) {
-        self.changed = true;
-        self.known.remove(&digest);
-        self.order.retain(|&known| known != digest);
+    /// The applications were not taken after all, or no server got them.
+    pub(super) fn take_back(&mut self, digests: &[u64]) {
+        let mut removed = false;
+        digests.iter().for_each(|digest| removed |= self.known.remove(digest));
+        if removed {
+            self.changed = true;
+            let known = &self.known;
+            self.order.retain(|digest| known.contains(digest));
+        }
     }
 
     /// Every application is new again, and that is kept at the next chance.
@@ -106,13 +120,23 @@ impl Learned {
     }
 }
 
+/// The key and the digests of a file, if it is whole and of this version.
+fn parse(bytes: &[u8]) -> Option<(Key, &[[u8; 8]])> {
+    let (content, check) = bytes.split_last_chunk::<4>()?;
+    let (numbers, rest) = content.as_chunks::<8>();
+    let [magic, version, one, two, digests @ ..] = numbers else { return None };
+    let whole = rest.is_empty() && *check == crc32fast::hash(content).to_le_bytes();
+    let is_ours = whole && *magic == MAGIC && u64::from_le_bytes(*version) == VERSION;
+    is_ours.then_some((Key(u64::from_le_bytes(*one), u64::from_le_bytes(*two)), digests))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn an_application_is_new_once_until_it_is_forgotten_or_pushed_out() {
-        let mut learned = Learned::new((1, 2), 2);
+        let mut learned = Learned::new(Key(1, 2), 2);
         assert!(learned.note(b"a").is_some());
         assert!(learned.note(b"a").is_none());
         assert!(learned.note(b"b").is_some());
@@ -121,14 +145,14 @@ mod tests {
         assert!(learned.note(b"a").is_some());
         learned.forget();
         let digest = learned.note(b"c").unwrap();
-        learned.take_back(digest);
+        learned.take_back(&[digest]);
         assert!(learned.note(b"c").is_some());
         assert_eq!(learned.order.len(), learned.known.len());
     }
 
     #[test]
     fn what_was_learned_is_kept_once_a_minute_and_reads_back_unless_it_is_damaged() {
-        let mut learned = Learned::new((1, 2), 10);
+        let mut learned = Learned::new(Key(1, 2), 10);
         assert!(learned.take_changed(100, true).is_none(), "nothing has changed");
         learned.note(b"a");
         assert!(learned.take_changed(100, false).is_some());
@@ -138,15 +162,15 @@ mod tests {
         for at in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 1;
-            let mut next = Learned::new((3, 4), 10);
+            let mut next = Learned::new(Key(3, 4), 10);
             next.read(&damaged);
             next.read(&bytes[..at]);
             assert!(next.note(b"a").is_some(), "{at}");
         }
-        let mut next = Learned::new((3, 4), 10);
+        let mut next = Learned::new(Key(3, 4), 10);
         next.read(&bytes);
         assert!(next.note(b"a").is_none() && next.note(b"b").is_none() && next.note(b"c").is_some());
-        let mut smaller = Learned::new((3, 4), 1);
+        let mut smaller = Learned::new(Key(3, 4), 1);
         smaller.read(&bytes);
         assert!(smaller.note(b"b").is_none() && smaller.note(b"a").is_some());
     }

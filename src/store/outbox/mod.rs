@@ -64,7 +64,7 @@ use event::Events;
 use group::{Line, Submitted};
 use home::{Home, Pass};
 use lane::{Refused, State};
-use learned::Learned;
+use learned::{Key, Learned};
 use random::random;
 use shelf::Systems;
 use time::{Clock, Now, system_clock};
@@ -169,7 +169,7 @@ impl Outbox {
         let lines = Lane::ALL.map(|lane| Line::new(State::new(lane, limits.of(lane), series)));
         let shared = Shared {
             home: home.map(Mutex::new),
-            learned: Mutex::new(Learned::new((random(1), random(2)), limits.applications_known)),
+            learned: Mutex::new(Learned::new(Key(random(1), random(2)), limits.applications_known)),
             lines,
             trouble: Mutex::default(),
             troubled: AtomicBool::new(false),
@@ -211,9 +211,10 @@ impl Outbox {
         let lane = kind.lane();
         let learned = if lane == Lane::Applications { Some(self.learn(&body)?) } else { None };
         let line = self.shared.line(lane);
-        let submitted = line.submit(self.shared.now(), (kind, &body), durability);
+        let submitted = line.submit(self.shared.now(), (kind, &body), learned, durability);
+        self.shared.unlearn(lane);
         let submitted = submitted.map_err(|refused| {
-            learned.into_iter().for_each(|digest| self.shared.learned().take_back(digest));
+            learned.into_iter().for_each(|digest| self.shared.learned().take_back(&[digest]));
             // A full critical lane is told as an event.
             self.shared.call_news();
             match refused {
@@ -269,6 +270,7 @@ impl Outbox {
         let work = state.has_work() && !std::mem::replace(&mut state.group.called, true);
         let news = !state.events.is_empty();
         drop(state);
+        self.shared.unlearn(lane);
         self.after_removal(work, news);
         batch
     }
@@ -304,6 +306,7 @@ impl Outbox {
             state.events.push(OutboxEvent::TooLarge { id, bytes });
         }
         drop(state);
+        self.shared.unlearn(batch.lane());
         self.after_removal(true, true);
         TooLarge::Dropped { id }
     }
@@ -327,6 +330,7 @@ impl Outbox {
             group.retry_at != 0 && now.boot >= group.retry_at && !std::mem::replace(&mut group.called, true);
         let backlog = Backlog { reports: state.account.waiting, bytes: state.account.waiting_bytes };
         drop(state);
+        self.shared.unlearn(lane);
         if call {
             self.call_writer();
         }
@@ -391,6 +395,14 @@ impl Shared {
         self.learned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// An application that no server will get may be reported again.
+    fn unlearn(&self, lane: Lane) {
+        if lane == Lane::Applications {
+            let digests = std::mem::take(&mut self.line(lane).state().unlearned);
+            self.learned().take_back(&digests);
+        }
+    }
+
     fn trouble(&self) -> MutexGuard<'_, Trouble> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -408,6 +420,7 @@ impl Shared {
         let mut home = home.lock().unwrap_or_else(PoisonError::into_inner);
         let result = home.pass((&self.lines, &self.learned), self.now(), pass, &mut events);
         drop(home);
+        self.unlearn(Lane::Applications);
         let mut news = !events.is_empty();
         events.into_iter().for_each(|event| self.trouble().events.push(event));
         news |= self.note(None, result.as_ref().err().map(String::as_str));

@@ -8,7 +8,7 @@ use std::io;
 use super::event::OutboxEvent;
 use super::file::{self, Found};
 use super::head::{self, Head, Unreadable};
-use super::learned;
+use super::learned::{self, Key};
 use super::segment::Segment;
 use super::segment_name::SegmentName;
 use super::shelf::{ASIDE, Shelf, UNFINISHED, is_exhausted};
@@ -40,11 +40,12 @@ pub(super) enum Unread {
     SetAside,
 }
 
-/// Reads the folder. `opened` is the second of this opening; the granularities are those of the lanes.
+/// Reads the folder. `opened` is the second of this opening; the granularities are those of the lanes, and the key that of what was
+/// learned.
 pub(super) fn recover(
     shelf: &mut Shelf,
     opened: u64,
-    granularities: [u64; 4],
+    (granularities, key): ([u64; 4], Key),
     unread: Unread,
 ) -> io::Result<Recovered> {
     let mut found = Recovered::default();
@@ -57,7 +58,7 @@ pub(super) fn recover(
     for name in segments {
         found.opening = found.opening.max(name.opening);
         let lane = name.lane as usize;
-        match read_segment(shelf, name, (opened, granularities[lane]), unread)? {
+        match read_segment(shelf, name, (opened, granularities[lane], key), unread)? {
             Ok((segment, lost)) => {
                 found.damaged[lane] += lost;
                 found.put(lane, segment);
@@ -121,7 +122,7 @@ type Outcome = Result<(Segment, u64), Option<Problem>>;
 fn read_segment(
     shelf: &mut Shelf,
     name: SegmentName,
-    (opened, granularity): (u64, u64),
+    (opened, granularity, key): (u64, u64, Key),
     unread: Unread,
 ) -> io::Result<Outcome> {
     let opening = shelf.open(&name.to_string());
@@ -140,7 +141,12 @@ fn read_segment(
         }
     };
     Ok(match file::scan(&bytes, name, (0, opened), granularity) {
-        Found::Entries(segment, lost) => Ok((*segment, lost)),
+        Found::Entries(mut segment, lost) => {
+            if name.lane == Lane::Applications {
+                segment.note_all(&bytes, |application| key.digest(application));
+            }
+            Ok((*segment, lost))
+        }
         Found::Empty => Err(None),
         Found::Foreign(version) => Err(Some(Problem::new(format!(
             "has version {version} of the format, and this library reads version {}",

@@ -64,6 +64,8 @@ pub(super) struct Segment {
     origin: Origin,
     first: u64,
     lengths: Vec<u32>,
+    /// What each application is noted as; empty in other lanes. 0: it is not known.
+    digests: Vec<u64>,
     runs: VecDeque<Run>,
     /// How many entries at the front are done with.
     gone: usize,
@@ -98,6 +100,7 @@ impl Segment {
             origin,
             first,
             lengths: Vec::new(),
+            digests: Vec::new(),
             runs: VecDeque::new(),
             gone: 0,
             gone_bytes: 0,
@@ -172,6 +175,30 @@ impl Segment {
         self.count(HEADER + body.len(), now.boot, granularity);
     }
 
+    /// What the last entry is noted as.
+    pub(super) fn note(&mut self, digest: u64) {
+        self.digests.resize(self.lengths.len() - 1, 0);
+        self.digests.push(digest);
+    }
+
+    /// Notes each entry of its file, which has these bytes.
+    pub(super) fn note_all(&mut self, bytes: &[u8], digest: impl Fn(&[u8]) -> u64) {
+        let Some(span) = self.span(u64::MAX) else { return };
+        let data_at = self.disk.as_ref().map_or(0, |disk| disk.data_at);
+        let at = usize::try_from(data_at + span.start).unwrap_or(usize::MAX);
+        self.digests = vec![0; self.lengths.len()];
+        for (number, range) in self.entries(&span) {
+            let body = bytes.get(at + range.start + HEADER..at + range.end).unwrap_or_default();
+            self.digests[(number - self.first) as usize] = digest(body);
+        }
+    }
+
+    /// What the entry of this number is noted as, if that is known.
+    pub(super) fn digest(&self, number: u64) -> Option<u64> {
+        let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        self.digests.get(index).copied().filter(|&digest| digest != 0)
+    }
+
     /// Counts an entry that is in its place; `when` by the clock of its origin.
     pub(super) fn count(&mut self, length: usize, when: u64, granularity: u64) {
         // A length is at most MAX_BODY and a header.
@@ -226,6 +253,7 @@ impl Segment {
         let keep = usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX);
         let keep = keep.clamp(self.gone, self.lengths.len());
         let cut: Vec<u32> = self.lengths.drain(keep..).collect();
+        self.digests.truncate(keep);
         self.bytes -= cut.iter().map(|length| u64::from(length & !HOLE)).sum::<u64>();
         self.runs.iter_mut().for_each(|run| run.until = run.until.min(keep));
         cut.iter().filter(|&&length| length & HOLE == 0).count() as u64
@@ -358,6 +386,7 @@ impl Segment {
         }
         let mut rest = Self::new(id, self.series, self.first + index as u64, self.origin);
         rest.lengths = self.lengths.split_off(index);
+        rest.digests = self.digests.split_off(index.min(self.digests.len()));
         rest.bytes = self.bytes - synced;
         rest.tail = std::mem::take(&mut self.tail);
         rest.sealed = self.sealed;

@@ -137,8 +137,10 @@ impl State {
     }
 
     pub(super) fn lose(&mut self, index: usize, number: u64) {
+        let digest = self.segments[index].digest(number);
         let bytes = self.segments[index].lose(number);
         if bytes > 0 {
+            self.unlearned.extend(digest);
             self.account.dropped.damaged += 1;
             self.is_gone(bytes);
         }
@@ -153,7 +155,10 @@ impl State {
 
     /// Gives up a report that no server takes. `false`: it waits no more.
     pub(in crate::store::outbox) fn drop_refused(&mut self, series: Series, number: u64) -> bool {
+        let is_it = |segment: &&Segment| segment.series == series && segment.front() == number;
+        let digest = self.segments.iter().find(is_it).and_then(|segment| segment.digest(number));
         let dropped = self.remove(series, |waiting| waiting == number);
+        self.unlearned.extend(digest.filter(|_| dropped > 0));
         self.account.dropped.too_large += dropped;
         dropped > 0
     }

@@ -12,6 +12,7 @@ mod model;
 mod power;
 mod reattached;
 mod server;
+mod unlearned;
 #[cfg(unix)]
 mod unreadable;
 
