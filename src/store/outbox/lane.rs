@@ -139,7 +139,7 @@ impl State {
         }
         let bytes = (HEADER + body.len()) as u64;
         let mut overflows = false;
-        while self.account.waiting_bytes + bytes > self.limits.bytes {
+        while self.account.waiting_bytes + bytes > self.limits.bytes || self.is_crowded() {
             overflows = true;
             if self.lane == Lane::Critical {
                 self.account.refused += 1;
@@ -150,6 +150,7 @@ impl State {
                 break;
             }
             self.account.dropped.full += 1;
+            self.bury_if_crowded();
         }
         let number = self.next;
         let (salt, granularity) = (self.salt, self.granularity());

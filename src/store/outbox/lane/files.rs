@@ -1,6 +1,6 @@
 //! What of a lane is in the files of its folder: taken over, given up, and removed when it is needed no more.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::ops::Range;
 
@@ -12,6 +12,12 @@ use crate::store::outbox::segment_name::SegmentName;
 use crate::store::outbox::shelf::Shelf;
 use crate::types::{Lane, Series};
 
+/// What a file takes on a disk beside its bytes, at most.
+const BLOCK: u64 = 4096;
+
+/// So many files a lane may have, however small it is: more than a full one has segments.
+const FEW_FILES: u64 = 64;
+
 /// A file of which everything is done with is removed although it could grow, from this size on.
 const WORTH_REMOVING: u64 = 64 << 10;
 
@@ -19,49 +25,75 @@ impl State {
     /// Removes segments that nothing is needed of.
     pub(in crate::store::outbox) fn bury(&mut self) {
         let last = self.segments.back().map(|segment| segment.id);
-        let mut kept = VecDeque::with_capacity(self.segments.len());
-        for mut segment in self.segments.drain(..) {
+        let goes = |segment: &Segment| {
             let in_use = Some(segment.id) == last
                 && !segment.sealed
                 && (segment.bytes() == 0 || segment.disk.is_some())
                 && segment.bytes() < WORTH_REMOVING;
-            if !segment.is_spent() || segment.in_flight || in_use {
-                kept.push_back(segment);
-                continue;
-            }
-            let end = segment.end();
-            if self.group.open == Some(segment.id)
-                && let Some(pen) = &mut self.pen
-            {
-                // Its room on the disk is free only when nothing has it open.
-                pen.put_down();
-                self.group.open = None;
-            }
-            if let Some(disk) = segment.disk.take() {
-                self.graves.push(Grave { name: disk.name, end, aside: segment.damaged });
+            segment.is_spent() && !segment.in_flight && !in_use
+        };
+        // Mostly it is the first one; a lane of many files is not gone over for each.
+        while self.segments.front().is_some_and(goes)
+            && let Some(segment) = self.segments.pop_front()
+        {
+            self.bury_one(segment);
+        }
+        if self.segments.iter().any(goes) {
+            for segment in std::mem::take(&mut self.segments) {
+                match goes(&segment) {
+                    true => self.bury_one(segment),
+                    false => self.segments.push_back(segment),
+                }
             }
         }
-        self.segments = kept;
     }
 
-    /// Up to which number each series with files is done with.
-    pub(in crate::store::outbox) fn gone(&self) -> Vec<(Series, u64)> {
-        let mut gone: Vec<(Series, u64)> = Vec::new();
-        let mut waiting: Vec<Series> = Vec::new();
-        let mut note = |series: Series, number: u64| match gone.iter_mut().find(|(known, _)| *known == series)
+    /// Each opening begins files of its own, and a small file takes a block. So a lane of many short lives is full when these blocks
+    /// take as much as it may hold.
+    pub(super) fn is_crowded(&self) -> bool {
+        let most = (self.limits.bytes / BLOCK).max(FEW_FILES);
+        // Spent ones are removed at once, but for the last.
+        self.segments.len() as u64 > most
+    }
+
+    pub(super) fn bury_if_crowded(&mut self) {
+        if self.is_crowded() {
+            self.bury();
+        }
+    }
+
+    fn bury_one(&mut self, segment: Segment) {
+        let end = segment.end();
+        if self.group.open == Some(segment.id)
+            && let Some(pen) = &mut self.pen
         {
-            Some((_, most)) => *most = number.max(*most),
-            None => gone.push((series, number)),
+            // Its room on the disk is free only when nothing has it open.
+            pen.put_down();
+            self.group.open = None;
+        }
+        if let Some(disk) = segment.disk {
+            self.graves.push(Grave { name: disk.name, end, aside: segment.damaged });
+        }
+    }
+
+    /// Up to which number each series with files is done with; those of which nothing is are left out.
+    pub(in crate::store::outbox) fn gone(&self) -> BTreeMap<Series, u64> {
+        let mut gone = BTreeMap::new();
+        let mut note = |series: Series, number: u64| {
+            let most = gone.entry(series).or_insert(0);
+            *most = number.max(*most);
         };
         self.graves.iter().for_each(|grave| note(grave.name.series, grave.end.saturating_sub(1)));
+        let mut waiting = BTreeSet::new();
         for segment in &self.segments {
             if !waiting.contains(&segment.series) {
                 note(segment.series, segment.front().saturating_sub(1));
             }
             if !segment.is_spent() {
-                waiting.push(segment.series);
+                waiting.insert(segment.series);
             }
         }
+        gone.retain(|_, number| *number > 0);
         gone
     }
 
@@ -103,11 +135,12 @@ impl State {
         self.graves.extend(graves.into_iter().map(|(name, end)| Grave { name, end, aside: false }));
         let mut overflows = false;
         while self.lane != Lane::Critical
-            && self.account.waiting_bytes > self.limits.bytes
+            && (self.account.waiting_bytes > self.limits.bytes || self.is_crowded())
             && self.drop_oldest()
         {
             self.account.dropped.full += 1;
             overflows = true;
+            self.bury_if_crowded();
         }
         self.step(overflows);
         self.bury();

@@ -196,3 +196,51 @@ fn a_head_that_cannot_be_written_lets_no_files_pile_up() {
         assert_eq!(events(&outbox), [OutboxEvent::Stored], "{blocked}");
     }
 }
+
+/// As many openings of a folder, each of which left one small report of two lanes.
+fn many_lives(path: &Path, lives: u32) {
+    std::fs::create_dir(path).unwrap();
+    for opening in 1..=lives {
+        for (lane, kind) in [(Lane::Log, ReportKind::Log), (Lane::Critical, ReportKind::Intrusion)] {
+            let series = Series(u64::from(opening) << 8 | lane as u64);
+            let mut bytes = file::header(series, 1).to_vec();
+            let salt = entry::Salt::new(lane, series);
+            entry::write(&mut bytes, salt, (1, 1_800_000_000), kind, &opening.to_le_bytes());
+            let name = segment_name::SegmentName { lane, opening, series, count: 1 };
+            std::fs::write(path.join(name.to_string()), bytes).unwrap();
+        }
+    }
+}
+
+#[test]
+fn many_short_lives_leave_no_more_files_than_the_lane_holds_blocks() {
+    let above = scratch();
+    let path = above.path().join("outbox");
+    many_lives(&path, 1000);
+    let watch = Watch::new();
+    let outbox = open_with(&path, &small(1 << 20, 1000), &watch, Arc::new(|| Box::new(Real)));
+    let account = outbox.account(Lane::Log);
+    assert_eq!((account.waiting, account.dropped.full), (256, 744));
+    assert_exact(&outbox);
+    // It begins a file of its own; from then on the oldest give way.
+    (0..2).for_each(|_| drop(submit(&outbox, ReportKind::Log, "the newest").number));
+    assert_eq!(outbox.account(Lane::Log).waiting, 257);
+    assert_eq!(outbox.account(Lane::Critical).waiting, 1000, "nothing critical is dropped");
+    let refused = outbox.submit(report(ReportKind::Intrusion, "x"), Durability::Durable);
+    assert_eq!(refused, Err(SubmitError::Full { lane: Lane::Critical }));
+    outbox.flush().unwrap();
+    let files = names(&path).iter().filter(|name| name.starts_with("log")).count();
+    assert!(files <= 257, "{files}");
+    let left: Vec<u32> = drain(&outbox, Lane::Log)
+        .iter()
+        .filter_map(|(_, body)| Some(u32::from_le_bytes(body[..].try_into().ok()?)))
+        .collect();
+    assert!(left.into_iter().eq(746..=1000));
+    for expected in 1..=800_u32 {
+        let batch = outbox.take(Lane::Critical, 1000).unwrap();
+        assert_eq!(batch.reports().next().unwrap().body, expected.to_le_bytes());
+        outbox.settle(&batch, 1);
+    }
+    submit(&outbox, ReportKind::Intrusion, "there is room again");
+    assert_exact(&outbox);
+}
