@@ -127,6 +127,7 @@ fn each_refusal_has_its_number() {
     assert_eq!((application(&outbox), application(&outbox)), (HOMING_OK, HOMING_ERROR_NOT_TAKEN));
     let large = "x".repeat(256 * 1024 + 1);
     assert_eq!(outbox.submit(HOMING_REPORT_LOG, &large, HOMING_DURABILITY_BUFFERED).0, HOMING_ERROR_RANGE);
+    assert_eq!(outbox.account(HOMING_LANE_LOG).refused, 1);
     assert_eq!(outbox.submit(99, "", HOMING_DURABILITY_BUFFERED).0, HOMING_ERROR_RANGE);
     assert_eq!(outbox.submit(HOMING_REPORT_LOG, "", 99).0, HOMING_ERROR_RANGE);
     let most = "x".repeat(256 * 1024);

@@ -209,8 +209,10 @@ impl Outbox {
     pub fn submit(&self, report: Report, durability: Durability) -> Result<ReportId, SubmitError> {
         let Report { kind, body } = report;
         let lane = kind.lane();
-        let learned = if lane == Lane::Applications { Some(self.learn(&body)?) } else { None };
         let line = self.shared.line(lane);
+        // What is too large is not learned.
+        let learns = lane == Lane::Applications && body.len() <= line.state().most_body();
+        let learned = if learns { Some(self.learn(&body)?) } else { None };
         let submitted = line.submit(self.shared.now(), (kind, &body), learned, durability);
         self.shared.unlearn(lane);
         let submitted = submitted.map_err(|refused| {
