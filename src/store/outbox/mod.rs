@@ -53,6 +53,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 pub use account::{LaneLimits, Limits};
 pub use batch::{Batch, Waiting};
@@ -68,13 +69,17 @@ use learned::{Key, Learned};
 use random::random;
 use shelf::Systems;
 use time::{Clock, Now, system_clock};
-use writer::Writer;
+use writer::{Work, Writer};
 
 use super::system::Real;
+use crate::platform::logging;
 use crate::types::{Backlog, Durability, Lane, Report, ReportId, Series, SubmitError};
 
 /// The largest body of a report, in bytes: 256 KiB. A lane that can hold less takes less.
 pub const MAX_REPORT: usize = entry::MAX_BODY;
+
+/// How long the end of an outbox waits for the disk.
+const HELD_UP: Duration = Duration::from_secs(5);
 
 /// A report up to this size, body only, is never dropped because a server calls it too large: 16 KiB. A server that does that cannot be a
 /// server for reports.
@@ -106,7 +111,8 @@ pub const NEVER_TOO_LARGE: usize = 16 * 1024;
 ///
 /// A child made by `fork` must not use an outbox of its parent.
 ///
-/// Dropping an outbox writes what waits in memory, as [`flush`](Self::flush) does.
+/// Dropping an outbox writes what waits in memory, as [`flush`](Self::flush) does, and waits at most 5 s for that. A disk that takes longer
+/// is left to a thread that goes on behind it and then gives the folder free; that is logged as a warning.
 pub struct Outbox {
     shared: Arc<Shared>,
     writer: Option<Writer>,
@@ -358,6 +364,25 @@ impl Outbox {
         self.shared.pass(Pass::Thorough)
     }
 
+    /// Writes what waits in memory, and waits for that at most so long. Whether it has ended.
+    fn close(&self, within: Duration) -> bool {
+        // What cannot be written now is lost with the process.
+        let shared = Arc::clone(&self.shared);
+        let last: Work = Arc::new(move || drop(shared.pass(Pass::Thorough)));
+        let Some(writer) = &self.writer else {
+            last();
+            return true;
+        };
+        let ended = writer.close(&last, within);
+        if !ended {
+            logging::record!(
+                Warn,
+                "the disk holds up the outbox, which ends without it: what was not submitted durably may not be on the disk"
+            );
+        }
+        ended
+    }
+
     fn call_writer(&self) {
         let Some(writer) = &self.writer else { return };
         if !writer.call() {
@@ -369,11 +394,7 @@ impl Outbox {
 
 impl Drop for Outbox {
     fn drop(&mut self) {
-        if let Some(writer) = &self.writer {
-            writer.close();
-        }
-        // What cannot be written now is lost with the process.
-        let _ = self.shared.pass(Pass::Thorough);
+        self.close(HELD_UP);
     }
 }
 

@@ -18,8 +18,11 @@ pub(super) struct Writer {
     desk: Arc<Desk>,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// One pass over all there is to do.
-    work: Arc<dyn Fn() + Send + Sync>,
+    work: Work,
 }
+
+/// One pass.
+pub(super) type Work = Arc<dyn Fn() + Send + Sync>;
 
 #[derive(Default)]
 struct Desk {
@@ -33,10 +36,12 @@ struct State {
     /// There is a thread that will look.
     running: bool,
     closed: bool,
+    /// The last pass was made.
+    ended: bool,
 }
 
 impl Writer {
-    pub(super) fn new(work: Arc<dyn Fn() + Send + Sync>) -> Self {
+    pub(super) fn new(work: Work) -> Self {
         Self { desk: Arc::default(), thread: Mutex::new(None), work }
     }
 
@@ -54,9 +59,7 @@ impl Writer {
         let spawned = quiet_threads(|| {
             thread.spawn(move || {
                 while desk.next() {
-                    if catch_unwind(AssertUnwindSafe(|| work())).is_err() {
-                        logging::record!(Error, "the outbox could not be written, which is a bug in homing");
-                    }
+                    attempt(&work);
                 }
             })
         });
@@ -67,15 +70,47 @@ impl Writer {
         true
     }
 
-    /// Waits until a pass under way has ended. There is no other after that.
-    pub(super) fn close(&self) {
+    /// Lets a pass under way end, makes the last one, and waits for that at most so long. `false`: it took longer, and goes on
+    /// on a thread that has all it needs. The writer makes no other pass after that.
+    pub(super) fn close(&self, last: &Work, within: Duration) -> bool {
         self.desk.state().closed = true;
-        self.desk.called.notify_one();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            // It has caught its own panics.
+        self.desk.called.notify_all();
+        let before = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let end = Arc::new((Mutex::new(before), Arc::clone(last), Arc::clone(&self.desk)));
+        let ending = Arc::clone(&end);
+        let thread = thread::Builder::new().name("homing-outbox".to_owned()).stack_size(STACK);
+        let Ok(thread) = quiet_threads(|| thread.spawn(move || end_with(&ending))) else {
+            end_with(&end);
+            return true;
+        };
+        let busy = |state: &mut State| !state.ended;
+        let state = self.desk.called.wait_timeout_while(self.desk.state(), within, busy);
+        let ended = state.unwrap_or_else(PoisonError::into_inner).0.ended;
+        if ended {
+            // It is at its end, and has caught its own panics.
             let _ = thread.join();
         }
+        ended
+    }
+}
+
+/// What there is left to do for the last thread: the one before it, the last pass, and whom to tell.
+type End = (Mutex<Option<JoinHandle<()>>>, Work, Arc<Desk>);
+
+fn end_with((before, last, desk): &End) {
+    let before = before.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(before) = before {
+        // It has caught its own panics.
+        let _ = before.join();
+    }
+    attempt(last);
+    desk.state().ended = true;
+    desk.called.notify_all();
+}
+
+fn attempt(work: &Work) {
+    if catch_unwind(AssertUnwindSafe(|| work())).is_err() {
+        logging::record!(Error, "the outbox could not be written, which is a bug in homing");
     }
 }
 
@@ -120,8 +155,12 @@ mod tests {
             writer.thread.lock().unwrap().take().unwrap().join().unwrap();
             assert_eq!(passes.load(Ordering::SeqCst), life);
         }
-        writer.close();
+        let count = Arc::clone(&passes);
+        let last: Work = Arc::new(move || {
+            count.fetch_add(10, Ordering::SeqCst);
+        });
+        assert!(writer.close(&last, LINGER));
         writer.call();
-        assert_eq!(passes.load(Ordering::SeqCst), 2);
+        assert_eq!(passes.load(Ordering::SeqCst), 12);
     }
 }

@@ -306,3 +306,25 @@ fn threads_share_syncs_and_each_has_its_own_number() {
         assert!(own.map(|body| body[1]).eq(0..50), "in the order in which a thread submitted them");
     }
 }
+
+#[test]
+fn the_end_waits_for_a_disk_that_hangs_no_longer_than_it_says_and_the_rest_is_written_behind_it() {
+    let disk = Disk::new();
+    let watch = Watch::new();
+    let home = Home::new(&disk.path(), disk.systems());
+    let outbox = Outbox::with(Some(home), &Limits::default(), watch.clock(), true);
+    outbox.submit(report(ReportKind::Log, "first"), Durability::Buffered).unwrap();
+    let held = disk.hold_syncs();
+    outbox.submit(report(ReportKind::Log, "second"), Durability::Buffered).unwrap();
+    let began = std::time::Instant::now();
+    assert!(!outbox.close(Duration::from_millis(50)));
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    let shared = Arc::downgrade(&outbox.shared);
+    drop(held);
+    assert!(outbox.close(HELD_UP));
+    drop(outbox);
+    while shared.strong_count() > 0 {
+        std::thread::yield_now();
+    }
+    assert_eq!(bodies(&disk.open(&Limits::default(), &watch), Lane::Log), [b"first".as_slice(), b"second"]);
+}
