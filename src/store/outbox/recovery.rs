@@ -3,6 +3,7 @@
 //! Files are read once, oldest first, and never written again: this opening appends to files of its own. So a torn tail is cut by not
 //! reading past it. A file that is not wholly readable costs what is damaged and nothing else; one of which nothing can be read is set aside.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use super::event::OutboxEvent;
@@ -11,7 +12,7 @@ use super::head::{self, Head, Unreadable};
 use super::learned::{self, Key};
 use super::segment::Segment;
 use super::segment_name::SegmentName;
-use super::shelf::{ASIDE, Shelf, UNFINISHED, is_exhausted};
+use super::shelf::{ASIDE, Shelf, UNFINISHED, is_exhausted, is_replaced};
 use crate::types::Lane;
 
 /// As many files are kept aside; those with the smallest names go first. Together they are smaller than this many full segments.
@@ -55,9 +56,14 @@ pub(super) fn recover(
     let mut segments: Vec<SegmentName> = names.iter().filter_map(|name| name.parse().ok()).collect();
     // By lane, then by opening: the oldest come first.
     segments.sort_unstable();
+    // What is behind a file that stays waits with it: a server that has seen higher numbers takes lower ones for known.
+    let mut held = BTreeSet::new();
     for name in segments {
         found.opening = found.opening.max(name.opening);
         let lane = name.lane as usize;
+        if held.contains(&(name.lane, name.series)) {
+            continue;
+        }
         match read_segment(shelf, name, (opened, granularities[lane], key), unread)? {
             Ok((segment, lost)) => {
                 found.damaged[lane] += lost;
@@ -66,6 +72,9 @@ pub(super) fn recover(
             Err(None) => found.spent[lane].push((name, 0)),
             Err(Some(problem)) => {
                 found.damaged[lane] += u64::from(problem.counts);
+                if problem.stays {
+                    held.insert((name.lane, name.series));
+                }
                 found.set_aside(shelf, &name.to_string(), problem);
             }
         }
@@ -83,7 +92,7 @@ struct Problem {
     text: String,
     /// A report was in it, at least one.
     counts: bool,
-    /// It may not be ours, and stays as it is.
+    /// It cannot be told whether it is ours, and it stays as it is.
     stays: bool,
 }
 
@@ -97,8 +106,12 @@ fn read_head(shelf: &mut Shelf, unread: Unread, events: &mut Vec<OutboxEvent>) -
     let opened = shelf.open(head::NAME);
     let bytes = match opened.and_then(|mut file| shelf.read(&mut file, head::MOST_BYTES + 1)) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Head::default()),
-        Err(error) if unread == Unread::Fails || is_exhausted(&error) => return Err(error),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !is_replaced(&error) => {
+            return Ok(Head::default());
+        }
+        Err(error) if !is_replaced(&error) && (unread == Unread::Fails || is_exhausted(&error)) => {
+            return Err(error);
+        }
         Err(error) => {
             set_aside(shelf, head::NAME, Problem::new(format!("cannot be read: {error}")), events);
             return Ok(Head::default());
@@ -129,10 +142,13 @@ fn read_segment(
     let read = opening.and_then(|mut file| shelf.read(&mut file, file::MOST_TO_READ));
     let bytes = match read {
         Ok(bytes) => bytes,
-        // It is not ours, or was taken away this moment.
-        Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound) => {
-            let problem = Problem { stays: true, ..Problem::new(error.to_string()) };
-            return Ok(Err(Some(problem)));
+        // It may be ours, when the administrator has mended that.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let text = format!("stays where it is, with what is behind it in its series: {error}");
+            return Ok(Err(Some(Problem { stays: true, ..Problem::new(text) })));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(Err(Some(Problem { counts: true, ..Problem::new(error.to_string()) })));
         }
         Err(error) if unread == Unread::Fails || is_exhausted(&error) => return Err(error),
         Err(error) => {

@@ -42,11 +42,12 @@ impl Shelf {
         let file = self.system.open(&self.place, name).map_err(|error| match error.raw_os_error() {
             // Links are not followed.
             #[cfg(unix)]
-            Some(libc::ELOOP) => {
-                io::Error::new(io::ErrorKind::PermissionDenied, "the file is a symbolic link; remove it")
-            }
+            Some(libc::ELOOP) => io::Error::new(io::ErrorKind::NotFound, "a symbolic link is in its place"),
             _ => error,
         })?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "something that is no file is in its place"));
+        }
         match self.system.look_at_file(&file)? {
             Found::Private | Found::Gone => Ok(file),
             Found::Refused(problem) => {
@@ -119,6 +120,11 @@ impl Shelf {
     pub(super) fn sync_folder(&mut self) -> io::Result<()> {
         self.system.sync_folder(&self.place)
     }
+}
+
+/// Whether there is no file, and something else has its name.
+pub(super) fn is_replaced(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound && error.raw_os_error().is_none()
 }
 
 /// The process or the system has too much open: that says nothing about a file.

@@ -227,3 +227,77 @@ fn a_folder_restored_from_last_week_gives_no_number_twice() {
     }
     assert_eq!(seen.len(), usize::from(REPORTS) + 12);
 }
+
+#[cfg(unix)]
+#[test]
+fn what_is_in_the_place_of_a_file_is_set_aside_and_counted() {
+    let link = |at: &Path| std::os::unix::fs::symlink("/etc/passwd", at).unwrap();
+    let pipe = |at: &Path| {
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            at,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+            0,
+        )
+        .unwrap()
+    };
+    let folder = |at: &Path| fs::create_dir(at).unwrap();
+    for put in [link as fn(&Path), pipe, folder] {
+        let (_above, path, name) = folder_of_six();
+        fs::remove_file(path.join(&name)).unwrap();
+        put(&path.join(&name));
+        let outbox = open(&path, &Watch::new());
+        let told = events(&outbox);
+        assert!(
+            told.iter().any(|event| matches!(event, OutboxEvent::SetAside { file, problem }
+                if *file == name && problem.contains("in its place"))),
+            "{told:?}"
+        );
+        assert!(told.contains(&OutboxEvent::Damaged { lane: Lane::Critical, reports: 1 }), "{told:?}");
+        let left = names(&path);
+        assert!(left.contains(&format!("{name}.aside")) && !left.contains(&name), "{left:?}");
+        assert_exact(&outbox);
+
+        // The same while it is in use, before it was read.
+        let (_above, path, name) = folder_of_six();
+        let outbox = open(&path, &Watch::new());
+        fs::remove_file(path.join(&name)).unwrap();
+        put(&path.join(&name));
+        assert!(outbox.take(Lane::Critical, 1000).is_none());
+        assert_eq!(outbox.account(Lane::Critical).dropped.damaged, 6);
+        assert_exact(&outbox);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_with_wrong_rights_stays_with_what_is_behind_it_until_that_is_mended() {
+    use std::os::unix::fs::PermissionsExt;
+    let above = scratch();
+    let path = above.path().join("outbox");
+    let open = || open_with(&path, &small(4096, 1000), &Watch::new(), Arc::new(|| Box::new(Real)));
+    let outbox = open();
+    for n in 0..6 {
+        submit(&outbox, ReportKind::RiskFound, vec![n; 100]);
+    }
+    drop(outbox);
+    let files: Vec<_> = names(&path).into_iter().filter(|name| name.starts_with("critical")).collect();
+    let second = path.join(&files[1]);
+    let set_mode = |mode| fs::set_permissions(&second, fs::Permissions::from_mode(mode)).unwrap();
+    set_mode(0o666);
+    let outbox = open();
+    let told = events(&outbox);
+    assert!(
+        matches!(&told[..], [OutboxEvent::SetAside { file, problem }]
+            if *file == files[1] && problem.contains("chmod go-w") && problem.contains("stays")),
+        "{told:?}"
+    );
+    let sent: Vec<u8> = bodies(&outbox, Lane::Critical).iter().map(|body| body[0]).collect();
+    assert_eq!(sent, [0, 1]);
+    outbox.flush().unwrap();
+    drop(outbox);
+    set_mode(0o600);
+    let sent: Vec<u8> = bodies(&open(), Lane::Critical).iter().map(|body| body[0]).collect();
+    assert_eq!(sent, [2, 3, 4, 5]);
+}
