@@ -1109,7 +1109,8 @@ homing_status homing_outbox_forget_applications(const homing_outbox *outbox);
 // Writes all that waits in memory to the disk, and waits for that. HOMING_ERROR_NOT_DURABLE when it cannot.
 homing_status homing_outbox_flush(const homing_outbox *outbox);
 
-// Writes what waits in memory to the disk, waits for that, and closes the outbox. NULL is fine.
+// Writes what waits in memory to the disk, waits for that, 5 s at most, and closes the outbox. What takes longer goes on behind it, and
+// is logged. NULL is fine.
 void homing_outbox_free(homing_outbox *outbox);
 
 // The lane of a batch: HOMING_LANE_....

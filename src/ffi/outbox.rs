@@ -274,7 +274,8 @@ pub unsafe extern "C" fn homing_outbox_flush(outbox: *const homing_outbox) -> ho
     }
 }
 
-/// Writes what waits in memory to the disk, waits for that, and closes the outbox. NULL is fine.
+/// Writes what waits in memory to the disk, waits for that, 5 s at most, and closes the outbox. What takes longer goes on behind it, and
+/// is logged. NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn homing_outbox_free(outbox: *mut homing_outbox) {
     // SAFETY: the caller's promise; what is the parent's is left alone.

@@ -61,10 +61,10 @@ pub(super) unsafe fn submit(
 
 /// Says what the caller gave.
 fn of_length(error: SubmitError, len: usize) -> SubmitError {
-    match error {
-        SubmitError::TooLarge { most, .. } => SubmitError::TooLarge { bytes: len, most },
-        other => other,
+    if let SubmitError::TooLarge { most, .. } = error {
+        return SubmitError::TooLarge { bytes: len, most };
     }
+    error
 }
 
 fn refused(error: &SubmitError) -> Failed {

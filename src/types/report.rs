@@ -118,7 +118,7 @@ impl fmt::Debug for Report {
     }
 }
 
-/// Names all reports that were submitted between one opening of an outbox and the next. Random, so that a folder restored
+/// Names reports that were submitted between one opening of an outbox and the next. Random, so that a folder restored
 /// from a backup never gives a number twice. Written as 16 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Series(pub u64);
@@ -136,7 +136,7 @@ pub struct ReportId {
     pub lane: Lane,
     /// In which opening of the outbox it was submitted.
     pub series: Series,
-    /// Counts the reports of one lane and series, from 1.
+    /// Counts the reports of one lane, from 1 at each opening; rises within a series.
     pub number: u64,
 }
 

@@ -36,7 +36,8 @@ pub enum OutboxEvent {
         /// How many, as far as that can be told; at least this many.
         reports: u64,
     },
-    /// A file of the folder is damaged or of another version. It was renamed or removed, or it is not ours and stays.
+    /// A file of the folder is not used, or not now: it is damaged, of another version, cannot be read, or something removed it. The
+    /// problem says whether it was renamed, stays or is tried again.
     SetAside {
         /// Its name before.
         file: String,

@@ -57,7 +57,7 @@ impl Line {
         let mut state = self.state();
         let was_empty = state.account.waiting == 0;
         let taken = state.append(now, (kind, body), digest);
-        let news = was_empty || state.lane() == Lane::Critical || !state.events.is_empty();
+        let news = was_empty || state.lane() == Lane::Critical;
         let (series, number) = (state.series(), taken?);
         let problem = match durability {
             Durability::Durable => {
@@ -67,6 +67,8 @@ impl Line {
             }
             Durability::Buffered => None,
         };
+        // A try to write may have found something to tell.
+        let news = news || !state.events.is_empty();
         let waits = durability == Durability::Buffered || problem.is_some();
         let call = waits && !state.group.called && now.boot >= state.group.retry_at;
         state.group.called |= call;

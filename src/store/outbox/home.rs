@@ -158,10 +158,10 @@ impl Home {
             }
         }
         // A look that fails otherwise says nothing about the folder.
-        Some(looked.or_else(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => Err(error),
-            _ => Ok(()),
-        }))
+        let tells = |error: &io::Error| {
+            matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
+        };
+        Some(looked.or_else(|error| if tells(&error) { Err(error) } else { Ok(()) }))
     }
 
     fn shelf(&self, place: &Arc<Place>) -> Shelf {

@@ -47,6 +47,7 @@ mod shelf;
 #[cfg(test)]
 mod tests;
 mod time;
+mod trouble;
 mod writer;
 
 use std::fmt;
@@ -61,7 +62,6 @@ pub use event::OutboxEvent;
 
 pub use crate::types::{Dropped, LaneAccount};
 
-use event::Events;
 use group::{Line, Submitted};
 use home::{Home, Pass};
 use lane::{Refused, State};
@@ -69,6 +69,7 @@ use learned::{Key, Learned};
 use random::random;
 use shelf::Systems;
 use time::{Clock, Now, system_clock};
+use trouble::Trouble;
 use writer::{Work, Writer};
 
 use super::system::Real;
@@ -127,15 +128,6 @@ struct Shared {
     troubled: AtomicBool,
     clock: Clock,
     on_news: OnceLock<Box<dyn Fn() + Send + Sync>>,
-}
-
-/// What is the matter with the folder, and what else is to be told of it.
-#[derive(Default)]
-struct Trouble {
-    lanes: [bool; 4],
-    home: bool,
-    told: bool,
-    events: Events,
 }
 
 /// What to do after a server refused a batch as too large (`413`).
@@ -330,24 +322,48 @@ impl Outbox {
 
     /// How much waits in a lane. Drops what is too old, and has the thread try a folder again that could not be used.
     pub fn backlog(&self, lane: Lane) -> Backlog {
+        let LaneAccount { waiting, waiting_bytes, .. } = self.look(lane);
+        Backlog { reports: waiting, bytes: waiting_bytes }
+    }
+
+    /// What became of the reports of a lane since this outbox was made. Drops what is too old, as [`backlog`](Self::backlog) does.
+    pub fn account(&self, lane: Lane) -> LaneAccount {
+        self.look(lane)
+    }
+
+    /// When [`tend`](Self::tend) should be called: a folder that could not be used is tried again then. `None`: it can be used, or
+    /// there is none.
+    ///
+    /// A report after [`SubmitError::NotDurable`] waits in memory until the folder is tried again: at the next submit or look at a lane,
+    /// 30 s after the last try at the earliest. A driver with a timer lets it wait no longer than that.
+    pub fn next_tending(&self) -> Option<Duration> {
+        let now = self.shared.now().boot;
+        let due = |line: &Line| Some(line.state().group.retry_at).filter(|&at| at != 0);
+        let next = self.shared.lines.iter().filter_map(due).min()?;
+        Some(Duration::from_secs(next.saturating_sub(now)))
+    }
+
+    /// Drops what is too old in each lane, and has the thread try a folder again, if it is time for that. Returns at once.
+    pub fn tend(&self) {
+        for lane in Lane::ALL {
+            self.look(lane);
+        }
+    }
+
+    fn look(&self, lane: Lane) -> LaneAccount {
         let now = self.shared.now();
         let mut state = self.shared.line(lane).state();
         state.drop_aged(now);
         let group = &mut state.group;
         let call =
             group.retry_at != 0 && now.boot >= group.retry_at && !std::mem::replace(&mut group.called, true);
-        let backlog = Backlog { reports: state.account.waiting, bytes: state.account.waiting_bytes };
+        let account = state.account;
         drop(state);
         self.shared.unlearn(lane);
         if call {
             self.call_writer();
         }
-        backlog
-    }
-
-    /// What became of the reports of a lane since this outbox was made.
-    pub fn account(&self, lane: Lane) -> LaneAccount {
-        self.shared.line(lane).state().account
+        account
     }
 
     /// The next thing the product should know; at most 64 wait for each lane, and of more the oldest are left out.
@@ -444,7 +460,7 @@ impl Shared {
         let result = home.pass((&self.lines, &self.learned), self.now(), pass, &mut events);
         drop(home);
         self.unlearn(Lane::Applications);
-        let mut news = !events.is_empty();
+        let mut news = !events.is_empty() || self.lines.iter().any(|line| !line.state().events.is_empty());
         events.into_iter().for_each(|event| self.trouble().events.push(event));
         news |= self.note(None, result.as_ref().err().map(String::as_str));
         if news {
@@ -459,25 +475,8 @@ impl Shared {
             return false;
         }
         let mut trouble = self.trouble();
-        match lane {
-            Some(lane) => trouble.lanes[lane as usize] = problem.is_some(),
-            None => {
-                trouble.home = problem.is_some();
-                if problem.is_none() {
-                    trouble.lanes = [false; 4];
-                }
-            }
-        }
-        let troubled = trouble.home || trouble.lanes != [false; 4];
-        self.troubled.store(troubled, Ordering::Relaxed);
-        if troubled == trouble.told {
-            return false;
-        }
-        trouble.told = troubled;
-        trouble.events.push(match problem {
-            Some(problem) if troubled => OutboxEvent::NotStored { problem: problem.to_owned() },
-            Some(_) | None => OutboxEvent::Stored,
-        });
-        true
+        let news = trouble.note(lane, problem);
+        self.troubled.store(trouble.is_there(), Ordering::Relaxed);
+        news
     }
 }

@@ -97,7 +97,6 @@ fn what_is_too_old_is_dropped_and_counted() {
     watch.pass(40);
     assert_eq!(outbox.backlog(Lane::Log).reports, 2);
     watch.pass(1);
-    assert_eq!(outbox.backlog(Lane::Log).reports, 1);
     assert_eq!(outbox.account(Lane::Log).dropped, Dropped { aged: 1, ..Dropped::default() });
     assert_eq!(bodies(&outbox, Lane::Log), [b"at 60"]);
     assert_exact(&outbox);
@@ -223,7 +222,9 @@ fn many_short_lives_leave_no_more_files_than_the_lane_holds_blocks() {
     assert_eq!((account.waiting, account.dropped.full), (256, 744));
     assert_exact(&outbox);
     // It begins a file of its own; from then on the oldest give way.
-    (0..2).for_each(|_| drop(submit(&outbox, ReportKind::Log, "the newest").number));
+    for _ in 0..2 {
+        submit(&outbox, ReportKind::Log, "the newest");
+    }
     assert_eq!(outbox.account(Lane::Log).waiting, 257);
     assert_eq!(outbox.account(Lane::Critical).waiting, 1000, "nothing critical is dropped");
     let refused = outbox.submit(report(ReportKind::Intrusion, "x"), Durability::Durable);

@@ -328,3 +328,56 @@ fn the_end_waits_for_a_disk_that_hangs_no_longer_than_it_says_and_the_rest_is_wr
     }
     assert_eq!(bodies(&disk.open(&Limits::default(), &watch), Lane::Log), [b"first".as_slice(), b"second"]);
 }
+
+#[test]
+fn damage_that_is_found_while_the_folder_is_in_trouble_is_news_at_once() {
+    let above = scratch();
+    let path = above.path().join("outbox");
+    let watch = Watch::new();
+    let outbox = open(&path, &watch);
+    submit(&outbox, ReportKind::Log, "gone with the folder");
+    submit(&outbox, ReportKind::Status, "gone as well");
+    let calls = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&calls);
+    outbox.on_news(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+    });
+    std::fs::remove_dir_all(&path).unwrap();
+    watch.pass(1);
+    assert!(outbox.submit(report(ReportKind::Status, "x"), Durability::Durable).is_err());
+    assert_eq!(events(&outbox).len(), 2);
+    calls.store(0, Ordering::Relaxed);
+    assert!(outbox.flush().is_err());
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+    assert_eq!(events(&outbox), [OutboxEvent::Damaged { lane: Lane::Log, reports: 1 }]);
+}
+
+#[test]
+fn an_outbox_in_trouble_says_when_it_should_be_tended_and_is_mended_then() {
+    let above = scratch();
+    let path = above.path().join("outbox");
+    let watch = Watch::new();
+    let systems: Systems = Arc::new(|| Box::new(Real));
+    let outbox = Outbox::with(Some(Home::new(&path, systems)), &Limits::default(), watch.clock(), true);
+    assert_eq!(outbox.next_tending(), None);
+    submit(&outbox, ReportKind::RiskFound, "gone with the folder");
+    std::fs::remove_dir_all(&path).unwrap();
+    watch.pass(1);
+    assert!(outbox.submit(report(ReportKind::RiskFound, "waits"), Durability::Durable).is_err());
+    while outbox.next_tending().is_none() {
+        std::thread::yield_now();
+    }
+    assert_eq!(outbox.next_tending(), Some(Duration::from_secs(30)));
+    std::fs::create_dir(&path).unwrap();
+    outbox.tend();
+    watch.pass(29);
+    outbox.tend();
+    assert_eq!(outbox.next_tending(), Some(Duration::from_secs(1)));
+    watch.pass(1);
+    assert_eq!(outbox.next_tending(), Some(Duration::ZERO));
+    outbox.tend();
+    while outbox.next_tending().is_some() {
+        std::thread::yield_now();
+    }
+    assert!(names(&path).iter().any(|name| name.starts_with("critical")), "on the disk");
+}

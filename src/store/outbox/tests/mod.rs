@@ -69,7 +69,7 @@ fn in_memory(limits: &Limits, watch: &Watch) -> Outbox {
 }
 
 fn small(bytes: u64, seconds: u64) -> Limits {
-    let lane = LaneLimits { bytes, age: std::time::Duration::from_secs(seconds) };
+    let lane = LaneLimits { bytes, age: Duration::from_secs(seconds) };
     Limits { critical: lane, status: lane, log: lane, applications: lane, ..Limits::default() }
 }
 
