@@ -48,6 +48,8 @@ fn the_files_of_an_outbox_are_as_their_page_says() {
             LAYOUT,
         ),
         Code("once in {store/outbox/learned.PACE} s at most"),
+        Code("has as many files as its bytes have blocks of {store/outbox/lane/files.BLOCK KiB} KiB, {store/outbox/lane/files.FEW_FILES} at least"),
+        Code("After {store/outbox/lane/sending.PATIENCE} s its reports count as damaged"),
         Code("After {store/outbox/home.MOST_FAILED words} failures the file is given up"),
         Test("The first 12 bytes and the check sum", "a_file_of_next_year_is_set_aside_whole_and_told"),
         Other("queue-file 2.0"),

@@ -82,6 +82,10 @@ fn what_is_bounded_is_bounded_by_the_code() {
             "(`Limits`), {store/outbox/entry.HEADER} bytes for each report included; a report has \
              {store/outbox/entry.MAX_BODY KiB} KiB at most",
         ),
+        Code(
+            "a block of {store/outbox/lane/files.BLOCK KiB} KiB for each file, of which it has as many as its bytes have blocks, \
+             {store/outbox/lane/files.FEW_FILES} at least",
+        ),
         Code("| applications remembered as reported | {store/outbox/account.APPLICATIONS} |"),
         // What settings may say.
         Code("| text | {settings/limits.MAX_TEXT MiB} MiB of UTF-8; nesting of {settings/limits.MAX_DEPTH} |"),
@@ -203,6 +207,8 @@ fn an_integrator_is_told_the_numbers_of_the_code() {
         Other("4, 1, 16 and 4 MiB for critical reports"),
         Test("told you at 90 %", "the_ladder_tells_each_step_once_until_the_lane_was_relieved"),
         Code("above {store/outbox/entry.MAX_BODY KiB} KiB"),
+        Code("{store/outbox/home.PATIENCE} s after the last try at the earliest"),
+        Code("waits at most {store/outbox.HELD_UP s} s for the disk"),
         Other("On Linux 4.14 and later"),
         Code("at most {store.MAX_MEMORY KiB} KiB and in practice below 2 KiB"),
         Code("and at most {client/documents.PLACES words} settings documents"),
@@ -359,6 +365,7 @@ fn the_header_has_the_numbers_of_the_code() {
         Other("4 KiB to 4 GiB; 0 for the default: 4, 1, 16 and 4 MiB"),
         Other("0 for the default: 30 days, 1 day, 7 days, 30 days"),
         Code("len bytes at body, at most {store/outbox/entry.MAX_BODY KiB} KiB"),
+        Code("waits for that, {store/outbox.HELD_UP s} s at most"),
         Code("A lone report above {store/outbox.NEVER_TOO_LARGE KiB} KiB is dropped by this"),
         Test("32 for each report included", "the_body_has_each_report_behind_its_number_kind_and_length"),
         Other("On the wire it is 16 hexadecimal digits"),
