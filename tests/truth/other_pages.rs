@@ -354,6 +354,13 @@ fn the_header_has_the_numbers_of_the_code() {
     Page::read("include/homing.hpp").goes_by(&[Code("0: {types/call.WITHIN s} s.")]);
     Page::read("include/homing_policy.hpp").goes_by(&[Other("in seconds since 1970")]);
     Page::read("include/homing.h").goes_by(&[
+        Test("at most 2,048 visible ASCII characters", "a_path_means_the_same_to_everybody_or_is_refused"),
+        Other("%2e, %2f, %5c, a backslash or #"),
+        Code("at most {ffi/call.MOST_FIELDS} and {types/call.MOST_FIELDS KiB} KiB in all"),
+        Code("The body: at most {types/call.MOST_BODY MiB} MiB"),
+        Other("0: 30,000. At most a day"),
+        Code("At most {engine/attachment/calls.MOST_UNDER_WAY} calls are under way at once; {engine/attachment/calls.MOST_WAITING} wait"),
+        Code("failed at once when {engine/attachment/calls.MOST_WAITING} wait already"),
         Test(
             "90 % of the bytes of a lane are in use",
             "the_ladder_tells_each_step_once_until_the_lane_was_relieved",
