@@ -11,6 +11,7 @@ pub use homing::engine::Engine;
 pub use twice::Engine;
 
 #[cfg(feature = "capi")]
+#[path = "mount/words.rs"]
 mod words;
 
 use std::sync::Arc;
