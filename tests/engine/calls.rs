@@ -50,7 +50,7 @@ fn attached(plan: Plan) -> World {
 fn a_call_takes_the_kept_link_unless_a_heartbeat_could_need_it() {
     let mut world = attached(priorities(&[2]).interval(s(30)));
     let (dials, at) = (world.starts.len(), world.now.since(world.started));
-    call(&mut world, 1, s(10), Repeat::Never);
+    call(&mut world, 1, s(10), Repeat::OnceElsewhere);
     world.run(ms(20));
     assert_eq!(made(&world), [(at, "a".to_owned(), 1)]);
     assert_eq!((answered(&world), world.starts.len()), (vec![(1, "a".to_owned())], dials));
@@ -159,9 +159,25 @@ fn only_what_may_be_made_twice_goes_to_another_server() {
 fn a_kept_link_that_was_closed_costs_a_call_nothing() {
     let mut world = attached(priorities(&[1]).interval(s(30)));
     world.close_links("a");
-    call(&mut world, 1, s(10), Repeat::Never);
+    call(&mut world, 1, s(10), Repeat::OnceElsewhere);
     world.run(s(2));
     assert_eq!((answered(&world).len(), failed(&world).len()), (1, 0));
+}
+
+#[test]
+fn a_call_that_must_not_be_made_twice_is_made_once_whatever_becomes_of_its_link() {
+    let mut world = attached(priorities(&[1]).interval(s(30)));
+    let dials = world.starts.len();
+    call(&mut world, 1, s(10), Repeat::Never);
+    world.run(s(1));
+    assert_eq!(world.starts.len(), dials + 1, "not on a link that has rested");
+    call(&mut world, 2, s(10), Repeat::Never);
+    // The link of the first call carries the second one, and is closed under it.
+    assert_eq!(world.starts.len(), dials + 1);
+    world.close_links("a");
+    world.run(s(5));
+    let made: Vec<_> = made(&world).into_iter().map(|(.., number)| number).collect();
+    assert_eq!((made, failed(&world).len()), (vec![1, 2], 1));
 }
 
 #[test]

@@ -188,7 +188,9 @@ impl Attachment {
         let within_ms = u32::try_from(until.since(cx.now).as_millis()).unwrap_or(u32::MAX);
         let request = Request::Call { call, within_ms };
         let kept = self.calls.as_mut().and_then(|calls| calls.take_link(cx, target.policy));
-        let is_free = kept.is_none() && self.calls.as_ref().is_some_and(|calls| calls.next_beat > until);
+        // A link that has rested for long may be closed as the call comes, and then the server may have seen it or not.
+        let may_lend = kept.is_none() && repeat == Repeat::OnceElsewhere;
+        let is_free = may_lend && self.calls.as_ref().is_some_and(|calls| calls.next_beat > until);
         let lent = if is_free { self.active_mut().and_then(|active| active.lend_link(cx.now)) } else { None };
         if let Some(link) = lent {
             cx.queue.hand_over(link.id.0, Owner::Call);
@@ -225,9 +227,11 @@ impl Attachment {
     fn call_failed(&mut self, cx: &mut Context<'_>, calling: Calling, failure: &Failure) {
         let Calling { call, until, repeat, attempt, .. } = calling;
         let record = attempt.target.record;
-        let was_closed = attempt.reused && matches!(failure.class(), FailureClass::ClosedIdle);
-        if let (Some(calls), true) = (&mut self.calls, until > cx.now && was_closed) {
-            // The kept link was closed before the server saw the request: a fresh one tells.
+        let was_closed = attempt.reused && failure.class() == FailureClass::ClosedIdle;
+        if let (Some(calls), Repeat::OnceElsewhere, true) =
+            (&mut self.calls, repeat, until > cx.now && was_closed)
+        {
+            // Most probably the kept link was closed before the server saw the request: a fresh one tells.
             return calls.waiting.push_front(Waiting { call, until, repeat, failed: None });
         }
         if matches!(failure.class(), FailureClass::Refused | FailureClass::NoAnswer | FailureClass::Broken)
