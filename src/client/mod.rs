@@ -95,3 +95,4 @@ pub(crate) use crate::platform::Process;
 #[cfg(feature = "capi")]
 pub(crate) use crate::platform::read_file;
 pub use crate::platform::{LogLevel, Waitable};
+pub use crate::types::{Call, CallAnswer, CallError};
