@@ -169,6 +169,8 @@ fn a_folder_with_more_than_its_lane_holds_drops_the_oldest_when_it_is_opened() {
     assert_exact(&outbox);
 }
 
+// Windows refuses a folder in the place of the head before that.
+#[cfg(unix)]
 #[test]
 fn a_head_that_cannot_be_written_lets_no_files_pile_up() {
     for blocked in ["head.new", "head"] {
