@@ -4,11 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::engine::Event;
+use crate::engine::{Event, MOST_CALLS};
 use crate::types::{CallAnswer, CallError, CallId, FailureClass};
-
-/// Calls at once: those that the engine lets wait, and those under way.
-pub(super) const MOST: usize = 64 + 4;
 
 /// See the module.
 #[derive(Default)]
@@ -31,12 +28,11 @@ pub(super) enum Awaits {
     Event,
 }
 
-/// Who began a call.
-enum Caller {
-    /// One who hears of its end by its event.
-    Listens,
-    /// A thread that waits for it.
-    Waits(Option<Result<CallAnswer, CallError>>),
+/// A call that was begun.
+struct Caller {
+    awaits: Awaits,
+    /// How it has ended, until the thread that waits for it takes this.
+    end: Option<Result<CallAnswer, CallError>>,
 }
 
 impl Callers {
@@ -46,16 +42,12 @@ impl Callers {
         if state.closed {
             return Err(CallError::Ended);
         }
-        if state.open.len() >= MOST {
-            return Err(CallError::TooMany { most: MOST });
+        if state.open.len() >= MOST_CALLS {
+            return Err(CallError::TooMany { most: MOST_CALLS });
         }
         state.newest += 1;
         let call = CallId(state.newest);
-        let caller = match awaits {
-            Awaits::Thread => Caller::Waits(None),
-            Awaits::Event => Caller::Listens,
-        };
-        state.open.insert(call, caller);
+        state.open.insert(call, Caller { awaits, end: None });
         Ok(call)
     }
 
@@ -64,19 +56,17 @@ impl Callers {
         let limit = Instant::now() + most;
         let mut state = self.state();
         loop {
-            match state.open.get_mut(&call) {
-                Some(Caller::Waits(end)) => {
-                    if let Some(end) = end.take() {
-                        state.open.remove(&call);
-                        return end;
-                    }
-                }
-                Some(Caller::Listens) | None => return Err(CallError::Ended),
+            let Some(caller) = state.open.get_mut(&call) else {
+                return Err(CallError::Ended);
+            };
+            if let Some(end) = caller.end.take() {
+                state.open.remove(&call);
+                return end;
             }
             let left = limit.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 // The client's thread is held up, by a callback for example. The place is free when it goes on.
-                state.open.insert(call, Caller::Listens);
+                state.open.insert(call, Caller { awaits: Awaits::Event, end: None });
                 let detail = "it has not ended in time: a callback holds the client's thread up".to_owned();
                 return Err(CallError::Failed { server: None, class: None, detail });
             }
@@ -88,13 +78,14 @@ impl Callers {
     pub(super) fn hear(&self, event: &Event, body: Option<&Arc<[u8]>>) -> Option<(CallId, Awaits)> {
         let (call, end) = ended(event, body)?;
         let mut state = self.state();
-        if let Some(Caller::Waits(waits)) = state.open.get_mut(&call) {
-            *waits = Some(end);
-            self.changed.notify_all();
-            return Some((call, Awaits::Thread));
-        }
-        state.open.remove(&call);
-        Some((call, Awaits::Event))
+        let waits = state.open.get_mut(&call).filter(|caller| caller.awaits == Awaits::Thread);
+        let Some(caller) = waits else {
+            state.open.remove(&call);
+            return Some((call, Awaits::Event));
+        };
+        caller.end = Some(end);
+        self.changed.notify_all();
+        Some((call, Awaits::Thread))
     }
 
     /// No call will end any more that has not.
@@ -102,9 +93,7 @@ impl Callers {
         let mut state = self.state();
         state.closed = true;
         for caller in state.open.values_mut() {
-            if let Caller::Waits(end) = caller {
-                end.get_or_insert(Err(CallError::Ended));
-            }
+            caller.end.get_or_insert(Err(CallError::Ended));
         }
         self.changed.notify_all();
     }

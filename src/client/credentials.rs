@@ -4,7 +4,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::types::printable;
+use crate::types::{header_field, printable};
 
 /// Header fields sent with every exchange, such as `Authorization`.
 ///
@@ -58,34 +58,19 @@ pub enum CredentialError {
     TooLarge,
 }
 
-/// Fields that homing sets or will set, and those that speak of one connection only (RFC 9110, section 7.6.1).
-const RESERVED: [&str; 22] = [
+/// Fields that homing sets or will set in requests of its own, beside those of [`header_field`].
+const RESERVED: [&str; 10] = [
     "accept",
-    "connection",
-    "content-length",
     "content-range",
-    "expect",
-    "host",
-    "http2-settings",
     "idempotency-key",
     "if-match",
     "if-modified-since",
     "if-none-match",
     "if-range",
     "if-unmodified-since",
-    "keep-alive",
     "last-event-id",
     "range",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "user-agent",
-    "via",
 ];
-
-/// Whole families of them.
-const RESERVED_PREFIXES: [&str; 2] = ["homing-", "proxy-"];
 
 impl Credentials {
     /// Fields there can be: one or two are common.
@@ -109,14 +94,12 @@ impl Credentials {
         if name.len().saturating_add(secret.len()) > Self::MOST_BYTES {
             return Err(CredentialError::TooLarge);
         }
-        if name.is_empty() || !name.bytes().all(is_token) {
+        if !header_field::is_name(name) {
             return Err(CredentialError::Name { name: shown() });
         }
         let field = name.to_ascii_lowercase();
         let name = field.as_str();
-        let reserved =
-            RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-        if reserved {
+        if RESERVED.contains(&name) || header_field::is_reserved(name) {
             return Err(CredentialError::Reserved { name: shown() });
         }
         if secret.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
@@ -173,11 +156,6 @@ impl Credentials {
         }
         lines
     }
-}
-
-/// What a name of a field is made of (RFC 9110, section 5.6.2).
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 impl fmt::Debug for Credentials {

@@ -69,6 +69,8 @@ pub use snapshot::{
 pub use takes_settings::TakesSettings;
 pub use tuning::{Tuning, TuningError};
 
+#[cfg(feature = "client")]
+pub(crate) use attachment::MOST_CALLS;
 use attachment::{Attachment, Then};
 use context::Context;
 use guard::{Guard, Present};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{FailureClass, Repeat, ServerId, Span, printable};
+use super::{FailureClass, Repeat, ServerId, Span, header_field, printable};
 
 /// How long a call may take unless it says otherwise.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -204,27 +204,8 @@ fn check_path(path: &str) -> Result<(), CallError> {
 }
 
 fn is_sendable(name: &str, value: &str) -> bool {
-    let is_token = !name.is_empty()
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
     let is_line = value.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte));
-    let lower = name.to_ascii_lowercase();
-    let is_ours = lower.starts_with("homing-")
-        || [
-            "host",
-            "connection",
-            "content-length",
-            "transfer-encoding",
-            "te",
-            "trailer",
-            "upgrade",
-            "expect",
-            "keep-alive",
-            "proxy-authorization",
-            "proxy-connection",
-            "user-agent",
-        ]
-        .contains(&&*lower);
-    is_token && is_line && !is_ours
+    header_field::is_name(name) && !header_field::is_reserved(&name.to_ascii_lowercase()) && is_line
 }
 
 /// Shows no body and no values of fields: both may be secret.

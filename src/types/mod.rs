@@ -9,6 +9,8 @@ mod address;
 mod call;
 mod duration;
 mod failure;
+#[cfg(feature = "client")]
+pub(crate) mod header_field;
 mod id;
 mod json;
 mod nearest;

@@ -116,17 +116,12 @@ impl Exchanges {
         }
         if let Request::Call { call, .. } = &request {
             let Some(call) = self.calls.get(call).cloned() else { return declined(id) };
-            let content = Content::Call(call);
-            return self.say(
-                UnderWay { id, request, next, content, covers: 0, credentials: None, begun: false },
-                link,
-                true,
-            );
+            return self.say(UnderWay::new(id, request, Content::Call(call)), link, true);
         }
         let Said { status, covers } = self.said(&request);
         let held = self.too_large.holds(&link.server().id, status.len(), now);
         let content = if held { Content::Omitted } else { Content::Status(status) };
-        self.say(UnderWay { id, request, next, content, covers, credentials: None, begun: false }, link, true)
+        self.say(UnderWay { next, covers, ..UnderWay::new(id, request, content) }, link, true)
     }
 
     /// The first byte of an answer came on this link. Whether the engine has not been told.
@@ -253,9 +248,7 @@ impl Exchanges {
             return Next::Uploaded { lane, backlog, heard };
         };
         let request = Request::Upload { lane, at_most };
-        let under_way =
-            UnderWay { id, request, next: None, content, covers: 0, credentials: None, begun: false };
-        self.say(under_way, link, true)
+        self.say(UnderWay::new(id, request, content), link, true)
     }
 
     /// An upload was answered. What the server has acknowledged is removed before the engine hears of it.
@@ -351,6 +344,11 @@ fn declined(exchange: ExchangeId) -> Next {
 }
 
 impl UnderWay {
+    /// One that covers no request for a heartbeat.
+    fn new(id: ExchangeId, request: Request, content: Content) -> Self {
+        Self { id, request, next: None, content, covers: 0, credentials: None, begun: false }
+    }
+
     fn answered(self, answer: Answer) -> Heard {
         Heard::Answered { exchange: self.id, request: self.request, covers: self.covers, answer }
     }

@@ -159,7 +159,7 @@ fn told(event: OutboxEvent) -> Event {
             Event::ReportsLost { lane, reports, detail }
         }
         OutboxEvent::SetAside { file, problem } => {
-            Event::OutboxProblem { problem: format!("the file {file} is set aside: {problem}") }
+            Event::OutboxProblem { problem: format!("the file {file} is not used: {problem}") }
         }
         OutboxEvent::TooLarge { id, bytes } => {
             let detail = format!("the server refused {id} of {bytes} bytes as too large (413)");

@@ -15,6 +15,10 @@ pub(super) const MOST_WAITING: usize = 64;
 /// Calls under way at the same time.
 pub(super) const MOST_UNDER_WAY: usize = 4;
 
+/// Both together.
+#[cfg(feature = "client")]
+pub(crate) const MOST_CALLS: usize = MOST_WAITING + MOST_UNDER_WAY;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
@@ -22,7 +26,7 @@ pub(super) struct Calls {
     pub(super) under_way: Vec<Calling>,
     /// Links that were made for calls to the server in use, and that the next call may take.
     pub(super) kept: Vec<Kept>,
-    /// Nothing is begun before: the server in use asks for patience, or was dialled a moment ago.
+    /// Nothing is begun before: the server in use asks for patience, or the guard is closed.
     pub(super) begins_at: Option<Moment>,
     /// When the next heartbeat is due.
     pub(super) next_beat: Moment,
@@ -41,7 +45,7 @@ pub(super) struct Kept {
     pub(super) until: Moment,
 }
 
-/// A call that no server has been asked yet.
+/// A call that waits for a server.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) call: CallId,
@@ -52,7 +56,7 @@ pub(super) struct Waiting {
 }
 
 impl Calls {
-    /// Whether nothing waits or is under way.
+    /// Whether nothing waits, is under way or is kept.
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.under_way.is_empty() && self.kept.is_empty()
     }

@@ -56,6 +56,8 @@ use active::{Active, Leave, Reached};
 use backlogs::{Backlogs, Switches};
 use backoff::Moves;
 use calls::Calls;
+#[cfg(feature = "client")]
+pub(crate) use calls::MOST_CALLS;
 use failback::Failback;
 use hunger::Hunger;
 use ladders::Ladders;

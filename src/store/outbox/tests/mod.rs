@@ -10,7 +10,10 @@ mod layout;
 mod model;
 #[cfg(unix)]
 mod power;
+// Folders have modes, and are removed while their files are open.
+#[cfg(unix)]
 mod reattached;
+#[cfg(unix)]
 mod server;
 mod unlearned;
 #[cfg(unix)]

@@ -29,7 +29,6 @@ fn nine(path: &Path, watch: &Watch, happens: impl FnOnce()) -> Outbox {
     outbox
 }
 
-#[cfg(unix)]
 #[test]
 fn a_folder_that_others_can_write_to_for_a_time_loses_nothing_and_is_read_meanwhile() {
     use std::os::unix::fs::PermissionsExt;
@@ -67,7 +66,6 @@ fn a_folder_that_others_can_write_to_for_a_time_loses_nothing_and_is_read_meanwh
     }
 }
 
-#[cfg(unix)]
 #[test]
 fn what_waits_while_a_folder_is_refused_is_on_the_disk_when_it_is_private_again() {
     use std::os::unix::fs::PermissionsExt;
@@ -84,8 +82,6 @@ fn what_waits_while_a_folder_is_refused_is_on_the_disk_when_it_is_private_again(
     assert!(bodies(&outbox, Lane::Critical).into_iter().flatten().eq(1..=9));
 }
 
-// Windows removes no folder whose files are open.
-#[cfg(unix)]
 #[test]
 fn a_folder_that_comes_back_brings_nothing_below_what_was_sent_of_its_series() {
     for sent_before in [false, true] {
@@ -112,8 +108,6 @@ fn a_folder_that_comes_back_brings_nothing_below_what_was_sent_of_its_series() {
     }
 }
 
-// Windows removes no folder whose files are open.
-#[cfg(unix)]
 #[test]
 fn an_acknowledgement_across_an_attachment_settles_what_was_in_its_batch_and_nothing_else() {
     let above = scratch();
@@ -138,8 +132,6 @@ fn an_acknowledgement_across_an_attachment_settles_what_was_in_its_batch_and_not
     assert_exact(&outbox);
 }
 
-// Windows removes no folder whose files are open.
-#[cfg(unix)]
 #[test]
 fn what_an_earlier_process_left_and_a_copy_brings_back_is_not_settled_by_an_older_batch() {
     let above = scratch();
@@ -183,7 +175,6 @@ fn remove_the_segment(path: &Path) {
     fs::remove_file(path.join(name)).unwrap();
 }
 
-#[cfg(unix)]
 #[test]
 fn a_file_that_something_removes_is_noticed_and_what_waits_is_written_again() {
     enum Next {
@@ -235,7 +226,6 @@ fn a_file_that_something_removes_is_noticed_and_what_waits_is_written_again() {
     }
 }
 
-#[cfg(unix)]
 #[test]
 fn a_file_that_is_removed_again_and_again_costs_nothing() {
     let above = scratch();
