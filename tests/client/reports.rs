@@ -11,7 +11,7 @@ use homing::store::outbox::{Limits, Outbox};
 use homing::types::{Durability, Lane, Report, ReportKind, SubmitError};
 
 use crate::server::{Authority, Conversation, Request, Server};
-use crate::{attached, builder, heartbeat, ok, settings, wait_for};
+use crate::{attached, builder, document, heartbeat, ok, settings, wait_for};
 
 fn report(kind: ReportKind, body: &str) -> Report {
     Report { kind, body: body.as_bytes().to_vec() }
@@ -73,6 +73,16 @@ pub(super) fn books(server: &Server) -> BTreeMap<(String, String, u64), (String,
     books
 }
 
+/// A client whose heartbeats come when they are asked for: by itself it makes one at attachment and the next in 36 s.
+fn quiet(server: &Server) -> Client {
+    let mut document = document(&[server], serde_json::json!({}));
+    document["group"]["communication"]["heartbeat_interval"] = "1h".into();
+    let client = builder(document.to_string().parse().unwrap()).start().unwrap();
+    attached(&client);
+    heartbeat(&client);
+    client
+}
+
 /// Waits until a server has taken reports of this lane: how many, and how many wait.
 fn uploaded(client: &Client, of: Lane) -> (u64, u64) {
     wait_for(client, |event| {
@@ -113,9 +123,9 @@ fn a_critical_report_is_delivered_once_and_says_who_it_is() {
 #[test]
 fn a_critical_report_wakes_a_client_that_has_just_made_a_heartbeat() {
     let server = Server::plain("a", uploading(|_, request| acknowledged(last(request))));
-    let client = builder(settings(&[&server], serde_json::json!({}))).start().unwrap();
-    attached(&client);
+    let client = quiet(&server);
     for _ in 0..5 {
+        client.beat_now();
         heartbeat(&client);
         client.submit(report(ReportKind::RiskFound, "eicar"), Durability::Buffered).unwrap();
         let first = wait_for(&client, |event| {
@@ -129,9 +139,7 @@ fn a_critical_report_wakes_a_client_that_has_just_made_a_heartbeat() {
 #[test]
 fn what_has_gathered_by_a_heartbeat_leaves_with_it_to_the_last() {
     let server = Server::plain("a", uploading(|_, request| acknowledged(last(request))));
-    let client = builder(settings(&[&server], serde_json::json!({}))).start().unwrap();
-    attached(&client);
-    heartbeat(&client);
+    let client = quiet(&server);
     // More than a batch; the client has heard of the first few.
     for number in 0..3_000 {
         let body = format!("line {number} of a log that is long enough to make several batches");
@@ -286,7 +294,7 @@ fn a_callback_may_submit_and_not_wait_for_the_disk() {
 fn the_end_takes_critical_reports_along() {
     let server = Server::plain("a", uploading(|_, request| acknowledged(last(request))));
     let quiet = serde_json::json!({ "upload_critical_immediately": false, "heartbeat_interval": "1d" });
-    let mut document = crate::document(&[&server], serde_json::json!({}));
+    let mut document = document(&[&server], serde_json::json!({}));
     document["group"]["communication"] = quiet;
     let client = builder(document.to_string().parse().unwrap()).start().unwrap();
     attached(&client);
