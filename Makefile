@@ -108,7 +108,7 @@ uninstall:
 
 check:
 	$(CARGO) fmt --all -- --check
-	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
 	$(CARGO) test --locked --no-default-features
 
 test:

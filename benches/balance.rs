@@ -17,6 +17,7 @@ use std::sync::Arc;
 use homing::engine::{Away, Engine, Memory, Setup};
 use homing::settings::Settings;
 use homing::types::{Moment, Route, ServerId};
+use homing_sim::agent;
 use table::Table;
 
 const AGENTS: usize = 100_000;
@@ -38,13 +39,8 @@ fn main() {
     divan::main();
 }
 
-/// One priority of servers 10.0.0.1, 10.0.0.2, …
 fn settings(servers: usize) -> Arc<Settings> {
-    let servers: Vec<_> =
-        (1..=servers).map(|n| serde_json::json!({ "address": format!("10.0.0.{n}") })).collect();
-    let document =
-        serde_json::json!({ "server_lists": [{ "name": "main", "priorities": [{ "servers": servers }] }] });
-    Arc::new(document.to_string().parse().expect("settings as the documentation has them"))
+    agent::settings(servers, "pull", "300s")
 }
 
 fn engine(agent: usize, settings: &Arc<Settings>) -> Engine {

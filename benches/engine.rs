@@ -9,8 +9,6 @@
     reason = "a program that measures, not a library"
 )]
 
-#[path = "support/agent.rs"]
-mod agent;
 #[path = "support/counting.rs"]
 mod counting;
 #[path = "support/steady.rs"]
@@ -44,10 +42,10 @@ fn main() {
         let allocated = allocations();
         agent.beat(150);
         let allocated = allocations() - allocated;
-        let (inputs, began) = (agent.inputs, Instant::now());
+        let (inputs, began) = (agent.driver.inputs, Instant::now());
         agent.beat(1_000_000);
         let elapsed = began.elapsed();
-        let inputs = agent.inputs - inputs;
+        let inputs = agent.driver.inputs - inputs;
         let each = elapsed.as_secs_f64() * 1e6 / inputs as f64;
         table.at_most(&format!("time per input, {what} (driver included)"), each, 2.0, "us");
         table.at_most(
@@ -83,8 +81,8 @@ fn main() {
 fn thousand_beats(bencher: divan::Bencher<'_, '_>, way: &str) {
     let (mode, interval) = way.split_once('/').expect("two words");
     let mut agent = steady(mode, interval);
-    let before = agent.inputs;
+    let before = agent.driver.inputs;
     agent.beat(1000);
-    let inputs = agent.inputs - before;
+    let inputs = agent.driver.inputs - before;
     bencher.counter(ItemsCount::new(inputs)).bench_local(|| agent.beat(1000));
 }

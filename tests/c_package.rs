@@ -294,7 +294,8 @@ fn a_rust_program_that_depends_on_homing_builds_no_library_for_c() {
     let arguments = ["metadata", "--locked", "--offline", "--no-deps", "--format-version", "1"];
     let told = succeeds(Command::new(cargo).args(arguments).current_dir(root()));
     let told: serde_json::Value = serde_json::from_str(&told).unwrap();
-    let targets = told["packages"][0]["targets"].as_array().unwrap();
-    let library = targets.iter().find(|target| target["name"] == "homing").unwrap();
+    let packages = told["packages"].as_array().unwrap();
+    let mut targets = packages.iter().flat_map(|package| package["targets"].as_array().unwrap());
+    let library = targets.find(|target| target["name"] == "homing").unwrap();
     assert_eq!(library["crate_types"], serde_json::json!(["lib"]));
 }

@@ -3,8 +3,6 @@
 //! What this thread allocates is counted, and nothing of what the harness does beside it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::wildcard_enum_match_arm, unreachable_pub)]
 
-#[path = "../benches/support/agent.rs"]
-mod agent;
 #[path = "../benches/support/counting.rs"]
 mod counting;
 #[path = "../benches/support/steady.rs"]

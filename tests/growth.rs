@@ -12,17 +12,14 @@
     reason = "a test that cannot count has to fail"
 )]
 
-#[path = "../benches/support/agent.rs"]
-mod agent;
-
 use std::hint::black_box;
 use std::process::Command;
 use std::sync::Arc;
 
-use agent::Agent;
 use homing::engine::{Action, Away, Command as Order, Engine, Input, Memory, Setup, State};
 use homing::settings::Settings;
 use homing::types::{AgentId, Cause, Route, SettingsId};
+use homing_sim::agent::{self, Agent};
 
 /// What is counted, and how it is asked for.
 const PART: &str = "HOMING_COUNTED_PART";
@@ -147,8 +144,8 @@ fn attached(servers: usize) -> Agent {
 fn reconfigure(servers: usize, settings: Arc<Settings>) {
     let mut agent = attached(servers);
     let order = Order::Reconfigure { id: SettingsId(1), settings };
-    counted(|| agent.engine.handle(agent.now, Input::Command(order)));
-    assert_eq!(agent.engine.snapshot(agent.now).state, State::Attached);
+    counted(|| agent.driver.engine.handle(agent.now, Input::Command(order)));
+    assert_eq!(agent.driver.engine.snapshot(agent.now).state, State::Attached);
 }
 
 /// The same servers but for the last, and another interval.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use homing::engine::Engine;
 use homing::types::Route;
+use homing_sim::agent::{Agent, settings};
 
-use super::agent::{Agent, settings};
 use super::counting::live_bytes_here;
 
 /// An agent with 32 servers that has beaten long enough to have all the memory it wants. One that listens has learnt by then for how
@@ -44,7 +44,7 @@ pub fn bytes_per_engine(servers: usize, mode: &str) -> usize {
     for id in &ids {
         let mut agent = Agent::new(id, &settings, &tuning, &routes);
         agent.beat(20);
-        engines.push(agent.engine);
+        engines.push(agent.driver.engine);
     }
     let held = usize::try_from(live_bytes_here() - before).expect("engines hold something");
     held / ENGINES + size_of::<Engine>()

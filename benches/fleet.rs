@@ -9,16 +9,15 @@
     reason = "a program that measures, not a library"
 )]
 
-#[path = "../support/table.rs"]
+#[path = "support/table.rs"]
 mod table;
-mod world;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use homing::types::Moment;
+use homing_sim::fleet::{Fleet, Plan};
 use table::Table;
-use world::{Plan, World};
 
 const OUTAGE: Duration = Duration::from_secs(600);
 
@@ -81,28 +80,28 @@ struct Outage {
 impl Outage {
     /// Ten minutes of peace, ten of outage, fifteen with these servers back.
     fn new(plan: &Plan, back: &[usize]) -> Self {
-        let mut world = World::new(plan);
-        world.run(Duration::from_secs(1200));
-        world.begin_count();
-        let cut = world.now;
+        let mut fleet = Fleet::new(plan);
+        fleet.run(Duration::from_secs(1200));
+        fleet.begin_count();
+        let cut = fleet.now;
         for server in 0..plan.servers {
-            world.kill(server);
+            fleet.kill(server);
         }
-        world.run(OUTAGE);
-        let during = std::mem::take(&mut world.attempts);
-        world.begin_count();
-        let returned = world.now;
+        fleet.run(OUTAGE);
+        let during = std::mem::take(&mut fleet.attempts);
+        fleet.begin_count();
+        let returned = fleet.now;
         for &server in back {
-            world.revive(server);
+            fleet.revive(server);
         }
-        world.run(Duration::from_secs(900));
+        fleet.run(Duration::from_secs(900));
         let since = |(at, server): &(Moment, u8)| (at.since(cut), *server);
         Self {
-            agents: world.agents() as f64,
+            agents: fleet.agents() as f64,
             servers: plan.servers,
-            attempts: during.iter().chain(&world.attempts).map(since).collect(),
-            returns: world.returns(returned),
-            inputs: world.inputs,
+            attempts: during.iter().chain(&fleet.attempts).map(since).collect(),
+            returns: fleet.returns(returned),
+            inputs: fleet.inputs(),
         }
     }
 
@@ -145,21 +144,21 @@ impl Outage {
 
 /// The whole fleet is switched on in one instant.
 fn boot(plan: &Plan, what: &str) {
-    let mut world = World::new(plan);
-    let begun = world.now;
-    world.run(Duration::from_secs(900));
-    let attempts: Vec<_> = world.attempts.iter().map(|(at, server)| (at.since(begun), *server)).collect();
-    let returns = world.returns(begun);
+    let mut fleet = Fleet::new(plan);
+    let begun = fleet.now;
+    fleet.run(Duration::from_secs(900));
+    let attempts: Vec<_> = fleet.attempts.iter().map(|(at, server)| (at.since(begun), *server)).collect();
+    let returns = fleet.returns(begun);
     let at = |share: f64| {
-        let enough = (world.agents() as f64 * share).ceil() as usize;
+        let enough = (fleet.agents() as f64 * share).ceil() as usize;
         returns.get(enough.saturating_sub(1)).map(Duration::as_secs_f64)
     };
     let table = Table::new(&format!("one server, and the whole fleet starts at once, with {what}"));
     table.says(
         "attempts in the busiest second, of the fleet",
-        format!("{:.1} %", busiest(attempts.iter()) * 100.0 / world.agents() as f64),
+        format!("{:.1} %", busiest(attempts.iter()) * 100.0 / fleet.agents() as f64),
     );
-    table.says("attempts per agent", format!("{:.3}", attempts.len() as f64 / world.agents() as f64));
+    table.says("attempts per agent", format!("{:.3}", attempts.len() as f64 / fleet.agents() as f64));
     table.says("99 % of the fleet are attached after", seconds(at(0.99)));
     table.says("the last agent is attached after", seconds(at(1.0)));
 }
@@ -183,27 +182,27 @@ fn busiest<'a>(attempts: impl Iterator<Item = &'a (Duration, u8)>) -> f64 {
 
 /// Each server in turn is away for 20 s; 40 min after the last began, how even is the load?
 fn rolling_restart(plan: &Plan) {
-    let mut world = World::new(plan);
-    world.run(Duration::from_secs(1200));
-    let even = |world: &World| {
-        let load = world.load();
+    let mut fleet = Fleet::new(plan);
+    fleet.run(Duration::from_secs(1200));
+    let even = |fleet: &Fleet| {
+        let load = fleet.load();
         let mean = load.iter().sum::<usize>() as f64 / load.len() as f64;
         load.into_iter().max().unwrap_or_default() as f64 / mean
     };
-    let before = even(&world);
-    world.begin_count();
+    let before = even(&fleet);
+    fleet.begin_count();
     for server in 0..plan.servers {
-        world.kill(server);
-        world.run(Duration::from_secs(20));
-        world.revive(server);
-        world.run(Duration::from_secs(10));
+        fleet.kill(server);
+        fleet.run(Duration::from_secs(20));
+        fleet.revive(server);
+        fleet.run(Duration::from_secs(10));
     }
-    let after = even(&world);
-    world.run(Duration::from_secs(40 * 60));
+    let after = even(&fleet);
+    fleet.run(Duration::from_secs(40 * 60));
     let mut table = Table::new("8 servers of one priority restart in turn, 30 s apart, each away for 20 s");
     table.says("agents on the fullest server / mean, before", format!("{before:.3}"));
     table.says("the same, when the last is back", format!("{after:.3}"));
-    table.at_most("the same, 40 min later", even(&world), 1.15, "");
-    let attached: usize = world.load().iter().sum();
+    table.at_most("the same, 40 min later", even(&fleet), 1.15, "");
+    let attached: usize = fleet.load().iter().sum();
     table.says("agents attached then", attached);
 }

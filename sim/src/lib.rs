@@ -1,0 +1,32 @@
+//! The engine of `homing` in virtual time.
+//!
+//! Nothing here has a clock, a socket, a thread or randomness of its own: a seed and a plan are one story, on every machine.
+//!
+//! - [`driver`]: the smallest driver of one engine, where servers are well; [`agent`] lives alone with it, a [`fleet`] of
+//!   many shares its servers.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    reason = "for tests alone: a panic says which promise the engine broke"
+)]
+
+pub mod agenda;
+pub mod agent;
+pub mod dice;
+pub mod driver;
+pub mod fleet;
+pub mod settings;
+
+use std::time::Duration;
+
+pub fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+pub fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
