@@ -29,8 +29,7 @@ An attempt is a connection begun by an agent that its server has not served sinc
 admits attempts from a token bucket (2,000 a second, 0.1 s deep) and refuses the connection when it is empty. What
 agents it has served connect for later (their event streams, their next heartbeats) costs no token unless said."
     );
-    let one =
-        Plan { agents, servers: 1, spread: "5s", admits: 2000, everybody_pays: false, boots_within: None };
+    let one = Plan { agents, servers: 1, spread: "5s", admits: 2000, all_pay: false, boots_within: None };
     let mut table =
         Table::new("one server; it dies, all connections are cut within 0.2 s, and it is back after 10 min");
     let (began, worked) = (Instant::now(), processor_time());
@@ -45,7 +44,7 @@ agents it has served connect for later (their event streams, their next heartbea
     outage.tell_more(&table);
 
     let table = Table::new("the same, and event streams and later heartbeats cost a token as well");
-    Outage::new(&Plan { everybody_pays: true, ..one }, &[0]).tell_all(&table);
+    Outage::new(&Plan { all_pay: true, ..one }, &[0]).tell_all(&table);
 
     // 100,000 agents on a server that takes 2,000 a second want 50 s; 30 s is the most that can be set.
     for (spread, what) in [("1s", "the defaults, S = 1 s"), ("30s", "the recommended S = 30 s")] {

@@ -27,7 +27,7 @@ pub struct Plan {
     /// Newcomers a second each server admits; the bucket is a tenth of a second deep.
     pub admits: u64,
     /// Whether agents it has served since it came up cost tokens too: their event streams and heartbeats.
-    pub everybody_pays: bool,
+    pub all_pay: bool,
     /// All agents start in one instant, with this start-up spread; `None`: over one heartbeat interval.
     pub boots_within: Option<&'static str>,
 }
@@ -37,7 +37,7 @@ pub struct Fleet {
     pub now: Moment,
     agents: Vec<Agent>,
     servers: Vec<Server>,
-    everybody_pays: bool,
+    all_pay: bool,
     agenda: Agenda<(u32, Coming)>,
     dice: Dice,
     /// Every connection that was begun for a heartbeat, a probe or a search: when, and to which server.
@@ -96,7 +96,7 @@ impl Fleet {
             now,
             agents: (0..plan.agents).map(agent).collect(),
             servers: (0..plan.servers).map(|_| server()).collect(),
-            everybody_pays: plan.everybody_pays,
+            all_pay: plan.all_pay,
             agenda: Agenda::default(),
             dice: Dice(7),
             attempts: Vec::new(),
@@ -137,7 +137,7 @@ impl Fleet {
         }
     }
 
-    /// A server is back. It has served nobody yet, and its bucket is full.
+    /// A server is back. It has not served any agent yet, and its bucket is full.
     pub fn revive(&mut self, server: usize) {
         let agents = self.agents.len();
         let server = &mut self.servers[server];
@@ -256,7 +256,7 @@ impl Fleet {
         if server.up_since.is_none() {
             return false;
         }
-        if known && !self.everybody_pays {
+        if known && !self.all_pay {
             return true;
         }
         // The bucket as the time it would take to fill what is missing: at most a tenth of a second.

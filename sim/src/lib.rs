@@ -4,6 +4,10 @@
 //!
 //! - [`driver`]: the smallest driver of one engine, where servers are well; [`agent`] lives alone with it, a [`fleet`] of
 //!   many shares its servers.
+//! - [`world`]: one engine among servers that behave as told, and an oracle that watches what it does.
+//! - [`chaos`]: one engine that hears anything, in any order.
+//!
+//! A world and chaos know the engine as what is behind [`mount::Mount`], so that a test may stand something else there.
 
 #![allow(
     missing_docs,
@@ -16,10 +20,15 @@
 
 pub mod agenda;
 pub mod agent;
+pub mod chaos;
 pub mod dice;
 pub mod driver;
 pub mod fleet;
+pub mod mount;
+pub mod prepared;
+pub mod reference_network;
 pub mod settings;
+pub mod world;
 
 use std::time::Duration;
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use homing::engine::{Event, NetworkChange, Reason, State};
 use homing::settings::Situation;
+use homing_sim::reference_network::{Place, reference, references};
 
-use crate::reference_network::{Place, reference, references};
 use crate::world::*;
 
 /// Two servers without TLS, whose answers anybody may give.

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use homing::engine::{Command, ControlReply, Finding, LocationReason};
 use homing::settings::Situation;
 use homing::types::Proof;
+use homing_sim::reference_network::{Place, reference, references};
 
-use crate::reference_network::{Place, reference, references};
 use crate::world::*;
 
 fn agent(proof: &str, required: &str) -> World {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use homing::engine::{Command, Event, LocationReason, NetworkChange};
 use homing::settings::Situation;
 use homing::types::Cause;
+use homing_sim::reference_network::{Place, reference, references};
 use proptest::prelude::*;
 
-use crate::reference_network::{Place, reference, references};
 use crate::world::*;
 
 fn plan(proof: &str) -> Plan {

@@ -3,8 +3,8 @@
 use homing::engine::{Command, Event, LocationReason, NetworkChange, Trigger};
 use homing::settings::Situation;
 use homing::types::{Medium, Route};
+use homing_sim::reference_network::{Place, reference, references};
 
-use crate::reference_network::{Place, reference, references};
 use crate::world::*;
 
 fn plan() -> Plan {

@@ -5,28 +5,14 @@
 //! every scenario of this folder is one for the C functions too.
 
 #[cfg(not(feature = "capi"))]
-pub use homing::engine::Engine;
+pub use homing_sim::mount::engine;
 
 #[cfg(feature = "capi")]
-pub use twice::Engine;
+pub use twice::engine;
 
 #[cfg(feature = "capi")]
 #[path = "mount/words.rs"]
 mod words;
-
-use std::sync::Arc;
-
-use homing::engine::{Away, Memory, Setup, Tuning};
-use homing::types::Moment;
-
-/// An engine tuned by this text.
-pub fn engine(setup: Setup, tuning: &str, memory: Memory, away: Away, seed: u64, now: Moment) -> Engine {
-    let setup = Setup { tuning: Arc::new(Tuning::parse(tuning.as_bytes()).unwrap()), ..setup };
-    #[cfg(not(feature = "capi"))]
-    return Engine::new(setup, memory, away, seed, now);
-    #[cfg(feature = "capi")]
-    return Engine::new(setup, tuning, memory, away, seed, now);
-}
 
 #[cfg(feature = "capi")]
 mod twice {
@@ -38,25 +24,38 @@ mod twice {
     use std::{mem, ptr, slice};
 
     use homing::engine::{
-        Action, Away, Command, Engine as Direct, Event, Input, Memory, NetworkChange, Reached, Setup,
-        Snapshot, TakesSettings, Turn, Wake,
+        Action, Away, Command, Engine, Event, Input, Memory, NetworkChange, Reached, Setup, Snapshot,
+        TakesSettings, Turn, Wake,
     };
     use homing::ffi::*;
     use homing::settings::Settings;
     use homing::types::{Cause, Failure, Medium, Moment, NetworkId, News, Outcome, Verdict, Via};
+    use homing_sim::mount::{Mount, tuned};
 
     use super::words::{milliseconds, proof_code, tell, way};
 
+    /// An engine tuned by this text, and its twin.
+    pub fn engine(
+        setup: Setup,
+        tuning: &str,
+        memory: Memory,
+        away: Away,
+        seed: u64,
+        now: Moment,
+    ) -> Box<dyn Mount> {
+        Box::new(Twice::new(tuned(setup, tuning), tuning, memory, away, seed, now))
+    }
+
     /// An engine, and one behind the C functions that must do the same.
-    pub struct Engine {
-        direct: Direct,
+    struct Twice {
+        direct: Engine,
         through_c: *mut homing_engine,
         now: Moment,
         memory: RefCell<String>,
     }
 
-    impl Engine {
-        pub fn new(setup: Setup, tuning: &str, memory: Memory, away: Away, seed: u64, now: Moment) -> Self {
+    impl Twice {
+        fn new(setup: Setup, tuning: &str, memory: Memory, away: Away, seed: u64, now: Moment) -> Self {
             let agent = CString::new(setup.agent.as_str()).unwrap();
             let tuning = CString::new(tuning).unwrap();
             let memory_json = serde_json::to_vec(&memory).unwrap();
@@ -99,81 +98,8 @@ mod twice {
                 assert_eq!(status, HOMING_OK);
             });
             let memory_text = serde_json::to_string(&memory).unwrap();
-            let direct = Direct::new(setup, memory, away, seed, now);
+            let direct = Engine::new(setup, memory, away, seed, now);
             Self { direct, through_c, now, memory: RefCell::new(memory_text) }
-        }
-
-        pub fn handle(&mut self, now: Moment, input: Input<'_>) {
-            self.now = self.now.max(now);
-            self.direct.handle(now, input.clone());
-            // SAFETY: the engine lives, and so does everything the input is made of.
-            assert_eq!(unsafe { say(self.through_c, now.as_nanos(), input) }, HOMING_OK);
-            assert_eq!(self.direct.deadline(), self.deadline_through_c());
-        }
-
-        pub fn poll_action(&mut self) -> Option<Action> {
-            let direct = self.direct.poll_action();
-            // SAFETY: all zero is a valid action.
-            let mut action: homing_action = unsafe { mem::zeroed() };
-            action.struct_size = size_of::<homing_action>() as u64;
-            // SAFETY: the engine lives, and the action's views are used before the next call.
-            let through_c = unsafe {
-                assert_eq!(homing_engine_next_action(self.through_c, &mut action), HOMING_OK);
-                told(&action)
-            };
-            assert_eq!(direct.as_ref().map_or_else(|| "nothing".to_owned(), tell), through_c);
-            direct
-        }
-
-        pub fn poll_event(&mut self) -> Option<Event> {
-            let direct = self.direct.poll_event();
-            let mut event = ptr::null_mut();
-            // SAFETY: the engine lives, and so does the event until it is freed.
-            unsafe {
-                assert_eq!(homing_engine_next_event(self.through_c, &mut event), HOMING_OK);
-                let told = (!event.is_null()).then(|| {
-                    assert_eq!(homing_event_at_ns(event), self.now.as_nanos());
-                    let mut json: serde_json::Value =
-                        serde_json::from_str(text(homing_event_json(event)).unwrap()).unwrap();
-                    json.as_object_mut().unwrap().remove("at_ms");
-                    json
-                });
-                assert_eq!(direct.as_ref().map(|event| serde_json::to_value(event).unwrap()), told);
-                homing_event_free(event);
-            }
-            direct
-        }
-
-        pub fn deadline(&self) -> Option<(Moment, Wake)> {
-            self.direct.deadline()
-        }
-
-        pub fn memory(&self) -> &Memory {
-            let mut memory = ptr::null_mut();
-            // SAFETY: the engine lives, and so does the string until it is freed.
-            unsafe {
-                assert_eq!(homing_engine_memory(self.through_c, &mut memory), HOMING_OK);
-                text(homing_string_text(memory)).unwrap().clone_into(&mut self.memory.borrow_mut());
-                homing_string_free(memory);
-            }
-            assert_eq!(serde_json::to_string(self.direct.memory()).unwrap(), *self.memory.borrow());
-            self.direct.memory()
-        }
-
-        pub fn snapshot(&self, now: Moment) -> Snapshot {
-            let direct = self.direct.snapshot(now);
-            let mut snapshot = ptr::null_mut();
-            // SAFETY: the engine lives, and so does the snapshot until it is freed.
-            unsafe {
-                assert_eq!(homing_engine_snapshot(self.through_c, now.as_nanos(), &mut snapshot), HOMING_OK);
-                assert_eq!(
-                    text(homing_snapshot_json(snapshot)),
-                    Some(&*serde_json::to_string(&direct).unwrap())
-                );
-                assert_eq!(text(homing_snapshot_explain(snapshot)), Some(&*direct.explain()));
-                homing_snapshot_free(snapshot);
-            }
-            direct
         }
 
         fn deadline_through_c(&self) -> Option<(Moment, Wake)> {
@@ -193,7 +119,82 @@ mod twice {
         }
     }
 
-    impl Drop for Engine {
+    impl Mount for Twice {
+        fn handle(&mut self, now: Moment, input: Input<'_>) {
+            self.now = self.now.max(now);
+            self.direct.handle(now, input.clone());
+            // SAFETY: the engine lives, and so does everything the input is made of.
+            assert_eq!(unsafe { say(self.through_c, now.as_nanos(), input) }, HOMING_OK);
+            assert_eq!(self.direct.deadline(), self.deadline_through_c());
+        }
+
+        fn poll_action(&mut self) -> Option<Action> {
+            let direct = self.direct.poll_action();
+            // SAFETY: all zero is a valid action.
+            let mut action: homing_action = unsafe { mem::zeroed() };
+            action.struct_size = size_of::<homing_action>() as u64;
+            // SAFETY: the engine lives, and the action's views are used before the next call.
+            let through_c = unsafe {
+                assert_eq!(homing_engine_next_action(self.through_c, &mut action), HOMING_OK);
+                told(&action)
+            };
+            assert_eq!(direct.as_ref().map_or_else(|| "nothing".to_owned(), tell), through_c);
+            direct
+        }
+
+        fn poll_event(&mut self) -> Option<Event> {
+            let direct = self.direct.poll_event();
+            let mut event = ptr::null_mut();
+            // SAFETY: the engine lives, and so does the event until it is freed.
+            unsafe {
+                assert_eq!(homing_engine_next_event(self.through_c, &mut event), HOMING_OK);
+                let told = (!event.is_null()).then(|| {
+                    assert_eq!(homing_event_at_ns(event), self.now.as_nanos());
+                    let mut json: serde_json::Value =
+                        serde_json::from_str(text(homing_event_json(event)).unwrap()).unwrap();
+                    json.as_object_mut().unwrap().remove("at_ms");
+                    json
+                });
+                assert_eq!(direct.as_ref().map(|event| serde_json::to_value(event).unwrap()), told);
+                homing_event_free(event);
+            }
+            direct
+        }
+
+        fn deadline(&self) -> Option<(Moment, Wake)> {
+            self.direct.deadline()
+        }
+
+        fn memory(&self) -> &Memory {
+            let mut memory = ptr::null_mut();
+            // SAFETY: the engine lives, and so does the string until it is freed.
+            unsafe {
+                assert_eq!(homing_engine_memory(self.through_c, &mut memory), HOMING_OK);
+                text(homing_string_text(memory)).unwrap().clone_into(&mut self.memory.borrow_mut());
+                homing_string_free(memory);
+            }
+            assert_eq!(serde_json::to_string(self.direct.memory()).unwrap(), *self.memory.borrow());
+            self.direct.memory()
+        }
+
+        fn snapshot(&self, now: Moment) -> Snapshot {
+            let direct = self.direct.snapshot(now);
+            let mut snapshot = ptr::null_mut();
+            // SAFETY: the engine lives, and so does the snapshot until it is freed.
+            unsafe {
+                assert_eq!(homing_engine_snapshot(self.through_c, now.as_nanos(), &mut snapshot), HOMING_OK);
+                assert_eq!(
+                    text(homing_snapshot_json(snapshot)),
+                    Some(&*serde_json::to_string(&direct).unwrap())
+                );
+                assert_eq!(text(homing_snapshot_explain(snapshot)), Some(&*direct.explain()));
+                homing_snapshot_free(snapshot);
+            }
+            direct
+        }
+    }
+
+    impl Drop for Twice {
         fn drop(&mut self) {
             // SAFETY: it is freed once.
             unsafe { homing_engine_free(self.through_c) }

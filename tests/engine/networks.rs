@@ -11,8 +11,9 @@ use std::time::Duration;
 use homing::engine::{Event, NetworkChange};
 use homing::settings::Situation;
 use homing::types::{Cause, Medium, Moment, Proof, Route};
+use homing_sim::dice::Dice;
+use homing_sim::reference_network::{Place, reference};
 
-use crate::reference_network::{Place, reference};
 use crate::world::*;
 
 /// How long evidence may be old: ten minutes, and the rounds that confirm that it no longer holds.
@@ -20,28 +21,6 @@ const STALE: Duration = Duration::from_secs(710);
 
 /// After a network change nothing older than that counts: names may be dead for a minute.
 const HELD: Duration = Duration::from_secs(90);
-
-/// The dice of a world; a seed is a story.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        // SplitMix64.
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (bits ^ (bits >> 31)) % bound
-    }
-
-    fn one_in(&mut self, many: u64) -> bool {
-        self.below(many) == 0
-    }
-
-    fn of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[usize::try_from(self.below(all.len() as u64)).unwrap()]
-    }
-}
 
 /// What an administrator wrote.
 #[derive(Debug)]
@@ -71,15 +50,15 @@ const MEDIUMS: [Medium; 6] =
 
 impl Wrote {
     fn any(dice: &mut Dice) -> Self {
-        let count = dice.of(&[0, 1, 1, 2, 3]);
+        let count = dice.one(&[0, 1, 1, 2, 3]);
         Self {
-            required: dice.of(&PROOFS),
-            references: (0..count).map(|_| (dice.of(&PROOFS), dice.one_in(3))).collect(),
+            required: dice.one(&PROOFS),
+            references: (0..count).map(|_| (dice.one(&PROOFS), dice.one_in(3))).collect(),
             manager_counts: !dice.one_in(3),
             http: dice.one_in(4),
             proxy: dice.one_in(6),
             tunnel_proves: dice.one_in(5),
-            interval: dice.of(&[10, 60, 300, 3600, 86_400]),
+            interval: dice.one(&[10, 60, 300, 3600, 86_400]),
         }
     }
 
@@ -152,24 +131,24 @@ impl Network {
             1 => Place::Drops,
             2 | 3 => Place::Accepts(ms(1 + dice.below(100))),
             4 => Place::Refuses(ms(1)),
-            _ => dice.of(&[Place::Answers(ms(30)), Place::Drops, Place::NoRoute, Place::Accepts(ms(3))]),
+            _ => dice.one(&[Place::Answers(ms(30)), Place::Drops, Place::NoRoute, Place::Accepts(ms(3))]),
         };
-        let medium = dice.of(&MEDIUMS);
+        let medium = dice.one(&MEDIUMS);
         let references = wrote
             .references
             .iter()
             // A rule may lead one server elsewhere.
-            .map(|_| (place(dice), if dice.one_in(4) { dice.of(&MEDIUMS) } else { medium }))
+            .map(|_| (place(dice), if dice.one_in(4) { dice.one(&MEDIUMS) } else { medium }))
             .collect();
         let manager = match kind {
             0 => up(),
             2 | 3 => Server { reach: Reach::BadHandshake(Cause::UnknownIssuer), ..silent() },
-            _ => dice.of(&[up(), black_hole(), down(), mute(), far(ms(200))]),
+            _ => dice.one(&[up(), black_hole(), down(), mute(), far(ms(200))]),
         };
         let manager =
             if wrote.http && matches!(manager.reach, Reach::BadHandshake(_)) { mute() } else { manager };
         Self {
-            manager: (manager, if dice.one_in(4) { dice.of(&MEDIUMS) } else { medium }),
+            manager: (manager, if dice.one_in(4) { dice.one(&MEDIUMS) } else { medium }),
             references,
             // One that lies leaves out what shows it.
             control: if kind == 2 { Place::Accepts(ms(1)) } else { Place::Drops },
@@ -215,7 +194,7 @@ fn live(seed: u64) -> bool {
     world.network(NetworkChange::Changed);
     for _ in 0..2 + dice.below(7) {
         story.push(format!("{:?} {network:?}", world.now));
-        let stays = dice.of(&[3, 20, 90, 700, 1900]);
+        let stays = dice.one(&[3, 20, 90, 700, 1900]);
         let end = world.now + s(1 + dice.below(stays));
         while world.now < end {
             for (at_all, last) in [false, true].into_iter().zip(&mut last) {

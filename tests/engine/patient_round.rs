@@ -4,18 +4,18 @@
 //! when it is refused, and stops at the first answer with enough proof. Whenever answers come within 1.5 s, a round must
 //! end where the patient walk would have ended: inside or not.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use homing::engine::{Action, Away, Event, Finding, Input, Memory, Setup};
 use homing::settings::Settings;
-use homing::types::{Cause, Moment, Proof};
+use homing::types::{Cause, Moment, ProbeId, Proof};
+use homing_sim::agenda::Agenda;
+use homing_sim::reference_network::{Answer, Place, Places, reference};
 use proptest::prelude::*;
 
 use crate::mount;
-use crate::reference_network::{Answer, Place, Places, reference};
 use crate::world::ms;
 
 /// The list, server by server, port by port.
@@ -73,16 +73,14 @@ fn first_round(list: &List, required: Proof, control: Place) -> Finding {
     let setup = Setup::new(settings(list, required), "x".parse().unwrap());
     let mut now = Moment::ORIGIN;
     let mut engine = mount::engine(setup, "{}", Memory::default(), Away::Unknown, 1, now);
-    let mut coming: BTreeMap<(Moment, u64), (homing::types::ProbeId, Answer)> = BTreeMap::new();
-    let mut number = 0;
+    let mut coming: Agenda<(ProbeId, Answer)> = Agenda::default();
     engine.handle(now, Input::Timeout);
     loop {
         while let Some(action) = engine.poll_action() {
             match action {
                 Action::Probe { probe, target, to, proof, .. } => {
                     if let Some((after, answer)) = places.probe(now, probe, &target, to, proof) {
-                        number += 1;
-                        coming.insert((now + after, number), (probe, answer));
+                        coming.push(now + after, (probe, answer));
                     }
                 }
                 Action::CancelProbe { probe } => assert!(places.ends(probe)),
@@ -98,10 +96,9 @@ fn first_round(list: &List, required: Proof, control: Place) -> Finding {
             }
         }
         let due = engine.deadline().map(|(at, _)| at);
-        match coming.first_key_value().map(|(key, _)| *key).filter(|key| due.is_none_or(|due| key.0 <= due)) {
-            Some(key) => {
-                let (probe, answer) = coming.remove(&key).unwrap();
-                now = now.max(key.0);
+        match coming.pop_until(due.unwrap_or(Moment::from_nanos(u64::MAX))) {
+            Some((at, (probe, answer))) => {
+                now = now.max(at);
                 if places.ends(probe) {
                     engine.handle(now, Input::Probed { probe, answer });
                 }

@@ -1,13 +1,14 @@
-//! The promises of safety under anything the world may say, in any order: a [`chaos`](crate::chaos) of
+//! The promises of safety under anything the world may say, in any order: a [`chaos`](homing_sim::chaos) of
 //! answers and deeds, drawn at random. Whatever it does, the promises hold.
 
 use std::ops::Range;
 
 use homing::engine::Input;
 use homing::types::{Cause, Failure, Moment};
+use homing_sim::chaos::{Answer, Chaos, Deed, Found, Opening, Trouble, live_through};
 use proptest::prelude::*;
 
-use crate::chaos::{Answer, Chaos, Deed, Found, Opening, Trouble, live_through};
+use crate::mount;
 use crate::world::{priorities, s};
 
 fn any_trouble() -> impl Strategy<Value = Trouble> {
@@ -88,7 +89,7 @@ proptest! {
         seed in any::<u64>(),
         deeds in prop::collection::vec(any_deed(), 1..200),
     ) {
-        live_through(Opening { shape, push, named, seed }, &deeds);
+        live_through(mount::engine, Opening { shape, push, named, seed }, &deeds);
     }
 
     #[test]
@@ -97,7 +98,7 @@ proptest! {
         deeds in prop::collection::vec(any_deed(), 1..100),
     ) {
         let story = || {
-            let mut chaos = Chaos::new(Opening { shape: 6, push: true, named: false, seed });
+            let mut chaos = Chaos::new(mount::engine, Opening { shape: 6, push: true, named: false, seed });
             for &deed in &deeds {
                 chaos.perform(deed);
             }
@@ -155,9 +156,9 @@ fn a_failure_carries_a_bounded_note() {
 /// A read of the policy gives its link back while a search runs beside the server in use, which then wins with another.
 #[test]
 fn a_link_that_is_given_back_during_a_search_is_not_left_open() {
-    use crate::chaos::Answer::Good;
-    use crate::chaos::Trouble::NotAllowed;
+    use Answer::Good;
     use Deed::{Connect, Done, FirstByte, Lose, Network, Pass, Secure, WaitForDeadline};
+    use Trouble::NotAllowed;
     let waits = |count: usize| std::iter::repeat_n(WaitForDeadline, count);
     let mut deeds = vec![Pass { milliseconds: 279 }, Network(false), WaitForDeadline, Network(false)];
     deeds.extend(waits(2));
@@ -167,5 +168,5 @@ fn a_link_that_is_given_back_during_a_search_is_not_left_open() {
     deeds.extend(waits(7));
     deeds.extend([Pass { milliseconds: 100 }, WaitForDeadline, Secure(34), WaitForDeadline, Done(0, Good)]);
     deeds.extend([WaitForDeadline, Lose(1, NotAllowed), FirstByte(0)]);
-    live_through(Opening { shape: 3, push: false, named: false, seed: 0 }, &deeds);
+    live_through(mount::engine, Opening { shape: 3, push: false, named: false, seed: 0 }, &deeds);
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use homing::engine::{Command, Event, Finding, LocationReason, NetworkChange, Reply, Trigger};
 use homing::settings::Situation;
 use homing::types::{Cause, Proof};
+use homing_sim::reference_network::{Place, reference, references};
 
-use crate::reference_network::{Place, reference, references};
 use crate::world::*;
 
 /// An agent whose location depends on so many reference servers with these ports and this proof, and on nothing else.

@@ -9,33 +9,10 @@ use std::time::Duration;
 
 use homing::engine::{Command, NetworkChange};
 use homing::types::{Cause, Moment, Route};
+use homing_sim::dice::Dice;
 
 use crate::flapping::moves_seldom;
 use crate::world::*;
-
-/// Draws from a seed (SplitMix64): one number is one world.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % most.max(1)
-    }
-
-    fn one<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len() as u64) as usize]
-    }
-
-    /// Seconds between these, short ones as likely as long ones.
-    fn span(&mut self, least: u64, most: u64) -> Duration {
-        let doublings = (most as f64 / least as f64).log2();
-        let part = self.below(1 << 20) as f64 / (1 << 20) as f64;
-        Duration::from_secs_f64(least as f64 * (doublings * part).exp2())
-    }
-}
 
 /// The numbers of the worlds: every so many of a usual run, `HOMING_WORLDS` or 1,000; or these alone, `7..8`.
 fn worlds(every: u64) -> Range<u64> {

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use homing::engine::{Command, Event, Input};
 use homing::types::{Cause, Failure, LinkId, News, ProbeId};
+use homing_sim::reference_network::{Place, reference, references};
 
-use crate::reference_network::{Place, reference, references};
 use crate::world::*;
 
 /// Right to left, ends of lines, nothing at all, and what a terminal obeys.

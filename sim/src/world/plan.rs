@@ -1,22 +1,25 @@
 //! What a world is made of, and its beginning.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use homing::engine::{Away, Input, Memory, SettingsName, Setup};
 use homing::settings::Settings;
 use homing::types::{Medium, Moment, Route};
+use serde_json::{Map, Value, json};
 
 use super::server::{Calls, ROUND_TRIP, Reach, name, up};
 use super::{Outbox, World, ms, s};
-use crate::mount;
+use crate::agenda::Agenda;
+use crate::mount::Mounting;
 use crate::prepared::Prepared;
 use crate::reference_network::Places;
+use crate::settings::{address, document, parse};
 
 /// What a world is made of.
 pub struct Plan {
+    pub mounting: Mounting,
     pub priorities: Vec<Vec<String>>,
     pub interval: Duration,
     pub push: bool,
@@ -36,16 +39,17 @@ pub struct Plan {
     /// What the program has, where it is something else.
     pub given: Option<String>,
     /// Further parts of the document: reference servers, rules of location, locations.
-    pub parts: serde_json::Map<String, serde_json::Value>,
+    pub parts: Map<String, Value>,
     /// Further fields of the group's communication.
-    pub communication: serde_json::Map<String, serde_json::Value>,
+    pub communication: Map<String, Value>,
 }
 
-/// Servers `a`, `b`, … in priorities of these sizes. All are up until told otherwise.
-pub fn priorities(sizes: &[usize]) -> Plan {
+/// Servers `a`, `b`, … in priorities of these sizes, around the engine that is mounted. All are up until told otherwise.
+pub fn priorities(mounting: Mounting, sizes: &[usize]) -> Plan {
     let mut next = 0..;
     let priorities = sizes.iter().map(|&size| next.by_ref().take(size).map(name).collect()).collect();
     Plan {
+        mounting,
         priorities,
         interval: s(300),
         push: false,
@@ -60,8 +64,8 @@ pub fn priorities(sizes: &[usize]) -> Plan {
         routes: vec![Route::Direct],
         digest: None,
         given: None,
-        parts: serde_json::Map::new(),
-        communication: serde_json::Map::new(),
+        parts: Map::new(),
+        communication: Map::new(),
     }
 }
 
@@ -72,13 +76,13 @@ pub fn settings_name(digest: &str) -> SettingsName {
 
 impl Plan {
     /// With this part of the document.
-    pub fn with(mut self, part: &str, value: serde_json::Value) -> Self {
+    pub fn with(mut self, part: &str, value: Value) -> Self {
         self.parts.insert(part.to_owned(), value);
         self
     }
 
     /// With these fields of the group's communication.
-    pub fn communication(mut self, fields: &serde_json::Value) -> Self {
+    pub fn communication(mut self, fields: &Value) -> Self {
         self.communication.extend(fields.as_object().unwrap().clone());
         self
     }
@@ -127,33 +131,24 @@ impl Plan {
     }
 
     pub fn settings(&self) -> Arc<Settings> {
-        let mut number = 0u32;
+        let mut numbers = 0..;
         let mut server = |id: &String| {
-            number += 1;
-            let address = if self.names {
-                format!("{id}.test")
-            } else {
-                Ipv4Addr::from(0x0A00_0000 + number).to_string()
+            let address = match numbers.next() {
+                Some(number) if !self.names => address(number).to_string(),
+                _ => format!("{id}.test"),
             };
             let protocol = if self.http { "http" } else { "https" };
-            serde_json::json!({ "id": id, "address": address, "protocol": protocol, "https_port": self.port })
+            json!({ "id": id, "address": address, "protocol": protocol, "https_port": self.port })
         };
-        let priorities: Vec<_> = self
-            .priorities
-            .iter()
-            .map(|servers| serde_json::json!({ "servers": servers.iter().map(&mut server).collect::<Vec<_>>() }))
-            .collect();
-        let mut text = serde_json::json!({
-            "server_lists": [{ "name": "main", "priorities": priorities }],
-            "group": { "name": "g", "server_list": "main", "communication": {
-                "heartbeat_interval": format!("{}s", self.interval.as_secs()),
-                "mode": if self.push { "push" } else { "pull" },
-            } },
+        let priorities = self.priorities.iter().map(|servers| servers.iter().map(&mut server).collect());
+        let mut communication = json!({
+            "heartbeat_interval": format!("{}s", self.interval.as_secs()),
+            "mode": if self.push { "push" } else { "pull" },
         });
-        let communication = &mut text["group"]["communication"];
         communication.as_object_mut().unwrap().extend(self.communication.clone());
-        text.as_object_mut().unwrap().extend(self.parts.clone());
-        Arc::new(text.to_string().parse().unwrap())
+        let mut document = document(priorities, communication);
+        document.as_object_mut().unwrap().extend(self.parts.clone());
+        parse(&document)
     }
 
     pub fn start(self) -> World {
@@ -165,7 +160,7 @@ impl Plan {
         setup.routes = self.routes.clone().into();
         setup.settings_name = self.digest.as_deref().map(settings_name);
         setup.given = self.given.as_deref().or(self.digest.as_deref()).map(Into::into);
-        let mut engine = mount::engine(setup, &self.tuning, self.memory.clone(), self.away, self.seed, now);
+        let mut engine = (self.mounting)(setup, &self.tuning, self.memory.clone(), self.away, self.seed, now);
         engine.handle(now, Input::Timeout);
         let servers = self.priorities.iter().flatten().map(|id| (id.clone(), up())).collect();
         World {
@@ -176,8 +171,7 @@ impl Plan {
             now,
             started: now,
             servers,
-            happenings: BTreeMap::new(),
-            sequence: 0,
+            agenda: Agenda::default(),
             links: BTreeMap::new(),
             exchanges: BTreeMap::new(),
             succeeded: BTreeSet::new(),

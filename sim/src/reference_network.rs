@@ -7,7 +7,7 @@ use std::time::Duration;
 use homing::engine::{Reached, Target};
 use homing::types::{Cause, Evidence, Failure, Medium, Moment, ProbeId, Proof, Via};
 
-use crate::world::ms;
+use crate::ms;
 
 /// How an address and port is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,7 +17,6 @@ pub enum Place {
     /// Accepts after this time, and cannot prove anything.
     Accepts(Duration),
     /// Accepts, and shows certificates of one of these unknown authorities, by turns.
-    #[cfg_attr(feature = "capi", allow(dead_code, reason = "what C tells of a failure has no issuer"))]
     Intercepts(Duration, [u64; 2]),
     Refuses(Duration),
     Drops,
@@ -88,7 +87,7 @@ impl Places {
         self.opens(probe);
         let place = match target {
             Target::Control { .. } => {
-                assert_eq!(proof, Proof::Tcp, "nobody has a certificate");
+                assert_eq!(proof, Proof::Tcp, "the control has no certificate");
                 self.at.get(&to).copied().unwrap_or(self.control)
             }
             Target::Reference { .. } => {

@@ -104,7 +104,7 @@ impl World {
         }
     }
 
-    /// Something is said to everybody who listens. A poll is answered by it.
+    /// Something is said on every stream and poll. A poll is answered by it.
     pub fn tell_streams(&mut self, news: News<'_>) -> &mut Self {
         for exchange in self.streams.keys().copied().collect::<Vec<_>>() {
             self.input(Input::Notice { exchange, news });

@@ -1,9 +1,7 @@
 //! A chaotic driver of the engine: it answers what was asked, what was not asked, twice, late, or never;
 //! it jumps in time and drains when it likes. After everything it does, it looks whether the promises hold.
-//!
-//! `promises` lets it loose with deeds that `proptest` draws, `fuzz/fuzz_targets/engine.rs` includes this
-//! file and has the fuzzer write the deeds. So it knows nothing but the library,
-//! `serde_json`, `mount` and `prepared`.
+
+mod deed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -18,118 +16,16 @@ use homing::types::{
     Backlog, CallId, Cause, ExchangeId, Lane, LinkId, Medium, Moment, News, Outcome, ProbeId, Proof, QueryId,
     Repeat, Route, Verdict, Via,
 };
+use serde_json::json;
 
-use crate::mount::{self, Engine};
+pub use self::deed::{Answer, Deed, Found, Opening, Trouble};
+use crate::mount::{Mount, Mounting};
 use crate::prepared::Prepared;
-
-/// One thing to do. The index of a link or an exchange is taken modulo how many there are.
-#[derive(Clone, Copy, Debug)]
-#[cfg_attr(fuzzing, derive(arbitrary::Arbitrary))]
-pub enum Deed {
-    Pass { milliseconds: u32 },
-    WaitForDeadline,
-    Drain,
-    Resolve(u8, bool),
-    LookUp(u8, bool),
-    Connect(u8),
-    Secure(u8),
-    Lose(u8, Trouble),
-    FirstByte(u8),
-    Done(u8, Answer),
-    Tell(u8, u8),
-    Stale(u64, u8),
-    Probe(u8, Found),
-    ProbeNow,
-    Network(bool),
-    Resume,
-    BeatNow,
-    Reconfigure(u8),
-    Location(bool),
-    CannotRemember,
-    Waiting(u8, u16),
-    Call(u16),
-    Routes(u8),
-    Stop,
-}
-
-#[derive(Clone, Copy, Debug)]
-#[cfg_attr(fuzzing, derive(arbitrary::Arbitrary))]
-pub enum Answer {
-    Good,
-    Drain,
-    Declined,
-    TooMuch,
-    Fails(Trouble),
-}
-
-/// What a probe finds.
-#[derive(Clone, Copy, Debug)]
-#[cfg_attr(fuzzing, derive(arbitrary::Arbitrary))]
-pub enum Found {
-    /// Somebody who accepts, and proves nothing.
-    Accepts,
-    /// The server itself, directly or by a tunnel.
-    Itself {
-        tunnel: bool,
-    },
-    Fails(Trouble),
-}
-
-/// What can go wrong: something of each kind the engine treats in its own way.
-#[derive(Clone, Copy, Debug)]
-#[cfg_attr(fuzzing, derive(arbitrary::Arbitrary))]
-pub enum Trouble {
-    ConnectionRefused,
-    ConnectTimeout,
-    NoRoute,
-    Reset,
-    UnknownIssuer,
-    NotHttp,
-    BodyTooLarge,
-    ClosedIdle,
-    NotAllowed,
-    ServerError,
-    Throttled { seconds: Option<u32> },
-    ThrottledForEver,
-}
-
-impl Trouble {
-    fn cause(self) -> Cause {
-        match self {
-            Self::ConnectionRefused => Cause::ConnectionRefused,
-            Self::ConnectTimeout => Cause::ConnectTimeout,
-            Self::NoRoute => Cause::NoRoute,
-            Self::Reset => Cause::Reset,
-            Self::UnknownIssuer => Cause::UnknownIssuer,
-            Self::NotHttp => Cause::NotHttp,
-            Self::BodyTooLarge => Cause::BodyTooLarge,
-            Self::ClosedIdle => Cause::ClosedIdle,
-            Self::NotAllowed => Cause::NotAllowed { status: 401 },
-            Self::ServerError => Cause::ServerError { status: 500 },
-            Self::Throttled { seconds } => Cause::Throttled {
-                status: 429,
-                retry_after: seconds.map(|seconds| Duration::from_secs(seconds.into())),
-            },
-            Self::ThrottledForEver => {
-                Cause::Throttled { status: 503, retry_after: Some(Duration::from_millis(u64::MAX)) }
-            }
-        }
-    }
-}
-
-/// How a story begins.
-#[derive(Clone, Copy, Debug)]
-#[cfg_attr(fuzzing, derive(arbitrary::Arbitrary))]
-pub struct Opening {
-    pub shape: u8,
-    pub push: bool,
-    pub named: bool,
-    pub seed: u64,
-}
+use crate::settings::{address, document, parse};
 
 /// Does all of it; then every server is well, and the agent has to find its way out again.
-pub fn live_through(opening: Opening, deeds: &[Deed]) {
-    let mut chaos = Chaos::new(opening);
+pub fn live_through(mounting: Mounting, opening: Opening, deeds: &[Deed]) {
+    let mut chaos = Chaos::new(mounting, opening);
     for &deed in deeds {
         chaos.perform(deed);
     }
@@ -139,45 +35,37 @@ pub fn live_through(opening: Opening, deeds: &[Deed]) {
 }
 
 /// Priorities of these sizes.
-const SHAPES: [&[u32]; 4] = [&[1], &[3], &[2, 2], &[1, 0, 12]];
+const SHAPES: [&[usize]; 4] = [&[1], &[3], &[2, 2], &[1, 0, 12]];
 
 fn settings(shape: u8, push: bool, named: bool) -> Arc<Settings> {
-    let mut numbers = 1u32..;
-    let mut server = |number: u32| {
-        let id = format!("s{number}");
-        let address =
-            if named { format!("{id}.test") } else { Ipv4Addr::from(0x0A00_0000 + number).to_string() };
-        serde_json::json!({ "id": id, "address": address })
+    let mut numbers = 0..;
+    let mut server = |number: usize| {
+        let id = format!("s{}", number + 1);
+        let address = if named { format!("{id}.test") } else { address(number).to_string() };
+        json!({ "id": id, "address": address })
     };
-    let priorities: Vec<_> = SHAPES[usize::from(shape) % SHAPES.len()]
+    let priorities = SHAPES[usize::from(shape) % SHAPES.len()]
         .iter()
-        .map(|&size| (0..size).filter_map(|_| numbers.next()).map(&mut server).collect::<Vec<_>>())
-        .map(|servers| serde_json::json!({ "servers": servers }))
-        .collect();
-    let mut text = serde_json::json!({
-        "server_lists": [{ "name": "main", "priorities": priorities }],
-        "group": { "name": "g", "server_list": "main", "communication": {
-            "heartbeat_interval": "30s",
-            "mode": if push { "push" } else { "pull" },
-        } },
-    });
+        .map(|&size| numbers.by_ref().take(size).map(&mut server).collect());
+    let mode = if push { "push" } else { "pull" };
+    let mut document = document(priorities, json!({ "heartbeat_interval": "30s", "mode": mode }));
     if usize::from(shape) / SHAPES.len() % 2 == 1 {
         // One has a name, one accepts anything, one has two ports.
-        text["reference_servers"] = serde_json::json!({ "servers": [
+        document["reference_servers"] = json!({ "servers": [
             { "address": "r.test" }, { "address": "10.99.0.1", "proof": "tcp" }, { "address": "r2.example", "ports": [1, 2] } ] });
-        text["locations"] = serde_json::json!([
+        document["locations"] = json!([
             { "name": "Office", "when": ["internal", "internal_via_vpn"], "communication": {
                 "heartbeat_interval": "20s", "upload_critical_immediately": false } },
             { "name": "Road", "when": ["external", "captive"], "communication": {
                 "mode": "push", "learn_applications": true } } ]);
-        text["site"] = serde_json::json!({ "learn_applications": true });
+        document["site"] = json!({ "learn_applications": true });
     }
-    Arc::new(text.to_string().parse().unwrap())
+    parse(&document)
 }
 
 /// What the engine has been given and has not given back.
 pub struct Chaos {
-    pub engine: Engine,
+    pub engine: Box<dyn Mount>,
     pub now: Moment,
     queries: Vec<QueryId>,
     links: BTreeMap<LinkId, bool>,
@@ -188,7 +76,7 @@ pub struct Chaos {
     probes: BTreeMap<ProbeId, (Target, Proof)>,
     prepared: Prepared,
     /// A reference server, or a management server over TLS, has proved that it is itself.
-    anybody_proved: bool,
+    has_proof: bool,
     active: Option<String>,
     stopped: bool,
     learns: bool,
@@ -199,13 +87,13 @@ pub struct Chaos {
 }
 
 impl Chaos {
-    pub fn new(opening: Opening) -> Self {
+    pub fn new(mounting: Mounting, opening: Opening) -> Self {
         let Opening { shape, push, named, seed } = opening;
         let mut setup = Setup::new(settings(shape, push, named), "x".parse().unwrap());
         if seed.is_multiple_of(2) {
             setup.routes = [Route::Proxy(0), Route::Direct].into();
         }
-        let mut engine = mount::engine(setup, "{}", Memory::default(), Away::Unknown, seed, Moment::ORIGIN);
+        let mut engine = mounting(setup, "{}", Memory::default(), Away::Unknown, seed, Moment::ORIGIN);
         engine.handle(Moment::ORIGIN, Input::Timeout);
         Self {
             engine,
@@ -217,7 +105,7 @@ impl Chaos {
             adopted: BTreeSet::new(),
             probes: BTreeMap::new(),
             prepared: Prepared::default(),
-            anybody_proved: false,
+            has_proof: false,
             active: None,
             stopped: false,
             learns: false,
@@ -250,7 +138,7 @@ impl Chaos {
             }
             (Found::Itself { .. } | Found::Accepts, _) => (Proof::Tcp, false),
         };
-        self.anybody_proved |= proof >= Proof::Tls;
+        self.has_proof |= proof >= Proof::Tls;
         let via = Via {
             peer: ([10, 99, 0, 1], 443).into(),
             medium: if tunnel { Medium::Tunnel } else { Medium::Direct },
@@ -260,6 +148,33 @@ impl Chaos {
 
     fn input(&mut self, input: Input<'_>) {
         self.engine.handle(self.now, input);
+    }
+
+    fn resolved(&mut self, query: QueryId, ok: bool) {
+        let address: [IpAddr; 1] = [Ipv4Addr::LOCALHOST.into()];
+        let answer = if ok { Ok(&address[..]) } else { Err(Cause::NameTimeout.into()) };
+        self.input(Input::Resolved { query, answer });
+    }
+
+    fn connected(&mut self, link: LinkId) {
+        let via = Via { peer: ([10, 0, 0, 1], 443).into(), medium: Medium::Direct };
+        self.input(Input::Connected { link, via });
+    }
+
+    fn secured(&mut self, link: LinkId) {
+        self.prepared.ends(link.0);
+        self.input(Input::Secured { link, proof: Proof::Tls, valid_for: None });
+    }
+
+    fn told(&mut self, exchange: ExchangeId, kind: u8) {
+        let news = [
+            News::Hello,
+            News::KeepAlive,
+            News::Settings { tag: "x", within: Duration::ZERO },
+            News::Command("x"),
+            News::Drain(Duration::from_millis(u64::MAX)),
+        ];
+        self.input(Input::Notice { exchange, news: news[usize::from(kind) % 5] });
     }
 
     fn lose(&mut self, link: LinkId, trouble: Trouble) {
@@ -282,7 +197,7 @@ impl Chaos {
             Answer::Fails(trouble) => (Verdict::Failed(trouble.cause().into()), None),
         };
         if matches!(verdict, Verdict::Success { .. }) {
-            self.anybody_proved = true;
+            self.has_proof = true;
             self.succeeded.insert(exchange);
         }
         // A heartbeat acknowledges nothing, and the engine must not mind.
@@ -306,9 +221,7 @@ impl Chaos {
             Deed::Drain => self.drain(),
             Deed::Resolve(index, ok) => {
                 if let Some(&query) = self.queries.get(usize::from(index)) {
-                    let address: [IpAddr; 1] = [Ipv4Addr::LOCALHOST.into()];
-                    let answer = if ok { Ok(&address[..]) } else { Err(Cause::NameTimeout.into()) };
-                    self.input(Input::Resolved { query, answer });
+                    self.resolved(query, ok);
                 }
             }
             Deed::LookUp(index, begins) => {
@@ -319,16 +232,12 @@ impl Chaos {
             }
             Deed::Connect(index) => {
                 if let Some(link) = self.link(index) {
-                    self.input(Input::Connected {
-                        link,
-                        via: Via { peer: ([10, 0, 0, 1], 443).into(), medium: Medium::Direct },
-                    });
+                    self.connected(link);
                 }
             }
             Deed::Secure(index) => {
                 if let Some(link) = self.link(index) {
-                    self.prepared.ends(link.0);
-                    self.input(Input::Secured { link, proof: Proof::Tls, valid_for: None });
+                    self.secured(link);
                 }
             }
             Deed::Lose(index, trouble) => {
@@ -348,14 +257,7 @@ impl Chaos {
             }
             Deed::Tell(index, kind) => {
                 if let Some(exchange) = self.exchange(index) {
-                    let news = [
-                        News::Hello,
-                        News::KeepAlive,
-                        News::Settings { tag: "x", within: Duration::ZERO },
-                        News::Command("x"),
-                        News::Drain(Duration::from_millis(u64::MAX)),
-                    ];
-                    self.input(Input::Notice { exchange, news: news[usize::from(kind) % 5] });
+                    self.told(exchange, kind);
                 }
             }
             Deed::Stale(id, kind) => self.stale(id, kind),
@@ -370,61 +272,63 @@ impl Chaos {
             }
             Deed::Resume => self.input(Input::Resumed),
             Deed::BeatNow => self.input(Input::Command(Command::BeatNow)),
-            Deed::Reconfigure(shape) => {
-                let id = self.prepared.prepare();
-                let settings = settings(shape, false, false);
-                self.input(Input::Command(Command::Reconfigure { id, settings }));
-            }
+            Deed::Reconfigure(shape) => self.reconfigure(shape),
             Deed::Location(some) => {
                 self.input(Input::Command(Command::SetLocation(some.then(|| "nowhere".into()))));
             }
             Deed::CannotRemember => self.input(Input::CannotRemember(7)),
-            Deed::Waiting(lane, reports) => {
-                let lane = Lane::ALL[usize::from(lane) % Lane::ALL.len()];
-                let backlog = Backlog { reports: reports.into(), bytes: u64::from(reports) * 100 };
-                self.input(Input::Waiting { lane, backlog });
-            }
-            Deed::Call(within) => {
-                self.calls += 1;
-                let repeat = if within % 2 == 0 { Repeat::Never } else { Repeat::OnceElsewhere };
-                let (call, within) = (CallId(self.calls), Duration::from_millis(u64::from(within)));
-                // What comes after the end is not heard.
-                self.drain();
-                if !self.stopped {
-                    self.open_calls.insert(call);
-                }
-                self.input(Input::Command(Command::Call { call, within, repeat }));
-            }
-            Deed::Routes(shape) => {
-                let ways = [Route::Direct, Route::Proxy(0), Route::Proxy(1 + shape % 3)];
-                let routes =
-                    ways.into_iter().cycle().skip(usize::from(shape % 3)).take(usize::from(shape % 4));
-                let (routes, proxies) = (routes.collect(), Arc::default());
-                self.input(Input::Command(Command::SetRoutes { routes, proxies }));
-            }
+            Deed::Waiting(lane, reports) => self.waits(lane, reports),
+            Deed::Call(within) => self.call(within),
+            Deed::Routes(shape) => self.set_routes(shape),
             Deed::Stop => self.input(Input::Command(Command::Stop { grace: Duration::from_secs(2) })),
         }
     }
 
+    fn reconfigure(&mut self, shape: u8) {
+        let id = self.prepared.prepare();
+        let settings = settings(shape, false, false);
+        self.input(Input::Command(Command::Reconfigure { id, settings }));
+    }
+
+    fn waits(&mut self, lane: u8, reports: u16) {
+        let lane = Lane::ALL[usize::from(lane) % Lane::ALL.len()];
+        let backlog = Backlog { reports: reports.into(), bytes: u64::from(reports) * 100 };
+        self.input(Input::Waiting { lane, backlog });
+    }
+
+    fn call(&mut self, within: u16) {
+        self.calls += 1;
+        let repeat = if within.is_multiple_of(2) { Repeat::Never } else { Repeat::OnceElsewhere };
+        let (call, within) = (CallId(self.calls), Duration::from_millis(u64::from(within)));
+        // What comes after the end is not heard.
+        self.drain();
+        if !self.stopped {
+            self.open_calls.insert(call);
+        }
+        self.input(Input::Command(Command::Call { call, within, repeat }));
+    }
+
+    fn set_routes(&mut self, shape: u8) {
+        let ways = [Route::Direct, Route::Proxy(0), Route::Proxy(1 + shape % 3)];
+        let ways = ways.into_iter().cycle().skip(usize::from(shape % 3));
+        let (routes, proxies) = (ways.take(usize::from(shape % 4)).collect(), Arc::default());
+        self.input(Input::Command(Command::SetRoutes { routes, proxies }));
+    }
+
     /// From now on every server answers well. Whatever was before, the agent is attached within the longest
-    /// wait there is: nine hours, when everybody had said for long that they do not want it.
+    /// wait there is: nine hours, when every server had rejected it for long.
     fn recover(&mut self) {
         let end = self.now + Duration::from_secs(10 * 3600);
         self.input(Input::Network(NetworkChange::Changed));
         while !self.stopped && self.active.is_none() {
             self.drain();
             for query in std::mem::take(&mut self.queries) {
-                let address: [IpAddr; 1] = [Ipv4Addr::LOCALHOST.into()];
-                self.input(Input::Resolved { query, answer: Ok(&address) });
+                self.resolved(query, true);
             }
             self.drain();
             for link in self.links.keys().copied().collect::<Vec<_>>() {
-                self.input(Input::Connected {
-                    link,
-                    via: Via { peer: ([10, 0, 0, 1], 443).into(), medium: Medium::Direct },
-                });
-                self.prepared.ends(link.0);
-                self.input(Input::Secured { link, proof: Proof::Tls, valid_for: None });
+                self.connected(link);
+                self.secured(link);
             }
             self.drain();
             for exchange in self.exchanges.keys().copied().collect::<Vec<_>>() {
@@ -441,7 +345,7 @@ impl Chaos {
         }
     }
 
-    /// Stale and invented ids change nothing that anybody can see.
+    /// Stale and invented ids change nothing that can be seen.
     fn stale(&mut self, id: u64, kind: u8) {
         self.drain();
         // Ids given out count from 1; these were never given out.
@@ -556,7 +460,7 @@ impl Chaos {
             }
             Event::Location { situation, .. } => {
                 let inside = matches!(situation, Situation::Internal | Situation::InternalViaVpn);
-                assert!(!inside || self.anybody_proved, "inside without a proof");
+                assert!(!inside || self.has_proof, "inside without a proof");
             }
             Event::Called { call, .. } | Event::CallFailed { call, .. } => {
                 assert!(self.open_calls.remove(call), "a call has ended twice");

@@ -27,28 +27,20 @@ pub use self::middlebox::Middlebox;
 pub use self::outbox::{Outbox, REPORT, Takes};
 pub use self::plan::{Plan, priorities, settings_name};
 pub use self::server::*;
-use crate::event_schema;
-use crate::mount::Engine;
+use crate::agenda::Agenda;
+use crate::mount::Mount;
 use crate::prepared::Prepared;
 use crate::reference_network::Places;
-
-pub fn ms(milliseconds: u64) -> Duration {
-    Duration::from_millis(milliseconds)
-}
-
-pub fn s(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
+pub use crate::{ms, s};
 
 /// See the module.
 pub struct World {
-    pub engine: Engine,
+    pub engine: Box<dyn Mount>,
     pub plan: Plan,
     pub now: Moment,
     pub started: Moment,
     servers: BTreeMap<String, Server>,
-    happenings: BTreeMap<(Moment, u64), Happening>,
-    sequence: u64,
+    agenda: Agenda<Happening>,
     links: BTreeMap<LinkId, Link>,
     exchanges: BTreeMap<ExchangeId, (LinkId, Request)>,
     succeeded: BTreeSet<ExchangeId>,
@@ -288,19 +280,15 @@ impl World {
     /// One thing happens, unless `end` comes first.
     fn step(&mut self, end: Moment) -> bool {
         self.drain();
-        let happening = self.happenings.keys().next().copied();
         let deadline = self.engine.deadline().map(|(at, _)| at);
-        let next = happening.map(|(at, _)| at).into_iter().chain(deadline).min();
+        let next = self.agenda.next().into_iter().chain(deadline).min();
         let Some(next) = next.filter(|&at| at <= end) else {
             self.now = end;
             return false;
         };
         self.now = self.now.max(next);
-        match happening.filter(|&(at, _)| at <= self.now) {
-            Some(key) => {
-                let happening = self.happenings.remove(&key).unwrap();
-                self.happen(happening);
-            }
+        match self.agenda.pop_until(self.now) {
+            Some((_, happening)) => self.happen(happening),
             None => self.input(Input::Timeout),
         }
         self.drain();
@@ -315,14 +303,7 @@ impl World {
     }
 
     pub fn snapshot(&self) -> Snapshot {
-        let snapshot = self.engine.snapshot(self.now);
-        if event_schema::is_due() {
-            let json = serde_json::to_value(&snapshot).unwrap();
-            event_schema::check_snapshot(&json);
-            let read: Snapshot = serde_json::from_value(json.clone()).unwrap();
-            assert_eq!(serde_json::to_value(read).unwrap(), json);
-        }
-        snapshot
+        self.engine.snapshot(self.now)
     }
 
     pub fn location(&self) -> LocationSnapshot {

@@ -12,8 +12,8 @@ use homing::types::{
 
 use super::server::{Answer, Calls, ROUND_TRIP, Reach, Server};
 use super::{World, s};
-use crate::event_schema;
 use crate::reference_network;
+use crate::settings::{address, number};
 
 /// Where the proxy is.
 const PROXY: (IpAddr, u16) = (IpAddr::V4(Ipv4Addr::new(10, 9, 9, 9)), 3128);
@@ -66,7 +66,7 @@ impl World {
             self.watch(&event);
             self.told.push((self.now.since(self.started), event));
         }
-        // What happens to nobody at the very moment of a deadline is no input, and the deadline is still to come.
+        // What happens to a link that is gone at the very moment of a deadline is no input, and the deadline is still to come.
         if let Some((deadline, wake)) = self.engine.deadline().filter(|_| self.heard == self.now) {
             assert!(deadline > self.now, "a busy loop at {:?} for {wake:?}\n{}", self.now, self.story());
         }
@@ -75,25 +75,7 @@ impl World {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Resolve { query, host } => {
-                let Some(server) = host.strip_suffix(".test").map(str::to_owned) else {
-                    self.looked_up.push(host.to_string());
-                    if self.places.names_hang {
-                        return;
-                    }
-                    let (after, found) = self.places.look_up(&host);
-                    return self.later(after, Happening::Found(query, found));
-                };
-                self.look_ups.push((self.now, server.clone()));
-                if let Some(wait) = self.names_wait {
-                    self.input(Input::LookUp { query, turn: Turn::Waits });
-                    self.later(wait, Happening::LookedUp(query));
-                }
-                if !self.names_hang {
-                    let wait = self.names_wait.unwrap_or_default();
-                    self.later(wait + self.look_up_time, Happening::Resolved(query, server));
-                }
-            }
+            Action::Resolve { query, host } => self.resolve(query, &host),
             Action::Dial { link, server, to, certificate_policy, route, .. } => {
                 self.prepared.begins(link.0, certificate_policy);
                 self.policies.push(certificate_policy);
@@ -152,17 +134,7 @@ impl World {
             }
             Action::Probe { probe, target, to, proof, deadline } => {
                 assert!(deadline > self.now);
-                if let Target::Reference { certificate_policy, .. }
-                | Target::Management { certificate_policy, .. } = &target
-                {
-                    self.prepared.begins(probe.0, *certificate_policy);
-                }
-                if matches!(target, Target::Management { .. }) {
-                    return self.probed_manager(probe, to, proof);
-                }
-                if let Some((after, answer)) = self.places.probe(self.now, probe, &target, to, proof) {
-                    self.later(after, Happening::Probed(probe, answer));
-                }
+                self.probed(probe, &target, to, proof);
             }
             Action::CancelProbe { probe } => {
                 self.prepared.ends(probe.0);
@@ -176,6 +148,26 @@ impl World {
         }
     }
 
+    fn resolve(&mut self, query: QueryId, host: &str) {
+        let Some(server) = host.strip_suffix(".test").map(str::to_owned) else {
+            self.looked_up.push(host.to_owned());
+            if !self.places.names_hang {
+                let (after, found) = self.places.look_up(host);
+                self.later(after, Happening::Found(query, found));
+            }
+            return;
+        };
+        self.look_ups.push((self.now, server.clone()));
+        if let Some(wait) = self.names_wait {
+            self.input(Input::LookUp { query, turn: Turn::Waits });
+            self.later(wait, Happening::LookedUp(query));
+        }
+        if !self.names_hang {
+            let wait = self.names_wait.unwrap_or_default();
+            self.later(wait + self.look_up_time, Happening::Resolved(query, server));
+        }
+    }
+
     /// What the server is told of the next heartbeat, which it will hold the agent to.
     fn promise_next(&self, request: &Request, next: Option<Duration>) {
         let is_kept =
@@ -184,15 +176,23 @@ impl World {
         assert!(next.is_none_or(|next| next <= self.plan.interval), "{next:?}");
     }
 
+    fn probed(&mut self, probe: ProbeId, target: &Target, to: SocketAddr, proof: Proof) {
+        if let Target::Reference { certificate_policy, .. } | Target::Management { certificate_policy, .. } =
+            target
+        {
+            self.prepared.begins(probe.0, *certificate_policy);
+        }
+        if matches!(target, Target::Management { .. }) {
+            return self.probed_manager(probe, to, proof);
+        }
+        if let Some((after, answer)) = self.places.probe(self.now, probe, target, to, proof) {
+            self.later(after, Happening::Probed(probe, answer));
+        }
+    }
+
     /// A probe of a management server hears what its links would.
     fn probed_manager(&mut self, probe: ProbeId, to: SocketAddr, proof: Proof) {
-        let (id, &server) = {
-            let index = match to.ip() {
-                IpAddr::V4(address) => address.to_bits() - 0x0A00_0001,
-                IpAddr::V6(_) => panic!("no server has {to}"),
-            };
-            self.servers.iter().nth(index as usize).expect("the probe of a server there is")
-        };
+        let (id, &server) = self.servers.iter().nth(number(to.ip())).expect("the probe of a server there is");
         let id = id.clone();
         let floor = self.floors.get(&id).copied().unwrap_or_default();
         assert!(self.now >= floor, "{id} was asked before its floor\n{}", self.story());
@@ -290,12 +290,10 @@ impl World {
             Happening::LookedUp(query) => self.input(Input::LookUp { query, turn: Turn::Begins }),
             Happening::Resolved(query, id) => {
                 let index = self.servers.keys().position(|known| *known == id).unwrap();
-                let address: IpAddr = Ipv4Addr::from(0x0A00_0001 + index as u32).into();
-                let others =
-                    self.addresses.iter().filter(|(_, of, _)| *of == id).map(|(address, ..)| *address);
+                let others = self.addresses.iter().filter(|(_, of, _)| *of == id).map(|(there, ..)| *there);
                 let addresses: Vec<IpAddr> = match self.moved.get(&id) {
                     Some(moved) => vec![*moved],
-                    None => std::iter::once(address).chain(others).collect(),
+                    None => std::iter::once(address(index).into()).chain(others).collect(),
                 };
                 let answer = match self.names_fail {
                     Some(cause) => Err(cause.into()),
@@ -413,14 +411,6 @@ impl World {
 
     /// The oracle: what is told must be consistent.
     fn watch(&mut self, event: &Event) {
-        if event_schema::is_due() {
-            let mut json = serde_json::to_value(event).unwrap();
-            assert_eq!(json["event"], event.name());
-            let read: Event = serde_json::from_value(json.clone()).unwrap();
-            assert_eq!(serde_json::to_value(read).unwrap(), json);
-            json["at_ms"] = 0.into();
-            event_schema::check_event(&json);
-        }
         assert!(!event.to_string().contains('\n'), "{event}");
         match event {
             Event::Attached { server, .. } => {
@@ -439,7 +429,6 @@ impl World {
     }
 
     pub(super) fn later(&mut self, after: Duration, happening: Happening) {
-        self.sequence += 1;
-        self.happenings.insert((self.now + after, self.sequence), happening);
+        self.agenda.push(self.now + after, happening);
     }
 }
