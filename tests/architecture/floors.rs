@@ -3,7 +3,7 @@
 
 use proc_macro2::TokenStream;
 
-use super::reading::{Walk, module_of, sources, test_files};
+use super::reading::{LIBRARY, SIMULATION, Walk, module_of, shipped, sources, test_files};
 
 /// Each floor, and the floors it may know. A floor always knows itself.
 const FLOORS: &[(&str, &[&str])] = &[
@@ -53,7 +53,7 @@ const RESOURCES: &[(&str, &str)] = &[
 fn every_floor_knows_only_the_floors_it_may_know() {
     let mut skipped = Vec::new();
     let mut found = Vec::new();
-    for (name, source) in sources() {
+    for (name, source) in sources(LIBRARY) {
         let reading = read(&name, &source);
         skipped.extend(reading.test_files);
         found.push((name, reading.violations));
@@ -120,6 +120,11 @@ fn objection(floor: &str, known: &[&str], path: &[String]) -> Option<String> {
     if WORLDLY.contains(&floor) {
         return None;
     }
+    resource(path).map(|what| format!("`{floor}` may not touch {what}"))
+}
+
+/// What of the world a path names.
+fn resource(path: &[String]) -> Option<&'static str> {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let same = if path[0] == "core" || path[0] == "alloc" { [&["std"], &path[1..]].concat() } else { path };
     RESOURCES.iter().find_map(|(resource, what)| {
@@ -127,8 +132,25 @@ fn objection(floor: &str, known: &[&str], path: &[String]) -> Option<String> {
         let (last, module) = same.split_last()?;
         // A glob over a module that holds the resource brings it in as well.
         let glob = *last == "*" && !module.is_empty() && resource.starts_with(module);
-        (same.starts_with(&resource) || glob).then(|| format!("`{floor}` may not touch {what}"))
+        (same.starts_with(&resource) || glob).then_some(*what)
     })
+}
+
+/// The simulation is the engine's world: it knows what a driver knows of the library, and touches no other world.
+#[test]
+fn the_simulation_knows_the_engine_and_nothing_of_the_world() {
+    let mut violations = Vec::new();
+    for (name, _, walk) in shipped(SIMULATION) {
+        for mention in &walk.mentions {
+            let path = mention.resolved(&walk.aliases);
+            let floor = path.first().filter(|first| *first == "homing").and(path.get(1));
+            let strange = floor.filter(|floor| !["engine", "settings", "types"].contains(&floor.as_str()));
+            if resource(&path).is_some() || strange.is_some() {
+                violations.push(format!("{name}:{}: `{}`", mention.line, path.join("::")));
+            }
+        }
+    }
+    assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));
 }
 
 #[test]

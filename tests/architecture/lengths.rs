@@ -1,6 +1,6 @@
 //! A file is one noun and a function is a screen: what is longer is two things.
 
-use super::reading::{Walk, shipped};
+use super::reading::{LIBRARY, SIMULATION, Walk, shipped};
 
 /// Lines of a file, without its tests.
 const LONGEST_FILE: usize = 500;
@@ -9,8 +9,11 @@ const LONGEST_FUNCTION: usize = 80;
 
 #[test]
 fn no_file_and_no_function_is_too_long() {
-    let too_long: Vec<String> =
-        shipped().iter().flat_map(|(name, source, walk)| objections(name, source, walk)).collect();
+    let too_long: Vec<String> = [LIBRARY, SIMULATION]
+        .into_iter()
+        .flat_map(shipped)
+        .flat_map(|(name, source, walk)| objections(&name, &source, &walk))
+        .collect();
     assert!(too_long.is_empty(), "\n{}\n", too_long.join("\n"));
 }
 

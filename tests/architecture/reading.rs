@@ -7,11 +7,15 @@ use std::path::{Path, PathBuf};
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 
-/// Every source file of the library: its path from the root, with slashes, and its text.
-pub fn sources() -> Vec<(String, String)> {
+/// Where the sources of the library are, and those of the simulation.
+pub const LIBRARY: &str = "src";
+pub const SIMULATION: &str = "sim/src";
+
+/// Every source file of one of them: its path from the root, with slashes, and its text.
+pub fn sources(folder: &str) -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut paths = Vec::new();
-    collect(&root.join("src"), &mut paths);
+    collect(&root.join(folder), &mut paths);
     assert!(paths.len() >= 10, "these are not the sources: {paths:?}");
     let read = |path: &PathBuf| {
         let name = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
@@ -43,10 +47,10 @@ pub fn test_files(name: &str, walk: &Walk) -> Vec<String> {
 }
 
 /// The sources that are shipped, read.
-pub fn shipped() -> Vec<(String, String, Walk)> {
+pub fn shipped(folder: &str) -> Vec<(String, String, Walk)> {
     let mut found = Vec::new();
     let mut tests = Vec::new();
-    for (name, source) in sources() {
+    for (name, source) in sources(folder) {
         let tokens: TokenStream = source.parse().unwrap();
         let mut walk = Walk::default();
         walk.items(&tokens);
@@ -60,7 +64,7 @@ pub fn shipped() -> Vec<(String, String, Walk)> {
 
 /// The module a file is: `src/engine/race.rs` is `engine::race`; the root of the crate is empty.
 pub fn module_of(name: &str) -> Vec<String> {
-    let inner = name.trim_start_matches("src/").trim_end_matches(".rs");
+    let inner = name.trim_start_matches("sim/").trim_start_matches("src/").trim_end_matches(".rs");
     let inner = inner.strip_suffix("/mod").unwrap_or(inner);
     if inner == "lib" { Vec::new() } else { inner.split('/').map(str::to_owned).collect() }
 }
