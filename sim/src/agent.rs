@@ -8,8 +8,8 @@ use homing::settings::Settings;
 use homing::types::{Moment, Request, Route};
 use serde_json::json;
 
-use crate::agenda::Agenda;
 use crate::driver::{Driver, Happening};
+use crate::schedule::Schedule;
 use crate::settings::{address, document, parse};
 use crate::{ms, s};
 
@@ -42,7 +42,7 @@ pub struct Agent {
     pub beats: u64,
     /// How many event streams it began.
     pub streams: u64,
-    coming: Agenda<Happening>,
+    coming: Schedule<Happening>,
 }
 
 impl Agent {
@@ -54,7 +54,7 @@ impl Agent {
         let engine = Engine::new(setup, Memory::default(), Away::Unknown, 1, now);
         let mut driver = Driver::new(engine, ms(1));
         driver.policy = Some("\"3\"");
-        Self { driver, now, beats: 0, streams: 0, coming: Agenda::default() }
+        Self { driver, now, beats: 0, streams: 0, coming: Schedule::default() }
     }
 
     /// Lives until this many heartbeats have begun, and all but an event stream has come to rest.

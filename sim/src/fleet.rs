@@ -1,4 +1,4 @@
-//! A fleet: one agenda of what happens to all engines, and servers they share.
+//! A fleet: one schedule of what happens to all engines, and servers they share.
 //!
 //! A server is up or down. Down, it refuses every connection. Up, it answers everything well, and
 //! admits newcomers from a token bucket: an empty bucket refuses the connection. Nothing is lost or late but by
@@ -12,9 +12,9 @@ use homing::settings::Settings;
 use homing::types::{Cause, Moment, Route};
 use serde_json::json;
 
-use crate::agenda::Agenda;
 use crate::dice::Dice;
 use crate::driver::{Driver, Happening};
+use crate::schedule::Schedule;
 use crate::settings::{address, document, number, parse};
 use crate::{ms, s};
 
@@ -38,7 +38,7 @@ pub struct Fleet {
     agents: Vec<Agent>,
     servers: Vec<Server>,
     all_pay: bool,
-    agenda: Agenda<(u32, Coming)>,
+    schedule: Schedule<(u32, Coming)>,
     dice: Dice,
     /// Every connection that was begun for a heartbeat, a probe or a search: when, and to which server.
     /// Connections of agents that were served already since their server came up are not attempts.
@@ -47,7 +47,7 @@ pub struct Fleet {
 
 struct Agent {
     driver: Driver,
-    /// The earliest look at the engine's deadline that is on the agenda.
+    /// The earliest look at the engine's deadline that is on the schedule.
     look: Moment,
     attached_to: Option<u8>,
     /// When a heartbeat exchange succeeded first since [`Fleet::begin_count`].
@@ -97,7 +97,7 @@ impl Fleet {
             agents: (0..plan.agents).map(agent).collect(),
             servers: (0..plan.servers).map(|_| server()).collect(),
             all_pay: plan.all_pay,
-            agenda: Agenda::default(),
+            schedule: Schedule::default(),
             dice: Dice(7),
             attempts: Vec::new(),
         };
@@ -115,7 +115,7 @@ impl Fleet {
 
     pub fn run(&mut self, duration: Duration) {
         let end = self.now + duration;
-        while let Some((at, (agent, coming))) = self.agenda.pop_until(end) {
+        while let Some((at, (agent, coming))) = self.schedule.pop_until(end) {
             self.now = at;
             self.come(agent as usize, coming);
         }
@@ -270,7 +270,7 @@ impl Fleet {
 
     fn push(&mut self, at: Moment, agent: usize, coming: Coming) {
         let agent = u32::try_from(agent).expect("fewer than four thousand million agents");
-        self.agenda.push(at, (agent, coming));
+        self.schedule.push(at, (agent, coming));
     }
 }
 

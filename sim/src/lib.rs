@@ -18,7 +18,6 @@
     reason = "for tests alone: a panic says which promise the engine broke"
 )]
 
-pub mod agenda;
 pub mod agent;
 pub mod chaos;
 pub mod dice;
@@ -27,6 +26,7 @@ pub mod fleet;
 pub mod mount;
 pub mod prepared;
 pub mod reference_network;
+pub mod schedule;
 pub mod settings;
 pub mod world;
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 use homing::engine::{Action, Away, Event, Finding, Input, Memory, Setup};
 use homing::settings::Settings;
 use homing::types::{Cause, Moment, ProbeId, Proof};
-use homing_sim::agenda::Agenda;
 use homing_sim::reference_network::{Answer, Place, Places, reference};
+use homing_sim::schedule::Schedule;
 use proptest::prelude::*;
 
 use crate::mount;
@@ -73,7 +73,7 @@ fn first_round(list: &List, required: Proof, control: Place) -> Finding {
     let setup = Setup::new(settings(list, required), "x".parse().unwrap());
     let mut now = Moment::ORIGIN;
     let mut engine = mount::engine(setup, "{}", Memory::default(), Away::Unknown, 1, now);
-    let mut coming: Agenda<(ProbeId, Answer)> = Agenda::default();
+    let mut coming: Schedule<(ProbeId, Answer)> = Schedule::default();
     engine.handle(now, Input::Timeout);
     loop {
         while let Some(action) = engine.poll_action() {

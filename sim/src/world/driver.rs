@@ -429,6 +429,6 @@ impl World {
     }
 
     pub(super) fn later(&mut self, after: Duration, happening: Happening) {
-        self.agenda.push(self.now + after, happening);
+        self.schedule.push(self.now + after, happening);
     }
 }

@@ -27,10 +27,10 @@ pub use self::middlebox::Middlebox;
 pub use self::outbox::{Outbox, REPORT, Takes};
 pub use self::plan::{Plan, priorities, settings_name};
 pub use self::server::*;
-use crate::agenda::Agenda;
 use crate::mount::Mount;
 use crate::prepared::Prepared;
 use crate::reference_network::Places;
+use crate::schedule::Schedule;
 pub use crate::{ms, s};
 
 /// See the module.
@@ -40,7 +40,7 @@ pub struct World {
     pub now: Moment,
     pub started: Moment,
     servers: BTreeMap<String, Server>,
-    agenda: Agenda<Happening>,
+    schedule: Schedule<Happening>,
     links: BTreeMap<LinkId, Link>,
     exchanges: BTreeMap<ExchangeId, (LinkId, Request)>,
     succeeded: BTreeSet<ExchangeId>,
@@ -281,13 +281,13 @@ impl World {
     fn step(&mut self, end: Moment) -> bool {
         self.drain();
         let deadline = self.engine.deadline().map(|(at, _)| at);
-        let next = self.agenda.next().into_iter().chain(deadline).min();
+        let next = self.schedule.next().into_iter().chain(deadline).min();
         let Some(next) = next.filter(|&at| at <= end) else {
             self.now = end;
             return false;
         };
         self.now = self.now.max(next);
-        match self.agenda.pop_until(self.now) {
+        match self.schedule.pop_until(self.now) {
             Some((_, happening)) => self.happen(happening),
             None => self.input(Input::Timeout),
         }

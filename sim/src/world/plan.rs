@@ -11,10 +11,10 @@ use serde_json::{Map, Value, json};
 
 use super::server::{Calls, ROUND_TRIP, Reach, name, up};
 use super::{Outbox, World, ms, s};
-use crate::agenda::Agenda;
 use crate::mount::Mounting;
 use crate::prepared::Prepared;
 use crate::reference_network::Places;
+use crate::schedule::Schedule;
 use crate::settings::{address, document, parse};
 
 /// What a world is made of.
@@ -171,7 +171,7 @@ impl Plan {
             now,
             started: now,
             servers,
-            agenda: Agenda::default(),
+            schedule: Schedule::default(),
             links: BTreeMap::new(),
             exchanges: BTreeMap::new(),
             succeeded: BTreeSet::new(),

@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use homing::types::Moment;
 
 /// The earliest comes first. What comes at one moment comes in the order in which it was put here.
-pub struct Agenda<T> {
+pub struct Schedule<T> {
     heap: BinaryHeap<Entry<T>>,
     sequence: u64,
 }
@@ -17,13 +17,13 @@ struct Entry<T> {
     what: T,
 }
 
-impl<T> Default for Agenda<T> {
+impl<T> Default for Schedule<T> {
     fn default() -> Self {
         Self { heap: BinaryHeap::new(), sequence: 0 }
     }
 }
 
-impl<T> Agenda<T> {
+impl<T> Schedule<T> {
     pub fn push(&mut self, at: Moment, what: T) {
         self.sequence += 1;
         self.heap.push(Entry { at, number: self.sequence, what });
