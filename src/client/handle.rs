@@ -17,9 +17,8 @@ use super::reports::Reports;
 use super::routes::{RouteChoice, RouteError, counted};
 use super::status::StatusCell;
 use super::trust_clock::TrustClock;
-use super::writer;
 use crate::engine::{Command, Engine, NetworkChange, Snapshot};
-use crate::platform::{Clock, LentWaitable, Logger, Process, Waitable, Waker, logging};
+use crate::platform::{Around, Clock, LentWaitable, Logger, Process, Waitable, Waker, logging};
 use crate::settings::Settings;
 use crate::types::{Call, CallAnswer, CallError, CallId};
 
@@ -364,7 +363,7 @@ impl fmt::Debug for Client {
 impl Shared {
     /// What threads beside the client's own need to have around them: what the application does there must not wait for the
     /// client's end, and what is logged there is the client's.
-    pub(super) fn around_threads(self: &Arc<Self>) -> writer::Around {
+    pub(super) fn around_threads(self: &Arc<Self>) -> Around {
         let shared = Arc::clone(self);
         Arc::new(move |work| {
             shared.ending.began_here();

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use super::persistence::Keeper;
 use super::stored::Value;
-use crate::platform::{Waker, logging, quiet_threads};
+use crate::platform::{Around, Waker, logging, quiet_threads};
 use crate::trust::Timestamp;
 
 /// How long the thread stays when there is nothing to write: what follows a change mostly follows at once.
@@ -29,9 +29,6 @@ pub(super) enum Written {
     Floor { floor: Timestamp, result: io::Result<()> },
     Document { place: usize, result: io::Result<()> },
 }
-
-/// Calls the work of a thread from inside of what belongs to every thread of the client.
-pub(super) type Around = Arc<dyn Fn(&dyn Fn()) + Send + Sync>;
 
 /// See the module.
 pub(super) struct Writer {

@@ -2,7 +2,7 @@
 //!
 //! A [`Clock`] that is never set and, where the system has one, runs through suspend. A [`Sleep`]
 //! that ends at a moment of that clock, when a socket is ready, or when another thread asks for it.
-//! A [`Flag`] that an event loop of the application's can wait on. The [`Process`] something was made in, and on which [`machine()`]. And [`quiet_threads`], which keeps the product's signals away from our threads; where there are users,
+//! A [`Flag`] that an event loop of the application's can wait on. [`OnDemand`], a thread for what may wait for a disk. The [`Process`] something was made in, and on which [`machine()`]. And [`quiet_threads`], which keeps the product's signals away from our threads; where there are users,
 //! `effective_user` says which one we are. [`read_file`] reads a file that something else wrote, and waits for no pipe. Everything above is the same on every system.
 //!
 //! Beside it, on every system alike: [`logging`], which takes the messages of every floor to the right
@@ -18,6 +18,8 @@ mod flag;
 mod interfaces;
 pub(crate) mod logging;
 mod machine;
+#[cfg_attr(not(feature = "outbox"), allow(dead_code, reason = "the outbox alone needs it"))]
+mod on_demand;
 mod process;
 mod signals;
 mod sleep;
@@ -34,6 +36,9 @@ pub(crate) use interfaces::{Interfaces, Interfered, Peers, Planned, network, use
 pub use logging::LogLevel;
 pub(crate) use logging::Logger;
 pub(crate) use machine::machine;
+pub(crate) use on_demand::Around;
+#[cfg(feature = "outbox")]
+pub(crate) use on_demand::OnDemand;
 pub(crate) use process::Process;
 pub(crate) use signals::quiet_threads;
 pub(crate) use sleep::{Sleep, Waker};

@@ -381,15 +381,15 @@ impl Outbox {
     }
 
     /// Writes what waits in memory, and waits for that at most so long. Whether it has ended.
-    fn close(&self, within: Duration) -> bool {
+    fn close(&mut self, within: Duration) -> bool {
         // What cannot be written now is lost with the process.
         let shared = Arc::clone(&self.shared);
         let last: Work = Arc::new(move || drop(shared.pass(Pass::Thorough)));
-        let Some(writer) = &self.writer else {
+        let Some(writer) = self.writer.take() else {
             last();
             return true;
         };
-        let ended = writer.close(&last, within);
+        let ended = writer.close(last, within);
         if !ended {
             logging::record!(
                 Warn,
