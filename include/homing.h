@@ -1050,6 +1050,8 @@ typedef struct {
     uint64_t dropped_damaged;
     // Not taken, because the lane was full or the report too large.
     uint64_t refused;
+    // Dropped because a server refused each of them alone, again and again, and took the report behind it.
+    uint64_t dropped_not_taken;
 } homing_lane_account;
 
 // Opens an outbox. A folder that cannot be used is no error: reports wait in memory, a durable submit says why, and the
@@ -1092,6 +1094,12 @@ homing_status homing_outbox_too_large(const homing_outbox *outbox,
                                       const homing_batch *batch,
                                       int32_t *advice,
                                       uint64_t *at_most);
+
+// Says that a server has answered, and does not take this batch, for another reason than its size. A connection that breaks is not told
+// here. A report that is refused alone 12 times in a row may be at fault itself: a homing_outbox_take within 10 s gives the ones behind
+// it, and where a server takes them, the first one is dropped, counted as dropped_not_taken and told.
+homing_status homing_outbox_refused(const homing_outbox *outbox,
+                                    const homing_batch *batch);
 
 // How much waits in a lane, and what became of its reports, to *account, whose struct_size the caller has set. Drops what
 // is too old.

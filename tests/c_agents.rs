@@ -45,7 +45,7 @@ fn examples() -> &'static Path {
             fs::copy(&path, folder.join(path.file_name().unwrap())).unwrap();
         }
         let mut make = installed("make");
-        make.arg("-C").arg(&folder).args(["agent", "agent-cpp"]);
+        make.arg("-C").arg(&folder).args(["agent", "agent-cpp", "report"]);
         make.env_remove("MAKEFLAGS").env_remove("MAKELEVEL");
         let flags = SANITIZE.join(" ");
         make.env("CFLAGS", &flags).env("CXXFLAGS", &flags).env("LDFLAGS", SANITIZE[3]);
@@ -207,6 +207,36 @@ fn each_says_what_is_wrong_and_ends_with_its_number() {
         let mut program = installed(examples().join(program));
         assert_eq!(program.output().unwrap().status.code(), Some(2));
         assert!(succeeds(program.arg("--help")).starts_with("usage: agent "));
+    }
+}
+
+#[test]
+fn a_report_is_delivered_by_the_run_that_finds_a_server() {
+    let (folder, a) = (folder("report"), manager("a"));
+    let (path, outbox) = (folder.join("settings.json"), folder.join("outbox"));
+    let report = |text: &str, seconds: &str| {
+        let mut program = installed(examples().join("report"));
+        program.arg(&path).arg("agent-1").arg(&outbox).args([text, seconds]);
+        let ended = program.output().unwrap();
+        (String::from_utf8(ended.stdout).unwrap(), ended.status.code())
+    };
+    settings(&path, &[("a", &a)]);
+    let (told, code) = report("eicar.com", "60");
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.starts_with("report 1 is on the disk\n"), "{told}");
+    assert!(told.contains(r#""event":"uploaded""#), "{told}");
+    let nowhere = json!({ "server_lists": [{ "name": "l", "priorities": [
+        { "servers": [{ "address": "127.0.0.1", "protocol": "http", "http_port": 9 }] },
+    ] }] });
+    fs::write(&path, nowhere.to_string()).unwrap();
+    let (told, code) = report("again", "0");
+    assert_eq!((code, told.lines().last()), (Some(3), Some("1 reports wait in the outbox")), "{told}");
+    settings(&path, &[("a", &a)]);
+    let (told, code) = report("and again", "60");
+    assert_eq!(code, Some(0), "{told}");
+    assert_eq!(a.counts().reports, 3);
+    for wrong in ["", "x", "-1", "86401"] {
+        assert_eq!(report("text", wrong).1, Some(2), "{wrong}");
     }
 }
 

@@ -157,3 +157,28 @@ fn a_lone_large_report_is_dropped_and_a_small_one_never() {
     assert_eq!(advice(HOMING_LANE_LOG), HOMING_TOO_LARGE_DROPPED);
     assert_eq!(outbox.account(HOMING_LANE_LOG).dropped_too_large, 1);
 }
+
+#[test]
+fn a_report_that_is_refused_alone_is_given_up_when_the_one_behind_it_is_taken() {
+    let outbox = Box::open(None);
+    outbox.submit(HOMING_REPORT_LOG, "poison", HOMING_DURABILITY_BUFFERED);
+    outbox.submit(HOMING_REPORT_LOG, "fine", HOMING_DURABILITY_BUFFERED);
+    for _ in 0..12 {
+        let batch = outbox.take(HOMING_LANE_LOG, 1);
+        // SAFETY: the batch and the outbox live.
+        unsafe {
+            assert_eq!(homing_batch_first(batch), 1);
+            assert_eq!(homing_outbox_refused(outbox.0, batch), HOMING_OK);
+            homing_batch_free(batch);
+        }
+    }
+    let batch = outbox.take(HOMING_LANE_LOG, 1);
+    // SAFETY: the batch and the outbox live.
+    unsafe {
+        assert_eq!(homing_batch_first(batch), 2);
+        assert_eq!(homing_outbox_settle(outbox.0, batch, 2, ptr::null_mut()), HOMING_OK);
+        homing_batch_free(batch);
+    }
+    let account = outbox.account(HOMING_LANE_LOG);
+    assert_eq!((account.sent, account.dropped_not_taken, account.waiting), (1, 1, 0));
+}

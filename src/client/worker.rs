@@ -113,7 +113,7 @@ impl Worker {
         self.look_which_network();
         while !self.stopped {
             // What was submitted before a stop was asked for is known before it.
-            self.driver.look_at_outbox();
+            self.driver.look_at_outbox(self.clock.now());
             self.read_mail();
             self.hear_writer();
             self.driver.step(self.sleep.registry(), self.clock.now());

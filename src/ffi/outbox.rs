@@ -70,9 +70,11 @@ pub struct homing_lane_account {
     pub dropped_damaged: u64,
     /// Not taken, because the lane was full or the report too large.
     pub refused: u64,
+    /// Dropped because a server refused each of them alone, again and again, and took the report behind it.
+    pub dropped_not_taken: u64,
 }
 
-const _: () = assert!(no_padding(size_of::<homing_lane_account>(), &[88]));
+const _: () = assert!(no_padding(size_of::<homing_lane_account>(), &[96]));
 
 // SAFETY: `repr(C)`, the size first, and numbers.
 unsafe impl Growing for homing_lane_account {
@@ -212,6 +214,23 @@ pub unsafe extern "C" fn homing_outbox_too_large(
             if let Some(at_most) = at_most {
                 at_most.write(bytes);
             }
+            Ok(())
+        })
+    }
+}
+
+/// Says that a server has answered, and does not take this batch, for another reason than its size. A connection that breaks is not told
+/// here. A report that is refused alone 12 times in a row may be at fault itself: a `homing_outbox_take` within 10 s gives the ones behind
+/// it, and where a server takes them, the first one is dropped, counted as `dropped_not_taken` and told.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn homing_outbox_refused(
+    outbox: *const homing_outbox,
+    batch: *const homing_batch,
+) -> homing_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        status(|| {
+            own(outbox)?.refused(&reference(batch, "batch")?.0);
             Ok(())
         })
     }
@@ -388,5 +407,6 @@ pub(super) fn account_of(outbox: &Outbox, lane: Lane) -> homing_lane_account {
         dropped_too_large: account.dropped.too_large,
         dropped_damaged: account.dropped.damaged,
         refused: account.refused,
+        dropped_not_taken: account.dropped.not_taken,
     }
 }

@@ -34,6 +34,9 @@ pub struct Dropped {
     pub aged: u64,
     /// The server refused them as too large, one by one.
     pub too_large: u64,
+    /// A server refused each of them alone, again and again, and took the report behind it.
+    #[serde(default)]
+    pub not_taken: u64,
     /// They could not be read any more. Where a stretch of a file is damaged in which nothing can be told apart, it counts as one.
     pub damaged: u64,
 }
@@ -41,6 +44,6 @@ pub struct Dropped {
 impl Dropped {
     /// All of them.
     pub const fn total(&self) -> u64 {
-        self.full + self.aged + self.too_large + self.damaged
+        self.full + self.aged + self.too_large + self.not_taken + self.damaged
     }
 }

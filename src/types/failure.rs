@@ -123,6 +123,15 @@ pub enum FailureClass {
 }
 
 impl FailureClass {
+    /// Whether the server, or something before it, has answered that it does not take what was sent, perhaps for what that is.
+    #[cfg_attr(
+        not(feature = "outbox"),
+        allow(dead_code, reason = "what is sent without an outbox is no report")
+    )]
+    pub(crate) const fn is_a_refusal(self) -> bool {
+        matches!(self, Self::ServerError | Self::Misunderstood | Self::WrongServer)
+    }
+
     /// Its name, as in JSON: `no_answer`.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -102,6 +102,7 @@ static void the_outbox_is_refused(void)
     check(homing_outbox_submit(outbox, HOMING_REPORT_LOG, NULL, 0, HOMING_DURABILITY_DURABLE, NULL) == HOMING_ERROR_FORKED);
     check(homing_outbox_take(outbox, HOMING_LANE_LOG, 1000, &batch) == HOMING_ERROR_FORKED && !batch);
     check(homing_outbox_settle(outbox, NULL, 1, NULL) == HOMING_ERROR_FORKED);
+    check(homing_outbox_refused(outbox, NULL) == HOMING_ERROR_FORKED);
     check(homing_outbox_account(outbox, HOMING_LANE_LOG, &account) == HOMING_ERROR_FORKED);
     check(homing_outbox_learn_applications(outbox, 1) == HOMING_ERROR_FORKED);
     check(homing_outbox_forget_applications(outbox) == HOMING_ERROR_FORKED);

@@ -246,6 +246,42 @@ fn a_batch_that_is_too_large_is_split_and_a_lone_large_report_is_given_up() {
 }
 
 #[test]
+fn a_report_that_is_refused_for_ever_is_given_up_and_holds_nothing_up() {
+    for folder in [None, Some(tempfile::tempdir().unwrap())] {
+        let refused = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+        let server = Server::plain(
+            "a",
+            uploading(move |_, request| {
+                let is_bad = request.body.windows(6).any(|bytes| bytes == b"poison");
+                if is_bad { refused.to_owned() } else { acknowledged(last(request)) }
+            }),
+        );
+        let mut builder = builder(settings(&[&server], serde_json::json!({})));
+        if let Some(folder) = &folder {
+            builder = builder.outbox(Outbox::open(folder.path().join("outbox"), Limits::default()));
+        }
+        let client = builder.start().unwrap();
+        attached(&client);
+        for body in ["a", "poison", "b", "c"] {
+            client.submit(report(ReportKind::Log, body), Durability::Buffered).unwrap();
+        }
+        let detail = wait_for(&client, |event| {
+            let Event::ReportsLost { lane: Lane::Log, reports: 1, detail } = &event.event else {
+                return None;
+            };
+            Some(detail.clone())
+        });
+        assert!(detail.contains("refused log/") && detail.contains("12 times in a row"), "{detail}");
+        let account = || client.outbox().account(Lane::Log);
+        while account().waiting > 0 {
+            heartbeat(&client);
+        }
+        let account = account();
+        assert_eq!((account.sent, account.dropped.not_taken), (3, 1));
+    }
+}
+
+#[test]
 fn what_waits_in_the_folder_is_delivered_by_the_next_life() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("outbox");

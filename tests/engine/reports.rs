@@ -403,6 +403,22 @@ fn a_batch_that_is_refused_for_one_of_its_reports_becomes_smaller_until_the_othe
 }
 
 #[test]
+fn a_lone_report_that_is_refused_is_followed_by_one_more_try_in_each_turn() {
+    let mut world = attached(priorities(&[1]).interval(s(60)));
+    world.outbox.takes = Takes::Fewer(0);
+    world.report(Lane::Log, 1);
+    // Until the batch can be no smaller.
+    world.run(s(1800));
+    let (begun, beats) = (uploads(&world).len(), world.count(world::is_heartbeat));
+    world.run(s(600));
+    let (tries, beats) = (uploads(&world).len() - begun, world.count(world::is_heartbeat) - beats);
+    assert!(tries.abs_diff(2 * beats) <= 2, "{tries} uploads, {beats} heartbeats");
+    world.outbox.takes = Takes::All;
+    world.run(s(62));
+    assert_eq!(taken(&world, Lane::Log), 1);
+}
+
+#[test]
 fn a_server_that_takes_no_critical_reports_is_asked_once_after_each_heartbeat() {
     let mut world = attached(priorities(&[1]).interval(s(60)));
     world.outbox.takes = Takes::Declines(404);

@@ -302,7 +302,8 @@ fn the_wire_is_spoken_as_its_page_says() {
         Other("section 8.8.3"),
         Other("must treat two requests with one key as one"),
         Test("16 hexadecimal digits: in which opening", "an_upload_names_its_reports_by_series_and_number"),
-        Code("alone and larger than {store/outbox.NEVER_TOO_LARGE KiB} KiB is given up"),
+        Code("alone and larger than {store/outbox/too_large.NEVER_TOO_LARGE KiB} KiB is given up"),
+        Code("that is refused alone {store/outbox/suspect.ENOUGH} times in a row"),
         Code("At most {engine/attachment/calls.MOST_UNDER_WAY} are under way at once"),
         Code("that are kept for {attachment.call_keep_alive s} s for the next one"),
         Test(

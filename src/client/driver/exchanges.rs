@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::answers::{Adopted, Answers};
+use super::asked::Asked;
 use super::event_ids::EventIds;
 use super::heard::Heard;
-use super::uploads::Uploads;
+use super::uploads::{Taken, Uploads};
 use crate::client::credential_provider::CredentialProvider;
 use crate::client::status::{Said, Status};
 use crate::client::too_large::TooLarge;
@@ -112,7 +113,9 @@ impl Exchanges {
         now: Moment,
     ) -> Next {
         if let Request::Upload { lane, at_most } = request {
-            return self.begin_upload(id, (lane, at_most), link);
+            let asked = Asked { exchange: id, link: link.id(), lane, at_most };
+            let taken = self.uploads.take(asked);
+            return self.upload(asked, taken, link);
         }
         if let Request::Call { call, .. } = &request {
             let Some(call) = self.calls.get(call).cloned() else { return declined(id) };
@@ -241,14 +244,29 @@ impl Exchanges {
         self.uploads.learn_applications(enabled);
     }
 
-    fn begin_upload(&mut self, id: ExchangeId, (lane, at_most): (Lane, u32), link: &mut Link) -> Next {
-        let Some(content) = self.uploads.take(id, lane, at_most) else {
-            let backlog = self.uploads.level(lane);
-            let heard = Heard::Done(id, Verdict::Declined { status: 0 }.into());
-            return Next::Uploaded { lane, backlog, heard };
-        };
-        let request = Request::Upload { lane, at_most };
-        self.say(UnderWay::new(id, request, content), link, true)
+    /// When the outbox wants a look though nothing may have been submitted.
+    pub(super) fn next_tending(&self) -> Option<Duration> {
+        self.uploads.next_tending()
+    }
+
+    /// A batch that was read from the disk, and the link on which it is to be sent.
+    pub(super) fn batch_read(&mut self) -> Option<(Asked, Taken)> {
+        self.uploads.read()
+    }
+
+    /// Sends a batch, or says that there is none.
+    pub(super) fn upload(&mut self, asked: Asked, taken: Taken, link: &mut Link) -> Next {
+        let Asked { exchange, lane, at_most, .. } = asked;
+        match taken {
+            Taken::Content(content) => {
+                self.say(UnderWay::new(exchange, Request::Upload { lane, at_most }, content), link, true)
+            }
+            Taken::Later => Next::Nothing,
+            Taken::Nothing => {
+                let heard = Heard::Done(exchange, Verdict::Declined { status: 0 }.into());
+                Next::Uploaded { lane, backlog: self.uploads.level(lane), heard }
+            }
+        }
     }
 
     /// An upload was answered. What the server has acknowledged is removed before the engine hears of it.

@@ -5,6 +5,9 @@
 //! joins them: it takes actions apart, and puts what was heard in one queue, in the order in which it happened.
 
 mod answers;
+mod asked;
+#[cfg(feature = "outbox")]
+mod batches;
 mod event_ids;
 mod exchanges;
 mod heard;
@@ -64,6 +67,9 @@ pub(super) struct Config {
     pub(super) hook: Option<SocketHook>,
 }
 
+/// An outbox that had its look and wants another one has it so much later: the disk may take its time.
+const TENDING: Duration = Duration::from_secs(30);
+
 /// Who wants a name looked up.
 #[derive(Clone, PartialEq)]
 enum Asker {
@@ -85,6 +91,8 @@ pub(super) struct Driver {
     resolver: Resolver<Asker>,
     /// When a name that waits may get a place.
     resolver_due: Option<Moment>,
+    /// When the outbox wants a look.
+    tend_at: Option<Moment>,
     heard: VecDeque<Heard>,
     /// For the application.
     notices: VecDeque<Event>,
@@ -104,6 +112,7 @@ impl Driver {
             policies: Policies::new(clock),
             resolver: Resolver::system(waker),
             resolver_due: None,
+            tend_at: None,
             heard: VecDeque::new(),
             notices: VecDeque::new(),
         };
@@ -120,7 +129,7 @@ impl Driver {
 
     /// When there is something to do though no socket is ready.
     pub(super) fn deadline(&self) -> Option<Moment> {
-        self.links.deadline().into_iter().chain(self.resolver_due).min()
+        self.links.deadline().into_iter().chain(self.resolver_due).chain(self.tend_at).min()
     }
 
     /// Where links and probes lead.
@@ -186,10 +195,20 @@ impl Driver {
         self.exchanges.calls.remove(&id);
     }
 
-    /// Looks at the outbox, if there is something new.
-    pub(super) fn look_at_outbox(&mut self) {
-        if self.exchanges.outbox_has_news() {
+    /// Looks at the outbox, if there is something new or it is time for that, and sends what was read of it.
+    pub(super) fn look_at_outbox(&mut self, now: Moment) {
+        let is_due = self.tend_at.is_some_and(|at| at <= now);
+        if is_due || self.exchanges.outbox_has_news() {
             self.tend_outbox();
+        }
+        let least = if is_due { TENDING } else { Duration::ZERO };
+        self.tend_at = self.exchanges.next_tending().map(|after| now + after.max(least));
+        if let Some((asked, taken)) = self.exchanges.batch_read()
+            // Lost meanwhile: the engine is about to hear of it.
+            && let Some(link) = self.links.get(asked.link)
+        {
+            let next = self.exchanges.upload(asked, taken, link);
+            self.go_on(next);
         }
     }
 

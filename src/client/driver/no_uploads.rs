@@ -1,5 +1,8 @@
 //! Without an outbox nothing waits, and nothing is uploaded.
 
+use std::time::Duration;
+
+use super::asked::Asked;
 use crate::client::reports::Reports;
 use crate::engine::Event;
 use crate::net::protocol::Content;
@@ -8,6 +11,14 @@ use crate::types::{Backlog, ExchangeId, Lane, Outcome, Verdict};
 
 /// See the module.
 pub(super) struct Uploads;
+
+/// What there is to send.
+#[allow(dead_code, reason = "there is never anything")]
+pub(super) enum Taken {
+    Content(Content),
+    Later,
+    Nothing,
+}
 
 impl Uploads {
     pub(super) fn new(_: &Reports, _: Waker) -> Self {
@@ -26,7 +37,15 @@ impl Uploads {
         Backlog::default()
     }
 
-    pub(super) fn take(&mut self, _: ExchangeId, _: Lane, _: u32) -> Option<Content> {
+    pub(super) fn next_tending(&self) -> Option<Duration> {
+        None
+    }
+
+    pub(super) fn take(&mut self, _: Asked) -> Taken {
+        Taken::Nothing
+    }
+
+    pub(super) fn read(&mut self) -> Option<(Asked, Taken)> {
         None
     }
 

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use super::asked::Asked;
+use super::batches::{self, Batches};
 use crate::client::reports::Reports;
 use crate::engine::{Event, Fullness};
 use crate::net::protocol::Content;
@@ -17,8 +20,19 @@ pub(super) struct Uploads {
     news: Arc<AtomicBool>,
     /// What the engine was told of each lane.
     told: [Backlog; 4],
+    batches: Batches,
+    /// The upload whose batch is being read.
+    reading: Option<ExchangeId>,
     /// What is on its way; one upload is at a time.
     batch: Option<(ExchangeId, Batch)>,
+}
+
+/// What there is to send.
+pub(super) enum Taken {
+    Content(Content),
+    /// It is being read; [`Uploads::read`] gives it.
+    Later,
+    Nothing,
 }
 
 impl Uploads {
@@ -27,12 +41,13 @@ impl Uploads {
         // What an earlier process left is the first news.
         let news = Arc::new(AtomicBool::new(true));
         let raised = Arc::clone(&news);
+        let batches = Batches::new(Arc::clone(&outbox), waker.clone());
         outbox.on_news(move || {
             if !raised.swap(true, Ordering::AcqRel) {
                 waker.wake();
             }
         });
-        Self { outbox, news, told: [Backlog::default(); 4], batch: None }
+        Self { outbox, news, told: [Backlog::default(); 4], batches, reading: None, batch: None }
     }
 
     /// Whether something happened since the last look.
@@ -63,13 +78,35 @@ impl Uploads {
         backlog
     }
 
-    /// The next batch of this lane; `None`: there is none.
-    pub(super) fn take(&mut self, exchange: ExchangeId, lane: Lane, at_most: u32) -> Option<Content> {
-        let batch = self.outbox.take(lane, usize::try_from(at_most).unwrap_or(usize::MAX))?;
+    /// How long after now the outbox wants a look though nothing may have been submitted.
+    pub(super) fn next_tending(&self) -> Option<Duration> {
+        self.outbox.next_tending()
+    }
+
+    /// The next batch of a lane.
+    pub(super) fn take(&mut self, asked: Asked) -> Taken {
+        match self.batches.take(asked) {
+            batches::Taken::Now(batch) => self.taken(asked.exchange, batch),
+            batches::Taken::Later => {
+                self.reading = Some(asked.exchange);
+                Taken::Later
+            }
+        }
+    }
+
+    /// What was read for an upload that still waits for it.
+    pub(super) fn read(&mut self) -> Option<(Asked, Taken)> {
+        let (asked, batch) = self.batches.read()?;
+        self.reading.take_if(|exchange| *exchange == asked.exchange)?;
+        Some((asked, self.taken(asked.exchange, batch)))
+    }
+
+    fn taken(&mut self, exchange: ExchangeId, batch: Option<Batch>) -> Taken {
+        let Some(batch) = batch else { return Taken::Nothing };
         let (series, first, last, body) =
             (batch.series(), batch.first(), batch.last(), Arc::clone(batch.body()));
         self.batch = Some((exchange, batch));
-        Some(Content::Reports { series, first, last, body })
+        Taken::Content(Content::Reports { series, first, last, body })
     }
 
     /// An answer came, which acknowledges reports up to this number, or says why not.
@@ -88,7 +125,12 @@ impl Uploads {
                 verdict
             }
             (Verdict::Declined { status: 413 }, Some(batch)) => too_large(self.outbox.too_large(batch)),
-            (Verdict::Failed(failure), _) => Verdict::Failed(failure.clone()),
+            (Verdict::Failed(failure), batch) => {
+                if let Some(batch) = batch.as_ref().filter(|_| failure.class().is_a_refusal()) {
+                    self.outbox.refused(batch);
+                }
+                Verdict::Failed(failure.clone())
+            }
             (Verdict::Success { status, .. } | Verdict::Declined { status }, _) => {
                 Verdict::Declined { status: *status }
             }
@@ -102,6 +144,7 @@ impl Uploads {
 
     /// Nothing will be heard of this any more. The reports wait on.
     pub(super) fn forget(&mut self, exchange: ExchangeId) {
+        self.reading.take_if(|known| *known == exchange);
         self.batch.take_if(|(known, _)| *known == exchange);
     }
 
@@ -128,6 +171,7 @@ fn settled(
 ) -> (Verdict<'static>, (u64, u64)) {
     let up_to = up_to.filter(|up_to| (batch.first()..=batch.last()).contains(up_to));
     let Some(up_to) = up_to else {
+        outbox.refused(batch);
         let note = "Homing-Acknowledged names none of the reports";
         return (Verdict::Failed(crate::types::Failure::noted(Cause::NotAManager { status }, note)), (0, 0));
     };
@@ -163,6 +207,12 @@ fn told(event: OutboxEvent) -> Event {
         }
         OutboxEvent::TooLarge { id, bytes } => {
             let detail = format!("the server refused {id} of {bytes} bytes as too large (413)");
+            Event::ReportsLost { lane: id.lane, reports: 1, detail }
+        }
+        OutboxEvent::NotTaken { id, bytes, refusals } => {
+            let detail = format!(
+                "the server refused {id} of {bytes} bytes {refusals} times in a row, and took the report behind it"
+            );
             Event::ReportsLost { lane: id.lane, reports: 1, detail }
         }
     }

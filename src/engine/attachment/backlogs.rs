@@ -60,6 +60,8 @@ struct Level {
     at_most: u32,
     /// How many reports are to be sent in this turn.
     turn: u64,
+    /// A lone report was refused, and the lane has another try in this turn.
+    tries_again: bool,
 }
 
 /// What keeps logs and learned applications from their turn.
@@ -72,7 +74,7 @@ pub(super) enum Before {
 
 impl Backlogs {
     pub(super) fn new(now: Moment, switches: Switches) -> Self {
-        let level = Level { backlog: Backlog::default(), at_most: FIRST_BATCH, turn: 0 };
+        let level = Level { backlog: Backlog::default(), at_most: FIRST_BATCH, turn: 0, tries_again: false };
         let (critical_at, others_at, paid_until, search_at) = (now, now, now, now);
         Self {
             lanes: [level; 4],
@@ -185,6 +187,7 @@ impl Backlogs {
         }
         let level = self.level_mut(lane);
         level.turn = level.turn.saturating_sub(reports);
+        level.tries_again = false;
         if left == 0 {
             let growth = if level.at_most < FIRST_BATCH { 4 } else { 2 };
             level.at_most = level.at_most.saturating_mul(growth).min(LARGEST_BATCH);
@@ -206,7 +209,8 @@ impl Backlogs {
     /// The server does not take this lane now, and its turn is over. Critical reports that wait for no heartbeat try again
     /// at growing distances. Whether it failed for the first time in a row.
     pub(super) fn failed(&mut self, cx: &mut Context<'_>, lane: Lane) -> bool {
-        self.level_mut(lane).turn = 0;
+        let level = self.level_mut(lane);
+        (level.turn, level.tries_again) = (0, false);
         if lane != Lane::Critical {
             return false;
         }
@@ -214,6 +218,18 @@ impl Backlogs {
         self.critical_at = cx.now + cx.rng.around(mean.min(cx.tuning.attachment.ceiling), 100, 150);
         self.failures = self.failures.saturating_add(1);
         self.failures == 1
+    }
+
+    /// A batch was refused. Whether the lane is sent again at once, because that was a report alone: whether it is the report or
+    /// the server that is wrong, the outbox finds out with the one behind it, and without the time in which a server may become well.
+    pub(super) fn refused(&mut self, lane: Lane, now: Moment) -> bool {
+        let level = self.level_mut(lane);
+        let tries_again = level.at_most <= 1 && !level.tries_again;
+        level.tries_again = tries_again;
+        if tries_again {
+            self.retry(lane, now);
+        }
+        tries_again
     }
 
     /// The server takes nothing of this lane, until the next heartbeat at least.

@@ -259,7 +259,13 @@ impl Attachment {
 
     fn upload_refused(&mut self, cx: &mut Context<'_>, sending: &Sending, detail: &str) {
         self.tell_upload_failed(cx, sending, detail);
-        self.lane_failed(cx, sending.lane);
+        if !self.tries_again(cx, sending.lane) {
+            self.lane_failed(cx, sending.lane);
+        }
+    }
+
+    fn tries_again(&mut self, cx: &Context<'_>, lane: Lane) -> bool {
+        self.backlogs.as_mut().is_some_and(|backlogs| backlogs.refused(lane, cx.now))
     }
 
     fn tell_upload_failed(&self, cx: &mut Context<'_>, sending: &Sending, detail: &str) {
@@ -291,6 +297,9 @@ impl Attachment {
             self.memorable = true;
         }
         self.tell_upload_failed(cx, sending, &failure.to_string());
+        if failure.class().is_a_refusal() && self.tries_again(cx, lane) {
+            return;
+        }
         let is_first = self.lane_failed(cx, lane);
         if is_first && !is_throttled && sending.to == Taker::Active {
             // Whether the server is there at all is not for an upload to say.
@@ -305,25 +314,8 @@ impl Attachment {
 
 /// Whether a smaller batch may fare better: it is too long for the line, or something on the way refuses one report of it.
 fn may_be_the_batch(class: FailureClass) -> bool {
-    match class {
-        FailureClass::Silent
-        | FailureClass::Limit
-        | FailureClass::Broken
-        | FailureClass::ServerError
-        | FailureClass::NotAllowed
-        | FailureClass::Misunderstood
-        | FailureClass::WrongServer => true,
-        FailureClass::Refused
-        | FailureClass::NoAnswer
-        | FailureClass::LocalNetwork
-        | FailureClass::Name
-        | FailureClass::Certificate
-        | FailureClass::Throttled
-        | FailureClass::TooLarge
-        | FailureClass::Proxy
-        | FailureClass::Draining
-        | FailureClass::ClosedIdle => false,
-    }
+    let may = [FailureClass::Silent, FailureClass::Limit, FailureClass::Broken, FailureClass::NotAllowed];
+    class.is_a_refusal() || may.contains(&class)
 }
 
 /// The status of an answer that says: too much at once.

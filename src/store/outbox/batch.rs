@@ -114,15 +114,6 @@ impl Builder {
         Self { lane, series, body: Vec::new(), frames: Vec::new() }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.frames.is_empty()
-    }
-
-    /// Bytes so far.
-    pub(super) fn bytes(&self) -> usize {
-        self.body.len()
-    }
-
     /// Adds a report, unless the body would be longer than this with it; the first one is added whatever its size.
     pub(super) fn push(&mut self, number: u64, kind: ReportKind, body: &[u8], at_most: usize) -> bool {
         let line = format!("{number} {} {}\n", kind.as_str(), body.len());

@@ -51,6 +51,15 @@ pub enum OutboxEvent {
         /// Bytes of its body.
         bytes: usize,
     },
+    /// A server refused this report alone, again and again, and took the one behind it. It is dropped.
+    NotTaken {
+        /// Its name.
+        id: ReportId,
+        /// Bytes of its body.
+        bytes: usize,
+        /// How often it was refused in a row.
+        refusals: u32,
+    },
 }
 
 /// Events that wait for the product.

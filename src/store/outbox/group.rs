@@ -9,10 +9,12 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::batch::Batch;
 use super::file::{self, HEADER};
-use super::lane::{Refused, State};
+use super::lane::{Collected, Refused, State};
 use super::pen::{Failed, Job, Pen};
 use super::segment_name::SegmentName;
+use super::shelf::Shelves;
 use super::time::Now;
 use crate::types::{Durability, Lane, ReportKind, Series};
 
@@ -23,6 +25,8 @@ const MOST_JOBS: usize = 4;
 pub(super) struct Line {
     state: Mutex<State>,
     flushed: Condvar,
+    /// Held by the one thread that takes a batch, before and while it has no lock on the state.
+    taking: Mutex<()>,
 }
 
 /// What became of a submit.
@@ -39,7 +43,7 @@ pub(super) struct Submitted {
 
 impl Line {
     pub(super) fn new(state: State) -> Self {
-        Self { state: Mutex::new(state), flushed: Condvar::new() }
+        Self { state: Mutex::new(state), flushed: Condvar::new(), taking: Mutex::new(()) }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -73,6 +77,29 @@ impl Line {
         let call = waits && !state.group.called && now.boot >= state.group.retry_at;
         state.group.called |= call;
         Ok(Submitted { series, number, problem, call, news })
+    }
+
+    /// The oldest reports of one series. Others may submit, settle and look while it reads.
+    pub(super) fn take(&self, now: Now, at_most: usize) -> Option<Batch> {
+        let _alone = self.taking.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
+        state.drop_aged(now);
+        // What cannot be read now holds back what is behind it in its series, because a server may take lower numbers for known
+        // once it has seen higher ones. It holds back no other series.
+        let mut held = Vec::new();
+        while let Some(series) = state.first_series(&held) {
+            let mut reading = state.plan(series, at_most, now);
+            let shelf = state.shelves.as_ref().map(Shelves::shelf);
+            drop(state);
+            let failed = reading.read(shelf);
+            state = self.state();
+            match state.collect(&mut reading, failed, now) {
+                Collected::Batch(batch) => return Some(batch),
+                Collected::Again => {}
+                Collected::Held => held.push(series),
+            }
+        }
+        None
     }
 
     /// Waits until this report is on the disk. What is wrong, if that is not to be.

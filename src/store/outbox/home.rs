@@ -11,7 +11,7 @@ use super::lane::Grave;
 use super::learned::{self, Learned};
 use super::pen::Pen;
 use super::recovery::{self, Recovered, Unread};
-use super::shelf::{Shelf, Systems};
+use super::shelf::{Shelf, Shelves, Systems};
 use super::time::Now;
 use crate::platform::logging;
 use crate::store::system::{Found, Place, System};
@@ -128,17 +128,16 @@ impl Home {
             state.detach(problem);
         }
         self.open = None;
-        let (shelf, place, recovered) = self.enter((lines, learned), now)?;
+        let (shelves, recovered) = self.enter((lines, learned), now)?;
         let Recovered { head, segments, spent, damaged, opening, events: told } = recovered;
         events.extend(told);
         let found = segments.into_iter().zip(spent).zip(damaged);
         for (line, ((segments, spent), damaged)) in lines.iter().zip(found) {
             let mut state = line.state();
             state.adopt(segments, spent, damaged);
-            let (reader, pen) = (self.shelf(&place), Pen::new(self.shelf(&place), now));
-            state.attach(reader, pen, opening);
+            state.attach(shelves.clone(), Pen::new(shelves.shelf(), now), opening);
         }
-        self.open = Some(Open { shelf, opening, head });
+        self.open = Some(Open { shelf: shelves.shelf(), opening, head });
         self.used = true;
         Ok(())
     }
@@ -164,24 +163,20 @@ impl Home {
         Some(looked.or_else(|error| if tells(&error) { Err(error) } else { Ok(()) }))
     }
 
-    fn shelf(&self, place: &Arc<Place>) -> Shelf {
-        Shelf::new((self.systems)(), Arc::clone(place))
-    }
-
     /// Opens the folder for this outbox alone, and reads what is in it.
     fn enter(
         &mut self,
         (lines, learned): (&[Line; 4], &Mutex<Learned>),
         now: Now,
-    ) -> io::Result<(Shelf, Arc<Place>, Recovered)> {
+    ) -> io::Result<(Shelves, Recovered)> {
         let mut system = (self.systems)();
         let place = system.open_folder(&self.path, !self.used)?;
         if let Found::Refused(problem) = system.look_at_folder(&place)? {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("it {problem}")));
         }
         self.lock(&mut *system, &place)?;
-        let place = Arc::new(place);
-        let mut shelf = self.shelf(&place);
+        let shelves = Shelves::new(Arc::clone(&self.systems), place);
+        let mut shelf = shelves.shelf();
         let granularities = Lane::ALL.map(|lane| lines[lane as usize].state().granularity());
         let unread = if self.failed < MOST_FAILED { Unread::Fails } else { Unread::SetAside };
         let kept = read_learned(&mut shelf);
@@ -196,7 +191,7 @@ impl Home {
             learned.forget();
         }
         drop(learned);
-        Ok((shelf, place, recovered))
+        Ok((shelves, recovered))
     }
 
     fn lock(&self, system: &mut dyn System, place: &Place) -> io::Result<()> {

@@ -1,10 +1,12 @@
-//! One lane: its segments, oldest first, and what became of its reports. Nothing here waits for a disk, but reading what is sent.
+//! One lane: its segments, oldest first, and what became of its reports. Nothing here waits for a disk.
 
 mod files;
+mod refused;
 mod sending;
 
 use std::collections::{BTreeMap, VecDeque};
 
+pub(super) use self::sending::Collected;
 use super::account::LaneLimits;
 use super::entry::{HEADER, Salt};
 use super::event::{Events, Ladder};
@@ -13,7 +15,8 @@ use super::pen::Pen;
 use super::random::random;
 use super::segment::Segment;
 use super::segment_name::SegmentName;
-use super::shelf::Shelf;
+use super::shelf::Shelves;
+use super::suspect::Suspect;
 use super::time::Now;
 use crate::types::{Lane, LaneAccount, ReportKind, Series};
 
@@ -50,7 +53,9 @@ pub(super) struct State {
     /// Reports were settled since the head was written.
     pub(super) settled: bool,
     /// For reading from the folder, while it can be used.
-    reader: Option<Shelf>,
+    pub(super) shelves: Option<Shelves>,
+    /// The report that a server refused alone.
+    suspect: Option<Suspect>,
     /// What writes to the folder. Not here while a thread uses it.
     pub(super) pen: Option<Pen>,
     pub(super) group: Group,
@@ -105,7 +110,8 @@ impl State {
             next: 1,
             graves: Vec::new(),
             settled: false,
-            reader: None,
+            shelves: None,
+            suspect: None,
             pen: None,
             group: Group::default(),
         }

@@ -24,7 +24,7 @@
 //! what is the matter, the lanes go on in memory, a durable submit is an error, and the folder is tried again.
 //!
 //! # Inside
-//! `lane.rs` decides what waits and what is dropped, `segment.rs` knows where its bytes are, `entry.rs` and `file.rs` how they are written. `group.rs`
+//! `lane.rs` decides what waits and what is dropped, `segment.rs` knows where its bytes are, `reading.rs` reads them, `entry.rs` and `file.rs` how they are written. `group.rs`
 //! writes for many threads at once, `recovery.rs` reads what an earlier process left, `home.rs` keeps the folder tidy on the thread of
 //! `writer.rs`.
 
@@ -40,13 +40,16 @@ mod lane;
 mod learned;
 mod pen;
 mod random;
+mod reading;
 mod recovery;
 mod segment;
 mod segment_name;
 mod shelf;
+mod suspect;
 #[cfg(test)]
 mod tests;
 mod time;
+mod too_large;
 mod trouble;
 mod writer;
 
@@ -59,6 +62,7 @@ use std::time::Duration;
 pub use account::{LaneLimits, Limits};
 pub use batch::{Batch, Waiting};
 pub use event::OutboxEvent;
+pub use too_large::{NEVER_TOO_LARGE, TooLarge};
 
 pub use crate::types::{Dropped, LaneAccount};
 
@@ -82,10 +86,6 @@ pub const MAX_REPORT: usize = entry::MAX_BODY;
 /// How long the end of an outbox waits for the disk.
 const HELD_UP: Duration = Duration::from_secs(5);
 
-/// A report up to this size, body only, is never dropped because a server calls it too large: 16 KiB. A server that does that cannot be a
-/// server for reports.
-pub const NEVER_TOO_LARGE: usize = 16 * 1024;
-
 /// Reports that wait for a server. See the [module](self).
 ///
 /// ```
@@ -106,7 +106,7 @@ pub const NEVER_TOO_LARGE: usize = 16 * 1024;
 ///
 /// # Threads
 /// Every method may be called from any thread. [`submit`](Self::submit) with [`Durability::Durable`], [`flush`](Self::flush), opening and dropping
-/// wait for the disk; [`take`](Self::take) may read from it. Nothing else does: what is not durable is written, and what is
+/// wait for the disk; [`take`](Self::take) may read from it. Nothing else does, also not while one of these waits: what is not durable is written, and what is
 /// settled is removed, by a thread `homing-outbox`, which is there while there is something to do and ends after a second without. An
 /// outbox in memory has no thread.
 ///
@@ -130,23 +130,6 @@ struct Shared {
     on_news: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
-/// What to do after a server refused a batch as too large (`413`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TooLarge {
-    /// Take a batch of at most so many bytes: half as many.
-    Smaller {
-        /// For [`Outbox::take`].
-        at_most_bytes: usize,
-    },
-    /// The report was alone and larger than [`NEVER_TOO_LARGE`]: it is dropped, counted and told as [`OutboxEvent::TooLarge`].
-    Dropped {
-        /// Its name.
-        id: ReportId,
-    },
-    /// The report was alone and small. It waits on; what is wrong is the server.
-    ServerIsWrong,
-}
-
 impl Outbox {
     /// An outbox that keeps its reports for the life of the process. A durable submit is an error that says so.
     pub fn in_memory(limits: Limits) -> Self {
@@ -160,6 +143,11 @@ impl Outbox {
     pub fn open(folder: impl AsRef<Path>, limits: Limits) -> Self {
         let systems: Systems = Arc::new(|| Box::new(Real));
         Self::with(Some(Home::new(folder.as_ref(), systems)), &limits, system_clock(), true)
+    }
+
+    /// It has no folder, and nothing of it ever waits for a disk.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.shared.home.is_none()
     }
 
     fn with(home: Option<Home>, limits: &Limits, clock: Clock, with_a_thread: bool) -> Self {
@@ -265,8 +253,8 @@ impl Outbox {
     ///
     /// The reports wait on. Until something is settled or dropped, the next batch begins with the same report.
     pub fn take(&self, lane: Lane, at_most_bytes: usize) -> Option<Batch> {
+        let batch = self.shared.line(lane).take(self.shared.now(), at_most_bytes);
         let mut state = self.shared.line(lane).state();
-        let batch = state.take(self.shared.now(), at_most_bytes);
         let work = state.has_work() && !std::mem::replace(&mut state.group.called, true);
         let news = !state.events.is_empty();
         drop(state);
@@ -287,6 +275,7 @@ impl Outbox {
         // It may have relieved the lane.
         let news = !state.events.is_empty();
         drop(state);
+        self.shared.unlearn(batch.lane());
         self.after_removal(settled > 0, news);
         settled
     }
@@ -302,13 +291,25 @@ impl Outbox {
             return TooLarge::ServerIsWrong;
         }
         let mut state = self.shared.line(batch.lane()).state();
-        if state.drop_refused(id.series, id.number) {
+        if state.drop_too_large(id.series, id.number) {
             state.events.push(OutboxEvent::TooLarge { id, bytes });
         }
         drop(state);
         self.shared.unlearn(batch.lane());
         self.after_removal(true, true);
         TooLarge::Dropped { id }
+    }
+
+    /// Says that a server has answered, and does not take this batch: for another reason than its size, or a size that cannot be
+    /// smaller. What waits is taken again.
+    ///
+    /// A report that is refused alone 12 times in a row may be at fault itself. When [`take`](Self::take) is called within 10 s after such
+    /// a refusal, the batch begins with the report behind it. If the server takes that, the first one is dropped, counted and told
+    /// as [`OutboxEvent::NotTaken`]; if not, it is the server, and all of them wait on.
+    ///
+    /// A connection that breaks says nothing about a report and is not told here.
+    pub fn refused(&self, batch: &Batch) {
+        self.shared.line(batch.lane()).state().refused(batch, self.shared.now());
     }
 
     fn after_removal(&self, removed: bool, news: bool) {
@@ -337,6 +338,9 @@ impl Outbox {
     /// A report after [`SubmitError::NotDurable`] waits in memory until the folder is tried again: at the next submit or look at a lane,
     /// 30 s after the last try at the earliest. A driver with a timer lets it wait no longer than that.
     pub fn next_tending(&self) -> Option<Duration> {
+        if !self.shared.troubled.load(Ordering::Relaxed) {
+            return None;
+        }
         let now = self.shared.now().boot;
         let due = |line: &Line| Some(line.state().group.retry_at).filter(|&at| at != 0);
         let next = self.shared.lines.iter().filter_map(due).min()?;

@@ -6,12 +6,11 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io;
 
 use super::batch::LEAST_FRAME;
 use super::entry::{self, HEADER, Salt};
+use super::reading::{InFile, Piece};
 use super::segment_name::SegmentName;
-use super::shelf::Shelf;
 use super::time::Now;
 use crate::types::{ReportKind, Series};
 
@@ -85,11 +84,13 @@ pub(super) struct Segment {
 }
 
 /// The next entries to send.
-pub(super) struct Span {
+struct Span {
     from: usize,
-    pub(super) until: usize,
+    until: usize,
     start: u64,
     end: u64,
+    /// Bytes of a batch, at least.
+    in_batch: u64,
 }
 
 impl Segment {
@@ -147,11 +148,6 @@ impl Segment {
         self.first
     }
 
-    /// The index behind its last entry.
-    pub(super) fn end_index(&self) -> usize {
-        self.lengths.len()
-    }
-
     /// The number of its first entry that is left; [`end`](Self::end) when there is none.
     pub(super) fn front(&self) -> u64 {
         self.first + self.gone as u64
@@ -183,7 +179,7 @@ impl Segment {
 
     /// Notes each entry of its file, which has these bytes.
     pub(super) fn note_all(&mut self, bytes: &[u8], digest: impl Fn(&[u8]) -> u64) {
-        let Some(span) = self.span(u64::MAX) else { return };
+        let Some(span) = self.span(0, u64::MAX) else { return };
         let data_at = self.disk.as_ref().map_or(0, |disk| disk.data_at);
         let at = usize::try_from(data_at + span.start).unwrap_or(usize::MAX);
         self.digests = vec![0; self.lengths.len()];
@@ -294,48 +290,64 @@ impl Segment {
         if believable { here.max(now.wall - run.newest) } else { here }
     }
 
-    /// The next entries that may fit into so many bytes of a batch; one at least. `None`: there is none.
-    pub(super) fn span(&self, at_most: u64) -> Option<Span> {
-        let mut span =
-            Span { from: self.gone, until: self.gone, start: self.gone_bytes, end: self.gone_bytes };
-        let mut in_batch = 0;
-        for &length in &self.lengths[self.gone..] {
+    /// The next entries that may fit into so many bytes of a batch, behind so many that are left out; one at least. `None`: there
+    /// is none.
+    fn span(&self, without: usize, at_most: u64) -> Option<Span> {
+        let left_out = self.lengths[self.gone..].iter().take(without);
+        let start = self.gone_bytes + left_out.map(|length| u64::from(length & !HOLE)).sum::<u64>();
+        let from = self.lengths.len().min(self.gone + without);
+        let mut span = Span { from, until: from, start, end: start, in_batch: 0 };
+        for &length in &self.lengths[from..] {
             let length = u64::from(length & !HOLE);
             // In a batch, no report has less beside its body than an entry has.
-            in_batch += length.saturating_sub((HEADER - LEAST_FRAME) as u64);
+            let in_batch = span.in_batch + length.saturating_sub((HEADER - LEAST_FRAME) as u64);
             if span.until > span.from && in_batch > at_most {
                 break;
             }
-            (span.until, span.end) = (span.until + 1, span.end + length);
+            (span.until, span.end, span.in_batch) = (span.until + 1, span.end + length, in_batch);
         }
         (span.until > span.from).then_some(span)
     }
 
-    /// The bytes of those entries: from the file, as far as they are in it, and from memory.
-    pub(super) fn read(&mut self, span: &Span, shelf: Option<&mut Shelf>) -> io::Result<Vec<u8>> {
+    /// Those entries, to be read: from the file, as far as they are in it, and from memory.
+    pub(super) fn piece(&mut self, without: usize, at_most: u64) -> Option<Piece> {
+        let span = self.span(without, at_most)?;
         let synced = self.disk.as_ref().map_or(0, |disk| disk.synced);
-        let mut bytes = Vec::new();
-        if let Some(disk) = self.disk.as_mut().filter(|_| span.start < synced) {
-            let shelf = shelf.ok_or(io::ErrorKind::NotFound)?;
-            if disk.reader.is_none() {
-                disk.reader = Some(shelf.open(&disk.name.to_string())?);
-            }
-            let file = disk.reader.as_mut().ok_or(io::ErrorKind::NotFound)?;
-            let length = span.end.min(synced) - span.start;
-            bytes = shelf.read_at(file, disk.data_at + span.start, length)?;
-            if bytes.len() as u64 != length {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
+        let in_file = self.disk.as_mut().filter(|_| span.start < synced).map(|disk| InFile {
+            name: disk.name,
+            at: disk.data_at + span.start,
+            length: span.end.min(synced) - span.start,
+            file: disk.reader.take(),
+        });
         let in_memory = span.start.max(synced)..span.end.max(synced);
         let index = |at: u64| usize::try_from(at - synced).unwrap_or(usize::MAX);
         let tail = self.tail.get(index(in_memory.start)..index(in_memory.end)).unwrap_or_default();
-        bytes.extend_from_slice(tail);
-        Ok(bytes)
+        Some(Piece {
+            segment: self.id,
+            entries: self.entries(&span),
+            in_batch: span.in_batch,
+            is_last: span.until == self.lengths.len(),
+            in_file,
+            bytes: tail.to_vec(),
+        })
+    }
+
+    /// Its file was read, and is kept open for the next time.
+    pub(super) fn was_read(&mut self, name: SegmentName, file: File) {
+        self.unread_since = None;
+        if let Some(disk) = self.disk.as_mut().filter(|disk| disk.name == name) {
+            disk.reader = Some(file);
+        }
+    }
+
+    /// Whether the entry of this number can be read and waits.
+    pub(super) fn has(&self, number: u64) -> bool {
+        let index = usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        number >= self.front() && self.lengths.get(index).is_some_and(|length| length & HOLE == 0)
     }
 
     /// The entries of a span, each with its number and where its bytes are in what was read; holes left out.
-    pub(super) fn entries(&self, span: &Span) -> Vec<(u64, std::ops::Range<usize>)> {
+    fn entries(&self, span: &Span) -> Vec<(u64, std::ops::Range<usize>)> {
         let mut at = 0;
         let mut entries = Vec::with_capacity(span.until - span.from);
         for index in span.from..span.until {

@@ -9,6 +9,23 @@ use crate::store::system::{Found, Place, System};
 /// Makes the calls to the system; tests let them fail.
 pub(super) type Systems = Arc<dyn Fn() -> Box<dyn System> + Send + Sync>;
 
+/// A folder for several threads: each has a [`Shelf`] of its own.
+#[derive(Clone)]
+pub(super) struct Shelves {
+    systems: Systems,
+    place: Arc<Place>,
+}
+
+impl Shelves {
+    pub(super) fn new(systems: Systems, place: Place) -> Self {
+        Self { systems, place: Arc::new(place) }
+    }
+
+    pub(super) fn shelf(&self) -> Shelf {
+        Shelf { system: (self.systems)(), place: Arc::clone(&self.place) }
+    }
+}
+
 /// See the module.
 pub(super) struct Shelf {
     system: Box<dyn System>,
@@ -16,10 +33,6 @@ pub(super) struct Shelf {
 }
 
 impl Shelf {
-    pub(super) fn new(system: Box<dyn System>, place: Arc<Place>) -> Self {
-        Self { system, place }
-    }
-
     /// Whether the folder is still there and private.
     pub(super) fn look(&mut self) -> io::Result<()> {
         match self.system.look_at_folder(&self.place)? {

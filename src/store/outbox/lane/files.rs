@@ -9,7 +9,7 @@ use crate::store::outbox::event::OutboxEvent;
 use crate::store::outbox::pen::Pen;
 use crate::store::outbox::segment::Segment;
 use crate::store::outbox::segment_name::SegmentName;
-use crate::store::outbox::shelf::Shelf;
+use crate::store::outbox::shelf::Shelves;
 use crate::types::{Lane, Series};
 
 /// What a file takes on a disk beside its bytes, at most.
@@ -160,8 +160,8 @@ impl State {
         }
     }
 
-    pub(in crate::store::outbox) fn attach(&mut self, reader: Shelf, pen: Pen, opening: u32) {
-        (self.reader, self.pen) = (Some(reader), Some(pen));
+    pub(in crate::store::outbox) fn attach(&mut self, shelves: Shelves, pen: Pen, opening: u32) {
+        (self.shelves, self.pen) = (Some(shelves), Some(pen));
         self.group.attached = true;
         self.group.open = None;
         if opening != self.group.opening {
@@ -177,7 +177,7 @@ impl State {
 
     /// No folder is in use, not even a [suspended](Self::suspend) one.
     pub(in crate::store::outbox) fn is_detached(&self) -> bool {
-        self.reader.is_none()
+        self.shelves.is_none()
     }
 
     /// The folder is private, or is so again.
@@ -192,7 +192,8 @@ impl State {
         let segment = &mut self.segments[index];
         let Some(disk) = &segment.disk else { return };
         let (name, at, length) = (disk.name, disk.data_at, disk.synced);
-        let read = self.reader.as_mut().and_then(|reader| reader.read_at(&mut file, at, length).ok());
+        let read =
+            self.shelves.as_ref().and_then(|shelves| shelves.shelf().read_at(&mut file, at, length).ok());
         let before = segment.first().saturating_sub(1);
         self.events.push(OutboxEvent::SetAside {
             file: name.to_string(),
@@ -208,7 +209,7 @@ impl State {
 
     /// The folder is there no more, and what was only in it is lost.
     pub(in crate::store::outbox) fn detach(&mut self, problem: &str) {
-        (self.reader, self.pen) = (None, None);
+        (self.shelves, self.pen) = (None, None);
         self.group.attached = false;
         self.group.open = None;
         problem.clone_into(&mut self.group.problem);

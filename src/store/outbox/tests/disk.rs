@@ -24,7 +24,7 @@ pub(super) enum Fault {
 }
 
 #[derive(Clone)]
-pub(super) struct Disk(Arc<Mutex<State>>, Arc<Mutex<()>>);
+pub(super) struct Disk(Arc<Mutex<State>>, Arc<Mutex<()>>, Arc<Mutex<()>>);
 
 struct State {
     above: tempfile::TempDir,
@@ -55,12 +55,24 @@ struct FileState {
 
 impl Disk {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Mutex::new(State::new(scratch(), 0, usize::MAX))), Arc::default())
+        Self(Arc::new(Mutex::new(State::new(scratch(), 0, usize::MAX))), Arc::default(), Arc::default())
     }
 
     /// As long as this is held, no sync ends.
     pub(super) fn hold_syncs(&self) -> MutexGuard<'_, ()> {
         self.1.lock().unwrap()
+    }
+
+    /// As long as this is held, no read ends.
+    pub(super) fn hold_reads(&self) -> MutexGuard<'_, ()> {
+        self.2.lock().unwrap()
+    }
+
+    /// Waits for the first call of this name since so many calls were made.
+    pub(super) fn until(&self, name: &str, calls: usize) {
+        while !self.calls()[calls..].contains(&name) {
+            std::thread::yield_now();
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -249,6 +261,8 @@ impl System for Disk {
     }
 
     fn read(&mut self, file: &mut File, most: u64) -> io::Result<Vec<u8>> {
+        self.call("read_begins", |_| Ok(()))?;
+        drop(self.2.lock().unwrap());
         self.call("read", |state| {
             use std::os::unix::fs::MetadataExt;
             let number = file.metadata()?.ino();

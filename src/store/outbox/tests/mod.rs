@@ -10,9 +10,12 @@ mod layout;
 mod model;
 #[cfg(unix)]
 mod power;
+#[cfg(unix)]
+mod reading;
 // Folders have modes, and are removed while their files are open.
 #[cfg(unix)]
 mod reattached;
+mod refused;
 #[cfg(unix)]
 mod server;
 mod unlearned;
