@@ -1508,6 +1508,11 @@ typedef struct {
     // The folder in which reports wait for a server; it is made if it is not there, and is for one client at a time. NULL:
     // they wait in memory, and a durable submit is HOMING_ERROR_NOT_DURABLE.
     const char *outbox_folder;
+    // Below which path of every server homing's own requests are; NULL: /homing/v1. It begins with / and does not end with it, and has at
+    // most 128 bytes; another one is refused with HOMING_ERROR_RANGE.
+    const char *path_prefix;
+    // The same for calls; NULL: /call below path_prefix. Homing's own requests must not be below it.
+    const char *call_prefix;
 } homing_options;
 
 // Gives the value that was asked for: len bytes at data, which are copied. At most 1,024 KiB. Only inside the

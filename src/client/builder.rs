@@ -18,9 +18,9 @@ use super::ending::Ending;
 use super::events::EventQueue;
 use super::mail::{Mail, Message};
 use super::persistence::{Earlier, Keeper};
-use super::prepare::PrepareError;
 use super::reports::Reports;
 use super::routes::{MOST_ROUTES, Proxies};
+use super::start_error::{LEAST_STACK_SIZE, StartError};
 use super::status::{Hook, Status, StatusCell};
 use super::store_trouble::StoreTrouble;
 use super::worker::Worker;
@@ -32,23 +32,21 @@ use crate::engine::{Command, Engine, Setup, Tuning};
 use crate::net::protocol::Homing;
 use crate::net::{Limits, NewSocket, SocketHook};
 use crate::platform::{Clock, Interfaces, Logger, Sleep, machine, quiet_threads};
-use crate::settings::{Settings, UnknownLocation};
+use crate::settings::Settings;
 #[cfg(feature = "outbox")]
 use crate::store::outbox::Outbox;
 use crate::store::{Folder, Store};
-use crate::types::AgentId;
+use crate::types::{AgentId, Paths};
 
 /// Said outright, because the standard library would ask the environment. Ours takes a few tens of KiB of it; callbacks of
 /// the application are used to the 2 MiB and more of other threads.
 const STACK_SIZE: usize = 2 * 1024 * 1024;
 
-/// A handshake with long certificate chains needs a fifth of it.
-pub(crate) const LEAST_STACK_SIZE: usize = 256 * 1024;
-
 /// A client that has not been started.
 pub struct Builder {
     settings: Arc<Settings>,
     agent: AgentId,
+    paths: Paths,
     tuning: Tuning,
     limits: Limits,
     location: Option<Arc<str>>,
@@ -71,35 +69,6 @@ pub struct Builder {
     logger: Logger,
 }
 
-/// Why a client was not started.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// [`Builder::routes`] was given no way, or too many.
-    #[error("there must be 1 to {MOST_ROUTES} routes; the direct one is there when none is named")]
-    Routes,
-    /// [`Builder::stack_size`] is too small for the client's thread.
-    #[error(
-        "a stack of {bytes} bytes is too small for the client's thread: it needs at least {LEAST_STACK_SIZE}"
-    )]
-    StackSize {
-        /// What was asked for.
-        bytes: usize,
-    },
-    /// [`Builder::location`] named a location that the settings do not have.
-    #[error(transparent)]
-    UnknownLocation(#[from] UnknownLocation),
-    /// The settings cannot be put in force.
-    #[error(transparent)]
-    Prepare(#[from] PrepareError),
-    /// The system gave no random numbers.
-    #[error("the system gives no random numbers")]
-    NoRandomness,
-    /// The system gave no thread, or nothing to wait on.
-    #[error("the system has no resources for the client: {0}")]
-    System(#[from] io::Error),
-}
-
 impl Client {
     /// Begins to describe a client for these settings. `agent_id` says which agent it is: the same after every restart.
     pub fn builder(settings: impl Into<Arc<Settings>>, agent_id: AgentId) -> Builder {
@@ -112,6 +81,7 @@ impl Builder {
         Self {
             settings,
             agent,
+            paths: Paths::default(),
             tuning: Tuning::default(),
             limits: Limits::default(),
             location: None,
@@ -363,6 +333,13 @@ impl Builder {
         self
     }
 
+    /// Where on every management server the requests go. Default: below `/homing/v1`.
+    #[must_use]
+    pub fn paths(mut self, paths: Paths) -> Self {
+        self.paths = paths;
+        self
+    }
+
     /// Fixes every random choice, for demonstrations and tests. Without it the system chooses, and
     /// a fleet that starts together spreads.
     #[must_use]
@@ -422,7 +399,7 @@ impl Builder {
         let limits = Arc::new(self.limits);
         let config = Config {
             // Even with a fixed seed two lives must not share their idempotency keys.
-            protocol: Box::new(Homing::new(self.agent, Arc::clone(&limits), random()?)),
+            protocol: Box::new(Homing::new(self.agent, self.paths, Arc::clone(&limits), random()?)),
             limits,
             settings: prepared,
             clock: trust_clock,

@@ -66,6 +66,7 @@ mod reports;
 mod reread;
 mod routes;
 mod stamp;
+mod start_error;
 mod status;
 mod store_trouble;
 mod stored;
@@ -77,9 +78,9 @@ mod trust_clock;
 mod worker;
 mod writer;
 
+pub use builder::Builder;
 #[cfg(feature = "capi")]
 pub(crate) use builder::random;
-pub use builder::{Builder, StartError};
 pub use consent::{Consent, OfferedSettings};
 pub use credential_provider::Asked;
 pub use credentials::{CredentialError, Credentials};
@@ -89,6 +90,7 @@ pub use handle::Client;
 use handle::{EventCallback, Shared, ThreadHook};
 pub use prepare::{PrepareError, read_policy};
 pub use routes::{RouteChoice, RouteError};
+pub use start_error::StartError;
 
 pub use crate::net::{Limits, LimitsError, NewSocket, Proxy, ProxyCredentialsError};
 pub(crate) use crate::platform::Process;

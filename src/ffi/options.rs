@@ -19,6 +19,7 @@ use crate::engine::Tuning;
 use crate::net::Limits;
 use crate::settings::Settings;
 use crate::store::{MAX_VALUE, Store};
+use crate::types::{Paths, PathsError};
 
 /// Something failed that ought not to.
 pub const HOMING_LOG_ERROR: i32 = 1;
@@ -190,11 +191,18 @@ pub struct homing_options {
     /// The folder in which reports wait for a server; it is made if it is not there, and is for one client at a time. NULL:
     /// they wait in memory, and a durable submit is `HOMING_ERROR_NOT_DURABLE`.
     pub outbox_folder: *const c_char,
+    /// Below which path of every server homing's own requests are; NULL: `/homing/v1`. It begins with `/` and does not end with it, and has at
+    /// most 128 bytes; another one is refused with `HOMING_ERROR_RANGE`.
+    pub path_prefix: *const c_char,
+    /// The same for calls; NULL: `/call` below `path_prefix`. Homing's own requests must not be below it.
+    pub call_prefix: *const c_char,
 }
 
 const POINTER: usize = size_of::<*const u8>();
-const _: () =
-    assert!(no_padding(size_of::<homing_options>(), &[8, 14 * POINTER, 4, 4, 15 * POINTER, 4, 4, POINTER]));
+const _: () = assert!(no_padding(
+    size_of::<homing_options>(),
+    &[8, 14 * POINTER, 4, 4, 15 * POINTER, 4, 4, 3 * POINTER]
+));
 
 // SAFETY: `repr(C)`, the size first, pointers and sizes and two numbers side by side; zero is NULL and 0.
 unsafe impl Growing for homing_options {
@@ -230,6 +238,7 @@ pub(super) unsafe fn builder(
         if let Some(folder) = text::optional(options.outbox_folder, "options.outbox_folder")? {
             builder = builder.outbox(of_folder(folder));
         }
+        builder = builder.paths(paths(options)?);
         if let Some(name) = text::optional(options.thread_name, "options.thread_name")? {
             builder = builder.thread_name(name);
         }
@@ -249,6 +258,18 @@ pub(super) unsafe fn builder(
         builder = taken(builder, options)?;
         hooks(builder, options, data, handle)
     }
+}
+
+/// Where the requests go.
+unsafe fn paths(options: &homing_options) -> Result<Paths, Failed> {
+    // SAFETY: the caller's promises, here and below.
+    let (own, calls) = unsafe {
+        let own = text::optional(options.path_prefix, "options.path_prefix")?;
+        (own, text::optional(options.call_prefix, "options.call_prefix")?)
+    };
+    let failed = |error: PathsError| Failed::new(HOMING_ERROR_RANGE, error.to_string());
+    let paths = own.map_or_else(|| Ok(Paths::default()), Paths::below).map_err(failed)?;
+    calls.map_or_else(|| Ok(paths.clone()), |calls| paths.clone().with_calls(calls)).map_err(failed)
 }
 
 /// Which settings of servers are taken.

@@ -37,7 +37,7 @@ pub fn take_in(
 fn understood(answer: Answer, limits: &Limits, wall: SystemTime) -> (u16, Vec<u8>) {
     assert!(answer.fields.len() <= limits.head_fields);
     let agent = "fuzzed".parse().expect("a valid id");
-    let homing = Homing::new(agent, Arc::new(limits.clone()), 0);
+    let homing = Homing::new(agent, crate::types::Paths::default(), Arc::new(limits.clone()), 0);
     let request = Request::Heartbeat { purpose: Purpose::Beat };
     let Outcome { verdict, .. } = homing.outcome(&request, &answer, wall);
     match verdict {

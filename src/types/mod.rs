@@ -15,6 +15,8 @@ mod id;
 mod json;
 mod nearest;
 mod outcome;
+#[cfg(feature = "client")]
+mod paths;
 mod printable;
 mod proof;
 mod report;
@@ -38,6 +40,8 @@ pub(crate) use json::{Object, Unreadable, read_object};
 pub(crate) use nearest::nearest;
 pub(crate) use outcome::NOT_MODIFIED;
 pub use outcome::{News, Outcome, Verdict};
+#[cfg(feature = "client")]
+pub use paths::{Paths, PathsError};
 pub use printable::Printable;
 pub(crate) use printable::{is_unseen, printable};
 pub use proof::{Medium, Proof, Route, Via};

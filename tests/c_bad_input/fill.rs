@@ -319,6 +319,11 @@ fn options(owner: &str, name: &str) -> Option<Fill> {
         "outbox_folder" => {
             text("NULL", OK).all(&[r#""""#, r#""/dev/null/nothing""#, "long_text(100000)"], OK)
         }
+        "path_prefix" => text("NULL", OK)
+            .all(&[r#""""#, r#""vendor""#, r#""/vendor/""#, r#""/a/../b""#, "long_text(100000)"], RANGE),
+        "call_prefix" => {
+            text("NULL", OK).all(&[r#""""#, r#""/homing/v1""#, r#""/homing""#, "long_text(100000)"], RANGE)
+        }
         "reserved_too" => Fill::right("0").all(&["1", "UINT32_MAX"], RANGE),
         // One without the other.
         "store_load" => Fill::right("store_load").and("NULL", NULL),

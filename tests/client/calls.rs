@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use homing::engine::Event;
-use homing::types::{Call, CallError};
+use homing::types::{Call, CallError, Durability, Paths, Report, ReportKind};
 
 use crate::server::{Authority, Conversation, Request, Server};
 use crate::{attached, builder, heartbeat, ok, public, settings, start, wait_for};
@@ -30,6 +30,30 @@ fn echo(request: &Request) -> String {
     let status = request.line.split(['/', ' ', '?']).nth(5).unwrap();
     let body = String::from_utf8(request.body.clone()).unwrap();
     format!("HTTP/1.1 {status} x\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+}
+
+#[test]
+fn all_requests_go_where_the_product_wants_them() {
+    let server = Server::plain("a", |conversation| {
+        while conversation.request().is_some() {
+            conversation.say(&ok("do this"));
+        }
+    });
+    let paths = Paths::below("/vendor/agent").unwrap().with_calls("/vendor/api").unwrap();
+    let client = builder(settings(&[&server], public())).paths(paths).start().unwrap();
+    attached(&client);
+    assert_eq!(client.call(Call::get("inventory")).unwrap().status, 200);
+    client.submit(Report { kind: ReportKind::RiskFound, body: Vec::new() }, Durability::Buffered).unwrap();
+    wait_for(&client, |event| (event.event.name() == "upload_failed").then_some(()));
+    let lines: Vec<_> = server.requests().into_iter().map(|request| request.line).collect();
+    for line in [
+        "POST /vendor/agent/heartbeat HTTP/1.1",
+        "GET /vendor/api/inventory HTTP/1.1",
+        "POST /vendor/agent/upload/critical HTTP/1.1",
+    ] {
+        assert!(lines.iter().any(|known| known == line), "{line}: {lines:?}");
+    }
+    assert!(lines.iter().all(|line| line.contains(" /vendor/")), "{lines:?}");
 }
 
 #[test]

@@ -188,7 +188,7 @@ fn an_integrator_is_told_the_numbers_of_the_code() {
         Code("takes longer than {platform/callback.LONG s words} seconds is logged"),
         Code(
             "is {client/builder.STACK_SIZE MiB} MiB unless the options say otherwise, and at least \
-             {client/builder.LEAST_STACK_SIZE KiB} KiB",
+             {client/start_error.LEAST_STACK_SIZE KiB} KiB",
         ),
         Test("at least 128 KiB of stack left", "a_caller_needs_no_more_stack_than_is_promised"),
         Other("(measured: 48 KiB are enough"),
@@ -343,7 +343,7 @@ fn the_documentation_in_the_code_has_its_numbers() {
         Code("the {client/builder.STACK_SIZE MiB} MiB and more of other threads"),
         Code("At least 1 and at most {client/routes.MOST_ROUTES}."),
         Code(
-            "Default {client/builder.STACK_SIZE MiB} MiB; at least {client/builder.LEAST_STACK_SIZE \
+            "Default {client/builder.STACK_SIZE MiB} MiB; at least {client/start_error.LEAST_STACK_SIZE \
              KiB} KiB,",
         ),
     ]);
@@ -374,6 +374,7 @@ fn the_header_has_the_numbers_of_the_code() {
         Code("len bytes at body, at most {store/outbox/entry.MAX_BODY KiB} KiB"),
         Code("waits for that, {store/outbox.HELD_UP s} s at most"),
         Code("A lone report above {store/outbox/too_large.NEVER_TOO_LARGE KiB} KiB is dropped by this"),
+        Code("and has at most {types/paths.MOST} bytes; another one is refused"),
         Code("refused alone {store/outbox/suspect.ENOUGH} times in a row may be at fault itself"),
         Code("a homing_outbox_take within {store/outbox/suspect.AT_ONCE} s gives the ones behind it"),
         Test("32 for each report included", "the_body_has_each_report_behind_its_number_kind_and_length"),
@@ -401,7 +402,7 @@ fn the_header_has_the_numbers_of_the_code() {
         ),
         Code("at most {client/credentials.MOST_BYTES KiB} KiB, as are all names and values"),
         Code(
-            "at least {client/builder.LEAST_STACK_SIZE KiB} KiB; 0 for {client/builder.STACK_SIZE MiB} \
+            "at least {client/start_error.LEAST_STACK_SIZE KiB} KiB; 0 for {client/builder.STACK_SIZE MiB} \
              MiB",
         ),
         Code("status_len bytes of the product's own, at most {ffi/options.MOST_STATUS MiB} MiB"),

@@ -10,15 +10,12 @@ use crate::net::source::Source;
 use crate::settings::Server;
 use crate::types::Verdict;
 
-/// Below this every path is the product's.
-const PREFIX: &str = "/homing/v1/call/";
-
 pub(super) fn request(homing: &Homing, server: &Server, content: Content) -> Option<HttpRequest> {
     let Content::Call(call) = content else {
         return None;
     };
     let source = Source::bytes(call.body.clone());
-    let mut head = homing.begin(call.method, &[PREFIX, &call.path].concat(), server);
+    let mut head = homing.begin_below(homing.paths.calls(), call.method, &["/", &call.path].concat(), server);
     head.push_str(&call.lines());
     if source.length() > 0 || !matches!(call.method, "GET" | "DELETE") {
         add(&mut head, "Content-Length", &source.length().to_string());

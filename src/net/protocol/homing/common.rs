@@ -5,13 +5,14 @@ use std::sync::Arc;
 use super::fields;
 use crate::net::Limits;
 use crate::settings::{self, Server};
-use crate::types::AgentId;
+use crate::types::{AgentId, Paths};
 
 /// Bytes of a common request, a short status included: it is written without its text being moved to where there is more room.
 const ROOM: usize = 512;
 
 /// What is the same in every request of one client.
 pub(crate) struct Homing {
+    pub(super) paths: Paths,
     /// The field that names the agent.
     pub(super) agent: String,
     pub(super) limits: Arc<Limits>,
@@ -20,21 +21,26 @@ pub(crate) struct Homing {
 }
 
 impl Homing {
-    pub(crate) fn new(agent: AgentId, limits: Arc<Limits>, life: u64) -> Self {
+    pub(crate) fn new(agent: AgentId, paths: Paths, limits: Arc<Limits>, life: u64) -> Self {
         let version = env!("CARGO_PKG_VERSION");
         let agent = format!("User-Agent: homing/{version}\r\n{}: {agent}\r\n", fields::AGENT);
-        Self { agent, limits, life }
+        Self { paths, agent, limits, life }
     }
 
-    /// The lines with which every request begins.
+    /// The lines with which a request of homing's own begins, to this path below its prefix.
     pub(super) fn begin(&self, method: &str, path: &str, server: &Server) -> String {
+        self.begin_below(self.paths.own(), method, path, server)
+    }
+
+    /// The lines with which every request begins, to this path below a prefix.
+    pub(super) fn begin_below(&self, prefix: &str, method: &str, path: &str, server: &Server) -> String {
         let usual_port = match server.protocol {
             settings::Protocol::Https => ":443",
             settings::Protocol::Http => ":80",
         };
         let host = server.authority.strip_suffix(usual_port).unwrap_or(&server.authority);
         let mut head = String::with_capacity(ROOM);
-        for part in [method, " ", path, " HTTP/1.1\r\nHost: ", host, "\r\n", &self.agent] {
+        for part in [method, " ", prefix, path, " HTTP/1.1\r\nHost: ", host, "\r\n", &self.agent] {
             head.push_str(part);
         }
         head

@@ -23,8 +23,8 @@ pub(super) enum Document {
 impl Document {
     const fn path(self) -> &'static str {
         match self {
-            Self::Settings => "/homing/v1/settings",
-            Self::Policy => "/homing/v1/policy",
+            Self::Settings => "/settings",
+            Self::Policy => "/policy",
         }
     }
 

@@ -19,7 +19,7 @@ use crate::platform::logging;
 use crate::settings::Server;
 use crate::types::{Cause, Failure, Listening, Verdict};
 
-const PATH: &str = "/homing/v1/events";
+const PATH: &str = "/events";
 
 /// `Homing-Keep-Alive` says how long a silence the agent likes; a stream has to be alive for it to be told from a dead one.
 pub(super) fn request(

@@ -14,7 +14,7 @@ use crate::net::source::Source;
 use crate::settings::Server;
 use crate::types::{Cause, Failure, Purpose, Verdict};
 
-const PATH: &str = "/homing/v1/heartbeat";
+const PATH: &str = "/heartbeat";
 
 /// All attempts of one search carry one `Idempotency-Key`, and no two searches of one agent do, also across restarts;
 /// without the status it is another request with a key of its own. What is answered to a probe has no effect, so nothing

@@ -1,4 +1,4 @@
-//! The protocol of homing: plain HTTP/1.1 below `/homing/v1`, written down for servers in `docs/wire.md`.
+//! The protocol of homing: plain HTTP/1.1 below `/homing/v1` or another prefix, written down for servers in `docs/wire.md`.
 
 mod call;
 mod common;
@@ -76,7 +76,7 @@ mod tests {
     use crate::net::head::Head;
     use crate::net::sink::Sink;
     use crate::settings;
-    use crate::types::{Cause, Failure, Host, Purpose, ServerId, Verdict};
+    use crate::types::{Cause, Failure, Host, Paths, Purpose, ServerId, Verdict};
 
     /// Thu, 01 Jan 2026 00:00:00 GMT
     fn wall() -> SystemTime {
@@ -91,7 +91,7 @@ mod tests {
     }
 
     fn homing() -> Homing {
-        Homing::new("agent-1".parse().unwrap(), Arc::default(), 0xabc)
+        Homing::new("agent-1".parse().unwrap(), Paths::default(), Arc::default(), 0xabc)
     }
 
     fn outcome(answer: &Answer) -> Outcome<'_> {

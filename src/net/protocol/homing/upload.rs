@@ -13,7 +13,7 @@ use crate::net::source::Source;
 use crate::settings::Server;
 use crate::types::{Cause, Failure, Lane, Verdict};
 
-const PATH: &str = "/homing/v1/upload/";
+const PATH: &str = "/upload/";
 
 /// Series and numbers name the reports for ever: what is sent again, in whatever batch, has the same. The key names
 /// the batch.
@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn an_upload_names_its_reports_by_series_and_number() {
-        let homing = Homing::new("agent-1".parse().unwrap(), Arc::default(), 1);
+        let homing =
+            Homing::new("agent-1".parse().unwrap(), crate::types::Paths::default(), Arc::default(), 1);
         let server = Server {
             id: ServerId::new("a"),
             authority: "a.example:443".into(),
