@@ -409,7 +409,6 @@ impl Builder {
             proxies,
             hook: self.socket_hook,
         };
-        let driver = Driver::new(config, sleep.waker());
         let writer =
             keeper.map(|keeper| Writer::new(keeper, sleep.waker(), self.stack_size, shared.around_threads()));
         let worker = Worker {
@@ -417,9 +416,9 @@ impl Builder {
             callback: self.callback,
             clock,
             started,
+            driver: Driver::new(config, sleep.waker()),
             sleep,
             interfaces,
-            driver,
             writer,
             memory_problem: problem,
             store_trouble: StoreTrouble::new(problems, broken),
@@ -430,6 +429,7 @@ impl Builder {
             drop_guard: self.drop_guard,
             end: None,
             network: None,
+            ahead: None,
             stopped: false,
         };
         let thread = thread::Builder::new().name(self.thread_name).stack_size(self.stack_size);

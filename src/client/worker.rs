@@ -58,6 +58,8 @@ pub(super) struct Worker {
     pub(super) end: Option<Moment>,
     /// Which network the machine is on, as far as the system knows.
     pub(super) network: Option<NetworkId>,
+    /// Seconds by which the wall clock was ahead of the client's when it last woke.
+    pub(super) ahead: Option<i64>,
     pub(super) stopped: bool,
 }
 
@@ -113,7 +115,7 @@ impl Worker {
         self.look_which_network();
         while !self.stopped {
             // What was submitted before a stop was asked for is known before it.
-            self.driver.look_at_outbox(self.clock.now());
+            self.driver.look_at_outbox(self.clock);
             self.read_mail();
             self.hear_writer();
             self.driver.step(self.sleep.registry(), self.clock.now());
@@ -256,22 +258,16 @@ impl Worker {
         while let Some(heard) = self.driver.next() {
             let now = self.clock.now();
             let shared = Arc::clone(&self.client.shared);
-            let (actions, events) = self.driver.emit(heard, |input| {
-                let mut engine = shared.engine();
-                engine.handle(now, input);
-                let actions: Vec<_> = std::iter::from_fn(|| engine.poll_action()).collect();
-                let events: Vec<_> = std::iter::from_fn(|| engine.poll_event()).collect();
-                (actions, events)
-            });
-            // The engine is free again: the application may look at it from its callback.
-            for action in actions {
+            self.driver.emit(heard, |input| shared.engine().handle(now, input));
+            // The engine is free while something is done or told: the application may look at it from its callback.
+            while let Some(action) = shared.poll_action() {
                 if let Action::Remember { version } = action {
                     self.remember(version);
                 } else {
                     self.driver.perform(action, now);
                 }
             }
-            for event in events {
+            while let Some(event) = shared.poll_event() {
                 self.deliver(event);
             }
             self.driver.settle();
@@ -416,9 +412,11 @@ impl Worker {
             .min();
         let before = self.clock.now();
         let until = if self.driver.is_pending() { Some(before) } else { deadline };
-        let ahead = self.wall_ahead();
+        let was_ahead = self.ahead.unwrap_or_else(|| self.wall_ahead());
         self.sleep.until(until)?;
-        if self.wall_ahead().abs_diff(ahead) > STEP.as_secs() {
+        let ahead = self.wall_ahead();
+        self.ahead = Some(ahead);
+        if ahead.abs_diff(was_ahead) > STEP.as_secs() {
             self.driver.hear(Heard::ClockStepped);
         }
         if was_suspended(deadline, before, self.clock.now()) {
@@ -447,6 +445,14 @@ impl Shared {
     /// The engine; whoever holds this must not call the application.
     pub(super) fn engine(&self) -> std::sync::MutexGuard<'_, crate::engine::Engine> {
         self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn poll_action(&self) -> Option<Action> {
+        self.engine().poll_action()
+    }
+
+    fn poll_event(&self) -> Option<Event> {
+        self.engine().poll_event()
     }
 }
 

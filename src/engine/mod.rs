@@ -48,7 +48,9 @@ mod snapshot;
 mod takes_settings;
 mod trial;
 mod tuning;
+mod wake;
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 pub use event::{Event, Fullness, Next, Notice};
@@ -68,6 +70,7 @@ pub use snapshot::{
 };
 pub use takes_settings::TakesSettings;
 pub use tuning::{Tuning, TuningError};
+pub use wake::Wake;
 
 #[cfg(feature = "client")]
 pub(crate) use attachment::MOST_CALLS;
@@ -114,28 +117,15 @@ pub struct Engine {
     memory: Memory,
     memory_version: u64,
     /// What the memory was when it was last asked to be stored, in a number; `None` when it could not be.
-    memory_digest: Option<u64>,
+    memory_digest: Option<NonZeroU64>,
     /// It was told that the memory cannot be stored, and it has not been since.
     memory_is_lost: bool,
+    /// What is due next, as of the last input, and when.
+    wake: Option<Wake>,
+    due: Moment,
     /// How often facts went round for the last input.
     #[cfg(test)]
     rounds: usize,
-}
-
-/// What a deadline is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Wake {
-    /// Actions or events wait to be drained.
-    Drain,
-    /// A limit, a start, a probe or the end of a wait.
-    Attachment,
-    /// A heartbeat or a stream is due.
-    Schedule,
-    /// The reference servers are asked, or have had their time.
-    Location,
-    /// The budget of settings on trial is looked at.
-    Trial,
 }
 
 impl Engine {
@@ -185,7 +175,7 @@ impl Engine {
         warn(&mut cx);
         let attached = attachment.memory_digest(&tuning.schedule, now);
         let memory_digest = Some(trial.digest(attached, &tuning.trial));
-        Self {
+        let mut engine = Self {
             agent,
             in_force,
             now,
@@ -202,9 +192,13 @@ impl Engine {
             network,
             guard,
             tuning,
+            wake: None,
+            due: now,
             #[cfg(test)]
             rounds: 0,
-        }
+        };
+        engine.note_due();
+        engine
     }
 
     // --- getters ---
@@ -217,12 +211,7 @@ impl Engine {
         if !self.queue.is_empty() {
             return Some((self.now, Wake::Drain));
         }
-        let attachment = self.attachment.deadline(self.present(), &self.tuning);
-        let attachment = attachment.map(|at| (at, Wake::Attachment));
-        let schedule = self.schedule.next_heartbeat().map(|at| (at, Wake::Schedule));
-        let location = self.location_deadline().map(|at| (at, Wake::Location));
-        let trial = self.trial.deadline(&self.tuning.trial).map(|at| (at, Wake::Trial));
-        attachment.into_iter().chain(schedule).chain(location).chain(trial).min_by_key(|(at, _)| *at)
+        self.wake.map(|wake| (self.due, wake))
     }
 
     /// What must outlive the process, as of the last [`Action::Remember`].
@@ -401,12 +390,8 @@ impl Engine {
             exchange_facts(cx, attachment, location, schedule, trial);
             trial.tick(cx.now, &cx.tuning.trial);
             let followed = self.follow_location() | self.follow_trial();
-            let location = self.location_deadline();
-            let attachment = self.attachment.deadline(self.present(), &self.tuning);
-            let trial = self.trial.deadline(&self.tuning.trial);
-            let due =
-                attachment.into_iter().chain(self.schedule.next_heartbeat()).chain(location).chain(trial);
-            if !followed && due.min().is_none_or(|due| due > self.now) {
+            self.note_due();
+            if !followed && (self.wake.is_none() || self.due > self.now) {
                 break;
             }
         }
@@ -421,8 +406,19 @@ impl Engine {
         changed
     }
 
-    fn location_deadline(&self) -> Option<Moment> {
-        self.location.as_ref()?.deadline(self.in_force.settings(), &self.tuning)
+    /// Works out what is due next.
+    fn note_due(&mut self) {
+        let attachment = self.attachment.deadline(self.present(), &self.tuning);
+        let attachment = attachment.map(|at| (at, Wake::Attachment));
+        let schedule = self.schedule.next_heartbeat().map(|at| (at, Wake::Schedule));
+        let location = self.location.as_ref();
+        let location =
+            location.and_then(|location| location.deadline(self.in_force.settings(), &self.tuning));
+        let location = location.map(|at| (at, Wake::Location));
+        let trial = self.trial.deadline(&self.tuning.trial).map(|at| (at, Wake::Trial));
+        let due = attachment.into_iter().chain(schedule).chain(location).chain(trial);
+        let first = due.min_by_key(|(at, _)| *at);
+        (self.due, self.wake) = first.map_or((self.now, None), |(at, wake)| (at, Some(wake)));
     }
 
     /// Tells the driver which of the replaced settings nothing refers to any more.
@@ -450,6 +446,7 @@ impl Engine {
         self.memory = Memory { settings: self.trial.memory(), ..attached };
         self.memory_version += 1;
         self.trial.is_stored_as(self.memory_version);
+        self.note_due();
         self.queue.act(Action::Remember { version: self.memory_version });
     }
 }

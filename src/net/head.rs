@@ -116,8 +116,9 @@ impl Head {
 impl Fields {
     /// The first field of this name, if it is printable ASCII, without the space around it.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        let text = std::str::from_utf8(self.all(name).next()?).ok()?;
-        text.bytes().all(|byte| byte == b'\t' || byte == b' ' || byte.is_ascii_graphic()).then(|| text.trim())
+        let value = self.all(name).next()?;
+        let is_printable = value.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t'));
+        if is_printable { std::str::from_utf8(value.trim_ascii()).ok() } else { None }
     }
 
     /// Every field of this name, in whatever case it is written.
@@ -125,7 +126,8 @@ impl Fields {
         let part = |place: &Range<usize>| self.text.get(place.clone()).unwrap_or_default();
         self.places
             .iter()
-            .filter(move |(at, _)| part(at).eq_ignore_ascii_case(name.as_bytes()))
+            // Most names differ in their length.
+            .filter(move |(at, _)| at.len() == name.len() && part(at).eq_ignore_ascii_case(name.as_bytes()))
             .map(move |(_, at)| part(at))
     }
 
@@ -151,7 +153,7 @@ impl Fields {
 /// Where the first head in `input` ends, looking from `from` on.
 fn blank_line(input: &[u8], from: usize) -> Option<usize> {
     let rest = input.get(from..)?;
-    rest.iter().enumerate().filter(|(_, byte)| **byte == b'\n').find_map(|(at, _)| {
+    memchr::memchr_iter(b'\n', rest).find_map(|at| {
         let length = match rest.get(at + 1..)? {
             [b'\n', ..] => 1,
             [b'\r', b'\n', ..] => 2,

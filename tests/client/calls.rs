@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use homing::engine::Event;
-use homing::types::{Call, CallError, Durability, Paths, Report, ReportKind};
+use homing::types::{Call, CallError};
 
 use crate::server::{Authority, Conversation, Request, Server};
 use crate::{attached, builder, heartbeat, ok, public, settings, start, wait_for};
@@ -32,8 +32,11 @@ fn echo(request: &Request) -> String {
     format!("HTTP/1.1 {status} x\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
+#[cfg(feature = "outbox")]
 #[test]
 fn all_requests_go_where_the_product_wants_them() {
+    use homing::types::{Durability, Paths, Report, ReportKind};
+
     let server = Server::plain("a", |conversation| {
         while conversation.request().is_some() {
             conversation.say(&ok("do this"));

@@ -206,10 +206,12 @@ impl Exchanges {
     ) -> T {
         let outcome = self.protocol.outcome(&request, &answer, SystemTime::now());
         let has_body = !matches!(request, Request::Listen(_));
+        let may_be_signed = matches!(request, Request::Settings { .. });
         let succeeded = has_body && matches!(outcome.verdict, Verdict::Success { .. });
         let told = engine(outcome);
         if succeeded {
-            let signature = self.protocol.signature(&answer).map(Into::into);
+            let signature =
+                if may_be_signed { self.protocol.signature(&answer).map(Into::into) } else { None };
             let body = Some(answer.body.into_bytes().into());
             self.answers.keep(exchange, Adopted { body, covers, signature });
         }

@@ -1,6 +1,6 @@
 //! The connections to management servers, found by their ids.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -21,13 +21,15 @@ pub(super) struct Links {
     proxies: Proxies,
     hook: Option<SocketHook>,
     links: BTreeMap<LinkId, Link>,
-    /// Those that may have something to do at once.
-    pending: BTreeSet<LinkId>,
+    /// Those that may have something to do at once. They are few.
+    pending: Vec<LinkId>,
+    /// Those that have their turn; empty between turns, and kept for its room.
+    due: Vec<LinkId>,
 }
 
 impl Links {
     pub(super) fn new(limits: Arc<Limits>, proxies: Proxies, hook: Option<SocketHook>) -> Self {
-        Self { limits, proxies, hook, links: BTreeMap::new(), pending: BTreeSet::new() }
+        Self { limits, proxies, hook, links: BTreeMap::new(), pending: Vec::new(), due: Vec::new() }
     }
 
     /// These are the ways to the servers from now on: the command for the engine.
@@ -73,7 +75,7 @@ impl Links {
         let made = Link::new(plan, Arc::clone(&self.limits), now);
         let name = made.wanted_name().cloned();
         self.links.insert(link, made);
-        self.pending.insert(link);
+        self.pending.push(link);
         Ok(name)
     }
 
@@ -82,7 +84,7 @@ impl Links {
         let Some(proxy) = self.proxies.get(proxy) else { return };
         for (id, link) in self.links.iter_mut().filter(|(_, link)| link.is_through(proxy)) {
             link.found(found, now);
-            self.pending.insert(*id);
+            self.pending.push(*id);
         }
     }
 
@@ -90,26 +92,33 @@ impl Links {
     pub(super) fn ready(&mut self, id: LinkId) -> bool {
         let Some(link) = self.links.get_mut(&id) else { return false };
         link.ready();
-        self.pending.insert(id);
+        self.pending.push(id);
         true
     }
 
     /// Something was said on this link.
     pub(super) fn wants_a_step(&mut self, id: LinkId) {
-        self.pending.insert(id);
+        self.pending.push(id);
     }
 
-    /// Those to [`step`](Self::step) now.
-    pub(super) fn due(&mut self, now: Moment) -> BTreeSet<LinkId> {
-        let due =
-            self.links.iter().filter(|(_, link)| link.deadline().is_some_and(|deadline| deadline <= now));
-        self.pending.extend(due.map(|(id, _)| *id));
-        mem::take(&mut self.pending)
+    /// Gives a turn to those that may have something to do now. What they have to do after it is for the next.
+    pub(super) fn begin_turn(&mut self, now: Moment) {
+        mem::swap(&mut self.pending, &mut self.due);
+        let is_due = |link: &Link| link.deadline().is_some_and(|deadline| deadline <= now);
+        self.due.extend(self.links.iter().filter(|(_, link)| is_due(link)).map(|(id, _)| *id));
+        // The oldest is the last, and is taken first.
+        self.due.sort_unstable_by(|one, other| other.cmp(one));
+        self.due.dedup();
+    }
+
+    /// The next one to [`step`](Self::step) in this turn.
+    pub(super) fn next_due(&mut self) -> Option<LinkId> {
+        self.due.pop()
     }
 
     pub(super) fn step(&mut self, id: LinkId, registry: &Registry, now: Moment) {
         if self.links.get_mut(&id).is_some_and(|link| link.step(registry, now)) {
-            self.pending.insert(id);
+            self.pending.push(id);
         }
     }
 

@@ -44,7 +44,7 @@ use super::trust_clock::TrustClock;
 use crate::engine::{Action, Command, Event, Input, Target, Turn};
 use crate::net::protocol::{Announcement, Protocol};
 use crate::net::{Limits, Looked, Report, Resolver, SocketHook};
-use crate::platform::{Peers, Waker, logging};
+use crate::platform::{Clock, Peers, Waker, logging};
 use crate::settings::{Server, Settings};
 use crate::trust::Timestamp;
 use crate::types::{
@@ -196,13 +196,13 @@ impl Driver {
     }
 
     /// Looks at the outbox, if there is something new or it is time for that, and sends what was read of it.
-    pub(super) fn look_at_outbox(&mut self, now: Moment) {
-        let is_due = self.tend_at.is_some_and(|at| at <= now);
+    pub(super) fn look_at_outbox(&mut self, clock: Clock) {
+        let is_due = self.tend_at.is_some_and(|at| at <= clock.now());
         if is_due || self.exchanges.outbox_has_news() {
             self.tend_outbox();
         }
         let least = if is_due { TENDING } else { Duration::ZERO };
-        self.tend_at = self.exchanges.next_tending().map(|after| now + after.max(least));
+        self.tend_at = self.exchanges.next_tending().map(|after| clock.now() + after.max(least));
         if let Some((asked, taken)) = self.exchanges.batch_read()
             // Lost meanwhile: the engine is about to hear of it.
             && let Some(link) = self.links.get(asked.link)
@@ -235,7 +235,8 @@ impl Driver {
             }
             self.heard.push_back(Heard::Probed(probe, answer));
         }
-        for id in self.links.due(now) {
+        self.links.begin_turn(now);
+        while let Some(id) = self.links.next_due() {
             self.links.step(id, registry, now);
             while let Some(report) = self.links.report(id) {
                 self.report(id, report, now);

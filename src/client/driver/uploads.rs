@@ -59,15 +59,16 @@ impl Uploads {
     pub(super) fn look(&mut self) -> (Vec<(Lane, Backlog)>, Vec<Event>) {
         // First: what is submitted during the look wakes the loop again.
         self.news.swap(false, Ordering::AcqRel);
-        let changed = Lane::ALL.into_iter().zip(self.told).filter_map(|(lane, told)| {
-            let backlog = self.outbox.backlog(lane);
-            (backlog != told).then_some((lane, backlog))
-        });
-        let changed: Vec<_> = changed.collect();
-        for (lane, backlog) in &changed {
-            self.note(*lane, *backlog);
-        }
-        let events = std::iter::from_fn(|| self.outbox.poll_event()).map(told).collect();
+        let (backlogs, has_events) = self.outbox.backlogs();
+        let changed = Lane::ALL.into_iter().zip(backlogs).zip(self.told);
+        let changed =
+            changed.filter(|((_, backlog), told)| backlog != told).map(|(changed, _)| changed).collect();
+        self.told = backlogs;
+        let events = if has_events {
+            std::iter::from_fn(|| self.outbox.poll_event()).map(told).collect()
+        } else {
+            Vec::new()
+        };
         (changed, events)
     }
 

@@ -12,6 +12,7 @@ use crate::engine::context::Context;
 use crate::engine::event::{Next, span};
 use crate::engine::owners::Owner;
 use crate::engine::session::{Answer, Attempt, Heard, Target, Try};
+use crate::engine::tuning::attachment::Tuning;
 use crate::engine::{Action, Ending, Event, Input, Reason};
 use crate::types::{Cause, Failure, FailureClass, Moment, Purpose, Request};
 
@@ -114,10 +115,15 @@ impl Attachment {
         }
     }
 
+    /// When the heartbeat under way is doubted, and why.
+    fn doubt_at(&self, tuning: &Tuning) -> Option<(Moment, Reason)> {
+        let active = self.active()?;
+        active.heartbeat.doubt_at(|| self.servers.stagger_beside(active.record(), tuning), tuning)
+    }
+
     /// Does whatever is due while attached.
     pub(super) fn tick_attached(&mut self, cx: &mut Context<'_>) {
-        let record = self.active().map_or(0, Active::record);
-        let stagger = self.servers.stagger_beside(record, &cx.tuning.attachment);
+        let doubt = self.doubt_at(&cx.tuning.attachment).filter(|&(at, _)| at <= cx.now);
         let unfed = self.hunger.is_unfed(cx.now);
         let Some(active) = self.active_mut() else {
             return;
@@ -128,9 +134,7 @@ impl Attachment {
         if active.heartbeat.is_under_way() {
             if let Some((failure, which)) = active.heartbeat.expire(cx) {
                 self.beat_failed(cx, failure, which, false);
-            } else if let Some((_, reason)) =
-                active.heartbeat.doubt_at(stagger, &cx.tuning.attachment).filter(|&(at, _)| at <= cx.now)
-            {
+            } else if let Some((_, reason)) = doubt {
                 self.doubt(cx, reason);
             }
         } else if active.search.is_some() {

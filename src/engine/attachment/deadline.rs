@@ -41,8 +41,7 @@ impl Attachment {
 
     /// When the heartbeat under way has taken too long or is doubted.
     fn heartbeat_deadline(&self, active: &Active, tuning: &Tuning) -> Option<Moment> {
-        let stagger = self.servers.stagger_beside(active.record(), tuning);
-        active.heartbeat.limit(stagger, tuning)
+        active.heartbeat.limit(|| self.servers.stagger_beside(active.record(), tuning), tuning)
     }
 
     /// When the server in use is asked again, or left, or has fed the agent nothing for too long.

@@ -104,21 +104,29 @@ impl Heartbeat {
         self.again
     }
 
-    /// When it has taken too long, or others are tried beside it.
-    pub(in crate::engine) fn limit(&self, stagger: Duration, tuning: &Tuning) -> Option<Moment> {
+    /// When it has taken too long, or others are tried beside it. `stagger` is how long a connection may take before that.
+    pub(in crate::engine) fn limit(
+        &self,
+        stagger: impl FnOnce() -> Duration,
+        tuning: &Tuning,
+    ) -> Option<Moment> {
         let limit = self.exchange.as_ref()?.attempt.limit(tuning).0;
         Some(self.doubt_at(stagger, tuning).map_or(limit, |(doubt, _)| doubt.min(limit)))
     }
 
     /// When it has gone without a sign of life for so long that others are tried beside it, and why.
-    pub(in crate::engine) fn doubt_at(&self, stagger: Duration, tuning: &Tuning) -> Option<(Moment, Reason)> {
+    pub(in crate::engine) fn doubt_at(
+        &self,
+        stagger: impl FnOnce() -> Duration,
+        tuning: &Tuning,
+    ) -> Option<(Moment, Reason)> {
         let doubtable = |exchange: &&Exchange| !exchange.is_doubted && !exchange.attempt.has_spare();
         let Exchange { attempt, .. } = self.exchange.as_ref().filter(doubtable)?;
         let silent = attempt.unanswered_since().map(|since| since + self.patience.limit(tuning));
         let fresh = attempt.fresh_until(tuning);
         match (silent, fresh) {
             (Some(silent), fresh) => Some((silent.max(fresh.unwrap_or_default()), Reason::ServerSilent)),
-            (None, None) => Some((attempt.started + stagger, Reason::ServerSlow)),
+            (None, None) => Some((attempt.started + stagger(), Reason::ServerSlow)),
             // Once an answer has begun, only its own limit ends it.
             (None, Some(_)) if attempt.is_answering() => None,
             (None, Some(fresh)) => Some((fresh, Reason::ServerSlow)),

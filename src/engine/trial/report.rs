@@ -1,6 +1,7 @@
 //! The trial as others see it: the snapshot, and the memory.
 
 use std::hash::{Hash, Hasher};
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use siphasher::sip::SipHasher13;
@@ -53,10 +54,12 @@ impl Trial {
     }
 
     /// The number that differs when the memory is worth a write; `rest` is that of the rest of it.
-    pub(in crate::engine) fn digest(&self, rest: u64, tuning: &Tuning) -> u64 {
-        if self.has_nothing_to_remember() {
-            return rest;
-        }
+    pub(in crate::engine) fn digest(&self, rest: u64, tuning: &Tuning) -> NonZeroU64 {
+        let number = if self.has_nothing_to_remember() { rest } else { self.digest_with(rest, tuning) };
+        NonZeroU64::new(number).unwrap_or(NonZeroU64::MIN)
+    }
+
+    fn digest_with(&self, rest: u64, tuning: &Tuning) -> u64 {
         let digest = &mut SipHasher13::new();
         let names = self.names.as_ref().map(|names| names.number);
         (rest, names, self.in_force().is_some()).hash(digest);

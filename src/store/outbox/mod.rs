@@ -354,9 +354,20 @@ impl Outbox {
         }
     }
 
+    /// How much waits in each lane, as [`backlog`](Self::backlog) says it, and whether an event waits.
+    pub(crate) fn backlogs(&self) -> ([Backlog; 4], bool) {
+        let backlogs = Lane::ALL.map(|lane| self.backlog(lane));
+        let told = |line: &Line| !line.state().events.is_empty();
+        (backlogs, self.shared.lines.iter().any(told) || !self.shared.trouble().events.is_empty())
+    }
+
     fn look(&self, lane: Lane) -> LaneAccount {
-        let now = self.shared.now();
         let mut state = self.shared.line(lane).state();
+        if state.account.waiting == 0 && state.group.retry_at == 0 {
+            // Nothing grows old, and nothing is to be tried again.
+            return state.account;
+        }
+        let now = self.shared.now();
         state.drop_aged(now);
         let group = &mut state.group;
         let call =
