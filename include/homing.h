@@ -1145,7 +1145,7 @@ homing_bytes homing_batch_body(const homing_batch *batch);
 void homing_batch_free(homing_batch *batch);
 
 // ------------------------------------------------------------------------------------------------
-// Something the application may want to know.
+// The kinds of events, and what each of them has.
 
 // state changed; reason says why.
 #define HOMING_EVENT_STATE 1
@@ -1290,6 +1290,19 @@ void homing_batch_free(homing_batch *batch);
 // The call homing_event_call has no answer; text says why. server and class are those of the failure, if it was made to one.
 #define HOMING_EVENT_CALL_FAILED 44
 
+// server has decided what the agent is registered as: text is its group, if it named one, and homing_event_account_mode.
+#define HOMING_EVENT_REGISTERED 45
+
+// The agent could not register with server; text says why, and it tries again in duration_ms; -1: not before it is attached
+// to a verified server.
+#define HOMING_EVENT_REGISTRATION_FAILED 46
+
+// server sees this agent's id on more than one machine. Told when it begins.
+#define HOMING_EVENT_DUPLICATE 47
+
+// ------------------------------------------------------------------------------------------------
+// Something the application may want to know.
+
 // What happened: HOMING_EVENT_.... Later versions tell more kinds: ignore those you do not know.
 int32_t homing_event_kind(const homing_event *event);
 
@@ -1377,6 +1390,31 @@ void homing_event_free(homing_event *event);
 
 // They wait for homing_client_decide_settings; the newest wait, and older ones are dropped.
 #define HOMING_CONSENT_LATER 2
+
+// ------------------------------------------------------------------------------------------------
+// Who uses the machine, and in which group it is or would be.
+
+// The agent has the settings of the user that is logged on.
+#define HOMING_ACCOUNT_USER 1
+
+// The agent has the settings of the machine, whoever is logged on.
+#define HOMING_ACCOUNT_COMPUTER 2
+
+// What is said of the machine when the agent registers; the server decides what it makes of it. Zero everything, set
+// struct_size, and what applies. Names are NUL-terminated UTF-8 of 1 to 256 bytes, without control characters and others that
+// are not seen; anything else is HOMING_ERROR_RANGE.
+typedef struct {
+    // sizeof(homing_identity).
+    uint64_t struct_size;
+    // Who is logged on; NULL: no user is, or the product does not say.
+    const char *user;
+    // The group in which the machine is meant to be; NULL for none.
+    const char *preferred_group;
+    // The mode in which it is meant to be: HOMING_ACCOUNT_...; 0 for none.
+    int32_t preferred_mode;
+    // 0.
+    uint32_t reserved;
+} homing_identity;
 
 // ------------------------------------------------------------------------------------------------
 // What a client is given when it starts.
@@ -1513,6 +1551,13 @@ typedef struct {
     const char *path_prefix;
     // The same for calls; NULL: /call below path_prefix. Homing's own requests must not be below it.
     const char *call_prefix;
+    // What is said of the machine when the agent registers; NULL: it does not register.
+    const homing_identity *identity;
+    // What tells this machine from every other, machine_id_len bytes; a verified server is shown a hash of it
+    // (Homing-Instance), by which it sees that a disk was copied. NULL: the id of the system, if it has one.
+    const uint8_t *machine_id;
+    // Bytes of it: at most 1,024. 0 with a pointer: nothing is shown.
+    size_t machine_id_len;
 } homing_options;
 
 // Gives the value that was asked for: len bytes at data, which are copied. At most 1,024 KiB. Only inside the
@@ -1851,6 +1896,14 @@ typedef struct {
     uint64_t acknowledged;
     // Of an upload: how many reports of the batch it has not. The next batch is smaller then, and follows after a second.
     uint64_t unacknowledged;
+    // Of a registration: the group that the server has put the agent into, a name as in homing_identity; NULL when it named none.
+    const char *group;
+    // Of a registration: the mode that the server has given the agent, HOMING_ACCOUNT_...; 0 when it named none.
+    int32_t account_mode;
+    // Of a heartbeat: 1 when the agent is to register again (Homing-Register: 1), else 0.
+    uint32_t registers;
+    // Of a heartbeat: 1 when the server sees the agent's id on more than one machine (Homing-Duplicate: 1), else 0.
+    uint64_t duplicate;
 } homing_outcome;
 
 // ------------------------------------------------------------------------------------------------
@@ -1937,6 +1990,11 @@ typedef struct {
 // What the product says itself: the request that it named call, below /homing/v1/call/. Every answer is a success,
 // whatever its status. A driver that no longer knows the call declines.
 #define HOMING_REQUEST_CALL 9
+
+// The agent is to be registered: POST /homing/v1/register with the user, the preferred and the last group and mode, as far as there
+// are any. The answer's group and mode are told with its end. A driver that registers nothing declines with the status 0, as
+// does one whose connection is not verified.
+#define HOMING_REQUEST_REGISTER 10
 
 // A connection of our own to the server's address; proxies are 0 to 255.
 #define HOMING_ROUTE_DIRECT (-1)
@@ -2046,6 +2104,17 @@ typedef struct {
     uint64_t at_most;
     // Names a call of the product, as homing_engine_call did.
     uint64_t call;
+    // Of a registration: who is logged on. Sent as Homing-User.
+    homing_text user;
+    // Of a registration: the group in which the machine is meant to be. Sent as Homing-Preferred-Group.
+    homing_text preferred_group;
+    // Of a registration: the group that a server named last, where the settings offer it. Sent as Homing-Last-Group.
+    homing_text last_group;
+    // Of a registration: the mode in which the machine is meant to be, HOMING_ACCOUNT_...; 0 for none. Sent as
+    // Homing-Preferred-Mode.
+    int32_t preferred_mode;
+    // Of a registration: the mode that a server named last, where the settings offer it. Sent as Homing-Last-Mode.
+    int32_t last_mode;
 } homing_action;
 
 // ------------------------------------------------------------------------------------------------
@@ -2098,6 +2167,8 @@ typedef struct {
     int32_t takes_settings;
     // 0.
     uint32_t reserved;
+    // What is said of the machine when the agent registers; NULL: it does not register.
+    const homing_identity *identity;
 } homing_engine_options;
 
 // Makes an engine. Nothing happens before the first homing_engine_timeout.
@@ -2344,6 +2415,36 @@ homing_status homing_engine_set_location(homing_engine *engine,
 homing_status homing_engine_stop(homing_engine *engine,
                                  uint64_t now_ns,
                                  uint64_t grace_ms);
+
+// ------------------------------------------------------------------------------------------------
+// What the agent is registered as, and who uses the machine from now on.
+
+// Of HOMING_EVENT_REGISTERED: the mode that the server has given the agent, HOMING_ACCOUNT_...; 0 when it named none, and for
+// other events.
+int32_t homing_event_account_mode(const homing_event *event);
+
+// The group that a server named last, in this life of the agent or an earlier one; none when none did. The view lives until the
+// snapshot is freed.
+homing_text homing_snapshot_group(const homing_snapshot *snapshot);
+
+// The mode that a server named last: HOMING_ACCOUNT_...; 0 when none did.
+int32_t homing_snapshot_account_mode(const homing_snapshot *snapshot);
+
+// 1 when the server in use sees the agent's id on more than one machine, else 0.
+uint32_t homing_snapshot_is_duplicate(const homing_snapshot *snapshot);
+
+// Another user uses the machine, NUL-terminated; NULL: none does. The agent registers again and says so, 10 s after the last
+// registration began at the earliest; of several changes until then the last is told. A client without an identity has one
+// from now on.
+//
+// Errors: HOMING_ERROR_RANGE for a text that cannot be a name.
+homing_status homing_client_user_changed(homing_client *client,
+                                         const char *user);
+
+// The same for an engine.
+//
+// Errors: HOMING_ERROR_RANGE for a text that cannot be a name.
+homing_status homing_engine_user_changed(homing_engine *engine, uint64_t now_ns, const char *user);
 
 // ------------------------------------------------------------------------------------------------
 // What a policy says of a chain of certificates.

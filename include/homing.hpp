@@ -208,6 +208,8 @@ public:
     std::string_view body() const noexcept { return view(homing_event_body(handle_)); }
     std::uint64_t covers() const noexcept { return homing_event_covers(handle_); }
     std::uint64_t call() const noexcept { return homing_event_call(handle_); }
+    // HOMING_ACCOUNT_..., of an agent that was registered.
+    std::int32_t account_mode() const noexcept { return homing_event_account_mode(handle_); }
     std::int32_t situation() const noexcept { return homing_event_situation(handle_); }
     std::string_view location() const noexcept { return view(homing_event_location(handle_)); }
     bool is_attached() const noexcept { return homing_event_is_attached(handle_) != 0; }
@@ -270,6 +272,10 @@ public:
     result<homing_whereabouts> whereabouts() const {
         return detail::value(detail::sized<homing_whereabouts>(), [&](auto out) { return homing_snapshot_whereabouts(get(), out); });
     }
+    // What the agent is registered as; an empty group and 0 when nothing is known.
+    std::string_view group() const noexcept { return view(homing_snapshot_group(get())); }
+    std::int32_t account_mode() const noexcept { return homing_snapshot_account_mode(get()); }
+    bool is_duplicate() const noexcept { return homing_snapshot_is_duplicate(get()) != 0; }
     std::string_view json() const noexcept { return view(homing_snapshot_json(get())); }
     std::string_view explain() const noexcept { return view(homing_snapshot_explain(get())); }
 
@@ -344,6 +350,27 @@ inline homing_call call(const product_call &what, const std::vector<homing_heade
 
 } // namespace detail
 
+// What is said of the machine when the agent registers; see homing_identity.
+struct identity {
+    std::optional<std::string> user;
+    std::optional<std::string> preferred_group;
+    // HOMING_ACCOUNT_..., or 0.
+    std::int32_t preferred_mode = 0;
+};
+
+namespace detail {
+
+// It points into what it is made of.
+inline homing_identity identity(const homing::identity &what) {
+    auto identity = sized<homing_identity>();
+    identity.user = pointer(what.user);
+    identity.preferred_group = pointer(what.preferred_group);
+    identity.preferred_mode = what.preferred_mode;
+    return identity;
+}
+
+} // namespace detail
+
 // What a client is given when it starts; see homing_options. Functions that are not set are not called. They run on the
 // client's thread, except store_load, which runs inside client::start, and on_log, which runs on any thread, also on several
 // at once.
@@ -365,6 +392,10 @@ struct options {
     std::optional<std::string> settings_audience;
     std::optional<std::string> settings_folder;
     std::int32_t takes_settings = HOMING_TAKES_NO_SETTINGS;
+    // Without one the agent does not register.
+    std::optional<homing::identity> identity;
+    // What tells this machine from every other; without it the id of the system. Empty: nothing is shown.
+    std::optional<std::string> machine_id;
 
     std::function<void(client_view, event_view)> on_event;
     std::function<void(std::int32_t level, std::string_view message)> on_log;
@@ -431,6 +462,10 @@ public:
     // Decides about settings that wait since on_settings returned HOMING_CONSENT_LATER.
     result<done> decide_settings(const std::string &tag, std::int32_t consent) const {
         return call(homing_client_decide_settings, tag.c_str(), consent);
+    }
+    // Another user uses the machine, or none: the agent registers again.
+    result<done> user_changed(const std::optional<std::string> &user) const {
+        return call(homing_client_user_changed, detail::pointer(user));
     }
     result<done> probe_now() const { return call(homing_client_probe_now); }
     result<done> reconfigure(const settings &next) const { return try_call(homing_client_reconfigure, next.get()); }
@@ -558,6 +593,12 @@ inline result<client> client::start(const settings &settings, options given) {
     c.settings_audience = detail::pointer(data->settings_audience);
     c.settings_folder = detail::pointer(data->settings_folder);
     c.takes_settings = data->takes_settings;
+    const auto nobody = homing::identity();
+    auto identity = detail::identity(data->identity ? *data->identity : nobody);
+    c.identity = data->identity ? &identity : nullptr;
+    // A pointer says that there is one, however short it is.
+    c.machine_id = data->machine_id ? reinterpret_cast<const std::uint8_t *>(data->machine_id->c_str()) : nullptr;
+    c.machine_id_len = data->machine_id ? data->machine_id->size() : 0;
     c.on_heartbeat = data->on_heartbeat ? detail::bridge::heartbeat : nullptr;
     c.on_credentials = data->on_credentials ? detail::bridge::credentials : nullptr;
     c.store_load = data->store_load ? detail::bridge::load : nullptr;

@@ -34,7 +34,7 @@
 //!
 //! # What it does not do
 //! - It says nothing of its own: bodies of requests and answers belong to the product.
-//! - Downloads and registration are not there yet. A setting that asks for one of them has no effect, and is
+//! - Downloads are not there yet. A setting that asks for one has no effect, and is
 //!   named when a client starts: [`settings::Settings::not_enforced`].
 //! - No OCSP, no alternative content sources, no PAC files, no vendor's own wire protocol.
 

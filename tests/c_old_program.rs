@@ -28,7 +28,7 @@ use manager::Site;
 
 /// Each struct that grows, in the order in which the program tells their sizes; the member with which it ended
 /// yesterday; and how large that made it where a pointer has 8 bytes.
-const YESTERDAY: [(&str, &str, usize); 12] = [
+const YESTERDAY: [(&str, &str, usize); 13] = [
     ("homing_options", "agent_id", 16),
     ("homing_engine_options", "agent_id", 16),
     ("homing_action", "version", 48),
@@ -41,6 +41,7 @@ const YESTERDAY: [(&str, &str, usize); 12] = [
     ("homing_outbox_options", "folder", 16),
     ("homing_lane_account", "submitted", 16),
     ("homing_call", "path", 24),
+    ("homing_identity", "user", 16),
 ];
 
 #[test]

@@ -35,6 +35,8 @@ mod persistence;
 mod policy;
 #[path = "client/proxy.rs"]
 mod proxy;
+#[path = "client/registration.rs"]
+mod registration;
 #[cfg(feature = "outbox")]
 #[path = "client/reports.rs"]
 mod reports;

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files of src/ffi that have something for C, in an order in which a type comes before its use.
-const NOUNS: [&str; 31] = [
+const NOUNS: [&str; 34] = [
     "view",
     "version",
     "status",
@@ -25,8 +25,10 @@ const NOUNS: [&str; 31] = [
     "lane",
     "report",
     "outbox",
+    "event_kind",
     "event",
     "consent",
+    "identity",
     "options",
     "handle",
     "client",
@@ -36,6 +38,7 @@ const NOUNS: [&str; 31] = [
     "action",
     "engine",
     "input",
+    "registration",
     "verdict",
     "judgement",
     "policy",

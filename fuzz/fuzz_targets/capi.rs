@@ -32,6 +32,7 @@ struct Story<'a> {
     now_ns: u32,
     digest: Option<Words>,
     takes_settings: u8,
+    identity: Option<Identity>,
     calls: Vec<(u32, Call<'a>)>,
 }
 
@@ -98,6 +99,7 @@ enum Call<'a> {
     SetRoutes(Vec<i16>),
     Waiting(i8, u64, u64),
     Say(u64, u64, i8),
+    User(Option<Words>),
     Stop(u64),
 }
 
@@ -113,6 +115,25 @@ impl Address {
     fn as_c(&self) -> homing_address {
         let family = if self.is_v4 { 4 } else { u32::from(self.family) };
         homing_address { ip: self.ip, family, port: self.port, scope_id: 0 }
+    }
+}
+
+#[derive(Arbitrary, Debug)]
+struct Identity {
+    user: Option<Words>,
+    preferred_group: Option<Words>,
+    preferred_mode: i8,
+}
+
+impl Identity {
+    fn as_c(&self) -> homing_identity {
+        homing_identity {
+            struct_size: size_of::<homing_identity>() as u64,
+            user: words(&self.user),
+            preferred_group: words(&self.preferred_group),
+            preferred_mode: self.preferred_mode.into(),
+            reserved: 0,
+        }
     }
 }
 
@@ -148,6 +169,10 @@ struct Outcome {
     events: bool,
     acknowledged: u64,
     unacknowledged: u64,
+    group: Option<Words>,
+    account_mode: i8,
+    registers: bool,
+    duplicate: bool,
 }
 
 fuzz_target!(|story: Story| {
@@ -225,6 +250,7 @@ struct Engine {
 
 impl Engine {
     fn new(story: &Story<'_>, settings: &Settings) -> Option<Self> {
+        let identity = story.identity.as_ref().map(Identity::as_c);
         let options = homing_engine_options {
             struct_size: size_of::<homing_engine_options>() as u64,
             agent_id: story.agent.as_ref().map_or(c"agent".as_ptr(), |agent| agent.0.as_ptr()),
@@ -240,6 +266,7 @@ impl Engine {
             given_digest: ptr::null(),
             takes_settings: (story.takes_settings % 4).into(),
             reserved: 0,
+            identity: identity.as_ref().map_or(ptr::null(), ptr::from_ref),
         };
         let (mut engine, mut error) = (ptr::null_mut(), ptr::null_mut());
         let now_ns = story.now_ns.into();
@@ -333,6 +360,10 @@ impl Engine {
                         events: outcome.events.into(),
                         acknowledged: outcome.acknowledged,
                         unacknowledged: outcome.unacknowledged,
+                        group: words(&outcome.group),
+                        account_mode: outcome.account_mode.into(),
+                        registers: outcome.registers.into(),
+                        duplicate: outcome.duplicate.into(),
                     };
                     homing_engine_done(engine, now, self.number(exchange), &outcome)
                 }
@@ -381,6 +412,7 @@ impl Engine {
                 Call::Say(call, within_ms, repeat) => {
                     homing_engine_call(engine, now, *call, *within_ms, (*repeat).into())
                 }
+                Call::User(user) => homing_engine_user_changed(engine, now, words(user)),
                 Call::Stop(grace_ms) => homing_engine_stop(engine, now, *grace_ms),
             }
         };
@@ -410,6 +442,9 @@ impl Engine {
             assert_eq!(homing_engine_next_action(self.engine, &mut action), HOMING_OK);
             read(action.host);
             read(action.server);
+            for name in [action.user, action.preferred_group, action.last_group] {
+                assert!(read(name) <= 256);
+            }
             if !action.addresses.is_null() {
                 for address in slice::from_raw_parts(action.addresses, action.address_count) {
                     assert!(address.family == 4 || address.family == 6);

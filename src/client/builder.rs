@@ -7,8 +7,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use zeroize::Zeroizing;
+
 use super::arrival::{Arrivals, Rules};
-use super::arrived::Arrived;
 use super::beginning::{Start, begin};
 use super::callers::Callers;
 use super::consent::{Consent, ConsentHook, OfferedSettings};
@@ -16,7 +17,7 @@ use super::credential_provider::{Asked, CredentialProvider, CredentialsCell, Cre
 use super::driver::{Config, Driver};
 use super::ending::Ending;
 use super::events::EventQueue;
-use super::mail::{Mail, Message};
+use super::mail::Mail;
 use super::persistence::{Earlier, Keeper};
 use super::reports::Reports;
 use super::routes::{MOST_ROUTES, Proxies};
@@ -28,15 +29,15 @@ use super::writer::Writer;
 use super::{
     Client, ClientEvent, Credentials, EventCallback, LogLevel, Process, RouteChoice, Shared, ThreadHook,
 };
-use crate::engine::{Command, Engine, Setup, Tuning};
-use crate::net::protocol::Homing;
+use crate::engine::{Engine, Setup, Tuning};
+use crate::net::protocol::{Homing, Protocol};
 use crate::net::{Limits, NewSocket, SocketHook};
-use crate::platform::{Clock, Interfaces, Logger, Sleep, machine, quiet_threads};
+use crate::platform::{Clock, Interfaces, Logger, Sleep, instance, machine, quiet_threads};
 use crate::settings::Settings;
 #[cfg(feature = "outbox")]
 use crate::store::outbox::Outbox;
 use crate::store::{Folder, Store};
-use crate::types::{AgentId, Paths};
+use crate::types::{AgentId, Identity, Paths};
 
 /// Said outright, because the standard library would ask the environment. Ours takes a few tens of KiB of it; callbacks of
 /// the application are used to the 2 MiB and more of other threads.
@@ -67,6 +68,8 @@ pub struct Builder {
     rules: Rules,
     settings_hook: Option<ConsentHook>,
     logger: Logger,
+    pub(super) identity: Option<Arc<Identity>>,
+    pub(super) machine_id: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl Client {
@@ -102,6 +105,8 @@ impl Builder {
             rules: Rules::default(),
             settings_hook: None,
             logger: Logger::default(),
+            identity: None,
+            machine_id: None,
         }
     }
 
@@ -380,6 +385,7 @@ impl Builder {
             settings_name,
             given,
             takes_settings: self.rules.takes_settings(),
+            identity: self.identity,
         };
         let shared = Arc::new(Shared {
             process: Process::current(),
@@ -387,7 +393,7 @@ impl Builder {
             trust_clock: Arc::clone(&trust_clock),
             logger: self.logger,
             engine: Mutex::new(Engine::new(setup, memory, away, seed, started)),
-            mail: Mutex::new(Some(mail(self.location, candidate))),
+            mail: Mutex::new(Some(Mail::at_the_start(self.location, candidate))),
             waker: sleep.waker(),
             status: self.status.clone(),
             reports: self.reports.clone(),
@@ -398,8 +404,7 @@ impl Builder {
         });
         let limits = Arc::new(self.limits);
         let config = Config {
-            // Even with a fixed seed two lives must not share their idempotency keys.
-            protocol: Box::new(Homing::new(self.agent, self.paths, Arc::clone(&limits), random()?)),
+            protocol: spoken(self.agent, self.paths, self.machine_id.as_deref().map(Vec::as_slice), &limits)?,
             limits,
             settings: prepared,
             clock: trust_clock,
@@ -447,17 +452,15 @@ impl Builder {
     }
 }
 
-/// What the worker hears first.
-fn mail(location: Option<Arc<str>>, candidate: Option<Arrived>) -> Mail {
-    let mut mail = Mail::default();
-    if let Some(candidate) = candidate {
-        let _ = mail.push(Message::Arrived(candidate));
-    }
-    if let Some(name) = location {
-        // The first of its kind, so it replaces none.
-        let _ = mail.push(Message::Command(Command::SetLocation(Some(name))));
-    }
-    mail
+/// How servers are spoken to. Even with a fixed seed two lives must not share their idempotency keys.
+fn spoken(
+    agent: AgentId,
+    paths: Paths,
+    machine_id: Option<&[u8]>,
+    limits: &Arc<Limits>,
+) -> Result<Box<dyn Protocol>, StartError> {
+    let instance = instance(machine_id, agent.as_str());
+    Ok(Box::new(Homing::new(agent, paths, Arc::clone(limits), random()?).with_instance(instance)))
 }
 
 impl fmt::Debug for Builder {

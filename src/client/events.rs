@@ -222,6 +222,7 @@ fn is_progress(event: &Event) -> bool {
         | Event::Probed { .. }
         | Event::Uploaded { .. }
         | Event::UploadFailed { .. }
+        | Event::RegistrationFailed { .. }
         | Event::Round { .. } => true,
         Event::State { .. }
         | Event::Attached { .. }
@@ -255,6 +256,8 @@ fn is_progress(event: &Event) -> bool {
         | Event::ReportsLost { .. }
         | Event::Called { .. }
         | Event::CallFailed { .. }
+        | Event::Registered { .. }
+        | Event::Duplicate { .. }
         | Event::OutboxProblem { .. }
         | Event::OutboxRecovered {}
         | Event::Stopped {} => false,

@@ -20,7 +20,7 @@ use super::trust_clock::TrustClock;
 use crate::engine::{Command, Engine, NetworkChange, Snapshot};
 use crate::platform::{Around, Clock, LentWaitable, Logger, Process, Waitable, Waker, logging};
 use crate::settings::Settings;
-use crate::types::{Call, CallAnswer, CallError, CallId};
+use crate::types::{Call, CallAnswer, CallError, CallId, Name};
 
 /// How long beyond its own limit a call is waited for: the client's thread ends it.
 const CALL_PATIENCE: Duration = Duration::from_secs(1);
@@ -227,6 +227,13 @@ impl Client {
     /// Does nothing when others wait, or none.
     pub fn decide_settings(&self, tag: &str, consent: Consent) {
         self.shared.send(Message::Decide(tag.into(), consent));
+    }
+
+    /// Another user uses the machine, or none: the agent registers again and says so, 10 s after the last registration began at the
+    /// earliest. Of several changes until then the last is told. A client that was started without an
+    /// [identity](super::Builder::identity) has one from now on.
+    pub fn user_changed(&self, user: Option<Name>) {
+        self.shared.send(Message::Command(Command::UserChanged(user)));
     }
 
     /// Finds out now where the machine is: asks the reference servers, whatever is known already. What they said

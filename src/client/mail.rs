@@ -60,6 +60,13 @@ pub(super) struct Replaced {
 }
 
 impl Mail {
+    /// What the worker hears first.
+    pub(super) fn at_the_start(location: Option<Arc<str>>, candidate: Option<Arrived>) -> Self {
+        let location = location.map(|name| Message::Command(Command::SetLocation(Some(name))));
+        // Each is the first of its kind, so it replaces none.
+        Self { messages: candidate.map(Message::Arrived).into_iter().chain(location).collect(), replaced: 0 }
+    }
+
     /// Adds a message. Returns the one it replaces: to drop it may take a while, which nobody should wait for.
     pub(super) fn push(&mut self, message: Message) -> Option<Replaced> {
         let same = |other: &Message| is_replaced_by(other, &message);

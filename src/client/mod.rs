@@ -58,6 +58,7 @@ mod event_line;
 mod event_schema;
 mod events;
 mod handle;
+mod identify;
 mod mail;
 mod persistence;
 mod prepare;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Evidence, LocationReason, Reason, Rung, State, Whereabouts};
 use crate::settings::Situation;
-use crate::types::{CallId, Failure, FailureClass, Lane, ServerId, Span};
+use crate::types::{AccountMode, CallId, Failure, FailureClass, Lane, Name, ServerId, Span};
 
 /// Something the application may want to know. Serialises as `{"event":"attached",…}`.
 ///
@@ -335,6 +335,31 @@ pub enum Event {
         class: Option<FailureClass>,
         /// Why.
         detail: String,
+    },
+    /// The server has decided what the agent is registered as.
+    Registered {
+        /// Which server.
+        server: ServerId,
+        /// The group it has put the agent into; `None`: it named none, and the one before stays.
+        group: Option<Name>,
+        /// The mode it has given the agent; `None`: it named none, and the one before stays.
+        mode: Option<AccountMode>,
+    },
+    /// The agent could not register. Nothing that is remembered is given up, and the agent stays attached.
+    RegistrationFailed {
+        /// With which server.
+        server: ServerId,
+        /// Why.
+        detail: String,
+        /// How long until it tries again; `None`: not before it is attached to a verified server.
+        #[serde(rename = "retry_ms", with = "crate::types::milliseconds")]
+        #[cfg_attr(test, schemars(with = "Option<u64>"))]
+        retry: Option<Span>,
+    },
+    /// The server sees this agent's id on more than one machine: a copied disk or folder, most often. Told when it begins.
+    Duplicate {
+        /// Which server.
+        server: ServerId,
     },
     /// Something about the folder of the outbox is not as it should be. Reports go on waiting in memory. Told by the driver.
     OutboxProblem {

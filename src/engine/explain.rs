@@ -37,6 +37,7 @@ impl Snapshot {
         if let Some(next) = self.next_search {
             writeln!(page, "next search in {}", next.brief())?;
         }
+        self.write_registration(page)?;
         self.write_reports(page)?;
         match &self.list {
             Some(list) => {
@@ -83,6 +84,32 @@ impl Snapshot {
             writeln!(page, "settings {rejected} were rolled back: no server was found through them")?;
         }
         Ok(())
+    }
+
+    /// Nothing, where the product gives no identity.
+    fn write_registration(&self, page: &mut String) -> fmt::Result {
+        if self.duplicate {
+            writeln!(page, "the server sees this agent id on more than one machine")?;
+        }
+        let Some(registration) = &self.registration else { return Ok(()) };
+        match &registration.server {
+            Some(server) => write!(page, "registered with {server}")?,
+            None if registration.group.is_some() || registration.mode.is_some() => {
+                write!(page, "registered in an earlier life")?;
+            }
+            None => write!(page, "not registered")?,
+        }
+        if let Some(group) = &registration.group {
+            write!(page, ", group {group}")?;
+        }
+        if let Some(mode) = registration.mode {
+            write!(page, ", {mode} mode")?;
+        }
+        match registration.next {
+            Some(next) if next.0.is_zero() => writeln!(page, "; it registers as soon as it can"),
+            Some(next) => writeln!(page, "; it registers again in {}", next.brief()),
+            None => writeln!(page),
+        }
     }
 
     /// Nothing, where nothing was ever reported.

@@ -13,8 +13,8 @@ use serde::Serialize;
 use super::memory::SettingsName;
 use crate::settings::{Server, Settings};
 use crate::types::{
-    Backlog, CallId, CertificatePolicyId, ExchangeId, Failure, Host, Lane, LinkId, Moment, NetworkId, News,
-    Outcome, ProbeId, Proof, QueryId, Repeat, Request, Route, SettingsId, Via,
+    Backlog, CallId, CertificatePolicyId, ExchangeId, Failure, Host, Lane, LinkId, Moment, Name, NetworkId,
+    News, Outcome, ProbeId, Proof, QueryId, Repeat, Request, Route, SettingsId, Via,
 };
 
 /// Do this to the world.
@@ -389,6 +389,8 @@ pub enum Command {
         /// Whether it may be made twice.
         repeat: Repeat,
     },
+    /// Another user uses the machine, or none: the agent registers again, and says so. Registrations begin at least 10 s apart.
+    UserChanged(Option<Name>),
     /// Find out now where the machine is: ask the reference servers, whatever is known already.
     ProbeNow,
     /// Use this location's settings from now on, wherever the machine is; `None`: those of the location that

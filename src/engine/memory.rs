@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::rung::Rung;
-use crate::types::{NetworkId, ServerId, Span};
+use crate::types::{AccountMode, NetworkId, ServerId, Span};
 
 /// The engine's memory: one small value, to be stored as it is.
 ///
@@ -35,6 +35,9 @@ pub struct Memory {
     pub push: Vec<PushMemory>,
     /// Networks on which servers had to be reached by another way than the first; the one that was found last comes last.
     pub networks: Vec<NetworkMemory>,
+    /// What a server has registered the agent as.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registration: Option<Box<RegistrationMemory>>,
 }
 
 impl Memory {
@@ -48,6 +51,17 @@ impl Memory {
         let servers = servers.into_iter().cloned().collect();
         Self { servers, ..self.clone() }
     }
+}
+
+/// What a server has registered the agent as.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct RegistrationMemory {
+    /// The group that was named last.
+    pub group: Option<Arc<str>>,
+    /// The mode that was named last.
+    pub mode: Option<AccountMode>,
 }
 
 /// What is remembered of one network.

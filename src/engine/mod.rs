@@ -61,12 +61,13 @@ pub use memory::{
     Away, CandidateMemory, LeftOut, LeftOutReason, Memory, NetworkMemory, Proven, SettingsMemory,
     SettingsName,
 };
-pub use memory::{PushMemory, ServerMemory, WayMemory};
+pub use memory::{PushMemory, RegistrationMemory, ServerMemory, WayMemory};
 pub use reason::Reason;
 pub use rung::Rung;
 pub use setup::Setup;
 pub use snapshot::{
-    ServerHealth, ServerSnapshot, SettingsSnapshot, Snapshot, State, TrialSnapshot, Whereabouts,
+    RegistrationSnapshot, ServerHealth, ServerSnapshot, SettingsSnapshot, Snapshot, State, TrialSnapshot,
+    Whereabouts,
 };
 pub use takes_settings::TakesSettings;
 pub use tuning::{Tuning, TuningError};
@@ -144,6 +145,7 @@ impl Engine {
             settings_name,
             given,
             takes_settings,
+            identity,
         } = setup;
         let trial = Trial::new(settings_name, given, memory.settings.as_deref());
         let (mut rng, mut queue) = (Rng::new(seed), Queue::default());
@@ -172,6 +174,9 @@ impl Engine {
         attachment.install(&mut cx, &effective);
         attachment.restore(&memory, away, &tuning.schedule, now);
         attachment.has_settings(trial.tag());
+        if let Some(identity) = identity {
+            attachment.identify(identity, now);
+        }
         warn(&mut cx);
         let attached = attachment.memory_digest(&tuning.schedule, now);
         let memory_digest = Some(trial.digest(attached, &tuning.trial));
@@ -338,6 +343,7 @@ impl Engine {
             Command::NewCredentials => attachment.new_credentials(cx),
             Command::ConfirmPolicy(tag) => attachment.confirm_policy(cx, tag),
             Command::Call { call, within, repeat } => attachment.call(cx, call, cx.now + within, repeat),
+            Command::UserChanged(user) => attachment.user_changed(cx, user),
             Command::SetRoutes { routes, proxies } => attachment.set_routes(cx, Routes::new(routes, proxies)),
             Command::ProbeNow => {
                 if let Some(location) = location {
@@ -538,10 +544,10 @@ mod tests {
     fn every_part_stays_small() {
         for (part, size, most) in [
             ("network", size_of::<Network>(), 24),
-            ("attachment", size_of::<Attachment>(), 552),
+            ("attachment", size_of::<Attachment>(), 560),
             ("schedule", size_of::<Schedule>(), 128),
             ("queue", size_of::<Queue>(), 104),
-            ("memory", size_of::<Memory>(), 104),
+            ("memory", size_of::<Memory>(), 112),
             ("trial", size_of::<Trial>(), 24),
             ("action", size_of::<Action>(), 96),
             ("event", size_of::<Event>(), 64),

@@ -19,6 +19,8 @@ pub(super) enum Owner {
     Reader,
     /// The upload of reports.
     Upload,
+    /// What the agent is registered as.
+    Register,
     /// A call of the product.
     Call,
     /// The probes of better servers.

@@ -53,8 +53,42 @@ impl Event {
             Self::ReportsLost { .. } => "reports_lost",
             Self::Called { .. } => "called",
             Self::CallFailed { .. } => "call_failed",
+            Self::Registered { .. } => "registered",
+            Self::RegistrationFailed { .. } => "registration_failed",
+            Self::Duplicate { .. } => "duplicate",
             Self::OutboxProblem { .. } => "outbox_problem",
             Self::OutboxRecovered {} => "outbox_recovered",
+        }
+    }
+
+    /// What becomes of reports.
+    fn write_reports(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Uploaded { server, lane, reports, waiting } = self {
+            write!(f, "{server} took {reports} reports of the lane {lane}; {waiting} wait")
+        } else if let Self::UploadFailed { server, lane, detail } = self {
+            write!(f, "{server} took no reports of the lane {lane}: {detail}")
+        } else if let Self::LaneFilled { lane, fullness } = self {
+            write!(f, "the lane {lane} of the outbox is {fullness}")
+        } else if let Self::ReportsLost { lane, reports, detail } = self {
+            write!(f, "{reports} reports of the lane {lane} are lost: {detail}")
+        } else {
+            Ok(())
+        }
+    }
+
+    /// What became of a registration.
+    fn write_registration(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Registered { server, group, mode } = self {
+            write!(f, "registered with {server}")?;
+            if let Some(group) = group {
+                write!(f, " in the group {group}")?;
+            }
+            mode.map_or(Ok(()), |mode| write!(f, " in {mode} mode"))
+        } else if let Self::RegistrationFailed { server, detail, retry } = self {
+            write!(f, "not registered with {server}: {detail}")?;
+            retry.map_or(Ok(()), |retry| write!(f, "; it is asked again in {}", retry.brief()))
+        } else {
+            Ok(())
         }
     }
 
@@ -140,17 +174,13 @@ impl fmt::Display for Event {
             }
             Self::Stopped {} => write!(f, "stopped"),
             Self::StoreRecovered {} => write!(f, "what was not stored is stored now"),
-            Self::Uploaded { server, lane, reports, waiting } => {
-                write!(f, "{server} took {reports} reports of the lane {lane}; {waiting} wait")
-            }
-            Self::UploadFailed { server, lane, detail } => {
-                write!(f, "{server} took no reports of the lane {lane}: {detail}")
-            }
-            Self::LaneFilled { lane, fullness } => write!(f, "the lane {lane} of the outbox is {fullness}"),
-            Self::ReportsLost { lane, reports, detail } => {
-                write!(f, "{reports} reports of the lane {lane} are lost: {detail}")
-            }
+            Self::Uploaded { .. }
+            | Self::UploadFailed { .. }
+            | Self::LaneFilled { .. }
+            | Self::ReportsLost { .. } => self.write_reports(f),
             Self::Called { .. } | Self::CallFailed { .. } => self.write_call(f),
+            Self::Registered { .. } | Self::RegistrationFailed { .. } => self.write_registration(f),
+            Self::Duplicate { server } => write!(f, "{server} sees this agent id on more than one machine"),
             Self::OutboxProblem { problem } => write!(f, "outbox: {problem}"),
             Self::OutboxRecovered {} => write!(f, "the folder of the outbox is used again"),
         }
@@ -318,7 +348,7 @@ mod tests {
 
     use super::*;
     use crate::settings::Situation;
-    use crate::types::{FailureClass, Lane, ServerId, Span};
+    use crate::types::{AccountMode, FailureClass, Lane, ServerId, Span};
 
     /// Each event prints as one line that begins so, under the name that it has in JSON.
     fn holds(events: &[(Event, &str)]) {
@@ -423,6 +453,29 @@ mod tests {
             (Event::StoreProblem { problem: "full".to_owned() }, "store: full"),
             (Event::StoreRecovered {}, "what was not stored is stored now"),
             (Event::Stopped {}, "stopped"),
+        ]);
+    }
+
+    #[test]
+    fn what_an_agent_is_registered_as_is_told_in_one_line() {
+        let (server, wait) = (ServerId::new("a"), Span(Duration::from_millis(1250)));
+        let (group, mode) = (Some("Field".parse().unwrap()), Some(AccountMode::User));
+        let why = || "too slow".to_owned();
+        holds(&[
+            (
+                Event::Registered { server: server.clone(), group, mode },
+                "registered with a in the group Field in user mode",
+            ),
+            (Event::Registered { server: server.clone(), group: None, mode: None }, "registered with a"),
+            (
+                Event::RegistrationFailed { server: server.clone(), detail: why(), retry: Some(wait) },
+                "not registered with a: too slow; it is asked again in 1s 250ms",
+            ),
+            (
+                Event::RegistrationFailed { server: server.clone(), detail: why(), retry: None },
+                "not registered with a: too slow",
+            ),
+            (Event::Duplicate { server }, "a sees this agent id on more than one machine"),
         ]);
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::memory::SettingsName;
 use super::{TakesSettings, Tuning};
 use crate::settings::Settings;
-use crate::types::{AgentId, Route, SettingsId};
+use crate::types::{AgentId, Identity, Route, SettingsId};
 
 /// What an engine is made of.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ pub struct Setup {
     pub given: Option<Arc<str>>,
     /// Whether servers may give the agent other settings.
     pub takes_settings: TakesSettings,
+    /// What is said of the machine when the agent registers; `None`: it does not register.
+    pub identity: Option<Arc<Identity>>,
 }
 
 impl Setup {
@@ -46,6 +48,7 @@ impl Setup {
             settings_name: None,
             given: None,
             takes_settings: TakesSettings::default(),
+            identity: None,
         }
     }
 }

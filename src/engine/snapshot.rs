@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{LocationSnapshot, Reason};
-use crate::types::{Host, Lane, LaneAccount, Proof, Route, ServerId, Span};
+use crate::types::{AccountMode, Host, Lane, LaneAccount, Name, Proof, Route, ServerId, Span};
 
 /// Where the agent stands, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -77,6 +77,12 @@ pub struct Snapshot {
     /// What became of the product's reports, by lane. Filled in by a driver that has an outbox.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub reports: BTreeMap<Lane, LaneAccount>,
+    /// What the agent is registered as; `None` where the product gave no identity and nothing is remembered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration: Option<RegistrationSnapshot>,
+    /// Whether the server in use sees the agent's id on more than one machine.
+    #[serde(default)]
+    pub duplicate: bool,
     /// Inputs that named something the engine had given up.
     pub stale_inputs: u64,
 }
@@ -161,6 +167,23 @@ pub struct SettingsSnapshot {
     pub trial: Option<TrialSnapshot>,
     /// The tag, or the digest, of those that were rejected last.
     pub rejected: Option<Arc<str>>,
+}
+
+/// What the agent is registered as.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct RegistrationSnapshot {
+    /// The group that a server named last; `None`: none did.
+    pub group: Option<Name>,
+    /// The mode that a server named last; `None`: none did.
+    pub mode: Option<AccountMode>,
+    /// Which server it was; `None`: none in this life of the agent.
+    pub server: Option<ServerId>,
+    /// Until the agent registers again, when it is to and nothing else is in the way.
+    #[serde(rename = "next_ms", with = "crate::types::milliseconds")]
+    #[cfg_attr(test, schemars(with = "Option<u64>"))]
+    pub next: Option<Span>,
 }
 
 /// Settings on trial.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use super::address::homing_address;
 use super::boundary::{Growing, no_padding};
+use super::identity::mode_code;
 use super::lane::lane_code;
 use super::proof::proof_code;
 use super::text::homing_text;
 use crate::engine::{Action, Ending, Target};
 use crate::settings::{Protocol, Server};
-use crate::types::{Host, Listening, Proof, Purpose, Request, Route};
+use crate::types::{Host, Listening, Name, Proof, Purpose, Registration, Request, Route};
 
 /// There is nothing to do.
 pub const HOMING_ACTION_NONE: i32 = 0;
@@ -77,6 +78,10 @@ pub const HOMING_REQUEST_UPLOAD: i32 = 8;
 /// What the product says itself: the request that it named `call`, below `/homing/v1/call/`. Every answer is a success,
 /// whatever its status. A driver that no longer knows the call declines.
 pub const HOMING_REQUEST_CALL: i32 = 9;
+/// The agent is to be registered: `POST /homing/v1/register` with the `user`, the preferred and the last group and mode, as far as there
+/// are any. The answer's group and mode are told with its end. A driver that registers nothing declines with the status 0, as
+/// does one whose connection is not verified.
+pub const HOMING_REQUEST_REGISTER: i32 = 10;
 
 /// A connection of our own to the server's address; proxies are 0 to 255.
 pub const HOMING_ROUTE_DIRECT: i32 = -1;
@@ -178,6 +183,17 @@ pub struct homing_action {
     pub at_most: u64,
     /// Names a call of the product, as `homing_engine_call` did.
     pub call: u64,
+    /// Of a registration: who is logged on. Sent as `Homing-User`.
+    pub user: homing_text,
+    /// Of a registration: the group in which the machine is meant to be. Sent as `Homing-Preferred-Group`.
+    pub preferred_group: homing_text,
+    /// Of a registration: the group that a server named last, where the settings offer it. Sent as `Homing-Last-Group`.
+    pub last_group: homing_text,
+    /// Of a registration: the mode in which the machine is meant to be, `HOMING_ACCOUNT_…`; 0 for none. Sent as
+    /// `Homing-Preferred-Mode`.
+    pub preferred_mode: i32,
+    /// Of a registration: the mode that a server named last, where the settings offer it. Sent as `Homing-Last-Mode`.
+    pub last_mode: i32,
 }
 
 const TEXT: usize = size_of::<homing_text>();
@@ -213,7 +229,12 @@ const _: () = assert!(no_padding(
         4,
         4,
         8,
-        8
+        8,
+        TEXT,
+        TEXT,
+        TEXT,
+        4,
+        4
     ],
 ));
 
@@ -254,6 +275,11 @@ impl homing_action {
         is_enabled: 0,
         at_most: 0,
         call: 0,
+        user: homing_text::NONE,
+        preferred_group: homing_text::NONE,
+        last_group: homing_text::NONE,
+        preferred_mode: 0,
+        last_mode: 0,
     };
 }
 
@@ -262,6 +288,7 @@ impl homing_action {
 pub(super) struct Current {
     name: Option<Arc<str>>,
     server: Option<Arc<Server>>,
+    registration: Option<Arc<Registration>>,
     host: String,
     addresses: Vec<homing_address>,
 }
@@ -271,6 +298,7 @@ impl Current {
     pub(super) fn show(&mut self, action: Option<Action>) -> homing_action {
         self.name = None;
         self.server = None;
+        self.registration = None;
         self.addresses.clear();
         let none = homing_action::NONE;
         match action {
@@ -350,6 +378,18 @@ impl Current {
             Request::Upload { lane, at_most } => {
                 homing_action { lane: lane_code(*lane), at_most: (*at_most).into(), ..asks }
             }
+            Request::Register(said) => {
+                let said = self.registration.insert(said.clone());
+                let name = |name: &Option<Name>| homing_text::of(name.as_ref().map(Name::as_str));
+                homing_action {
+                    user: name(&said.identity.user),
+                    preferred_group: name(&said.identity.preferred_group),
+                    last_group: name(&said.last_group),
+                    preferred_mode: mode_code(said.identity.preferred_mode),
+                    last_mode: mode_code(said.last_mode),
+                    ..asks
+                }
+            }
             Request::Call { call, .. } => homing_action { call: call.0, ..asks },
         }
     }
@@ -415,6 +455,7 @@ fn request_code(value: &Request) -> (i32, u64) {
         Request::Settings { .. } => (HOMING_REQUEST_SETTINGS, 0),
         Request::Policy { .. } => (HOMING_REQUEST_POLICY, 0),
         Request::Upload { .. } => (HOMING_REQUEST_UPLOAD, 0),
+        Request::Register(_) => (HOMING_REQUEST_REGISTER, 0),
         Request::Call { .. } => (HOMING_REQUEST_CALL, 0),
     }
 }

@@ -11,6 +11,7 @@ use super::boundary::{Growing, Place, SizedPlace, free, no_padding, number, read
 use super::consent::takes_settings;
 use super::error::{homing_error, telling};
 use super::event::homing_event;
+use super::identity::{homing_identity, read_identity};
 use super::options::MOST_ROUTES;
 use super::settings::homing_settings;
 use super::snapshot::homing_snapshot;
@@ -80,10 +81,12 @@ pub struct homing_engine_options {
     pub takes_settings: i32,
     /// 0.
     pub reserved: u32,
+    /// What is said of the machine when the agent registers; NULL: it does not register.
+    pub identity: *const homing_identity,
 }
 
 const POINTER: usize = size_of::<*const u8>();
-const _: () = assert!(no_padding(size_of::<homing_engine_options>(), &[8, 11 * POINTER, 8]));
+const _: () = assert!(no_padding(size_of::<homing_engine_options>(), &[8, 11 * POINTER, 8, POINTER]));
 
 // SAFETY: `repr(C)`, the size first, pointers and sizes, and all zero are NULL and 0.
 unsafe impl Growing for homing_engine_options {
@@ -141,9 +144,10 @@ pub unsafe extern "C" fn homing_engine_new(
                 let problem = format!("`options.takes_settings` {} is none of them", options.takes_settings);
                 Failed::new(HOMING_ERROR_RANGE, problem)
             })?;
+            let identity = read_identity(options.identity)?;
             let tuning = Arc::new(tuning);
             let names = Setup::new(settings, agent);
-            let setup = Setup { tuning, routes, settings_name, given, takes_settings, ..names };
+            let setup = Setup { tuning, routes, settings_name, given, takes_settings, identity, ..names };
             let now = Moment::from_nanos(now_ns);
             let engine = Engine::new(setup, memory, away, seed, now);
             out.give(homing_engine(Mutex::new(Driven {

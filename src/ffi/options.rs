@@ -10,6 +10,7 @@ use super::boundary::{Growing, no_padding, number, reference, status};
 use super::consent::{HOMING_TAKES_NO_SETTINGS, HOMING_TAKES_SIGNED, HOMING_TAKES_VERIFIED, asked};
 use super::event::homing_event;
 use super::handle::homing_client;
+use super::identity::{homing_identity, identified};
 use super::outbox::of_folder;
 use super::status::{Failed, HOMING_ERROR_CREDENTIAL, HOMING_ERROR_RANGE, HOMING_ERROR_ROUTE, homing_status};
 use super::text::{self, homing_text};
@@ -196,12 +197,19 @@ pub struct homing_options {
     pub path_prefix: *const c_char,
     /// The same for calls; NULL: `/call` below `path_prefix`. Homing's own requests must not be below it.
     pub call_prefix: *const c_char,
+    /// What is said of the machine when the agent registers; NULL: it does not register.
+    pub identity: *const homing_identity,
+    /// What tells this machine from every other, `machine_id_len` bytes; a verified server is shown a hash of it
+    /// (`Homing-Instance`), by which it sees that a disk was copied. NULL: the id of the system, if it has one.
+    pub machine_id: *const u8,
+    /// Bytes of it: at most 1,024. 0 with a pointer: nothing is shown.
+    pub machine_id_len: usize,
 }
 
 const POINTER: usize = size_of::<*const u8>();
 const _: () = assert!(no_padding(
     size_of::<homing_options>(),
-    &[8, 14 * POINTER, 4, 4, 15 * POINTER, 4, 4, 3 * POINTER]
+    &[8, 14 * POINTER, 4, 4, 15 * POINTER, 4, 4, 6 * POINTER]
 ));
 
 // SAFETY: `repr(C)`, the size first, pointers and sizes and two numbers side by side; zero is NULL and 0.
@@ -256,6 +264,7 @@ pub(super) unsafe fn builder(
             builder = builder.stack_size(options.thread_stack_size);
         }
         builder = taken(builder, options)?;
+        builder = identified(builder, options.identity, (options.machine_id, options.machine_id_len))?;
         hooks(builder, options, data, handle)
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::boundary::{Growing, no_padding, number, read_sized};
 use super::failure::{homing_failure, read_failure};
+use super::identity::{read_mode, read_name};
 use super::status::{Failed, HOMING_ERROR_RANGE};
 use super::text;
 use crate::types::{News, Outcome, Verdict};
@@ -56,11 +57,21 @@ pub struct homing_outcome {
     pub acknowledged: u64,
     /// Of an upload: how many reports of the batch it has not. The next batch is smaller then, and follows after a second.
     pub unacknowledged: u64,
+    /// Of a registration: the group that the server has put the agent into, a name as in `homing_identity`; NULL when it named none.
+    pub group: *const c_char,
+    /// Of a registration: the mode that the server has given the agent, `HOMING_ACCOUNT_…`; 0 when it named none.
+    pub account_mode: i32,
+    /// Of a heartbeat: 1 when the agent is to register again (`Homing-Register: 1`), else 0.
+    pub registers: u32,
+    /// Of a heartbeat: 1 when the server sees the agent's id on more than one machine (`Homing-Duplicate: 1`), else 0.
+    pub duplicate: u64,
 }
 
 const POINTER: usize = size_of::<*const u8>();
-const _: () =
-    assert!(no_padding(size_of::<homing_outcome>(), &[8, 4, 4, POINTER, POINTER, POINTER, POINTER, 8, 8, 8]));
+const _: () = assert!(no_padding(
+    size_of::<homing_outcome>(),
+    &[8, 4, 4, POINTER, POINTER, POINTER, POINTER, 8, 8, 8, POINTER, 4, 4, 8]
+));
 
 // SAFETY: `repr(C)`, the size first, and all zero are NULL and 0.
 unsafe impl Growing for homing_outcome {
@@ -96,7 +107,10 @@ pub(super) unsafe fn read_outcome<'a>(given: *const homing_outcome) -> Result<Ou
         };
         let outcome = Outcome::from(verdict).with_drain(drain).with_events(given.events != 0);
         let outcome = outcome.with_acknowledged(given.acknowledged);
-        Ok(outcome.with_unacknowledged(given.unacknowledged))
+        let outcome = outcome.with_register(given.registers != 0).with_duplicate(given.duplicate != 0);
+        let group = read_name(given.group, "outcome.group")?;
+        let account_mode = read_mode(given.account_mode, "outcome.account_mode")?;
+        Ok(outcome.with_unacknowledged(given.unacknowledged).with_registered(group, account_mode))
     }
 }
 

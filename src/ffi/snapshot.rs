@@ -97,6 +97,10 @@ impl homing_snapshot {
         &self.host
     }
 
+    pub(super) const fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
     pub(super) const fn location(&self) -> Option<&LocationSnapshot> {
         self.snapshot.location.as_ref()
     }
@@ -125,6 +129,8 @@ pub unsafe extern "C" fn homing_snapshot_summary(
                 settings: _,
                 location: _,
                 reports: _,
+                registration: _,
+                duplicate: _,
                 stale_inputs,
             } = reference(snapshot, "snapshot")?.snapshot;
             place.write(&homing_summary {

@@ -8,7 +8,7 @@ use super::protocol::{Homing, Protocol};
 use super::sink::Sink;
 use super::source::Source;
 use super::{Answer, Exchange, Limits};
-use crate::types::{Failure, Outcome, Purpose, Request, Verdict};
+use crate::types::{Failure, Outcome, Purpose, Registration, Request, Verdict};
 
 /// Lets an exchange take in these pieces of an answer, one after the other, and then the end of the connection.
 ///
@@ -50,6 +50,10 @@ fn understood(answer: Answer, limits: &Limits, wall: SystemTime) -> (u16, Vec<u8
         Verdict::Failed(failure) => assert!(failure.to_string().chars().count() < 300),
         Verdict::Declined { .. } => {}
     }
+    let request = Request::Register(Arc::new(Registration::new(Arc::default())));
+    let registered = homing.outcome(&request, &answer, wall);
+    let decides = registered.group.is_some() || registered.account_mode.is_some();
+    assert!(decides || !matches!(registered.verdict, Verdict::Success { .. }));
     let body = answer.body.into_bytes();
     assert!(body.len() <= limits.body_bytes);
     (answer.status, body)

@@ -2,7 +2,7 @@
 //!
 //! A [`Clock`] that is never set and, where the system has one, runs through suspend. A [`Sleep`]
 //! that ends at a moment of that clock, when a socket is ready, or when another thread asks for it.
-//! A [`Flag`] that an event loop of the application's can wait on. [`OnDemand`], a thread for what may wait for a disk. The [`Process`] something was made in, and on which [`machine()`]. And [`quiet_threads`], which keeps the product's signals away from our threads; where there are users,
+//! A [`Flag`] that an event loop of the application's can wait on. [`OnDemand`], a thread for what may wait for a disk. The [`Process`] something was made in, and on which [`machine()`], and which [`instance`] of an agent that makes. And [`quiet_threads`], which keeps the product's signals away from our threads; where there are users,
 //! `effective_user` says which one we are. [`read_file`] reads a file that something else wrote, and waits for no pipe. Everything above is the same on every system.
 //!
 //! Beside it, on every system alike: [`logging`], which takes the messages of every floor to the right
@@ -35,7 +35,7 @@ pub use flag::Waitable;
 pub(crate) use interfaces::{Interfaces, Interfered, Peers, Planned, network, use_way_to};
 pub use logging::LogLevel;
 pub(crate) use logging::Logger;
-pub(crate) use machine::machine;
+pub(crate) use machine::{instance, machine};
 pub(crate) use on_demand::Around;
 #[cfg(feature = "outbox")]
 pub(crate) use on_demand::OnDemand;

@@ -16,9 +16,9 @@ impl Settings {
     /// # use homing::settings::Settings;
     /// let settings: Settings = r#"{
     ///     "server_lists": [ { "name": "main", "priorities": [ { "servers": [ { "address": "a.example" } ] } ] } ],
-    ///     "group": { "reconnection": { "keep_group": true } }
+    ///     "group": { "communication": { "download_randomisation": { "window": "1h" } } }
     /// }"#.parse()?;
-    /// assert_eq!(settings.not_enforced()[0].path, "group.reconnection.keep_group");
+    /// assert_eq!(settings.not_enforced()[0].path, "group.communication.download_randomisation.window");
     /// # Ok::<(), homing::settings::SettingsError>(())
     /// ```
     pub fn not_enforced(&self) -> Vec<Lint> {
@@ -34,8 +34,6 @@ fn not_enforced(settings: &Settings) -> Vec<Lint> {
         site_learns: levels.site_learns == Some(true),
         lints: Vec::new(),
     };
-    found.add("group.reconnection.keep_group", levels.keep_group == Some(true), REGISTRATION);
-    found.add("group.reconnection.keep_mode", levels.keep_mode == Some(true), REGISTRATION);
     found.share("group", &levels.group);
     for (index, (_, share)) in levels.locations.iter().enumerate() {
         found.share(&format!("locations[{index}]"), share);
@@ -46,7 +44,6 @@ fn not_enforced(settings: &Settings) -> Vec<Lint> {
 #[cfg(not(feature = "outbox"))]
 const REPORTS: &str = "this build has no outbox: nothing is uploaded but the status of a heartbeat";
 const DOWNLOADS: &str = "downloads are not there yet: no content is fetched";
-const REGISTRATION: &str = "registration is not there yet: nothing is offered to a server";
 
 struct Found {
     /// Where the site does not, nothing is asked for; that is a lint.

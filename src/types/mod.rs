@@ -12,6 +12,7 @@ mod failure;
 #[cfg(feature = "client")]
 pub(crate) mod header_field;
 mod id;
+mod identity;
 mod json;
 mod nearest;
 mod outcome;
@@ -36,6 +37,7 @@ pub use id::{
     AgentId, AgentIdError, CallId, CertificatePolicyId, ExchangeId, LinkId, NetworkId, ProbeId, QueryId,
     ServerId, SettingsId,
 };
+pub use identity::{AccountMode, Identity, Name, NameError, Registration};
 pub(crate) use json::{Object, Unreadable, read_object};
 pub(crate) use nearest::nearest;
 pub(crate) use outcome::NOT_MODIFIED;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Failure;
+use super::{AccountMode, Failure, Name};
 
 /// How one exchange ended, as its driver reports it. A driver makes one of a [`Verdict`].
 ///
@@ -22,6 +22,14 @@ pub struct Outcome<'a> {
     pub drain: Option<Duration>,
     /// Something waits at the server's events (`Homing-Events: 1`): an agent that does not listen there asks for it, once.
     pub events: bool,
+    /// The agent is to register again (`Homing-Register: 1`); heard in the answer to a heartbeat.
+    pub register: bool,
+    /// The server sees this agent id on more than one machine (`Homing-Duplicate: 1`); heard in the answer to a heartbeat.
+    pub duplicate: bool,
+    /// The group that the server has put the agent into (`Homing-Group`); of a registration.
+    pub group: Option<Name>,
+    /// The mode that the server has given the agent (`Homing-Account-Mode`); of a registration.
+    pub account_mode: Option<AccountMode>,
     /// How many reports the server has acknowledged with this answer (`Homing-Acknowledged`) that waited until now; 0 for
     /// anything but an upload.
     pub acknowledged: u64,
@@ -42,6 +50,24 @@ impl Outcome<'_> {
         Self { events, ..self }
     }
 
+    /// The same, with whether the agent is to register again.
+    #[must_use]
+    pub fn with_register(self, register: bool) -> Self {
+        Self { register, ..self }
+    }
+
+    /// The same, with whether the server sees the agent id on more than one machine.
+    #[must_use]
+    pub fn with_duplicate(self, duplicate: bool) -> Self {
+        Self { duplicate, ..self }
+    }
+
+    /// The same, with what the server has registered the agent as.
+    #[must_use]
+    pub fn with_registered(self, group: Option<Name>, account_mode: Option<AccountMode>) -> Self {
+        Self { group, account_mode, ..self }
+    }
+
     /// The same, with how many reports were acknowledged.
     #[must_use]
     pub fn with_acknowledged(self, acknowledged: u64) -> Self {
@@ -58,7 +84,17 @@ impl Outcome<'_> {
 impl<'a> From<Verdict<'a>> for Outcome<'a> {
     /// The answer said nothing else.
     fn from(verdict: Verdict<'a>) -> Self {
-        Self { verdict, drain: None, events: false, acknowledged: 0, unacknowledged: 0 }
+        Self {
+            verdict,
+            drain: None,
+            events: false,
+            register: false,
+            duplicate: false,
+            group: None,
+            account_mode: None,
+            acknowledged: 0,
+            unacknowledged: 0,
+        }
     }
 }
 
@@ -67,7 +103,8 @@ impl<'a> From<Verdict<'a>> for Outcome<'a> {
 #[non_exhaustive]
 pub enum Verdict<'a> {
     /// The request was done. For a heartbeat: a complete 2xx answer within the limits that carried
-    /// `Homing-Settings` or `Homing-Policy`; for an upload: one that acknowledged reports of the batch. In a driven product,
+    /// `Homing-Settings` or `Homing-Policy`; for an upload: one that acknowledged reports of the batch; for a registration: one
+    /// that named a group or a mode. In a driven product,
     /// its driver says so.
     Success {
         /// HTTP status, or whatever number the product's protocol has; for the event only.
@@ -91,14 +128,8 @@ pub enum Verdict<'a> {
 
 impl Outcome<'_> {
     /// The exchange failed and nothing else was said.
-    pub const fn failed(failure: Failure) -> Self {
-        Self {
-            verdict: Verdict::Failed(failure),
-            drain: None,
-            events: false,
-            acknowledged: 0,
-            unacknowledged: 0,
-        }
+    pub fn failed(failure: Failure) -> Self {
+        Verdict::Failed(failure).into()
     }
 }
 

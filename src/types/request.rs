@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{CallId, Lane};
+use super::{CallId, Lane, Registration};
 
 /// What the engine wants said on a link. It never knows the bytes: the driver turns it into
 /// bytes and the answer into an [`Outcome`](crate::types::Outcome).
@@ -39,6 +39,9 @@ pub enum Request {
         /// The most bytes the body may have, unless one report alone has more.
         at_most: u32,
     },
+    /// `POST /homing/v1/register`: who uses this machine, and in which group it is or would be. The server decides, and says so
+    /// in its answer. Only ever said to a verified server.
+    Register(Arc<Registration>),
     /// What the product says itself: the driver knows what, and the product judges the answer, whatever its status is.
     Call {
         /// Which call.
@@ -68,6 +71,7 @@ impl Request {
             | Self::Settings { .. }
             | Self::Policy { .. }
             | Self::Upload { .. }
+            | Self::Register(_)
             | Self::Call { .. } => false,
         }
     }
@@ -133,6 +137,7 @@ impl fmt::Display for Request {
             Self::Settings { .. } => f.pad("settings"),
             Self::Policy { .. } => f.pad("policy"),
             Self::Upload { lane, .. } => write!(f, "upload ({lane})"),
+            Self::Register(_) => f.pad("registration"),
             Self::Call { call, .. } => write!(f, "call {}", call.0),
         }
     }

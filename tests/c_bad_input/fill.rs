@@ -129,6 +129,7 @@ fn special(owner: &str, name: &str, header: &Header) -> Option<Fill> {
         .or_else(|| options(owner, name))
         .or_else(|| engine_options(owner, name))
         .or_else(|| small_structs(owner, name, header))
+        .or_else(|| identities(owner, name, header))
 }
 
 fn functions(owner: &str, name: &str, header: &Header) -> Option<Fill> {
@@ -356,6 +357,34 @@ fn engine_options(owner: &str, name: &str) -> Option<Fill> {
             .all(&["HOMING_TAKES_VERIFIED", "HOMING_TAKES_SIGNED"], OK)
             .all(&["-1", "3", "INT32_MIN"], RANGE),
         "reserved" => Fill::right("0").all(&["1", "UINT32_MAX"], RANGE),
+        _ => return None,
+    })
+}
+
+/// Who uses the machine, and what a server makes of it.
+fn identities(owner: &str, name: &str, header: &Header) -> Option<Fill> {
+    let named = || text(r#""alice""#, OK).all(&[r#""""#, r#""a\nb""#, "long_text(257)"], RANGE);
+    let mode = || {
+        Fill::right("HOMING_ACCOUNT_USER")
+            .all(&["0", "HOMING_ACCOUNT_COMPUTER"], OK)
+            .all(&["-1", "3", "INT32_MIN", "INT32_MAX"], RANGE)
+    };
+    Some(match (owner, name) {
+        ("homing_options" | "homing_engine_options", "identity") => {
+            let mut fill = structure(header.find_struct("homing_identity")?, header);
+            // A product need not say who uses the machine.
+            fill.tries.iter_mut().filter(|it| it.what == "NULL").for_each(|it| it.expected = OK);
+            fill
+        }
+        ("homing_identity", "user" | "preferred_group") => named().and("long_text(256)", OK),
+        ("homing_identity", "preferred_mode") | ("homing_outcome", "account_mode") => mode(),
+        ("homing_identity", "reserved") => Fill::right("0").all(&["1", "UINT32_MAX"], RANGE),
+        ("homing_client_user_changed" | "homing_engine_user_changed", "user")
+        | ("homing_outcome", "group") => named(),
+        ("homing_outcome", "registers") => Fill::right("1").all(&["0", "UINT32_MAX"], OK),
+        ("homing_outcome", "duplicate") => any_word(),
+        ("homing_options", "machine_id") => pointer_to_bytes(r#"bytes("serial", 6)"#),
+        ("homing_options", "machine_id_len") => Fill::right("6").and("0", OK).all(&[MOST, "1025"], RANGE),
         _ => return None,
     })
 }

@@ -89,6 +89,7 @@ static void all_are_refused(homing_client *it)
     homing_answer *answer = NULL;
     check(homing_client_call(it, &call, &answer, NULL) == HOMING_ERROR_FORKED && !answer);
     check(homing_client_begin_call(it, &call, NULL, NULL) == HOMING_ERROR_FORKED);
+    check(homing_client_user_changed(it, "alice") == HOMING_ERROR_FORKED);
     check(homing_client_stop(it, 0) == HOMING_ERROR_FORKED);
     check(homing_client_join(it, 60000) == HOMING_ERROR_FORKED);
     homing_client_free(it);

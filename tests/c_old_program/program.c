@@ -152,10 +152,11 @@ static void reports(void)
 int main(int count, char **arguments)
 {
     check(count == 2);
-    printf("%zu %zu %zu %zu %zu %zu %zu %zu %zu %zu %zu %zu\n", sizeof(homing_options), sizeof(homing_engine_options),
+    printf("%zu %zu %zu %zu %zu %zu %zu %zu %zu %zu %zu %zu %zu\n", sizeof(homing_options), sizeof(homing_engine_options),
            sizeof(homing_action), sizeof(homing_summary), sizeof(homing_standing), sizeof(homing_location),
            sizeof(homing_whereabouts), sizeof(homing_failure), sizeof(homing_outcome),
-           sizeof(homing_outbox_options), sizeof(homing_lane_account), sizeof(homing_call));
+           sizeof(homing_outbox_options), sizeof(homing_lane_account), sizeof(homing_call),
+           sizeof(homing_identity));
     fflush(stdout);
     homing_settings *settings;
     check(homing_settings_read(arguments[1], &settings, NULL) == HOMING_OK);

@@ -66,7 +66,7 @@ fn what_is_not_enforced_is_told_at_the_start_and_at_each_change() {
     });
     let settings = with(&server, every);
     let expected: Vec<_> = settings.not_enforced().iter().map(ToString::to_string).collect();
-    assert_eq!(expected.len(), 4, "one for each field of the page, and for the location");
+    assert_eq!(expected.len(), 2, "one for each field of the page");
     let client = builder(settings.clone()).start().unwrap();
     let told = |client: &Client| -> Vec<_> {
         expected.iter().map(|_| warning(client, "leave it out until a later version does it")).collect()

@@ -36,6 +36,7 @@ mod policy;
 mod promises;
 mod push;
 mod race;
+mod registration;
 mod regressions;
 mod reports;
 mod rounds;

@@ -29,10 +29,12 @@ mod twice {
     };
     use homing::ffi::*;
     use homing::settings::Settings;
-    use homing::types::{Cause, Failure, Medium, Moment, NetworkId, News, Outcome, Verdict, Via};
+    use homing::types::{
+        AccountMode, Cause, Failure, Identity, Medium, Moment, Name, NetworkId, News, Outcome, Verdict, Via,
+    };
     use homing_sim::mount::{Mount, tuned};
 
-    use super::words::{milliseconds, proof_code, tell, way};
+    use super::words::{milliseconds, mode_code, proof_code, registration, tell, way};
 
     /// An engine tuned by this text, and its twin.
     pub fn engine(
@@ -69,6 +71,8 @@ mod twice {
             let digest = of(name.map(|name| &*name.digest));
             let tag = of(name.and_then(|name| name.tag.as_deref()));
             let given = of(setup.given.as_deref());
+            let identity = setup.identity.as_deref().map(Identified::new);
+            let identity_in_c = identity.as_ref().map(Identified::as_c);
             let options = homing_engine_options {
                 struct_size: size_of::<homing_engine_options>() as u64,
                 agent_id: agent.as_ptr(),
@@ -88,6 +92,7 @@ mod twice {
                     TakesSettings::Signed => HOMING_TAKES_SIGNED,
                 },
                 reserved: 0,
+                identity: identity_in_c.as_ref().map_or(ptr::null(), ptr::from_ref),
             };
             let mut through_c = ptr::null_mut();
             with_settings(&setup.settings, |settings| {
@@ -231,6 +236,34 @@ mod twice {
 
     fn address(address: SocketAddr) -> homing_address {
         homing_address::from(address)
+    }
+
+    /// An identity in C, with what it points to.
+    struct Identified {
+        user: Option<CString>,
+        preferred_group: Option<CString>,
+        preferred_mode: Option<AccountMode>,
+    }
+
+    impl Identified {
+        fn new(identity: &Identity) -> Self {
+            let of = |name: &Option<Name>| name.as_ref().map(|name| CString::new(name.as_str()).unwrap());
+            Self {
+                user: of(&identity.user),
+                preferred_group: of(&identity.preferred_group),
+                preferred_mode: identity.preferred_mode,
+            }
+        }
+
+        fn as_c(&self) -> homing_identity {
+            homing_identity {
+                struct_size: size_of::<homing_identity>() as u64,
+                user: pointer(&self.user),
+                preferred_group: pointer(&self.preferred_group),
+                preferred_mode: mode_code(self.preferred_mode),
+                reserved: 0,
+            }
+        }
     }
 
     /// A failure in C, with what it points to.
@@ -398,6 +431,10 @@ mod twice {
                 Input::Command(Command::Call { call, within, repeat }) => {
                     homing_engine_call(engine, now, call.0, milliseconds(within), repeat as i32)
                 }
+                Input::Command(Command::UserChanged(user)) => {
+                    let user = user.map(|user| CString::new(user.as_str()).unwrap());
+                    homing_engine_user_changed(engine, now, pointer(&user))
+                }
                 Input::Command(Command::Stop { grace }) => {
                     homing_engine_stop(engine, now, milliseconds(grace))
                 }
@@ -414,7 +451,9 @@ mod twice {
         exchange: u64,
         outcome: Outcome<'_>,
     ) -> homing_status {
-        let Outcome { verdict, drain, events, acknowledged, unacknowledged, .. } = outcome;
+        let Outcome { verdict, drain, events, register, duplicate, group, account_mode, .. } = outcome;
+        let (acknowledged, unacknowledged) = (outcome.acknowledged, outcome.unacknowledged);
+        let group = group.map(|group| CString::new(group.as_str()).unwrap());
         let drain = drain.map(milliseconds);
         let tag = |tag: Option<&str>| tag.map(|tag| CString::new(tag).unwrap());
         let (kind, status, settings, policy, failed) = match verdict {
@@ -437,6 +476,10 @@ mod twice {
             events: events.into(),
             acknowledged,
             unacknowledged,
+            group: pointer(&group),
+            account_mode: mode_code(account_mode),
+            registers: register.into(),
+            duplicate: duplicate.into(),
         };
         // SAFETY: the caller's promise; everything else lives here until the call returns.
         unsafe { homing_engine_done(engine, now, exchange, &outcome) }
@@ -459,6 +502,21 @@ mod twice {
         }
         // SAFETY: the caller's promise.
         unsafe { slice::from_raw_parts(action.addresses, action.address_count) }
+    }
+
+    /// What is said in a registration.
+    ///
+    /// # Safety
+    /// The action is the newest.
+    unsafe fn said(action: &homing_action) -> String {
+        if action.request != HOMING_REQUEST_REGISTER {
+            return String::new();
+        }
+        // SAFETY: the caller's promise.
+        let (user, preferred, last) =
+            unsafe { (text(action.user), text(action.preferred_group), text(action.last_group)) };
+        let names = registration([user, preferred, last]);
+        format!("{names} {} {}", action.preferred_mode, action.last_mode)
     }
 
     /// # Safety
@@ -486,14 +544,16 @@ mod twice {
                 )
             }
             HOMING_ACTION_EXCHANGE => format!(
-                "exchange {} {} {} {} lane {} {} next {}",
+                "exchange {} {} {} {} lane {} {} next {}{}",
                 action.exchange,
                 action.link,
                 action.request,
                 action.search.max(action.wait_ms).max(action.at_most).max(action.call),
                 action.lane,
                 action.deadline_ns,
-                action.next_ns
+                action.next_ns,
+                // SAFETY: the caller's promise.
+                unsafe { said(action) }
             ),
             HOMING_ACTION_PROBE => {
                 // SAFETY: the caller's promise.

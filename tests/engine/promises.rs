@@ -74,6 +74,7 @@ fn any_deed() -> impl Strategy<Value = Deed> {
         1 => any::<u8>().prop_map(Deed::Routes),
         2 => (which.clone(), any::<u16>()).prop_map(|(lane, reports)| Deed::Waiting(lane, reports)),
         2 => any::<u16>().prop_map(Deed::Call),
+        1 => any::<u8>().prop_map(Deed::User),
         1 => (0u8..50).prop_map(|n| if n == 0 { Deed::Stop } else { Deed::WaitForDeadline }),
     ]
 }

@@ -111,8 +111,8 @@ fn fates() -> Vec<(&'static str, Fate)> {
             "group.accept_settings_over_http",
             Shown("settings_are_read_only_by_an_agent_that_takes_them_and_from_whom_it_does"),
         ),
-        ("group.reconnection.keep_group", Notice(json!(true))),
-        ("group.reconnection.keep_mode", Notice(json!(true))),
+        ("group.reconnection.keep_group", Shown("what_was_used_last_is_offered_only_where_its_switch_is_on")),
+        ("group.reconnection.keep_mode", Shown("what_was_used_last_is_offered_only_where_its_switch_is_on")),
         ("communication.enabled", Shown("nothing_in_time_is_not_the_end")),
         ("communication.mode", Shown("what_the_server_tells_reaches_the_application_as_it_was_posted")),
         ("communication.heartbeat_interval", Shown("beats_on_a_grid_without_drift")),
@@ -270,7 +270,7 @@ fn what_is_not_enforced_is_told_with_its_path_and_only_that() {
         "server_lists": [{ "name": "main", "priorities": [{ "servers": [{ "address": "a.example" }] }] }],
         "site": { "learn_applications": true },
         "group": {
-            "name": "g", "server_list": "main", "reconnection": { "keep_group": false, "keep_mode": false },
+            "name": "g", "server_list": "main", "reconnection": { "keep_group": true, "keep_mode": true },
             "communication": { "enabled": true, "mode": "pull", "heartbeat_interval": "60s", "learn_applications": false },
         },
     });

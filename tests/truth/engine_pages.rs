@@ -6,6 +6,16 @@ use crate::page::Words::{Code, Other, Test};
 #[test]
 fn the_rules_are_those_of_the_engine() {
     Page::read("docs/rules.md").goes_by(&[
+        Code("begin {attachment.register_gap s} s apart at least"),
+        Test(
+            "tried again after 1–3 s, and then after waits that double to about 10 min",
+            "what_fails_is_told_tried_again_ever_later_and_changes_nothing_else",
+        ),
+        Test(
+            "end the wait after a 401, and so does another server",
+            "refused_credentials_are_not_waited_for_once_there_are_others",
+        ),
+        Code("no such request is asked again after about {attachment.register_declined h an} hour"),
         // What a failure costs.
         Code("nobody answered for {attachment.connect_limit s} s"),
         Code("looks again after {network.recheck s} s, doubling to {network.recheck_ceiling s} s"),
@@ -304,6 +314,18 @@ fn the_wire_is_spoken_as_its_page_says() {
         Test("16 hexadecimal digits: in which opening", "an_upload_names_its_reports_by_series_and_number"),
         Code("alone and larger than {store/outbox/too_large.NEVER_TOO_LARGE KiB} KiB is given up"),
         Code("that is refused alone {store/outbox/suspect.ENOUGH} times in a row"),
+        Code("says `Homing-Register: 1`: at most once in {attachment.register_gap s} s"),
+        Code("A *name* is 1 to {types/identity.LONGEST} bytes of UTF-8"),
+        Test(
+            "404, 405, 406, 409, 410, 412, 413, 415, 416, 422 and 501: the server registers no agents",
+            "only_an_answer_that_decides_something_is_a_success",
+        ),
+        Code("asked again after about {attachment.register_declined h} h"),
+        Test(
+            "After any other failure, 401 included, the agent tries again after 1 to 3 s",
+            "what_fails_is_told_tried_again_ever_later_and_changes_nothing_else",
+        ),
+        Code("up to about {attachment.register_ceiling min} min"),
         Code("At most {engine/attachment/calls.MOST_UNDER_WAY} are under way at once"),
         Code("that are kept for {attachment.call_keep_alive s} s for the next one"),
         Test(

@@ -6,7 +6,7 @@ use crate::page::Words::{Code, Other, Test};
 #[test]
 fn what_is_bounded_is_bounded_by_the_code() {
     Page::read("SECURITY.md").goes_by(&[
-        Test("there are six files of it", "the_page_names_each_file_of_unsafe_code"),
+        Test("there are seven files of it", "the_page_names_each_file_of_unsafe_code"),
         Other("Until 1.0 only the newest release"),
         Code("how long to wait ({attachment.throttle_least s} s to {attachment.throttle_most h} h)"),
         Test(
@@ -325,6 +325,7 @@ fn the_documentation_in_the_code_has_its_numbers() {
     Page::read("src/client/handle.rs").goes_by(&[
         Code("At most {engine/attachment/calls.MOST_UNDER_WAY} calls are under way at once"),
         Code("At most {engine/session/announced.LONGEST_TAG} bytes; an empty or longer tag"),
+        Code("and says so, {attachment.register_gap s} s after the last registration"),
         Test(
             "twenty requests in four seconds make about five heartbeats",
             "twenty_requests_in_four_seconds_are_about_five_heartbeats_and_the_last_is_told",
@@ -359,6 +360,9 @@ fn the_header_has_the_numbers_of_the_code() {
         Code("at most {ffi/call.MOST_FIELDS} and {types/call.MOST_FIELDS KiB} KiB in all"),
         Code("The body: at most {types/call.MOST_BODY MiB} MiB"),
         Other("0: 30,000. At most a day"),
+        Code("NUL-terminated UTF-8 of 1 to {types/identity.LONGEST} bytes, without control"),
+        Code("Bytes of it: at most {ffi/identity.MOST_MACHINE_ID}. 0 with a pointer"),
+        Code("and says so, {attachment.register_gap s} s after the last"),
         Code("At most {engine/attachment/calls.MOST_UNDER_WAY} calls are under way at once; {engine/attachment/calls.MOST_WAITING} wait"),
         Code("failed at once when {engine/attachment/calls.MOST_WAITING} wait already"),
         Test(

@@ -30,6 +30,7 @@ pub enum Deed {
     CannotRemember,
     Waiting(u8, u16),
     Call(u16),
+    User(u8),
     Routes(u8),
     Stop,
 }

@@ -2,6 +2,7 @@
 //! it jumps in time and drains when it likes. After everything it does, it looks whether the promises hold.
 
 mod deed;
+mod shape;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -11,17 +12,16 @@ use std::time::Duration;
 use homing::engine::{
     Action, Away, Command, Event, Input, Memory, NetworkChange, Reached, Setup, Target, Turn,
 };
-use homing::settings::{Settings, Situation};
+use homing::settings::Situation;
 use homing::types::{
-    Backlog, CallId, Cause, ExchangeId, Lane, LinkId, Medium, Moment, News, Outcome, ProbeId, Proof, QueryId,
-    Repeat, Route, Verdict, Via,
+    AccountMode, Backlog, CallId, Cause, ExchangeId, Identity, Lane, LinkId, Medium, Moment, News, Outcome,
+    ProbeId, Proof, QueryId, Repeat, Request, Route, Verdict, Via,
 };
-use serde_json::json;
 
 pub use self::deed::{Answer, Deed, Found, Opening, Trouble};
+use self::shape::settings;
 use crate::mount::{Mount, Mounting};
 use crate::prepared::Prepared;
-use crate::settings::{address, document, parse};
 
 /// Does all of it; then every server is well, and the agent has to find its way out again.
 pub fn live_through(mounting: Mounting, opening: Opening, deeds: &[Deed]) {
@@ -32,35 +32,6 @@ pub fn live_through(mounting: Mounting, opening: Opening, deeds: &[Deed]) {
     chaos.drain();
     chaos.recover();
     assert_eq!(chaos.engine.snapshot(chaos.now).active.map(|id| id.to_string()), chaos.active);
-}
-
-/// Priorities of these sizes.
-const SHAPES: [&[usize]; 4] = [&[1], &[3], &[2, 2], &[1, 0, 12]];
-
-fn settings(shape: u8, push: bool, named: bool) -> Arc<Settings> {
-    let mut numbers = 0..;
-    let mut server = |number: usize| {
-        let id = format!("s{}", number + 1);
-        let address = if named { format!("{id}.test") } else { address(number).to_string() };
-        json!({ "id": id, "address": address })
-    };
-    let priorities = SHAPES[usize::from(shape) % SHAPES.len()]
-        .iter()
-        .map(|&size| numbers.by_ref().take(size).map(&mut server).collect());
-    let mode = if push { "push" } else { "pull" };
-    let mut document = document(priorities, json!({ "heartbeat_interval": "30s", "mode": mode }));
-    if usize::from(shape) / SHAPES.len() % 2 == 1 {
-        // One has a name, one accepts anything, one has two ports.
-        document["reference_servers"] = json!({ "servers": [
-            { "address": "r.test" }, { "address": "10.99.0.1", "proof": "tcp" }, { "address": "r2.example", "ports": [1, 2] } ] });
-        document["locations"] = json!([
-            { "name": "Office", "when": ["internal", "internal_via_vpn"], "communication": {
-                "heartbeat_interval": "20s", "upload_critical_immediately": false } },
-            { "name": "Road", "when": ["external", "captive"], "communication": {
-                "mode": "push", "learn_applications": true } } ]);
-        document["site"] = json!({ "learn_applications": true });
-    }
-    parse(&document)
 }
 
 /// What the engine has been given and has not given back.
@@ -84,6 +55,8 @@ pub struct Chaos {
     calls: u64,
     /// Those that have not ended.
     open_calls: BTreeSet<CallId>,
+    /// Registrations begun.
+    registrations: BTreeSet<ExchangeId>,
 }
 
 impl Chaos {
@@ -93,6 +66,8 @@ impl Chaos {
         if seed.is_multiple_of(2) {
             setup.routes = [Route::Proxy(0), Route::Direct].into();
         }
+        // Some products give no identity, and some of those say later who uses the machine.
+        setup.identity = (!seed.is_multiple_of(3)).then(Arc::<Identity>::default);
         let mut engine = mounting(setup, "{}", Memory::default(), Away::Unknown, seed, Moment::ORIGIN);
         engine.handle(Moment::ORIGIN, Input::Timeout);
         Self {
@@ -111,6 +86,7 @@ impl Chaos {
             learns: false,
             calls: 0,
             open_calls: BTreeSet::new(),
+            registrations: BTreeSet::new(),
         }
     }
 
@@ -202,6 +178,13 @@ impl Chaos {
         }
         // A heartbeat acknowledges nothing, and the engine must not mind.
         let outcome = Outcome::from(verdict).with_drain(drain).with_acknowledged(exchange.0 % 3);
+        // And a server may say anything of a registration, with whatever answer.
+        let group = exchange.0.is_multiple_of(2).then(|| "Default".parse().unwrap());
+        let mode = [None, Some(AccountMode::User), Some(AccountMode::Computer)];
+        let outcome = outcome
+            .with_registered(group, mode[exchange.0 as usize % 3])
+            .with_register(exchange.0.is_multiple_of(4))
+            .with_duplicate(exchange.0.is_multiple_of(7));
         self.input(Input::Done { exchange, outcome });
     }
 
@@ -279,6 +262,7 @@ impl Chaos {
             Deed::CannotRemember => self.input(Input::CannotRemember(7)),
             Deed::Waiting(lane, reports) => self.waits(lane, reports),
             Deed::Call(within) => self.call(within),
+            Deed::User(user) => self.user_changed(user),
             Deed::Routes(shape) => self.set_routes(shape),
             Deed::Stop => self.input(Input::Command(Command::Stop { grace: Duration::from_secs(2) })),
         }
@@ -306,6 +290,12 @@ impl Chaos {
             self.open_calls.insert(call);
         }
         self.input(Input::Command(Command::Call { call, within, repeat }));
+    }
+
+    fn user_changed(&mut self, user: u8) {
+        let name = format!("user {}", user / 2);
+        let user = user.is_multiple_of(2).then(|| name.parse().unwrap());
+        self.input(Input::Command(Command::UserChanged(user)));
     }
 
     fn set_routes(&mut self, shape: u8) {
@@ -408,7 +398,8 @@ impl Chaos {
                 assert!(!to.is_empty() || route != Route::Direct);
                 assert!(self.links.insert(link, true).is_none(), "an id was reused");
             }
-            Action::Exchange { exchange, link, .. } => {
+            Action::Exchange { exchange, link, request, .. } => {
+                self.registers(exchange, &request);
                 // The link may be lost while the request for the exchange waits to be drained.
                 if self.links.contains_key(&link) {
                     assert!(self.exchanges.values().all(|&on| on != link), "two exchanges on one link");
@@ -447,6 +438,16 @@ impl Chaos {
         }
     }
 
+    /// One registration at a time, and none before the agent is attached.
+    fn registers(&mut self, exchange: ExchangeId, request: &Request) {
+        if let Request::Register(said) = request {
+            assert!(said.last_group.is_none() || said.last_group.as_ref().unwrap().as_str() == "Default");
+            let under_way = self.registrations.iter().filter(|other| self.exchanges.contains_key(other));
+            assert_eq!(under_way.count(), 0, "two registrations at once");
+            self.registrations.insert(exchange);
+        }
+    }
+
     fn watch(&mut self, event: &Event) {
         assert!(!self.stopped, "{event:?} after the end");
         match event {
@@ -464,6 +465,13 @@ impl Chaos {
             }
             Event::Called { call, .. } | Event::CallFailed { call, .. } => {
                 assert!(self.open_calls.remove(call), "a call has ended twice");
+            }
+            Event::Registered { server, .. } | Event::RegistrationFailed { server, .. } => {
+                assert_eq!(self.active.as_deref(), Some(server.as_str()), "registered with another server");
+                assert!(!self.registrations.is_empty() || matches!(event, Event::RegistrationFailed { .. }));
+            }
+            Event::Duplicate { server } => {
+                assert_eq!(self.active.as_deref(), Some(server.as_str()), "another server sees it twice");
             }
             Event::Stopped {} => {
                 assert!(self.open_calls.is_empty(), "calls that never ended: {:?}", self.open_calls);

@@ -378,14 +378,10 @@ impl World {
             (&request, how)
         {
             let outcome = self.uploaded(*lane, *at_most);
-            match &outcome.verdict {
-                Verdict::Success { .. } => _ = self.succeeded.insert(exchange),
-                Verdict::Failed(Failure { cause: Cause::Throttled { retry_after, .. }, .. }) => {
-                    self.floors.insert(id, self.now + retry_after.unwrap_or(s(30)).clamp(s(1), s(3600)));
-                }
-                _ => {}
-            }
-            return self.input(Input::Done { exchange, outcome });
+            return self.done(exchange, id, outcome);
+        }
+        if let (Request::Register(_), Answer::Good | Answer::Drain(_) | Answer::Gray(_)) = (&request, how) {
+            return self.done(exchange, id, self.registry.registered());
         }
         let (verdict, drain) = match how {
             _ if listens && self.middlebox.declines => (declined, None),
@@ -394,18 +390,24 @@ impl World {
             Answer::Gray(cause) if is_beat => (Verdict::Failed(cause.into()), None),
             Answer::Good | Answer::Gray(_) | Answer::Silent | Answer::Breaks => (good, None),
         };
-        match verdict {
+        let is_heartbeat = matches!(request, Request::Heartbeat { .. });
+        let outcome = Outcome::from(verdict).with_drain(drain).with_events(is_beat && self.events_wait);
+        let outcome = outcome.with_register(is_heartbeat && self.registry.asks);
+        self.done(exchange, id, outcome.with_duplicate(is_heartbeat && self.registry.sees_twice));
+    }
+
+    fn done(&mut self, exchange: ExchangeId, server: String, outcome: Outcome<'_>) {
+        match &outcome.verdict {
             Verdict::Success { .. } => {
                 self.succeeded.insert(exchange);
             }
             Verdict::Failed(Failure { cause: Cause::Throttled { retry_after, .. }, .. }) => {
                 let floor = retry_after.unwrap_or(s(30)).clamp(s(1), s(3600));
-                self.floors.insert(id, self.now + floor);
+                self.floors.insert(server, self.now + floor);
             }
             Verdict::Failed(_) | Verdict::Declined { .. } => {}
             new => panic!("{new:?} is none of the world's"),
         }
-        let outcome = Outcome::from(verdict).with_drain(drain).with_events(is_beat && self.events_wait);
         self.input(Input::Done { exchange, outcome });
     }
 

@@ -7,6 +7,7 @@ mod driver;
 mod middlebox;
 mod outbox;
 mod plan;
+mod registry;
 mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,7 @@ use self::driver::{Happening, Link};
 pub use self::middlebox::Middlebox;
 pub use self::outbox::{Outbox, REPORT, Takes};
 pub use self::plan::{Plan, priorities, settings_name};
+pub use self::registry::{Registers, Registry};
 pub use self::server::*;
 use crate::mount::Mount;
 use crate::prepared::Prepared;
@@ -103,6 +105,8 @@ pub struct World {
     pub probed_managers: Vec<(Moment, String)>,
     /// The reports of the product.
     pub outbox: Outbox,
+    /// How servers register agents.
+    pub registry: Registry,
     /// Every memory the engine asked to be stored.
     pub memories: Vec<Memory>,
     /// Under these settings every server is like this: they have a wrong port, name, certificate or pin.

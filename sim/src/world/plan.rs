@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use homing::engine::{Away, Input, Memory, SettingsName, Setup};
 use homing::settings::Settings;
-use homing::types::{Medium, Moment, Route};
+use homing::types::{Identity, Medium, Moment, Route};
 use serde_json::{Map, Value, json};
 
 use super::server::{Calls, ROUND_TRIP, Reach, name, up};
-use super::{Outbox, World, ms, s};
+use super::{Outbox, Registry, World, ms, s};
 use crate::mount::Mounting;
 use crate::prepared::Prepared;
 use crate::reference_network::Places;
@@ -42,6 +42,8 @@ pub struct Plan {
     pub parts: Map<String, Value>,
     /// Further fields of the group's communication.
     pub communication: Map<String, Value>,
+    /// What the product says of the machine.
+    pub identity: Option<Identity>,
 }
 
 /// Servers `a`, `b`, … in priorities of these sizes, around the engine that is mounted. All are up until told otherwise.
@@ -66,6 +68,7 @@ pub fn priorities(mounting: Mounting, sizes: &[usize]) -> Plan {
         given: None,
         parts: Map::new(),
         communication: Map::new(),
+        identity: None,
     }
 }
 
@@ -115,6 +118,11 @@ impl Plan {
         Self { routes: routes.to_vec(), ..self }
     }
 
+    /// The product says this of the machine.
+    pub fn identity(self, identity: Identity) -> Self {
+        Self { identity: Some(identity), ..self }
+    }
+
     /// Named in the memory by this digest.
     pub fn digest(self, digest: &str) -> Self {
         Self { digest: Some(digest.to_owned()), ..self }
@@ -160,6 +168,7 @@ impl Plan {
         setup.routes = self.routes.clone().into();
         setup.settings_name = self.digest.as_deref().map(settings_name);
         setup.given = self.given.as_deref().or(self.digest.as_deref()).map(Into::into);
+        setup.identity = self.identity.clone().map(Arc::new);
         let mut engine = (self.mounting)(setup, &self.tuning, self.memory.clone(), self.away, self.seed, now);
         engine.handle(now, Input::Timeout);
         let servers = self.priorities.iter().flatten().map(|id| (id.clone(), up())).collect();
@@ -199,6 +208,7 @@ impl Plan {
             names_hang: false,
             wait_for_drain: false,
             outbox: Outbox::default(),
+            registry: Registry::default(),
             memories: Vec::new(),
             places: Places::default(),
             look_ups: Vec::new(),

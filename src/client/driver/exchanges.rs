@@ -205,7 +205,7 @@ impl Exchanges {
         engine: impl FnOnce(Outcome<'_>) -> T,
     ) -> T {
         let outcome = self.protocol.outcome(&request, &answer, SystemTime::now());
-        let has_body = !matches!(request, Request::Listen(_));
+        let has_body = !matches!(request, Request::Listen(_) | Request::Register(_));
         let may_be_signed = matches!(request, Request::Settings { .. });
         let succeeded = has_body && matches!(outcome.verdict, Verdict::Success { .. });
         let told = engine(outcome);
@@ -325,7 +325,9 @@ impl Exchanges {
     fn say(&mut self, mut under_way: UnderWay, link: &mut Link, renewable: bool) -> Next {
         let UnderWay { id, ref request, next, ref content, .. } = under_way;
         let last = self.event_ids.last(&link.server().id);
-        let Some(request) = self.protocol.request(request, link.server(), content.clone(), last, next) else {
+        let (server, is_verified) = (link.server(), link.is_verified());
+        let written = self.protocol.request(request, server, content.clone(), last, next, is_verified);
+        let Some(request) = written else {
             return declined(id);
         };
         let shown = self.credential_provider.show(&link.server().id, link.is_verified());
@@ -346,6 +348,7 @@ impl Exchanges {
             | Request::Settings { .. }
             | Request::Policy { .. }
             | Request::Upload { .. }
+            | Request::Register(_)
             | Request::Call { .. } => Said::default(),
             Request::Heartbeat { purpose: Purpose::Beat } => self.status.newest(),
             Request::Heartbeat { purpose: Purpose::Attach { search } } => {

@@ -96,9 +96,9 @@ impl Active {
             || self.search.as_ref().is_some_and(|race| race.refers_to(settings))
     }
 
-    /// When a read begins or has taken too long. What is uploaded before documents is waited for.
-    pub(super) fn reader_deadline(&self, tuning: &Tuning) -> Option<Moment> {
-        let waits = self.upload.is_under_way() && !self.reader.is_reading();
+    /// When a read begins or has taken too long. What is uploaded before documents is waited for, and so is a registration.
+    pub(super) fn reader_deadline(&self, registers: bool, tuning: &Tuning) -> Option<Moment> {
+        let waits = (registers || self.upload.is_under_way()) && !self.reader.is_reading();
         if waits { None } else { self.reader.deadline(tuning) }
     }
 

@@ -45,7 +45,7 @@ impl Attachment {
             calls.next_beat = next.unwrap_or(cx.now);
         }
         let keep = next.is_some_and(|next| next.after(cx.now) <= cx.tuning.attachment.keep_alive);
-        let wanted = self.upload_wants_link(cx.now);
+        let wanted = self.upload_wants_link(cx.now) || self.registers(cx.now);
         let Some(active) = self.active_mut() else {
             return;
         };
@@ -110,6 +110,7 @@ impl Attachment {
         self.announced.policy(cx, &server, answer.policy);
         cx.emit(Event::Heartbeat { server, status: answer.status, elapsed: span(answer.elapsed) });
         self.proved(cx, answer.link, answer.drain);
+        self.heard_of_registration(cx, &answer.link, (answer.register, answer.duplicate));
         if answer.events {
             self.called(cx);
         }
@@ -144,6 +145,7 @@ impl Attachment {
         } else if let Some(leave) = active.leave.filter(|leave| leave.at <= cx.now) {
             self.move_away(cx, leave);
         }
+        self.tick_registration(cx);
         self.tick_reader(cx);
         self.tick_upload(cx);
         self.tick_stream(cx);

@@ -48,6 +48,10 @@ impl Attachment {
     /// Links made before are worth nothing, and waiting may have lost its reason. Nobody is charged.
     fn wake(&mut self, cx: &mut Context<'_>, reason: Reason) {
         self.close_call_links(cx, Ending::Stale);
+        self.give_registration_up(cx, Ending::Stale);
+        if let Some(registrar) = &mut self.registrar {
+            registrar.await_heartbeat();
+        }
         match &mut self.phase {
             Phase::Attached(active) => {
                 if let Some(mut race) = active.search.take() {
@@ -124,6 +128,9 @@ impl Attachment {
     /// tries at once.
     pub(in crate::engine) fn new_credentials(&mut self, cx: &mut Context<'_>) {
         let refused = self.pardon_refusals(cx);
+        if let Some(registrar) = &mut self.registrar {
+            registrar.new_credentials(cx.now, &cx.tuning.attachment);
+        }
         match self.phase {
             Phase::Paused { cause: Pause::Rejected, .. } => self.search(cx, Reason::NewCredentials),
             Phase::Paused { cause: Pause::Waiting, .. } if refused => self.search(cx, Reason::NewCredentials),

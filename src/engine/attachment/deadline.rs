@@ -32,9 +32,13 @@ impl Attachment {
                 let moves = quiet.then(|| self.moves_at(active)).flatten();
                 let failback = self.failback.deadline(quiet, tuning);
                 let stream = active.stream.as_ref().and_then(|stream| stream.deadline(whole));
-                let reader = active.reader_deadline(tuning);
+                let reader = active.reader_deadline(self.registers(at.now), tuning);
+                let registration = self.registration_deadline(active, tuning);
                 let upload = self.upload_deadline(active, at.now, whole);
-                [heartbeat, search, moves, failback, stream, reader, upload].into_iter().flatten().min()
+                [heartbeat, search, moves, failback, stream, reader, registration, upload]
+                    .into_iter()
+                    .flatten()
+                    .min()
             }
         }
     }

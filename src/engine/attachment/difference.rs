@@ -7,7 +7,7 @@ use super::active::{Active, Leave};
 use super::race::Race;
 use super::ranked_servers::{ByRecord, Member};
 use crate::engine::context::Context;
-use crate::engine::session::Try;
+use crate::engine::session::{Registering, Try};
 use crate::engine::{Ending, Reason};
 use crate::settings::{Server, Settings};
 use crate::types::SettingsId;
@@ -102,13 +102,20 @@ impl Change<'_> {
     }
 
     /// What is under way with the server in use is called by its new number.
-    pub(super) fn apply_to_attempts(&self, cx: &mut Context<'_>, active: &mut Active) {
+    pub(super) fn apply_to_attempts(
+        &self,
+        cx: &mut Context<'_>,
+        active: &mut Active,
+        registering: Option<&mut Registering>,
+    ) {
         let record = self.record(active.record()).unwrap_or_default();
         let still_listed = self.stays(&active.member);
         let stream = active.stream.as_mut().and_then(|stream| stream.attempt_mut());
         let read = active.reader.attempt_mut();
         let upload = active.upload.reconfigured(cx);
-        for attempt in active.heartbeat.attempt_mut().into_iter().chain(stream).chain(read).chain(upload) {
+        let registration = registering.map(|registering| &mut registering.attempt);
+        let beat = active.heartbeat.attempt_mut().into_iter();
+        for attempt in beat.chain(stream).chain(read).chain(upload).chain(registration) {
             match &still_listed {
                 Some(member) => attempt.target.renumber(record, &member.server, self.version),
                 None => attempt.target.record = record,

@@ -35,11 +35,14 @@ mod health;
 mod hunger;
 mod ladders;
 mod outcome;
+mod pause;
 mod plan;
 mod race;
 mod ranked_servers;
 mod read;
 mod reconfigure;
+mod register;
+mod registration;
 mod report;
 mod runner;
 mod search;
@@ -61,8 +64,10 @@ pub(crate) use calls::MOST_CALLS;
 use failback::Failback;
 use hunger::Hunger;
 use ladders::Ladders;
+use pause::Pause;
 use race::{Held, Race};
 use ranked_servers::Member;
+use registration::{Keeps, Registrar};
 use servers::Servers;
 
 use super::context::Context;
@@ -112,6 +117,12 @@ pub(super) struct Attachment {
     switches: Switches,
     /// What the product has to say itself; `None` when that is nothing.
     calls: Option<Box<Calls>>,
+    /// What the product says of the machine; `None` when it says nothing.
+    registrar: Option<Box<Registrar>>,
+    /// What the settings say of registrations.
+    keeps: Keeps,
+    /// A server sees this agent's id on more than one machine.
+    is_duplicate: bool,
     facts: Facts,
     /// Something worth remembering changed.
     memorable: bool,
@@ -139,19 +150,6 @@ enum Phase {
     Stopped,
 }
 
-/// What keeps an agent that is attached to no server from searching on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pause {
-    /// A wait that was drawn.
-    Waiting,
-    /// Nothing leaves this machine.
-    NoNetwork,
-    /// Something else answers in place of the servers.
-    Captive,
-    /// Every server rejected this agent.
-    Rejected,
-}
-
 impl Attachment {
     pub(super) fn new(agent: AgentId, routes: Routes, takes_settings: TakesSettings, at: Moment) -> Self {
         Self {
@@ -176,6 +174,9 @@ impl Attachment {
             backlogs: None,
             switches: Switches::default(),
             calls: None,
+            registrar: None,
+            keeps: Keeps::default(),
+            is_duplicate: false,
             facts: Facts::default(),
             memorable: false,
         }
@@ -208,7 +209,8 @@ impl Attachment {
             Phase::Starting { .. } | Phase::Disabled | Phase::Paused { .. } | Phase::Stopped => false,
         };
         let calls = self.calls.as_ref().is_some_and(|calls| calls.refers_to(settings));
-        attempts || calls || self.failback.refers_to(settings)
+        let registers = self.registrar.as_ref().is_some_and(|registrar| registrar.refers_to(settings));
+        attempts || calls || registers || self.failback.refers_to(settings)
     }
 
     /// Whether a link, an exchange or a look-up may be under way.
@@ -236,6 +238,7 @@ impl Attachment {
             Owner::Stream => self.stream_input(cx, input),
             Owner::Reader => self.reader_input(cx, input),
             Owner::Upload => self.upload_input(cx, input),
+            Owner::Register => self.registration_input(cx, input),
             Owner::Call => self.call_input(cx, input),
             Owner::Failback => self.failback.handle(cx, &mut self.servers, input),
             Owner::Farewell => self.stopping_input(cx, input),
@@ -450,6 +453,7 @@ impl Attachment {
         let stays_attached = matches!(next, Phase::Attached(_));
         self.hunger
             .count(cx.now, !matches!(next, Phase::Disabled | Phase::Paused { cause: Pause::NoNetwork, .. }));
+        self.give_registration_up(cx, ending);
         match std::mem::replace(&mut self.phase, next) {
             Phase::Searching(mut race) => self.servers.disband(cx, &mut race, ending),
             Phase::Attached(mut active) => {

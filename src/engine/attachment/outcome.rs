@@ -58,6 +58,7 @@ impl Attachment {
         self.announced.policy(cx, &server, answer.policy.as_deref());
         cx.emit(Event::Heartbeat { server, status: answer.status, elapsed: span(answer.elapsed) });
         self.proved(cx, answer.link, answer.drain);
+        self.heard_of_registration(cx, &answer.link, (answer.register, answer.duplicate));
         if answer.events {
             self.called(cx);
         }

@@ -84,6 +84,10 @@ pub(super) struct Held {
     pub(super) drain: Option<Duration>,
     /// Something waits at the server's events.
     pub(super) events: bool,
+    /// The agent is to register again.
+    pub(super) register: bool,
+    /// The server sees the agent's id on more than one machine.
+    pub(super) duplicate: bool,
 }
 
 /// What the owner does next.

@@ -87,6 +87,10 @@ impl Attachment {
         let Some(document) = active.reader.due(cx.now).filter(|_| !active.upload.is_under_way()) else {
             return;
         };
+        // Which group the agent is in may decide which documents it gets.
+        if self.registers(cx.now) {
+            return;
+        }
         let known = self.announced.known(document);
         let request = match document {
             Document::Settings => Request::Settings { known },

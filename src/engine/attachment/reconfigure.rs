@@ -30,6 +30,7 @@ impl Attachment {
     fn follow(&mut self, cx: &mut Context<'_>, effective: &Effective) {
         self.set_mode(cx, effective.mode.value);
         self.switch_reports(cx, effective);
+        self.switch_reconnection(cx, effective);
         self.reads_policies = effective.download_from_management_server.value;
         self.accepts_over_http = cx.in_force.settings().accept_settings_over_http();
         self.interval = cx.tuning.scale(effective.heartbeat_interval.value);
@@ -71,7 +72,8 @@ impl Attachment {
             }
             Phase::Attached(active) => {
                 change.apply_to_search(cx, active);
-                change.apply_to_attempts(cx, active);
+                let registering = self.registrar.as_mut().and_then(|registrar| registrar.under_way.as_mut());
+                change.apply_to_attempts(cx, active, registering);
                 self.failback.retain(cx, change.version, &|member| change.stays(member));
                 change.apply_to_server_in_use(cx, active);
             }

@@ -12,7 +12,7 @@ use super::digest::TELLING_MISSES;
 use super::failback::{Proof, Prospect};
 use super::health::{Health, LastGood, Record, Throttle};
 use super::ranked_servers::Member;
-use super::{Attachment, Phase, ways};
+use super::{Attachment, Phase, register, ways};
 use crate::engine::event::span;
 use crate::engine::memory::{LeftOut, LeftOutReason, Memory, Proven, ServerMemory};
 use crate::engine::session::Document;
@@ -61,6 +61,8 @@ impl Attachment {
                 .collect(),
             location: None,
             reports: BTreeMap::new(),
+            registration: self.registration_snapshot(now),
+            duplicate: self.is_duplicate,
             stale_inputs: 0,
         }
     }
@@ -125,6 +127,7 @@ impl Attachment {
             servers,
             push: self.push_memory(tuning, now).collect(),
             networks: ways::memory(&self.servers.networks, now),
+            registration: self.registrar.as_ref().and_then(|registrar| registrar.memory()).map(Box::new),
         }
     }
 
@@ -145,6 +148,9 @@ impl Attachment {
         let mut digest = SipHasher13::new();
         (self.misses.min(TELLING_MISSES), self.failback.damping).hash(&mut digest);
         self.announced.confirmed_policy().hash(&mut digest);
+        if let Some(registrar) = &self.registrar {
+            (&registrar.group, registrar.mode).hash(&mut digest);
+        }
         (self.servers.digest(now), self.failback.digest()).hash(&mut digest);
         for push in self.push_memory(tuning, now) {
             (&push.server, push.proxy, push.rung, push.silence.0, push.died.map(|died| died.0.0))
@@ -168,6 +174,7 @@ impl Attachment {
         };
         self.misses = memory.misses.min(MOST_MISSES);
         self.failback.damping = memory.damping;
+        self.registrar = register::restore(memory);
         ways::restore(&mut self.servers.networks, &memory.networks, gone, now);
         if let Some(tag) = &memory.policy {
             self.announced.confirm(Document::Policy, tag.clone());

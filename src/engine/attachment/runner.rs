@@ -42,5 +42,7 @@ pub(super) fn held(now: Moment, answer: &Answer<'_>) -> Held {
         policy: answer.policy.map(Into::into),
         drain: answer.drain,
         events: answer.events,
+        register: answer.register,
+        duplicate: answer.duplicate,
     }
 }

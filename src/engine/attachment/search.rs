@@ -275,6 +275,7 @@ impl Attachment {
             if let Some(stream) = &mut active.stream {
                 stream.stop_unless_asked(cx);
             }
+            self.stop_registration_unless_asked(cx);
         }
     }
 }

@@ -20,7 +20,7 @@ impl Attachment {
     /// The lane to upload next, and from when on.
     fn next_upload(&self, now: Moment) -> Option<(Lane, Moment)> {
         let (backlogs, active) = (self.backlogs.as_ref()?, self.active()?);
-        let reads = active.reader.is_reading() || active.reader.due(now).is_some();
+        let reads = active.reader.is_reading() || active.reader.due(now).is_some() || self.registers(now);
         let before = if reads { Before::Documents } else { Before::Nothing };
         if active.upload.is_under_way() { None } else { backlogs.next(now, before) }
     }

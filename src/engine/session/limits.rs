@@ -45,6 +45,7 @@ impl Limits {
                 let within = Duration::from_millis((*within_ms).into());
                 Self { first_byte: within, answer: within, whole: within }
             }
+            Request::Register(_) => Self { first_byte: usual, answer: usual, whole },
             // A batch that is too large for a slow line is sent again as half of it.
             Request::Upload { .. } => Self { first_byte: usual, answer: usual, whole },
         }

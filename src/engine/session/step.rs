@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::link::Link;
-use crate::types::{Cause, Evidence, ExchangeId, Failure, News, Proof};
+use crate::types::{AccountMode, Cause, Evidence, ExchangeId, Failure, Name, News, Proof};
 
 /// What an input did to an attempt.
 #[derive(Debug)]
@@ -39,6 +39,13 @@ pub(in crate::engine) struct Answer<'a> {
     pub(in crate::engine) drain: Option<Duration>,
     /// Something waits at the server's events.
     pub(in crate::engine) events: bool,
+    /// The agent is to register again.
+    pub(in crate::engine) register: bool,
+    /// The server sees the agent's id on more than one machine.
+    pub(in crate::engine) duplicate: bool,
+    /// What a registration has brought.
+    pub(in crate::engine) group: Option<Name>,
+    pub(in crate::engine) account_mode: Option<AccountMode>,
     /// Reports that the server has taken.
     pub(in crate::engine) acknowledged: u64,
     /// Reports of the batch that it has left.

@@ -152,6 +152,14 @@ durations! { "attachment",
     rearm_spread: 5_000 ms,
     /// At most once in this: links flap.
     rearm_interval: 30_000 ms,
+    /// Between two registrations: a product that tells each change of its user, and a server that asks for one with each
+    /// heartbeat, cost a request each.
+    register_gap: 10_000 ms,
+    /// Tries of a registration that fails are never further apart: nothing an agent lives by depends on it, and a fleet
+    /// whose servers cannot register it spares them.
+    register_ceiling: 600_000 ms,
+    /// A server that registers no agents is asked again after this, × U(0.9, 1.1): it may have been upgraded.
+    register_declined: 3_600_000 ms,
     /// A connection that was made for a call waits this long for the next one.
     call_keep_alive: 10_000 ms,
     /// A connection is kept only when the next exchange is due within this; most middleboxes keep idle ones for longer.

@@ -94,7 +94,7 @@ impl Announcement {
 /// How requests are written and answers understood.
 pub(crate) trait Protocol: Send {
     /// How this request is written for this server, with what the product has to say. `last` is the id of the last event
-    /// that this server has told; after a heartbeat the next one follows within `next`. `None`: this protocol has no such request.
+    /// that this server has told; after a heartbeat the next one follows within `next`. `is_verified`: the server has proved that it is itself. `None`: this protocol has no such request, or makes it to no such server.
     fn request(
         &self,
         request: &Request,
@@ -102,6 +102,7 @@ pub(crate) trait Protocol: Send {
         content: Content,
         last: Option<&str>,
         next: Option<Duration>,
+        is_verified: bool,
     ) -> Option<HttpRequest>;
 
     /// What an event means that came in the answer to [`Request::Listen`]. What it does not know means nothing.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use homing::engine::{Action, Target};
 use homing::ffi::*;
 use homing::settings::Protocol;
-use homing::types::{CertificatePolicyId, Listening, Proof, Purpose, Request, Route, SettingsId};
+use homing::types::{
+    AccountMode, CertificatePolicyId, Listening, Name, Proof, Purpose, Request, Route, SettingsId,
+};
 
 /// As long as C can say.
 pub(super) fn milliseconds(duration: Duration) -> u64 {
@@ -25,6 +27,29 @@ pub(super) const fn way(route: Route) -> i32 {
         Route::Direct => HOMING_ROUTE_DIRECT,
         Route::Proxy(index) => index as i32,
     }
+}
+
+pub(super) fn mode_code(mode: Option<AccountMode>) -> i32 {
+    match mode {
+        None => 0,
+        Some(AccountMode::User) => HOMING_ACCOUNT_USER,
+        Some(AccountMode::Computer) => HOMING_ACCOUNT_COMPUTER,
+    }
+}
+
+/// The names of a registration.
+pub(super) fn registration(names: [Option<&str>; 3]) -> String {
+    format!(" registers {names:?}")
+}
+
+fn said(request: &Request) -> String {
+    let Request::Register(said) = request else { return String::new() };
+    let identity = &said.identity;
+    let name = |name: &Option<Name>| name.as_ref().map(ToString::to_string);
+    let names = [&identity.user, &identity.preferred_group, &said.last_group].map(name);
+    let [user, preferred, last] = &names;
+    let names = registration([user.as_deref(), preferred.as_deref(), last.as_deref()]);
+    format!("{names} {} {}", mode_code(identity.preferred_mode), mode_code(said.last_mode))
 }
 
 /// What an action says, in the words in which the mount tells it of C.
@@ -57,16 +82,18 @@ pub(super) fn tell(action: &Action) -> String {
                 Request::Settings { .. } => (HOMING_REQUEST_SETTINGS, 0),
                 Request::Policy { .. } => (HOMING_REQUEST_POLICY, 0),
                 Request::Upload { at_most, .. } => (HOMING_REQUEST_UPLOAD, u64::from(*at_most)),
+                Request::Register(_) => (HOMING_REQUEST_REGISTER, 0),
                 Request::Call { call, .. } => (HOMING_REQUEST_CALL, call.0),
                 _ => unreachable!("{told:?}"),
             };
             let lane = if let Request::Upload { lane, .. } = told { *lane as i32 + 1 } else { 0 };
             let next = next.unwrap_or_default().as_nanos();
             format!(
-                "exchange {} {} {request} {search} lane {lane} {} next {next}",
+                "exchange {} {} {request} {search} lane {lane} {} next {next}{}",
                 exchange.0,
                 link.0,
-                deadline.as_nanos()
+                deadline.as_nanos(),
+                said(told)
             )
         }
         Action::Probe { probe, target, to, proof, deadline } => {

@@ -376,7 +376,17 @@ impl Attempt {
         first_byte: Duration,
     ) -> Step<'a> {
         self.stage = Stage::Ended;
-        let Outcome { verdict, drain, events, acknowledged, unacknowledged } = outcome;
+        let Outcome {
+            verdict,
+            drain,
+            events,
+            register,
+            duplicate,
+            group,
+            account_mode,
+            acknowledged,
+            unacknowledged,
+        } = outcome;
         match verdict {
             Verdict::Success { status, settings, policy } => {
                 self.close_spare(cx, Ending::Replaced);
@@ -393,6 +403,10 @@ impl Attempt {
                     policy,
                     drain,
                     events,
+                    register,
+                    duplicate,
+                    group,
+                    account_mode,
                     acknowledged,
                     unacknowledged,
                 })

@@ -16,6 +16,8 @@ pub(crate) struct Homing {
     /// The field that names the agent.
     pub(super) agent: String,
     pub(super) limits: Arc<Limits>,
+    /// Tells apart two machines with this agent's id.
+    pub(super) instance: Option<String>,
     /// Makes the idempotency keys of this life of the client differ from those of any other.
     pub(super) life: u64,
 }
@@ -24,7 +26,12 @@ impl Homing {
     pub(crate) fn new(agent: AgentId, paths: Paths, limits: Arc<Limits>, life: u64) -> Self {
         let version = env!("CARGO_PKG_VERSION");
         let agent = format!("User-Agent: homing/{version}\r\n{}: {agent}\r\n", fields::AGENT);
-        Self { paths, agent, limits, life }
+        Self { paths, agent, limits, instance: None, life }
+    }
+
+    /// The same, with what tells apart two machines with this agent's id.
+    pub(crate) fn with_instance(self, instance: Option<String>) -> Self {
+        Self { instance, ..self }
     }
 
     /// The lines with which a request of homing's own begins, to this path below its prefix.

@@ -1,8 +1,10 @@
 //! Field names, and how their values are read.
 
+use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
 use crate::net::exchange::Answer;
+use crate::types::Name;
 
 pub(super) const AGENT: &str = "Homing-Agent";
 pub(super) const PURPOSE: &str = "Homing-Purpose";
@@ -22,6 +24,44 @@ pub(super) const SERIES: &str = "Homing-Series";
 pub(super) const SEQUENCE: &str = "Homing-Sequence";
 pub(super) const ACKNOWLEDGED: &str = "Homing-Acknowledged";
 pub(super) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+pub(super) const USER: &str = "Homing-User";
+pub(super) const PREFERRED_GROUP: &str = "Homing-Preferred-Group";
+pub(super) const PREFERRED_MODE: &str = "Homing-Preferred-Mode";
+pub(super) const LAST_GROUP: &str = "Homing-Last-Group";
+pub(super) const LAST_MODE: &str = "Homing-Last-Mode";
+pub(super) const GROUP: &str = "Homing-Group";
+pub(super) const ACCOUNT_MODE: &str = "Homing-Account-Mode";
+pub(super) const REGISTER: &str = "Homing-Register";
+pub(super) const DUPLICATE: &str = "Homing-Duplicate";
+pub(super) const INSTANCE: &str = "Homing-Instance";
+
+/// A name in visible ASCII: every other byte of its UTF-8, the space and the percent sign as `%XX`.
+pub(super) fn written(name: &Name) -> String {
+    let mut value = String::with_capacity(name.as_str().len());
+    for byte in name.as_str().bytes() {
+        if byte.is_ascii_graphic() && byte != b'%' {
+            value.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(value, "%{byte:02X}");
+        }
+    }
+    value
+}
+
+/// The name of a value, if it is one. A space may stand as it is.
+pub(super) fn name(value: &str) -> Option<Name> {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(if byte == b'%' { digit(rest.next()?)? * 16 + digit(rest.next()?)? } else { byte });
+    }
+    std::str::from_utf8(&bytes).ok()?.parse().ok()
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    u8::try_from(char::from(byte).to_digit(16)?).ok()
+}
 
 /// A whole number of seconds. What is too large to count is as long as can be.
 pub(super) fn seconds(text: &str) -> Option<Duration> {

@@ -6,12 +6,14 @@ mod document;
 mod events;
 mod fields;
 mod heartbeat;
+mod register;
 mod status;
 mod upload;
 
 use std::time::{Duration, SystemTime};
 
 pub(crate) use common::Homing;
+use common::add;
 use document::Document;
 
 use super::{Announcement, Content, Protocol};
@@ -19,7 +21,7 @@ use crate::net::event_stream::StreamEvent;
 use crate::net::exchange::Answer;
 use crate::net::http_request::HttpRequest;
 use crate::settings::Server;
-use crate::types::{Outcome, Request};
+use crate::types::{Outcome, Purpose, Request};
 
 impl Protocol for Homing {
     fn request(
@@ -29,15 +31,22 @@ impl Protocol for Homing {
         content: Content,
         last: Option<&str>,
         next: Option<Duration>,
+        is_verified: bool,
     ) -> Option<HttpRequest> {
-        match request {
-            Request::Heartbeat { purpose } => Some(heartbeat::request(self, *purpose, server, content, next)),
-            Request::Settings { known } => Some(Document::Settings.request(self, known.as_deref(), server)),
-            Request::Policy { known } => Some(Document::Policy.request(self, known.as_deref(), server)),
-            Request::Listen(listening) => Some(events::request(self, *listening, last, server)),
-            Request::Upload { lane, .. } => upload::request(self, *lane, server, content),
-            Request::Call { .. } => call::request(self, server, content),
+        let mut written = match request {
+            Request::Heartbeat { purpose } => heartbeat::request(self, *purpose, server, content, next),
+            Request::Settings { known } => Document::Settings.request(self, known.as_deref(), server),
+            Request::Policy { known } => Document::Policy.request(self, known.as_deref(), server),
+            Request::Listen(listening) => events::request(self, *listening, last, server),
+            Request::Upload { lane, .. } => upload::request(self, *lane, server, content)?,
+            Request::Register(said) if is_verified => register::request(self, said, server),
+            Request::Register(_) => return None,
+            Request::Call { .. } => call::request(self, server, content)?,
+        };
+        if let Some(instance) = self.instance.as_ref().filter(|_| is_verified && says_instance(request)) {
+            add(&mut written.head, fields::INSTANCE, instance);
         }
+        Some(written)
     }
 
     fn announcements(&self, event: StreamEvent) -> Vec<Announcement> {
@@ -58,12 +67,41 @@ impl Protocol for Homing {
             Request::Policy { known } => Document::Policy.verdict(self, known.as_deref(), answer, wall),
             Request::Listen(_) => events::verdict(answer, wall),
             Request::Upload { .. } => upload::verdict(answer, wall),
+            Request::Register(_) => register::verdict(answer, wall),
             Request::Call { .. } => call::verdict(answer),
             Request::Heartbeat { .. } => heartbeat::verdict(self, answer, wall),
         };
         let drain = answer.fields.text(fields::DRAIN).and_then(fields::seconds);
         let events = answer.fields.text(fields::EVENTS) == Some("1");
-        Outcome::from(verdict).with_drain(drain).with_events(events)
+        let outcome = Outcome::from(verdict).with_drain(drain).with_events(events);
+        match request {
+            Request::Heartbeat { .. } => {
+                let says = |field| answer.fields.text(field) == Some("1");
+                outcome.with_register(says(fields::REGISTER)).with_duplicate(says(fields::DUPLICATE))
+            }
+            Request::Register(_) => {
+                let (group, account_mode) = register::registered(answer);
+                outcome.with_registered(group, account_mode)
+            }
+            Request::Settings { .. }
+            | Request::Policy { .. }
+            | Request::Listen(_)
+            | Request::Upload { .. }
+            | Request::Call { .. } => outcome,
+        }
+    }
+}
+
+/// Whether a server may look in it for two machines with one id.
+const fn says_instance(request: &Request) -> bool {
+    match request {
+        Request::Heartbeat { purpose: Purpose::Attach { .. } | Purpose::Beat } | Request::Register(_) => true,
+        Request::Heartbeat { purpose: Purpose::Probe }
+        | Request::Settings { .. }
+        | Request::Policy { .. }
+        | Request::Listen(_)
+        | Request::Upload { .. }
+        | Request::Call { .. } => false,
     }
 }
 
@@ -76,7 +114,7 @@ mod tests {
     use crate::net::head::Head;
     use crate::net::sink::Sink;
     use crate::settings;
-    use crate::types::{Cause, Failure, Host, Paths, Purpose, ServerId, Verdict};
+    use crate::types::{Cause, Failure, Host, Paths, ServerId, Verdict};
 
     /// Thu, 01 Jan 2026 00:00:00 GMT
     fn wall() -> SystemTime {
@@ -119,8 +157,10 @@ mod tests {
         };
         let content = Content::Status(b"123".as_slice().into());
         let next = (purpose != Purpose::Probe).then_some(Duration::from_millis(299_001));
-        let request = homing().request(&Request::Heartbeat { purpose }, &server, content, None, next);
-        request.unwrap().head
+        let homing = homing().with_instance(Some("0a1b".to_owned()));
+        let is_verified = protocol == settings::Protocol::Https;
+        let request = Request::Heartbeat { purpose };
+        homing.request(&request, &server, content, None, next, is_verified).unwrap().head
     }
 
     #[test]
@@ -131,9 +171,42 @@ mod tests {
             head,
             format!(
                 "POST /homing/v1/heartbeat HTTP/1.1\r\nHost: [2001:db8::1]:8443\r\nUser-Agent: homing/{version}\r\n\
-                 Homing-Agent: agent-1\r\nHoming-Purpose: beat\r\nContent-Length: 3\r\nHoming-Next: 300\r\n"
+                 Homing-Agent: agent-1\r\nHoming-Purpose: beat\r\nContent-Length: 3\r\nHoming-Next: 300\r\n\
+                 Homing-Instance: 0a1b\r\n"
             )
         );
+    }
+
+    #[test]
+    fn what_tells_machines_apart_is_said_to_verified_servers_and_not_in_probes() {
+        for (protocol, purpose, expected) in [
+            (settings::Protocol::Https, Purpose::Beat, true),
+            (settings::Protocol::Https, Purpose::Attach { search: 1 }, true),
+            (settings::Protocol::Https, Purpose::Probe, false),
+            (settings::Protocol::Http, Purpose::Beat, false),
+            (settings::Protocol::Http, Purpose::Attach { search: 1 }, false),
+        ] {
+            let head = request("a.example", protocol, 8443, purpose);
+            assert_eq!(head.contains("Homing-Instance: 0a1b\r\n"), expected, "{head}");
+        }
+    }
+
+    #[test]
+    fn the_answer_to_a_heartbeat_may_ask_for_a_registration_and_tell_of_a_duplicate() {
+        let says = |request: &Request, fields: &[(&'static str, &str)]| {
+            let answer = answer(200, fields);
+            let outcome = homing().outcome(request, &answer, wall());
+            (outcome.register, outcome.duplicate)
+        };
+        let beat = Request::Heartbeat { purpose: Purpose::Beat };
+        assert_eq!(says(&beat, &[("homing-settings", "a"), ("homing-register", "1")]), (true, false));
+        assert_eq!(says(&beat, &[("homing-settings", "a"), ("homing-duplicate", "1")]), (false, true));
+        for value in ["", "0", "yes", "11"] {
+            let fields = [("homing-settings", "a"), ("homing-register", value), ("homing-duplicate", value)];
+            assert_eq!(says(&beat, &fields), (false, false), "{value}");
+        }
+        let policy = Request::Policy { known: None };
+        assert_eq!(says(&policy, &[("homing-register", "1"), ("homing-duplicate", "1")]), (false, false));
     }
 
     #[test]
