@@ -13,10 +13,10 @@ mod server;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use homing::client::Client;
+use homing::client::{Builder, Client};
 use homing::engine::{Event, Tuning};
 use homing::settings::Settings;
-use homing::types::FailureClass;
+use homing::types::{AccountMode, FailureClass, Identity, Name};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -31,12 +31,18 @@ const TIME_SCALE: f64 = 0.1;
 struct Site {
     bad: Manager,
     good: Manager,
+    settings: Settings,
     client: Client,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Site {
     fn new(behaviour: Behaviour) -> Self {
+        Self::with(behaviour, |builder| builder)
+    }
+
+    /// With an agent that is described further.
+    fn with(behaviour: Behaviour, describe: impl FnOnce(Builder) -> Builder) -> Self {
         let authority = Authority::new("misbehaving manager, throw-away authority").unwrap();
         let folder = tempfile::tempdir().unwrap();
         let bundle = folder.path().join("authority.pem");
@@ -64,27 +70,13 @@ impl Site {
             "group": { "name": "g", "server_list": "l", "communication": { "heartbeat_interval": "10s" } },
         });
         let settings: Settings = document.to_string().parse().unwrap();
-        let client = Client::builder(settings, "agent".parse().unwrap())
-            .tuning(Tuning::default().with_time_scale(TIME_SCALE).unwrap())
-            .seed(7)
-            .start()
-            .unwrap();
-        Self { bad, good, client, _folder: folder }
+        let client = describe(builder(&settings)).start().unwrap();
+        Self { bad, good, settings, client, folder }
     }
 
     /// Passes events over until one gives something.
-    fn until<T>(&self, what: &str, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
-        let end = Instant::now() + BOUND;
-        let mut seen = Vec::new();
-        while let Ok(Some(event)) =
-            self.client.next_event_timeout(end.saturating_duration_since(Instant::now()))
-        {
-            if let Some(found) = wanted(&event.event) {
-                return found;
-            }
-            seen.push(format!("{:?}", event.event));
-        }
-        panic!("{what}: did not come; instead:\n{}", seen.join("\n"))
+    fn until<T>(&self, what: &str, wanted: impl FnMut(&Event) -> Option<T>) -> T {
+        until(&self.client, what, wanted)
     }
 
     fn attaches_to(&self, wanted: &str) {
@@ -102,6 +94,32 @@ impl Site {
             (server.as_str() == "bad").then(|| (*class, detail.clone()))
         })
     }
+}
+
+fn builder(settings: &Settings) -> Builder {
+    let tuning = Tuning::default().with_time_scale(TIME_SCALE).unwrap();
+    Client::builder(settings.clone(), "agent".parse().unwrap()).tuning(tuning).seed(7)
+}
+
+fn until<T>(client: &Client, what: &str, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
+    let end = Instant::now() + BOUND;
+    let mut seen = Vec::new();
+    while let Ok(Some(event)) = client.next_event_timeout(end.saturating_duration_since(Instant::now())) {
+        if let Some(found) = wanted(&event.event) {
+            return found;
+        }
+        seen.push(format!("{:?}", event.event));
+    }
+    panic!("{what}: did not come; instead:\n{}", seen.join("\n"))
+}
+
+/// The next decision of a server.
+fn registered(client: &Client) -> (String, AccountMode) {
+    until(client, "registered", |event| {
+        assert!(!matches!(event, Event::Detached { .. }), "{event:?}");
+        let Event::Registered { group, mode, .. } = event else { return None };
+        Some((group.as_ref()?.to_string(), (*mode)?))
+    })
 }
 
 #[test]
@@ -184,4 +202,68 @@ fn a_draining_server_is_left_without_blame() {
         Some(server.to_string())
     });
     assert_eq!((attached.as_str(), blamed), ("good", 0));
+}
+
+fn name(text: &str) -> Option<Name> {
+    Some(text.parse().unwrap())
+}
+
+#[test]
+fn an_agent_is_registered_and_put_elsewhere_when_its_user_changes_or_the_manager_says_so() {
+    let identity = Identity::default().with_user(name("bob")).with_preferred_group(name("K\u{f6}ln 1"));
+    let site = Site::with(Behaviour::Well, |builder| builder.identity(identity));
+    assert_eq!(registered(&site.client), ("K\u{f6}ln 1".to_owned(), AccountMode::Computer));
+    let groups = site.folder.path().join("groups.json");
+    std::fs::write(&groups, r#"{ "alice": "Sales", "agent": "Servers" }"#).unwrap();
+    site.bad.assign(groups);
+    site.client.user_changed(name("alice"));
+    assert_eq!(registered(&site.client), ("Sales".to_owned(), AccountMode::User));
+    site.client.user_changed(None);
+    assert_eq!(registered(&site.client), ("Servers".to_owned(), AccountMode::Computer));
+    let before = site.bad.counts().registrations;
+    site.bad.ask_to_register();
+    registered(&site.client);
+    for _ in 0..2 {
+        site.until("a heartbeat", |event| matches!(event, Event::Heartbeat { .. }).then_some(()));
+    }
+    assert_eq!((before, site.bad.counts().registrations), (3, 4), "asked until it was done, and no longer");
+    assert_eq!(site.good.counts().registrations, 0);
+}
+
+#[test]
+fn a_manager_that_registers_badly_keeps_its_agent() {
+    for (how, words) in [
+        ("nonsense", "neither a Homing-Group"),
+        ("flood", "the head of the answer is too large"),
+        ("status:401", "status 401"),
+        ("status:500", "server error 500"),
+        ("none", "registers no agents (404)"),
+    ] {
+        let how: Behaviour = format!("registers:{how}").parse().unwrap();
+        let site = Site::with(how.clone(), |builder| builder.identity(Identity::default()));
+        site.attaches_to("bad");
+        let detail = site.until("registration_failed", |event| {
+            assert!(!matches!(event, Event::Detached { .. } | Event::Registered { .. }), "{event:?}");
+            let Event::RegistrationFailed { detail, .. } = event else { return None };
+            Some(detail.clone())
+        });
+        assert!(detail.contains(words), "{how:?}: {detail}");
+        let snapshot = site.client.snapshot();
+        assert_eq!((snapshot.active.unwrap().as_str(), snapshot.servers[0].health.as_str()), ("bad", "up"));
+    }
+}
+
+#[test]
+fn two_machines_with_one_id_hear_of_each_other() {
+    let site = Site::with(Behaviour::Well, |builder| builder.machine_id("one"));
+    site.attaches_to("bad");
+    let copy = builder(&site.settings).machine_id("two").start().unwrap();
+    let by = |client: &Client| {
+        until(client, "duplicate", |event| {
+            let Event::Duplicate { server } = event else { return None };
+            Some(server.to_string())
+        })
+    };
+    assert_eq!((by(&copy), by(&site.client)), ("bad".to_owned(), "bad".to_owned()));
+    assert!(copy.snapshot().duplicate && site.client.snapshot().duplicate);
 }

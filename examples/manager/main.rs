@@ -37,6 +37,7 @@ struct Arguments {
     settings: Document,
     policy: Document,
     behaviour: Behaviour,
+    groups: Option<PathBuf>,
 }
 
 /// Where to listen for one protocol, as it is written: a port of `--listen`, or an address of its own.
@@ -104,6 +105,9 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         policy: arguments.policy,
         behaviour: arguments.behaviour,
     })?;
+    if let Some(groups) = arguments.groups {
+        manager.assign(groups);
+    }
     // Not before the ports are ours: another manager may use the file that is there.
     if let Some(authority) = authority {
         hand_out(&authority, arguments.ca_out.as_deref())?;
@@ -121,6 +125,7 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
                 manager.stop();
                 return Ok(());
             }
+            "register" => manager.ask_to_register(),
             told if told.starts_with("tell ") => match post(told) {
                 Some(post) => manager.post(post),
                 None => eprintln!("manager: `{told}` cannot be told; see --help"),
@@ -191,6 +196,7 @@ fn arguments(mut parser: Parser) -> Result<Option<Arguments>, lexopt::Error> {
         settings: Document::None,
         policy: Document::Text(bytes::Bytes::from_static(b"{\"policy\":\"example\"}\n")),
         behaviour: Behaviour::Well,
+        groups: None,
     };
     let (mut certificate, mut key, mut settings_key) = (None, None, None);
     while let Some(argument) = parser.next()? {
@@ -205,6 +211,7 @@ fn arguments(mut parser: Parser) -> Result<Option<Arguments>, lexopt::Error> {
             Arg::Long("settings") => arguments.settings = Document::File(parser.value()?.into()),
             Arg::Long("settings-key") => settings_key = Some(PathBuf::from(parser.value()?)),
             Arg::Long("policy") => arguments.policy = Document::File(parser.value()?.into()),
+            Arg::Long("groups") => arguments.groups = Some(parser.value()?.into()),
             Arg::Long("misbehave") => arguments.behaviour = parser.value()?.parse()?,
             Arg::Short('h') | Arg::Long("help") => return Ok(None),
             other @ (Arg::Short(_) | Arg::Long(_) | Arg::Value(_)) => return Err(other.unexpected()),
@@ -258,12 +265,15 @@ Usage: manager [OPTIONS]
   --settings FILE     the settings to hand out, read anew for each request (none)
   --settings-key FILE sign them with this Ed25519 key, PEM (openssl genpkey -algorithm ed25519)
   --policy FILE       the policy to hand out, read anew for each request (a line of JSON)
+  --groups FILE       put users and agents into groups: a JSON object of names and groups, read anew for each
+                      registration (an agent gets the group it had last, or prefers, or `Default`)
   --name NAME         stands in every answer (manager)
   --misbehave HOW     one of the list below (well)
   --help
 
 While it runs it reads lines from standard input: a HOW of the list below changes its behaviour,
-`stats` prints what was asked of it so far (as GET /stats does), `quit` ends it. To tell the agents that listen:
+`stats` prints what was asked of it so far (as GET /stats does), `register` asks every agent to
+register again, `quit` ends it. To tell the agents that listen:
 `tell settings TAG [SECONDS]`, `tell policy TAG [SECONDS]` (read it, within so many seconds), `tell content NAME`,
 `tell command NAME [TEXT]`, `tell drain SECONDS`.
 

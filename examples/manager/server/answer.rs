@@ -18,10 +18,11 @@ use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Sleep;
 
-use super::behaviour::{Takes, Tells};
+use super::behaviour::{Registers, Takes, Tells};
 use super::books::{Batch, Books};
 use super::document::Edition;
 use super::events::{Board, Hello, Manner, Telling};
+use super::registry::{self, Offer, Registry};
 use super::{Agents, Behaviour, Counts, Document};
 
 /// What the answers of one manager depend on.
@@ -34,6 +35,7 @@ pub(super) struct Manners {
     pub(super) counts: Arc<Mutex<Counts>>,
     pub(super) agents: Mutex<Agents>,
     pub(super) books: Mutex<Books>,
+    pub(super) registry: Arc<Mutex<Registry>>,
 }
 
 type Answer = Response<Either<Either<Full<Bytes>, Dripping>, Telling>>;
@@ -46,6 +48,8 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const EVENTS: &str = "/homing/v1/events";
 /// When the next heartbeat of an agent follows at the latest.
 const NEXT: &str = "homing-next";
+/// Tells two machines with one agent id apart.
+const INSTANCE: &str = "homing-instance";
 /// What `drip` waits before each byte: slow enough that nobody would wait for the end.
 const DRIP: Duration = Duration::from_secs(1);
 
@@ -80,6 +84,7 @@ enum Resource {
     Policy,
     Events,
     Upload(&'static str),
+    Register,
     /// What a product says itself.
     Call,
 }
@@ -96,6 +101,7 @@ impl Resource {
             "/homing/v1/heartbeat" => Some(Self::Heartbeat),
             "/homing/v1/settings" => Some(Self::Settings),
             "/homing/v1/policy" => Some(Self::Policy),
+            "/homing/v1/register" => Some(Self::Register),
             EVENTS => Some(Self::Events),
             _ if path.strip_prefix(CALLS).is_some_and(|rest| !rest.is_empty()) => Some(Self::Call),
             _ => {
@@ -108,7 +114,7 @@ impl Resource {
     /// The one it takes; `None`: any.
     fn method(self) -> Option<Method> {
         match self {
-            Self::Heartbeat | Self::Upload(_) => Some(Method::POST),
+            Self::Heartbeat | Self::Upload(_) | Self::Register => Some(Method::POST),
             Self::Settings | Self::Policy | Self::Events => Some(Method::GET),
             Self::Call => None,
         }
@@ -124,11 +130,18 @@ impl Manners {
         self.agents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn stats(&self) -> Response<Bytes> {
         let counts = self.counts().clone();
         let agents = self.agents().show(Instant::now());
         let reports = self.books.lock().unwrap_or_else(PoisonError::into_inner).show();
-        let stats = json!({ "server": self.name, "counts": counts, "agents": agents, "reports": reports });
+        let registered = self.registry().show();
+        let stats = json!({
+            "server": self.name, "counts": counts, "agents": agents, "reports": reports, "registered": registered,
+        });
         json_response(StatusCode::OK, &stats)
     }
 
@@ -173,6 +186,7 @@ impl Manners {
                  characters",
             )),
             Resource::Upload(lane) => Ok(self.upload(agent, lane, &head.headers, &body.to_bytes()).await),
+            Resource::Register => self.register(agent, &head.headers),
             Resource::Call => Ok(self.call(agent, &head, body.to_bytes().len()).await),
             // The others have been told already.
             Resource::Events => Ok(none_to_tell()),
@@ -186,9 +200,11 @@ impl Manners {
         let behaviour = self.behaviour.borrow().clone();
         let tells = match behaviour {
             Behaviour::Events(tells) => tells,
-            Behaviour::Well | Behaviour::Drain { .. } | Behaviour::Uploads(_) | Behaviour::LateCalls(_) => {
-                Tells::Well
-            }
+            Behaviour::Well
+            | Behaviour::Drain { .. }
+            | Behaviour::Uploads(_)
+            | Behaviour::LateCalls(_)
+            | Behaviour::Registers(_) => Tells::Well,
             Behaviour::Refuse
             | Behaviour::Silent
             | Behaviour::Mute
@@ -240,6 +256,7 @@ impl Manners {
             (Some(Resource::Policy), _) => &mut counts.policy,
             (Some(Resource::Events), _) => &mut counts.events,
             (Some(Resource::Upload(_)), _) => &mut counts.uploads,
+            (Some(Resource::Register), _) => &mut counts.registrations,
             (Some(Resource::Call), _) => &mut counts.calls,
             (Some(Resource::Heartbeat) | None, _) => &mut counts.other,
         };
@@ -296,6 +313,52 @@ impl Manners {
         response
     }
 
+    fn registers(&self) -> Registers {
+        if let Behaviour::Registers(how) = *self.behaviour.borrow() { how } else { Registers::Well }
+    }
+
+    /// Decides in which group an agent is, and in which mode.
+    fn register(&self, agent: &str, headers: &HeaderMap) -> io::Result<Response<Bytes>> {
+        let name = |field| headers.get(field).map(|value| value.to_str().ok().and_then(registry::offered));
+        let (user, preferred, last) =
+            (name("homing-user"), name("homing-preferred-group"), name("homing-last-group"));
+        let modes = ["homing-preferred-mode", "homing-last-mode"].map(|field| headers.get(field));
+        let modes = modes.map(|mode| mode.map(|mode| mode.to_str().unwrap_or_default()));
+        let is_mode = |mode: &Option<&str>| mode.is_none_or(|mode| matches!(mode, "user" | "computer"));
+        let can_be = [&user, &preferred, &last].into_iter().all(|name| *name != Some(None));
+        if !can_be || !modes.iter().all(is_mode) || !has_instance(headers) {
+            return Ok(refusal(
+                StatusCode::BAD_REQUEST,
+                "a name is 1 to 256 bytes, with %XX for what is not visible ASCII; a mode is user or computer; an instance is 64 \
+                 hexadecimal digits",
+            ));
+        }
+        let (user, preferred, last) = (user.flatten(), preferred.flatten(), last.flatten());
+        let [preferred_mode, last_mode] = modes;
+        let offer = Offer {
+            user: user.as_deref(),
+            preferred: (preferred.as_deref(), preferred_mode),
+            last: (last.as_deref(), last_mode),
+        };
+        let (group, mode) = match self.registers() {
+            Registers::Well | Registers::Again => {
+                let place = self.registry().register(agent, &offer)?;
+                (registry::value(&place.group), place.mode)
+            }
+            Registers::Nonsense => ("100%".to_owned(), "robot".to_owned()),
+            Registers::Flood => ("x".repeat(1 << 20), "user".to_owned()),
+            Registers::Status(status) => {
+                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                return Ok(refusal(status, "as it was told"));
+            }
+            Registers::Not => return Ok(refusal(StatusCode::NOT_FOUND, "no agents are registered here")),
+        };
+        let mut response = json_response(StatusCode::OK, &json!({ "server": self.name, "agent": agent }));
+        response.headers_mut().insert("homing-group", header(&group)?);
+        response.headers_mut().insert("homing-account-mode", header(&mode)?);
+        Ok(response)
+    }
+
     /// Says what was said: what a call means knows a product's server.
     async fn call(&self, agent: &str, head: &Parts, received: usize) -> Response<Bytes> {
         let behaviour = self.behaviour.borrow().clone();
@@ -325,11 +388,15 @@ impl Manners {
         if next.is_some_and(|next| next.is_empty() || !next.bytes().all(|byte| byte.is_ascii_digit())) {
             return Ok(refusal(StatusCode::BAD_REQUEST, "Homing-Next must be whole seconds"));
         }
+        if !has_instance(headers) {
+            return Ok(refusal(StatusCode::BAD_REQUEST, "Homing-Instance must be 64 hexadecimal digits"));
+        }
         if purpose != "probe" {
             // What is too large to count is as long as can be.
             let next = next.map(|next| next.parse().unwrap_or(u64::MAX));
             self.agents().heard(agent, next, Instant::now());
         }
+        let is_twice = purpose != "probe" && self.is_twice(agent, headers);
         let answer =
             json!({ "server": self.name, "agent": agent, "purpose": purpose, "received": status.len() });
         let mut response = json_response(StatusCode::OK, &answer);
@@ -341,7 +408,20 @@ impl Manners {
         if purpose != "probe" && self.board.waits_for(agent) {
             response.headers_mut().insert("homing-events", HeaderValue::from_static("1"));
         }
+        if purpose != "probe" && (self.registers() == Registers::Again || self.registry().asks(agent)) {
+            response.headers_mut().insert("homing-register", HeaderValue::from_static("1"));
+        }
+        if is_twice {
+            response.headers_mut().insert("homing-duplicate", HeaderValue::from_static("1"));
+        }
         Ok(response)
+    }
+
+    /// Whether this agent's id is used on another machine as well.
+    fn is_twice(&self, agent: &str, headers: &HeaderMap) -> bool {
+        let next = text(headers, NEXT).and_then(|next| next.parse().ok()).map(Duration::from_secs);
+        text(headers, INSTANCE)
+            .is_some_and(|machine| self.registry().is_twice(agent, machine, next, Instant::now()))
     }
 }
 
@@ -358,6 +438,7 @@ fn mischief(behaviour: &Behaviour) -> Option<Response<Bytes>> {
         | Behaviour::Events(_)
         | Behaviour::Uploads(_)
         | Behaviour::LateCalls(_)
+        | Behaviour::Registers(_)
         | Behaviour::Drain { .. } => None,
         Behaviour::Status { status, retry_after } => {
             let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -449,6 +530,13 @@ fn is_sequence(text: &str) -> bool {
 /// What names the reports of one opening of an outbox.
 fn is_series(text: &str) -> bool {
     text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Whether what tells machines apart can be that, where it is there.
+fn has_instance(headers: &HeaderMap) -> bool {
+    let is_instance =
+        |text: &str| text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    headers.get(INSTANCE).is_none_or(|value| value.to_str().is_ok_and(is_instance))
 }
 
 /// A quoted text (RFC 8941, section 3.3.3) that needs no escapes.

@@ -42,6 +42,25 @@ pub(crate) enum Behaviour {
     Uploads(Takes),
     /// Everything well, but calls are answered after so many seconds.
     LateCalls(u64),
+    /// Everything well, but what becomes of registrations.
+    Registers(Registers),
+}
+
+/// How a manager registers agents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Registers {
+    #[default]
+    Well,
+    /// It answers with a group and a mode that cannot be any.
+    Nonsense,
+    /// It answers with a group of a mebibyte.
+    Flood,
+    /// It answers with this status.
+    Status(u16),
+    /// It has no such request.
+    Not,
+    /// It asks for a registration with each heartbeat.
+    Again,
 }
 
 /// How a manager takes reports.
@@ -107,6 +126,11 @@ impl Behaviour {
         ("uploads:at-most:BYTES", "refuse larger batches as too large (413)"),
         ("uploads:none", "have no such request (404)"),
         ("calls:late:SECONDS", "answer calls after so many seconds"),
+        ("registers:nonsense", "name a group and a mode that cannot be any"),
+        ("registers:flood", "name a group of a mebibyte"),
+        ("registers:status:CODE", "answer registrations with this status, for example 401"),
+        ("registers:none", "have no such request (404)"),
+        ("registers:again", "ask for a registration with each heartbeat"),
     ];
 }
 
@@ -154,6 +178,13 @@ impl FromStr for Behaviour {
             }
             ("uploads", Some("none"), None) => Self::Uploads(Takes::Not),
             ("calls", Some("late"), Some(seconds)) => Self::LateCalls(seconds.parse().map_err(|_| bad())?),
+            ("registers", Some("nonsense"), None) => Self::Registers(Registers::Nonsense),
+            ("registers", Some("flood"), None) => Self::Registers(Registers::Flood),
+            ("registers", Some("status"), Some(code)) => Self::Registers(Registers::Status(
+                code.parse().ok().filter(|code| (100..=599).contains(code)).ok_or_else(bad)?,
+            )),
+            ("registers", Some("none"), None) => Self::Registers(Registers::Not),
+            ("registers", Some("again"), None) => Self::Registers(Registers::Again),
             _ => return Err(bad()),
         };
         Ok(behaviour)

@@ -36,6 +36,8 @@ pub(crate) struct Counts {
     pub(crate) reports: u64,
     /// Reports that came again, under the same numbers.
     pub(crate) repeated_reports: u64,
+    /// Registrations.
+    pub(crate) registrations: u64,
     /// Calls of products.
     pub(crate) calls: u64,
     /// Requests that the contract does not know.

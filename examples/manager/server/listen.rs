@@ -19,6 +19,7 @@ use tokio_rustls::rustls::{self, ServerConfig};
 
 use super::answer::{Manners, answer};
 use super::events::Board;
+use super::registry::Registry;
 use super::{Authority, Behaviour, Config, Counts, Identity, Order, StartError, What};
 
 /// Where a manager listens once it does.
@@ -38,14 +39,14 @@ const BACKLOG: u32 = 1024;
 pub(super) fn run(
     config: Config,
     counts: Arc<Mutex<Counts>>,
-    board: Arc<Board>,
+    (board, registry): (Arc<Board>, Arc<Mutex<Registry>>),
     inbox: UnboundedReceiver<Order>,
     ready: &mpsc::Sender<Result<Addresses, StartError>>,
 ) {
     let started = runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread);
     let outcome = started.and_then(|runtime| {
         let inside = runtime.enter();
-        let house = House::open(config, counts, board)?;
+        let house = House::open(config, counts, board, registry)?;
         drop(inside);
         Ok((runtime, house))
     });
@@ -91,7 +92,12 @@ struct Tls {
 }
 
 impl House {
-    fn open(config: Config, counts: Arc<Mutex<Counts>>, board: Arc<Board>) -> Result<Self, StartError> {
+    fn open(
+        config: Config,
+        counts: Arc<Mutex<Counts>>,
+        board: Arc<Board>,
+        registry: Arc<Mutex<Registry>>,
+    ) -> Result<Self, StartError> {
         let mut doors = Vec::new();
         if let Some((address, identity)) = config.https {
             let impostor = Authority::new("nobody knows this authority")?;
@@ -112,6 +118,7 @@ impl House {
             counts,
             agents: Mutex::default(),
             books: Mutex::default(),
+            registry,
         });
         let guests = JoinSet::new();
         let mut house = Self { doors, behaviour, manners, guests };

@@ -14,9 +14,11 @@ mod counts;
 mod document;
 mod events;
 mod listen;
+mod registry;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -31,6 +33,7 @@ pub(crate) use counts::Counts;
 pub(crate) use document::Document;
 use events::Board;
 pub(crate) use events::Post;
+use registry::Registry;
 
 /// What a manager is made of.
 #[derive(Debug)]
@@ -58,6 +61,7 @@ pub(crate) struct Manager {
     pub(crate) http: Option<SocketAddr>,
     counts: Arc<Mutex<Counts>>,
     board: Arc<Board>,
+    registry: Arc<Mutex<Registry>>,
     orders: UnboundedSender<Order>,
     thread: Option<JoinHandle<()>>,
 }
@@ -108,13 +112,16 @@ impl Manager {
         let counted = Arc::clone(&counts);
         let board = Arc::new(Board::new());
         let posted = Arc::clone(&board);
+        let registry = Arc::<Mutex<Registry>>::default();
+        let registered = Arc::clone(&registry);
         let thread = thread::Builder::new()
             .name(name)
-            .spawn(move || listen::run(config, counted, posted, inbox, &ready))
+            .spawn(move || listen::run(config, counted, (posted, registered), inbox, &ready))
             .map_err(StartError::Thread)?;
         let gone = || StartError::Thread(io::Error::other("it ended before it began"));
         let addresses = started.recv().map_err(|_| gone())??;
-        Ok(Self { https: addresses.https, http: addresses.http, counts, board, orders, thread: Some(thread) })
+        let (https, http) = (addresses.https, addresses.http);
+        Ok(Self { https, http, counts, board, registry, orders, thread: Some(thread) })
     }
 
     /// Behaves like this from now on; [`Behaviour::Well`] ends all mischief. Returns when it has come true: after
@@ -127,6 +134,19 @@ impl Manager {
     #[allow(dead_code, reason = "not every user tells something")]
     pub(crate) fn post(&self, post: Post) {
         self.board.post(post);
+    }
+
+    /// Puts users and agents into the groups that this file names, a JSON object of names and groups. It is read anew for each
+    /// registration.
+    #[allow(dead_code, reason = "not every user has groups")]
+    pub(crate) fn assign(&self, file: PathBuf) {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner).assign(file);
+    }
+
+    /// Asks every agent that has registered to do it again, with its next heartbeat.
+    #[allow(dead_code, reason = "not every user has groups")]
+    pub(crate) fn ask_to_register(&self) {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner).ask();
     }
 
     /// What was asked of it so far.
@@ -200,7 +220,7 @@ mod tests {
                 numbers.iter().fold(how.to_string(), |how, (word, number)| how.replace(word, number));
             assert!(written.parse::<Behaviour>().is_ok(), "{written}");
         }
-        for bad in ["", "status", "status:99", "status:600", "drain:soon", "well:1"] {
+        for bad in ["", "status", "status:99", "status:600", "drain:soon", "well:1", "registers:status:99"] {
             assert!(bad.parse::<Behaviour>().is_err(), "{bad}");
         }
     }
@@ -243,6 +263,10 @@ mod tests {
                 "POST /homing/v1/heartbeat HTTP/1.1\r\nHoming-Agent: a\r\nHoming-Purpose: attach\r\nIdempotency-Key: bare",
                 "400",
             ),
+            (
+                "POST /homing/v1/heartbeat HTTP/1.1\r\nHoming-Agent: a\r\nHoming-Purpose: beat\r\nHoming-Instance: 0a",
+                "400",
+            ),
             ("GET / HTTP/1.1", "404"),
         ] {
             let answer = ask(&manager, head, "").unwrap();
@@ -267,6 +291,46 @@ mod tests {
         assert_eq!(stats["agents"]["a"]["overdue"], false, "{stats}");
         assert_eq!(stats["agents"]["b"]["overdue"], true, "{stats}");
         assert!(stats["agents"].get("c").is_none(), "a probe is nobody's agent: {stats}");
+    }
+
+    #[test]
+    fn a_registration_is_answered_with_a_group_and_a_mode_and_can_be_asked_for() {
+        let manager = manager(Behaviour::Well);
+        let register = |fields: &str| {
+            let head = format!("POST /homing/v1/register HTTP/1.1\r\nHoming-Agent: a{fields}");
+            ask(&manager, &head, "").unwrap()
+        };
+        let answer = register("\r\nHoming-Preferred-Group: K%C3%B6ln\r\nHoming-Preferred-Mode: user");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.contains("homing-group: K%C3%B6ln\r\nhoming-account-mode: user\r\n"), "{answer}");
+        for bad in ["Homing-User: %", "Homing-Last-Group: a%0ab", "Homing-Last-Mode: robot"] {
+            assert!(register(&format!("\r\n{bad}")).starts_with("HTTP/1.1 400"), "{bad}");
+        }
+        let asks = || ask(&manager, BEAT, "").unwrap().contains("homing-register: 1\r\n");
+        assert!(!asks());
+        manager.ask_to_register();
+        assert!(asks() && asks());
+        register("");
+        assert!(!asks());
+        for (how, status) in [("nonsense", "200"), ("status:401", "401"), ("none", "404"), ("again", "200")] {
+            manager.misbehave(format!("registers:{how}").parse().unwrap());
+            assert_eq!(register("").split(' ').nth(1), Some(status), "{how}");
+        }
+        assert!(asks());
+    }
+
+    #[test]
+    fn one_id_on_two_machines_is_told_to_both() {
+        let manager = manager(Behaviour::Well);
+        let is_twice = |machine: &str| {
+            let machine = machine.repeat(32);
+            let head = format!("{BEAT}\r\nHoming-Next: 300\r\nHoming-Instance: {machine}");
+            let answer = ask(&manager, &head, "").unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+            answer.contains("homing-duplicate: 1\r\n")
+        };
+        assert!(!is_twice("0a") && !is_twice("0a"));
+        assert!(is_twice("0b") && is_twice("0a"));
     }
 
     #[test]
