@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use homing::client::{RouteChoice, RouteError};
-use homing::types::{AgentId, Span};
+use homing::types::{AgentId, Identity, Name, Span};
 use lexopt::{Arg, Parser, ValueExt};
 
 pub(crate) const HELP: &str = "\
@@ -26,6 +26,8 @@ Usage: agent                        a story: one agent, five servers, three prio
                     standard input: `KIND TEXT`, for example `risk_found eicar.com in /tmp`; kinds are
                     risk_found, intrusion, cookie_found, system_change, status, log, application
   --id ID           the id of this agent, often a UUID; two agents with one id are one (example-agent)
+  --user NAME       who is logged on: the agent registers with the server, which decides about its group
+  --group NAME      the group it would be in; the agent registers as well
   --route ROUTE     a way to the servers: `direct`, or a proxy as `[USER:PASSWORD@]HOST:PORT`,
                     percent-encoded; may be given several times and is tried in that order (direct)
   --for DURATION    end after this time, for example 60s; without any server attached, exit status 1
@@ -54,6 +56,7 @@ pub(crate) struct Arguments {
     pub(crate) state: Option<PathBuf>,
     pub(crate) outbox: Option<PathBuf>,
     pub(crate) id: Option<AgentId>,
+    pub(crate) identity: Option<Identity>,
     pub(crate) routes: Vec<RouteChoice>,
     pub(crate) duration: Option<Duration>,
     pub(crate) json: bool,
@@ -64,14 +67,15 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn read(mut parser: Parser) -> Result<Task, lexopt::Error> {
         let (mut settings, mut authority, mut tuning, mut state) = (None, None, None, None);
-        let mut outbox = None;
+        let (mut outbox, mut user, mut group) = (None, None, None);
         let mut routes = Vec::new();
         let (mut id, mut duration, mut json, mut explain, mut accept) = (None, None, false, false, false);
         // What makes no sense in the story, as it was written.
         let mut live = None;
         while let Some(argument) = parser.next()? {
             if let Arg::Long(
-                name @ ("ca" | "tuning" | "state" | "outbox" | "id" | "route" | "for" | "json" | "accept"),
+                name @ ("ca" | "tuning" | "state" | "outbox" | "id" | "user" | "group" | "route" | "for"
+                | "json" | "accept"),
             ) = argument
             {
                 live = Some(format!("--{name}"));
@@ -83,6 +87,8 @@ impl Arguments {
                 Arg::Long("state") => state = Some(parser.value()?.into()),
                 Arg::Long("outbox") => outbox = Some(parser.value()?.into()),
                 Arg::Long("id") => id = Some(parser.value()?.parse()?),
+                Arg::Long("user") => user = Some(parser.value()?.parse::<Name>()?),
+                Arg::Long("group") => group = Some(parser.value()?.parse::<Name>()?),
                 Arg::Long("route") => routes.push(route(&parser.value()?.string()?)?),
                 Arg::Long("for") => duration = Some(parser.value()?.parse::<Span>()?.0),
                 Arg::Long("json") => json = true,
@@ -92,6 +98,8 @@ impl Arguments {
                 other @ (Arg::Short(_) | Arg::Long(_) | Arg::Value(_)) => return Err(other.unexpected()),
             }
         }
+        let registers = user.is_some() || group.is_some();
+        let identity = Identity::default().with_user(user).with_preferred_group(group);
         match (settings, live) {
             (Some(settings), _) => Ok(Task::Live(Box::new(Self {
                 settings,
@@ -100,6 +108,7 @@ impl Arguments {
                 state,
                 outbox,
                 id,
+                identity: registers.then_some(identity),
                 routes,
                 duration,
                 json,

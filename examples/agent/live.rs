@@ -76,6 +76,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         builder = builder.outbox(Outbox::open(folder, Limits::default()));
         listen_to_standard_input(inputs);
     }
+    if let Some(identity) = &arguments.identity {
+        builder = builder.identity(identity.clone());
+    }
     let client =
         builder.start().map_err(|error| format!("{}: {error}", Printable(arguments.settings.display())))?;
 

@@ -186,6 +186,18 @@ impl Line {
                 Self::new("called", server, format!("call {}: {status}", call.0))
             }
             Event::CallFailed { .. } => Self::new("not called", "", event),
+            Event::Registered { server, group, mode } => {
+                let group = group.as_ref().map(|group| format!("group {group}"));
+                let mode = mode.map(|mode| format!("{mode} mode"));
+                let what: Vec<_> = group.into_iter().chain(mode).collect();
+                Self::new("registered", server, what.join(", "))
+            }
+            Event::RegistrationFailed { server, detail, .. } => {
+                Self::new("not registered", server, &**detail)
+            }
+            Event::Duplicate { server } => {
+                Self::new("duplicate", server, "it sees this agent id on more than one machine")
+            }
             other => Self::new("event", "", other),
         };
         Some(line)
