@@ -42,8 +42,8 @@ fn the_page_names_each_file_of_unsafe_code() {
 fn the_pages_agree_about_the_size_of_the_libraries() {
     let (c, measured) = (include_str!("../../docs/c-api.md"), include_str!("../../docs/performance.md"));
     for (profile, rounded, row) in [
-        ("dist", "| 3.61 MB (wanted: 2.8) |", "| ≤ 2.8 MB | **3,610,016 bytes:"),
-        ("small", "| 3.45 MB (wanted: 2.2) |", "| ≤ 2.2 MB | **3,452,688 bytes:"),
+        ("dist", "| 3.67 MB (wanted: 2.8) |", "| ≤ 2.8 MB | **3,673,272 bytes:"),
+        ("small", "| 3.51 MB (wanted: 2.2) |", "| ≤ 2.2 MB | **3,507,608 bytes:"),
     ] {
         let of = |page: &str| {
             page.lines().find(|line| line.starts_with(&format!("| `{profile}`"))).map(str::to_owned)
