@@ -593,8 +593,8 @@ inline result<client> client::start(const settings &settings, options given) {
     c.settings_audience = detail::pointer(data->settings_audience);
     c.settings_folder = detail::pointer(data->settings_folder);
     c.takes_settings = data->takes_settings;
-    const auto nobody = homing::identity();
-    auto identity = detail::identity(data->identity ? *data->identity : nobody);
+    const auto none = homing::identity();
+    auto identity = detail::identity(data->identity ? *data->identity : none);
     c.identity = data->identity ? &identity : nullptr;
     // A pointer says that there is one, however short it is.
     c.machine_id = data->machine_id ? reinterpret_cast<const std::uint8_t *>(data->machine_id->c_str()) : nullptr;

@@ -41,10 +41,10 @@ struct Registered {
     asked: u64,
 }
 
-/// More agents than anybody shows on a screen.
+/// More agents than a screen shows.
 const MOST: usize = 1024;
 
-/// More machines with one id than anybody has to see.
+/// More machines with one id than need be seen.
 const MOST_MACHINES: usize = 8;
 
 /// A machine that was silent for so long, and for twice its interval, is not there any more.

@@ -60,7 +60,7 @@ impl Document {
                 Verdict::Success { status, settings, policy }
             }
             NOT_MODIFIED if known.is_some() => Verdict::Success { status, settings: None, policy: None },
-            404..=406 | 409 | 410 | 412 | 413 | 416 | 422 | 501 => Verdict::Declined { status },
+            _ if status::is_declined(status) => Verdict::Declined { status },
             _ => Verdict::Failed(status::failure(answer, wall)),
         }
     }

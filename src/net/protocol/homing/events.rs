@@ -53,7 +53,7 @@ pub(super) fn verdict(answer: &Answer, wall: SystemTime) -> Verdict<'_> {
     let status = answer.status;
     match status {
         200 if answer.body.is_event_stream() => Verdict::Success { status, settings: None, policy: None },
-        204 | 404..=406 | 409 | 410 | 412 | 413 | 416 | 422 | 501 => Verdict::Declined { status },
+        _ if status == 204 || status::is_declined(status) => Verdict::Declined { status },
         200..=299 => {
             let failure = Failure::noted(Cause::NotAManager { status }, "it is no event stream");
             Verdict::Failed(status::or_a_page(answer, failure))

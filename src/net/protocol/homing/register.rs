@@ -58,7 +58,7 @@ pub(super) fn verdict<'a>(answer: &Answer, wall: SystemTime) -> Verdict<'a> {
             let note = "neither a Homing-Group nor a Homing-Account-Mode that can be one";
             Verdict::Failed(status::or_a_page(answer, Failure::noted(cause, note)))
         }
-        404..=406 | 409 | 410 | 412 | 413 | 415 | 416 | 422 | 501 => Verdict::Declined { status },
+        _ if status::is_declined_with_body(status) => Verdict::Declined { status },
         _ => Verdict::Failed(status::failure(answer, wall)),
     }
 }

@@ -6,6 +6,16 @@ use super::fields::{seconds, until};
 use crate::net::exchange::Answer;
 use crate::types::{Cause, Evidence, Failure};
 
+/// Whether a server says so that it has no such request, or not for what was asked of it (RFC 9110, section 15.5, and 501).
+pub(super) const fn is_declined(status: u16) -> bool {
+    matches!(status, 404..=406 | 409 | 410 | 412 | 413 | 416 | 422 | 501)
+}
+
+/// The same of a request with a body, of whose kind a server may say that as well (415).
+pub(super) const fn is_declined_with_body(status: u16) -> bool {
+    status == 415 || is_declined(status)
+}
+
 /// The failure of an answer with this status, when the request itself has no better word for it.
 pub(super) fn failure(answer: &Answer, wall: SystemTime) -> Failure {
     let status = answer.status;

@@ -46,7 +46,7 @@ pub(super) fn verdict<'a>(answer: &Answer, wall: SystemTime) -> Verdict<'a> {
             Verdict::Success { status, settings: None, policy: None }
         }
         200..=299 => Verdict::Failed(unacknowledged(answer)),
-        404..=406 | 409 | 410 | 412 | 413 | 415 | 416 | 422 | 501 => Verdict::Declined { status },
+        _ if status::is_declined_with_body(status) => Verdict::Declined { status },
         _ => Verdict::Failed(status::failure(answer, wall)),
     }
 }
